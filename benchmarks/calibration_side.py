@@ -39,11 +39,11 @@ def main() -> None:
     print(f"{'subjects':>8} {'alike':>6}   {'coverage (goal .900)':^30}   {'width':^23}   {'error':^23}")
     for n in SUBJECTS:
         for alike in ALIKE:
-            found = []
+            rows = []
             for fraction in (0.0, 0.3, 0.5):
                 rng = np.random.default_rng([n, int(100 * alike)])
-                found.append(np.mean([once(rng, n, alike, fraction) for _ in range(COHORTS // (1 + n // 80))], axis=0))
-            cells = ["   ".join(f"{row[k]:7.3f}" for row in found) for k in range(3)]
+                rows.append(np.mean([once(rng, n, alike, fraction) for _ in range(COHORTS // (1 + n // 80))], axis=0))
+            cells = ["   ".join(f"{row[k]:7.3f}" for row in rows) for k in range(3)]
             print(f"{n:8d} {alike:6.2f}   {cells[0]:^30}   {cells[1]}   {cells[2]}")
     print("columns: one side for both; 30 % kept apart; half kept apart")
 

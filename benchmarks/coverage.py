@@ -70,7 +70,7 @@ def evaluated(scenario: Scenario, columns: dict[str, np.ndarray], draws: int = 0
 def truth_of(scenario: Scenario, repeats: bool) -> dict[str, float]:
     """Each metric in a very large cohort, from the statistics themselves (no subject is left out)."""
     module = part(scenario.task, "metrics")
-    found: dict[str, list[float]] = {}
+    figures: dict[str, list[float]] = {}
     for seed in range(6):
         columns = scenario.make(np.random.default_rng([7, seed]), LARGE, repeats)
         table = PredictionTable.make(columns)
@@ -82,8 +82,8 @@ def truth_of(scenario: Scenario, repeats: bool) -> dict[str, float]:
             else:
                 values = {k: v[0] for k, v in statistic.figures(np.ones((len(statistic.rows), 1))).items()}
             for name, value in values.items():
-                found.setdefault(name, []).append(float(value))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+                figures.setdefault(name, []).append(float(value))
+    return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
 def _limits(scenario: Scenario, data: Any, n: int) -> list[Any]:
@@ -138,10 +138,10 @@ def cell(
         if scenario.task == "classification" and len(set(columns["target"].tolist())) < 2:
             continue
         drawn += 1
-        found = evaluated(scenario, columns, DRAWS if cohort < bootstrap else 0, cohort)
-        of_cohort = _rivals(found, scenario, columns, not repeats, cohort < bootstrap) if beside else {}
-        for name in found.names:
-            figure = found.result.figures[name]
+        evaluation = evaluated(scenario, columns, DRAWS if cohort < bootstrap else 0, cohort)
+        of_cohort = _rivals(evaluation, scenario, columns, not repeats, cohort < bootstrap) if beside else {}
+        for name in evaluation.names:
+            figure = evaluation.result.figures[name]
             if figure.lower is None or figure.upper is None:
                 withheld[name] = withheld.get(name, 0) + 1
                 continue
@@ -163,17 +163,17 @@ def cell(
 
 
 def _rivals(
-    found: Evaluation, scenario: Scenario, columns: dict[str, np.ndarray], alone: bool, bootstrap: bool
+    evaluation: Evaluation, scenario: Scenario, columns: dict[str, np.ndarray], alone: bool, bootstrap: bool
 ) -> dict[str, Bounds]:
     """Bounds of each metric by other methods."""
-    distributions: dict[str, Distribution] = dict(found.result.distributions)
+    distributions: dict[str, Distribution] = dict(evaluation.result.distributions)
     if bootstrap:
-        for named in found.resampler.run(found.plan.statistics):
+        for named in evaluation.resampler.run(evaluation.plan.statistics):
             distributions |= named
-    kinds = found.kinds
+    kinds = evaluation.kinds
     out = {
-        name: rivals(name, kinds.get(name), distributions[name], found.resampler.n_subjects, alone)
-        for name in found.names
+        name: rivals(name, kinds.get(name), distributions[name], evaluation.resampler.n_subjects, alone)
+        for name in evaluation.names
         if name in distributions and np.isfinite(distributions[name].value)
     }
     if alone and "p/1" in columns and "p/2" not in columns:
@@ -191,9 +191,9 @@ def type_one(subjects: int, cohorts: int = 1000) -> dict[str, float]:
         target = rng.normal(10, 5, subjects)
         base = {"sample_id": [f"x{i}" for i in range(subjects)], "target": target}
         sides = [PredictionTable.make(base | {"prediction": target + rng.normal(0, 2, subjects)}) for _ in "ab"]
-        found = compare(*sides, settings_of("regression"), draws=0)["metrics"]
+        compared = compare(*sides, settings_of("regression"), draws=0)["metrics"]
         for name in ("mae", "rmse", "pearson_r", "ccc"):
-            wrong.setdefault(name, []).append(found[name]["difference"]["p_value"] < 0.05)
+            wrong.setdefault(name, []).append(compared[name]["difference"]["p_value"] < 0.05)
     return {name: float(np.mean(values)) for name, values in wrong.items()}
 
 

@@ -71,12 +71,12 @@ def graded(noise: float, cuts: tuple[float, ...] = (-0.5, 0.4, 1.2)) -> Make:
         for zone in settings_of("zones").zones:
             grade = level + rng.normal(0, 0.6, len(s))
             seen = grade + noise * (skill / 1.5 + rng.normal(0, 1, len(s)))
-            y, said = (np.digitize(v, cuts) for v in (grade, seen))
+            y, predicted = (np.digitize(v, cuts) for v in (grade, seen))
             y = np.where(rng.random(len(s)) < 0.04, 4, y)
-            said = np.where((y == 4) & (rng.random(len(s)) < 0.7), 4, said)
+            predicted = np.where((y == 4) & (rng.random(len(s)) < 0.7), 4, predicted)
             columns[f"target/{zone}"] = y
             p = np.full((len(s), 5), 0.05)
-            p[np.arange(len(s)), said] = 0.8
+            p[np.arange(len(s)), predicted] = 0.8
             columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(("0", "1", "2", "3", "ungradable"))}
         return columns
 

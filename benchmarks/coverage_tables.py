@@ -122,7 +122,7 @@ def comparison(rows: Sequence[Row]) -> list[dict[str, Any]]:
     A method keeps the goal where it misses it nowhere by more than a standard error, in the cells of the metric and of
     those that are the same statistic (:data:`SAME`); it has to be defined in all of them.
     """
-    found = []
+    compared = []
     for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
         cells = [row for row in rows if (row["task"], row["metric"]) == (task, metric)]
         kind = _kind(task, metric)
@@ -139,7 +139,7 @@ def comparison(rows: Sequence[Row]) -> list[dict[str, Any]]:
         good = sorted((m for m in methods - failed if here[m]), key=lambda m: -float(np.median(here[m])))
         from_30 = [row for row in cells if row["subjects"] >= 30]
         bca = [row["rivals"]["bootstrap, BCa"] for row in from_30 if "bootstrap, BCa" in row["rivals"]]
-        found.append(
+        compared.append(
             {
                 "task": task,
                 "metric": metric,
@@ -153,7 +153,7 @@ def comparison(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 "alone": _alone(cells),
             }
         )
-    return found
+    return compared
 
 
 def _kind(task: str, metric: str) -> tuple[str, str]:
@@ -213,8 +213,8 @@ def markdown(rows: Sequence[Row]) -> str:
         lines.append("| --- " * (2 + len(sizes)) + "|")
         for metric in dict.fromkeys(row["metric"] for row in here):
             truth = next(row["truth"] for row in here if row["metric"] == metric)
-            found = [_cell(cells.get((metric, n))) for n in sizes]
-            lines.append(f"| `{metric}` | {truth:.3g} | " + " | ".join(found) + " |")
+            line_cells = [_cell(cells.get((metric, n))) for n in sizes]
+            lines.append(f"| `{metric}` | {truth:.3g} | " + " | ".join(line_cells) + " |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 

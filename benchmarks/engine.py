@@ -79,12 +79,12 @@ def step_and_epoch(name: str, modality: str, backbone: str, shape: tuple[int, ..
     plain = copy.deepcopy(network)
     step, _ = _bare(plain, "32")
     x, y = data[0].x[:batch], data[0].y[:batch]
-    held = {"input": x, "target": y, "index": torch.arange(batch), "group": torch.full((batch,), -1)}
+    sample = {"input": x, "target": y, "index": torch.arange(batch), "group": torch.full((batch,), -1)}
     training.network.train()
 
     def ours() -> None:
         training.schedule.apply(training.plain_optimizer, training.position.step, 10_000, 1)
-        training.history.step(1, 1, train_step(training, [dict(held)]).values)
+        training.history.step(1, 1, train_step(training, [dict(sample)]).values)
         training.position.step += 1
 
     first = step(x, y)
@@ -102,15 +102,15 @@ def step_and_epoch(name: str, modality: str, backbone: str, shape: tuple[int, ..
         validation.validate(training)
         training.position.epoch += 1
 
-    loaders = [DataLoader(held, batch, shuffle=i == 0) for i, held in enumerate(data)]
+    loaders = [DataLoader(side, batch, shuffle=i == 0) for i, side in enumerate(data)]
 
     def bare_epoch() -> None:
-        for held in loaders[0]:
-            step(held["input"], held["target"])
+        for samples in loaders[0]:
+            step(samples["input"], samples["target"])
         plain.eval()
         with torch.no_grad():
-            for held in loaders[1]:
-                torch.nn.functional.mse_loss(plain(held["input"])[:, 0], held["target"]).item()
+            for samples in loaders[1]:
+                torch.nn.functional.mse_loss(plain(samples["input"])[:, 0], samples["target"]).item()
 
     epochs = [{"ours": timed(our_epoch), "bare": timed(bare_epoch)} for _ in range(EPOCHS)]
     whole, whole_used = median_ratio(epochs, "ours", "bare")
@@ -139,9 +139,9 @@ def against_monai() -> dict[str, float]:
 
         def monai_epoch() -> None:
             plain.train()
-            for held in loader:
+            for samples in loader:
                 optimizer.zero_grad()
-                loss = torch.nn.functional.mse_loss(plain(held["image"].float())[:, 0], held["label"].float())
+                loss = torch.nn.functional.mse_loss(plain(samples["image"].float())[:, 0], samples["label"].float())
                 loss.backward()
                 optimizer.step()
                 loss.item()
@@ -151,10 +151,10 @@ def against_monai() -> dict[str, float]:
             for side in sides.values():
                 side()
             rounds = [{key: timed(side) for key, side in sides.items()} for _ in range(EPOCHS)]
-    found = {key: median_ratio(rounds, "monai", key) for key in ("auto", "float32")}
-    for key, (wall, used) in found.items():
+    ratios = {key: median_ratio(rounds, "monai", key) for key in ("auto", "float32")}
+    for key, (wall, used) in ratios.items():
         print(f"  epoch from the same files, MONAI / scantune {key}: {wall:.2f}, processor {used:.2f} (goal > 1)")
-    return {f"monai / scantune {key}": wall for key, (wall, _) in found.items()}
+    return {f"monai / scantune {key}": wall for key, (wall, _) in ratios.items()}
 
 
 def half_precision() -> dict[str, float]:
@@ -170,23 +170,23 @@ def half_precision() -> dict[str, float]:
     from scantune.engine.step import train_step
     from scantune.prediction import TensorPredictor
 
-    found = {}
+    ratios = {}
     if resolve_precision("auto", "cpu") != "bf16":
         print("  bf16: this CPU has no bf16 in hardware, so auto is 32")
         return {}
     for name, modality, backbone, shape, batch in (*NETS, *LARGER):
         network, data = make_network(modality, backbone, shape[0]), Memory(shape, batch)
         sides = {p: assemble(copy.deepcopy(network), (data, data), batch, p) for p in ("32", "bf16")}
-        held = {"input": data.x, "target": data.y, "index": torch.arange(batch)}
+        samples = {"input": data.x, "target": data.y, "index": torch.arange(batch)}
         with half.safe_convolutions(sides["bf16"].raw, enabled=True):
             for side in sides.values():
                 side.network.train()
-                train_step(side, [dict(held)])
+                train_step(side, [dict(samples)])
             rounds = [
-                {p: timed(partial(train_step, side, [dict(held)])) for p, side in sides.items()} for _ in range(7)
+                {p: timed(partial(train_step, side, [dict(samples)])) for p, side in sides.items()} for _ in range(7)
             ]
-        found[f"float32 / bf16 {name}"], used = median_ratio(rounds, "32", "bf16")
-        wall = found[f"float32 / bf16 {name}"]
+        ratios[f"float32 / bf16 {name}"], used = median_ratio(rounds, "32", "bf16")
+        wall = ratios[f"float32 / bf16 {name}"]
         print(f"  bf16 {name:<16} × {wall:.2f} faster than float32, processor × {used:.2f} (goal ≥ 1.4)")
     train, test = Memory((1, 24, 24), 64), Memory((1, 24, 24), 400, 1)
     errors = {}
@@ -200,19 +200,19 @@ def half_precision() -> dict[str, float]:
     draws = np.random.default_rng(0).integers(0, 400, (1000, 400))
     low, high = np.quantile(errors["32"][draws].mean(1), [0.025, 0.975])
     inside = low <= errors["bf16"].mean() <= high
-    said = f"float32 {errors['32'].mean():.4f} [{low:.4f}, {high:.4f}], bf16 {errors['bf16'].mean():.4f}"
-    print(f"  test MAE: {said} ({'inside' if inside else 'OUTSIDE'})")
-    return found | {"bf16 figure inside the interval": float(inside)}
+    errors_text = f"float32 {errors['32'].mean():.4f} [{low:.4f}, {high:.4f}], bf16 {errors['bf16'].mean():.4f}"
+    print(f"  test MAE: {errors_text} ({'inside' if inside else 'OUTSIDE'})")
+    return ratios | {"bf16 figure inside the interval": float(inside)}
 
 
 def main() -> dict[str, float]:
     prepare()
     print("training, scantune against a bare PyTorch loop")
-    found: dict[str, float] = {}
+    ratios: dict[str, float] = {}
     for net in NETS:
-        found |= step_and_epoch(*net)
-    found |= against_monai()
-    return found | half_precision()
+        ratios |= step_and_epoch(*net)
+    ratios |= against_monai()
+    return ratios | half_precision()
 
 
 if __name__ == "__main__":

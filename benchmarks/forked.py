@@ -179,12 +179,12 @@ def left(started: list[Started], seconds: float) -> list[str]:
     sessions, marks = {one.pid for one in started}, {one.mark for one in started}
     until = time.monotonic() + seconds
     while True:
-        found = [process for process in psutil.process_iter() if _of(process, sessions, marks)]
-        if not found or time.monotonic() > until:
+        processes = [process for process in psutil.process_iter() if _of(process, sessions, marks)]
+        if not processes or time.monotonic() > until:
             break
         time.sleep(0.05)
     lines = []
-    for process in found:
+    for process in processes:
         with contextlib.suppress(psutil.Error):
             lines.append(" ".join(process.cmdline())[:200])
             process.kill()

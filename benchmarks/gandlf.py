@@ -108,11 +108,11 @@ def main() -> dict[str, float]:
                 for _ in range(EPOCHS)
             ]
         other.close()
-    found = {key: training.median_ratio(rounds, "gandlf", key) for key in ("auto", "float32")}
+    ratios = {key: training.median_ratio(rounds, "gandlf", key) for key in ("auto", "float32")}
     versions = f"GaNDLF {other.facts['gandlf']} on PyTorch {other.facts['torch']}"
-    for key, (wall, used) in found.items():
+    for key, (wall, used) in ratios.items():
         print(f"  epoch from the same files, {versions} / scantune {key}: {wall:.2f}, processor {used:.2f} (goal > 1)")
-    return {f"gandlf / scantune {key}": wall for key, (wall, _) in found.items()}
+    return {f"gandlf / scantune {key}": wall for key, (wall, _) in ratios.items()}
 
 
 if __name__ == "__main__":

@@ -73,15 +73,15 @@ def ours(
         fabric=fabric,
         **settings,
     )
-    held = dict(batch)
+    samples = dict(batch)
     if settings.get("channels_last"):
         shape = loading.memory_format(batch["input"].dim())
         network.to(memory_format=shape)
-        held["input"] = batch["input"].to(memory_format=shape)
+        samples["input"] = batch["input"].to(memory_format=shape)
     if settings.get("compile"):
         training.network = compiled(training.network, training.settings)
     training.network.train()
-    return lambda: train_step(training, [held]).values["loss"]
+    return lambda: train_step(training, [samples]).values["loss"]
 
 
 def measured(step: Callable[[], Any], steps: int, images: int, device: Any) -> dict[str, float | None]:
@@ -115,28 +115,30 @@ def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size
     batch = {"input": data[0].x[:size].to(device), "target": data[0].y[:size].to(device)}
     batch |= {"index": torch.arange(size, device=device), "group": torch.full((size,), -1, device=device)}
     network = network_of(modality, backbone, shape[0])
-    found: dict[str, Any] = {}
+    measurements: dict[str, Any] = {}
     for precision in ("32", "bf16"):
         step = bare(copy.deepcopy(network).to(device), batch, precision)
-        found[f"bare {'float32' if precision == '32' else precision}"] = measured(step, steps, size, device)
+        measurements[f"bare {'float32' if precision == '32' else precision}"] = measured(step, steps, size, device)
     for label, precision, settings in VARIANTS:
         if device.type == "cpu" and (precision == "fp16" or settings.get("compile")):
             continue  # no fp16 there, and compiling takes minutes
         step = ours(copy.deepcopy(network), data, batch, precision, settings)
-        found[label] = measured(step, steps, size, device)
+        measurements[label] = measured(step, steps, size, device)
     step = ours(copy.deepcopy(network), data, batch, "32", {}, gpu_checks.one_process_ddp(device.type))
-    found["float32 DDP"] = measured(step, steps, size, device)
+    measurements["float32 DDP"] = measured(step, steps, size, device)
     step = gpu_checks.monai_step(copy.deepcopy(network).to(device), data[0], size, device, MeanError())
-    found["MONAI float32"] = measured(step, steps, size, device)
+    measurements["MONAI float32"] = measured(step, steps, size, device)
     if modality != "mask":
         one_map = gpu_checks.maps(network, batch["input"][0])
-        found["maps"] = measured(one_map, steps, 1, device)
+        measurements["maps"] = measured(one_map, steps, 1, device)
     plain = copy.deepcopy(network).to(device).eval()
     with torch.inference_mode():
-        found["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
+        measurements["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
     for entry in ("float32", "bf16"):
-        found[entry]["share_of_bare"] = found[entry]["images_per_second"] / found[f"bare {entry}"]["images_per_second"]
-    return {"net": name, "batch": size, "steps": steps, **found}
+        measurements[entry]["share_of_bare"] = (
+            measurements[entry]["images_per_second"] / measurements[f"bare {entry}"]["images_per_second"]
+        )
+    return {"net": name, "batch": size, "steps": steps, **measurements}
 
 
 def table(results: list[dict[str, Any]]) -> list[str]:
@@ -160,21 +162,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--small", action="store_true", help="sizes cut down: proves the script on a processor")
     parser.add_argument("--steps", type=int, default=0, help="steps of each way; 50, with --small 5")
     parser.add_argument("--out", type=Path, help="JSON")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     prepare()
-    if not torch.cuda.is_available() and not given.small:
+    if not torch.cuda.is_available() and not options.small:
         print("no GPU here: add --small to try the script on the processor")
         return 2
-    steps = given.steps or (5 if given.small else 50)
-    results = [of_net(*net, steps) for net in (SMALL if given.small else NETS)]
+    steps = options.steps or (5 if options.small else 50)
+    results = [of_net(*net, steps) for net in (SMALL if options.small else NETS)]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
     with tempfile.TemporaryDirectory() as folder:
-        resumed = gpu_checks.killed_and_resumed(Path(folder), given.small)
+        resumed = gpu_checks.killed_and_resumed(Path(folder), options.small)
     print("\n".join([f"{device}, PyTorch {torch.__version__}", "", *table(results)]))
     print(f"killed after step {resumed['killed_at_step']} and resumed: the same weights: {resumed['same_weights']}")
-    if given.out:
-        held = {"device": device, "torch": torch.__version__, "nets": results, "resumed": resumed}
-        given.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+    if options.out:
+        report = {"device": device, "torch": torch.__version__, "nets": results, "resumed": resumed}
+        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

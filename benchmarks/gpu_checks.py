@@ -40,9 +40,9 @@ def monai_step(network: Any, data: Any, batch: int, device: Any, term: Any) -> C
     endless = batches()
 
     def step() -> float:
-        held = next(endless)
+        samples = next(endless)
         optimizer.zero_grad()
-        loss = term.total(network, held, network(held["input"])) / len(held["target"])
+        loss = term.total(network, samples, network(samples["input"])) / len(samples["target"])
         loss.backward()
         optimizer.step()
         return loss.item()

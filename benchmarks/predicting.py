@@ -94,16 +94,16 @@ def main() -> dict[str, float]:
     import torch
 
     torch.set_num_threads(1)
-    found: dict[str, float] = {}
+    ratios: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         film = _model({"shape": [224, 224]}, "image", (224, 224), "resnet18")
         for title, compression, count in ((KINDS[0], "none", FILES), (KINDS[1], "jpeg2000", BATCH)):
             films = _films(Path(name) / compression, compression, count)
-            found[title] = against_alone(title, films, film, (224, 224))
+            ratios[title] = against_alone(title, films, film, (224, 224))
         settings = {"spacing": [2, 2, 3], "shape": [96, 96, 48]}
         brain = _model(settings, "volume", (48, 96, 96), "resnet10_3d")
-        found[KINDS[2]] = against_alone(KINDS[2], _series(Path(name) / "series"), brain, (48, 96, 96))
-    return found
+        ratios[KINDS[2]] = against_alone(KINDS[2], _series(Path(name) / "series"), brain, (48, 96, 96))
+    return ratios
 
 
 if __name__ == "__main__":

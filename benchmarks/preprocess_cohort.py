@@ -84,7 +84,7 @@ def growth(scratch: Path) -> dict[int, tuple[float, float, float]]:
     from scantune.config.input import ImageInput
 
     rng = np.random.default_rng(0)
-    found = {}
+    times_of = {}
     print("\ngrowth: ms a sample for preprocess (nothing stored), preprocess (all stored), split + audit; peak MB")
     for n in (10, 100, 1000, 10_000):
         folder = scratch / f"n{n}"
@@ -107,9 +107,9 @@ def growth(scratch: Path) -> dict[int, tuple[float, float, float]]:
         times.append(1000 * (time.perf_counter() - start) / n)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"  {n:>6} samples   {times[0]:7.2f}   {times[1]:7.2f}   {times[2]:7.2f}   {peak:7.0f} MB")
-        found[n] = (times[0], times[1], times[2])
+        times_of[n] = (times[0], times[1], times[2])
         shutil.rmtree(folder)
-    return found
+    return times_of
 
 
 def main() -> None:

@@ -57,26 +57,26 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder in which DICOM files lie, at any depth")
     parser.add_argument("--dcm2niix", default="dcm2niix", help="the program, where it is not on the path")
     parser.add_argument("--all", action="store_true", help="a line for every series, not only for what is not equal")
-    given = parser.parse_args()
-    if shutil.which(given.dcm2niix) is None:
-        parser.error(f"no program {given.dcm2niix!r}: pip install dcm2niix")
+    options = parser.parse_args()
+    if shutil.which(options.dcm2niix) is None:
+        parser.error(f"no program {options.dcm2niix!r}: pip install dcm2niix")
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    found: list[Verdict] = []
-    for name, files in sorted(series_of(given.data).items()):
+    verdicts: list[Verdict] = []
+    for name, files in sorted(series_of(options.data).items()):
         with tempfile.TemporaryDirectory() as place:
-            verdict = judged(files, Path(place), given.dcm2niix)
-        found.append(verdict)
-        if given.all or verdict.outcome not in ("equal", "chosen"):
+            verdict = judged(files, Path(place), options.dcm2niix)
+        verdicts.append(verdict)
+        if options.all or verdict.outcome not in ("equal", "chosen"):
             print(f"{verdict.outcome:9} {len(files):5} files  {name}  {verdict.reason}", flush=True)
-    _summary(found)
-    return int(any(verdict.outcome == "different" for verdict in found))
+    _summary(verdicts)
+    return int(any(verdict.outcome == "different" for verdict in verdicts))
 
 
-def _summary(found: list[Verdict]) -> None:
-    count = Counter(verdict.outcome for verdict in found)
-    print(f"{len(found)} series: " + ", ".join(f"{count[name]} {name}" for name in _ORDER))
-    same = [verdict for verdict in found if verdict.outcome == "equal" and verdict.reference > 0]
+def _summary(verdicts: list[Verdict]) -> None:
+    count = Counter(verdict.outcome for verdict in verdicts)
+    print(f"{len(verdicts)} series: " + ", ".join(f"{count[name]} {name}" for name in _ORDER))
+    same = [verdict for verdict in verdicts if verdict.outcome == "equal" and verdict.reference > 0]
     if same:
         ours, theirs = sum(v.seconds for v in same), sum(v.reference for v in same)
         ratio = f"{ours / theirs:.2f} times"
@@ -120,7 +120,7 @@ def judged(files: list[Path], place: Path, program: str) -> Verdict:
     spent, references = _children() - before, list(_references(made))
     start = time.process_time()
     try:
-        found = _read(source, None)
+        loaded = _read(source, None)
     except ReadError as error:
         seconds = time.process_time() - start
         if "volumes in one series" not in error.reason:
@@ -128,9 +128,9 @@ def judged(files: list[Path], place: Path, program: str) -> Verdict:
         return _chosen(source, int(error.reason.split(" ", 1)[0]), references, seconds, spent)
     seconds = time.process_time() - start
     if not references:
-        return _alone(found, files[0], seconds, spent)
-    same = any(_same(found, *reference) for reference in references)
-    return Verdict("equal" if same else "different", "" if same else _how(found, references), seconds, spent)
+        return _alone(loaded, files[0], seconds, spent)
+    same = any(_same(loaded, *reference) for reference in references)
+    return Verdict("equal" if same else "different", "" if same else _how(loaded, references), seconds, spent)
 
 
 def _chosen(source: Path, count: int, references: list, seconds: float, spent: float) -> Verdict:
@@ -139,14 +139,14 @@ def _chosen(source: Path, count: int, references: list, seconds: float, spent: f
     in_order = 0
     for index in at:
         try:
-            found = _read(source, io.VolumeRule(index=index))
+            loaded = _read(source, io.VolumeRule(index=index))
         except ReadError as error:
             return Verdict("refused", f"volume {index} of {count}: {error.reason}", seconds, spent)
         if not references:
             return Verdict("alone", f"{count} volumes", seconds, spent)
-        if not any(_same(found, *reference) for reference in references):
-            return Verdict("different", f"volume {index} of {count}: {_how(found, references)}", seconds, spent)
-        in_order += len(references) == count and _same(found, *references[index])
+        if not any(_same(loaded, *reference) for reference in references):
+            return Verdict("different", f"volume {index} of {count}: {_how(loaded, references)}", seconds, spent)
+        in_order += len(references) == count and _same(loaded, *references[index])
     words = f"{count} volumes, {len(references)} of dcm2niix, {in_order} of {len(at)} in its order"
     return Verdict("chosen", words, seconds, spent)
 
@@ -172,14 +172,14 @@ def _references(made: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield values[..., at].T, image.affine  # type: ignore[attr-defined]
 
 
-def _same(found: io.Volume | io.Image | io.Video, values: np.ndarray, affine: np.ndarray) -> bool:
-    if isinstance(found, io.Image):
-        flat, mine = np.squeeze(values), found.array[0]
+def _same(loaded: io.Volume | io.Image | io.Video, values: np.ndarray, affine: np.ndarray) -> bool:
+    if isinstance(loaded, io.Image):
+        flat, mine = np.squeeze(values), loaded.array[0]
         return any(_close(mine, turn) for turn in _turns(flat)) if flat.ndim == 2 else False
-    if isinstance(found, io.Video) or found.array.shape != values.shape:
+    if isinstance(loaded, io.Video) or loaded.array.shape != values.shape:
         return False
-    near = corner_distance(found.affine, affine, found.array.shape[::-1]) <= 0.1 * min(found.spacing)
-    return near and _close(found.array, values)
+    near = corner_distance(loaded.affine, affine, loaded.array.shape[::-1]) <= 0.1 * min(loaded.spacing)
+    return near and _close(loaded.array, values)
 
 
 def _turns(flat: np.ndarray) -> list[np.ndarray]:
@@ -192,22 +192,22 @@ def _close(mine: np.ndarray, values: np.ndarray) -> bool:
     return bool(np.abs(mine - values).max() <= 1e-5 * max(1.0, float(np.abs(values).max())))
 
 
-def _how(found: io.Volume | io.Image | io.Video, references: list) -> str:
+def _how(loaded: io.Volume | io.Image | io.Video, references: list) -> str:
     """What differs most plainly."""
-    if not isinstance(found, io.Volume):
-        return f"a {type(found).__name__.lower()} against {len(references)} of {references[0][0].shape}"
-    alike = [(values, affine) for values, affine in references if values.shape == found.array.shape]
+    if not isinstance(loaded, io.Volume):
+        return f"a {type(loaded).__name__.lower()} against {len(references)} of {references[0][0].shape}"
+    alike = [(values, affine) for values, affine in references if values.shape == loaded.array.shape]
     if not alike:
-        return f"{found.array.shape} against {sorted({values.shape for values, _ in references})}"
-    moved = min(corner_distance(found.affine, affine, found.array.shape[::-1]) for _, affine in alike)
-    off = min(float(np.abs(found.array - values).max()) for values, _ in alike)
-    return f"corners {moved:.3g} mm apart, values {off:.4g} apart; {'; '.join(found.facts['notes'])}"
+        return f"{loaded.array.shape} against {sorted({values.shape for values, _ in references})}"
+    moved = min(corner_distance(loaded.affine, affine, loaded.array.shape[::-1]) for _, affine in alike)
+    off = min(float(np.abs(loaded.array - values).max()) for values, _ in alike)
+    return f"corners {moved:.3g} mm apart, values {off:.4g} apart; {'; '.join(loaded.facts['notes'])}"
 
 
-def _alone(found: io.Volume | io.Image | io.Video, path: Path, seconds: float, spent: float) -> Verdict:
+def _alone(loaded: io.Volume | io.Image | io.Video, path: Path, seconds: float, spent: float) -> Verdict:
     """dcm2niix made nothing: a single picture against SimpleITK."""
-    if not isinstance(found, io.Image) or found.array.shape[0] != 1:
-        return Verdict("alone", f"a {type(found).__name__.lower()}", seconds, spent)
+    if not isinstance(loaded, io.Image) or loaded.array.shape[0] != 1:
+        return Verdict("alone", f"a {type(loaded).__name__.lower()}", seconds, spent)
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
@@ -215,7 +215,7 @@ def _alone(found: io.Volume | io.Image | io.Video, path: Path, seconds: float, s
         values = np.squeeze(sitk.GetArrayFromImage(sitk.ReadImage(str(path))))
     except RuntimeError:
         return Verdict("alone", "SimpleITK does not read it", seconds, spent)
-    same = _close(found.array[0], values)
+    same = _close(loaded.array[0], values)
     return Verdict("equal" if same else "different", "a picture, against SimpleITK", seconds, 0.0)
 
 

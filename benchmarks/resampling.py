@@ -63,7 +63,7 @@ def _loop_regression(data: Any, rows: np.ndarray) -> Figures:
     from sklearn import metrics
 
     x, y = data.target[rows], data.prediction[rows]
-    found = {
+    figures = {
         "mae": metrics.mean_absolute_error(x, y),
         "rmse": metrics.root_mean_squared_error(x, y),
         "r2": metrics.r2_score(x, y),
@@ -76,8 +76,8 @@ def _loop_regression(data: Any, rows: np.ndarray) -> Figures:
     }
     for name, low, high in (("below_5", -1, 5), ("5_to_15", 5, 15), ("from_15", 15, 99)):
         inside = (x >= low) & (x < high)
-        found[f"mae_{name}"] = metrics.mean_absolute_error(x[inside], y[inside])
-    return found
+        figures[f"mae_{name}"] = metrics.mean_absolute_error(x[inside], y[inside])
+    return figures
 
 
 def _loop_kendall(data: Any, rows: np.ndarray) -> Figures:
@@ -91,24 +91,24 @@ def _loop_classification(data: Any, rows: np.ndarray) -> Figures:
     from sklearn.linear_model import LogisticRegression
 
     y, p = data.target[rows], data.probabilities[rows, 1]
-    said = (p > 0.5).astype(int)
-    found = {
+    predicted = (p > 0.5).astype(int)
+    figures = {
         "auroc": metrics.roc_auc_score(y, p),
         "auprc": metrics.average_precision_score(y, p),
-        "accuracy": metrics.accuracy_score(y, said),
-        "balanced_accuracy": metrics.balanced_accuracy_score(y, said),
-        "mcc": metrics.matthews_corrcoef(y, said),
-        "f1_macro": metrics.f1_score(y, said, average="macro"),
-        "f1_weighted": metrics.f1_score(y, said, average="weighted"),
+        "accuracy": metrics.accuracy_score(y, predicted),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y, predicted),
+        "mcc": metrics.matthews_corrcoef(y, predicted),
+        "f1_macro": metrics.f1_score(y, predicted, average="macro"),
+        "f1_weighted": metrics.f1_score(y, predicted, average="weighted"),
         "brier": metrics.brier_score_loss(y, p),
         "log_loss": metrics.log_loss(y, p),
     }
-    each = metrics.precision_recall_fscore_support(y, said)
+    each = metrics.precision_recall_fscore_support(y, predicted)
     for k in range(2):
-        found |= {f"precision/{k}": each[0][k], f"recall/{k}": each[1][k], f"f1/{k}": each[2][k]}
+        figures |= {f"precision/{k}": each[0][k], f"recall/{k}": each[1][k], f"f1/{k}": each[2][k]}
     logit = np.log(p / (1 - p))[:, None]
-    found["calibration_slope"] = LogisticRegression(C=1e12, tol=1e-8).fit(logit, y).coef_[0, 0]
-    return found
+    figures["calibration_slope"] = LogisticRegression(C=1e12, tol=1e-8).fit(logit, y).coef_[0, 0]
+    return figures
 
 
 def _loop_zones(data: Any, rows: np.ndarray) -> Figures:
@@ -117,29 +117,29 @@ def _loop_zones(data: Any, rows: np.ndarray) -> Figures:
 
     from scantune.tasks.zones.metrics import mean_score
 
-    y, said = data.target[rows], data.prediction[rows]
-    found: Figures = {}
+    y, predicted = data.target[rows], data.prediction[rows]
+    figures: Figures = {}
     kinds = (("kappa", None), ("kappa_linear", "linear"), ("kappa_quadratic", "quadratic"))
-    parts = {"": (y.ravel(), said.ravel())} | {
-        f"/{z}": (y[:, i], said[:, i]) for i, z in enumerate(data.settings.zones)
+    parts = {"": (y.ravel(), predicted.ravel())} | {
+        f"/{z}": (y[:, i], predicted[:, i]) for i, z in enumerate(data.settings.zones)
     }
     for suffix, (a, b) in parts.items():
         graded = (a < 4) & (b < 4)
-        found["f1_macro" + suffix] = metrics.f1_score(a, b, average="macro")
-        found["f1_weighted" + suffix] = metrics.f1_score(a, b, average="weighted")
-        found["coverage" + suffix] = (b < 4).mean()
+        figures["f1_macro" + suffix] = metrics.f1_score(a, b, average="macro")
+        figures["f1_weighted" + suffix] = metrics.f1_score(a, b, average="weighted")
+        figures["coverage" + suffix] = (b < 4).mean()
         for name, weights in kinds:
-            found[name + suffix] = metrics.cohen_kappa_score(a[graded], b[graded], weights=weights)
-    score = [mean_score(c, 4) for c in (y, said)]
+            figures[name + suffix] = metrics.cohen_kappa_score(a[graded], b[graded], weights=weights)
+    score = [mean_score(c, 4) for c in (y, predicted)]
     kept = np.isfinite(score[0]) & np.isfinite(score[1])
     a, b = score[0][kept], score[1][kept]
-    found["mean_score_mae"] = metrics.mean_absolute_error(a, b)
-    found["mean_score_rmse"] = metrics.root_mean_squared_error(a, b)
-    found["mean_score_pearson_r"] = stats.pearsonr(a, b)[0]
-    found["mean_score_spearman_rho"] = stats.spearmanr(a, b)[0]
+    figures["mean_score_mae"] = metrics.mean_absolute_error(a, b)
+    figures["mean_score_rmse"] = metrics.root_mean_squared_error(a, b)
+    figures["mean_score_pearson_r"] = stats.pearsonr(a, b)[0]
+    figures["mean_score_spearman_rho"] = stats.spearmanr(a, b)[0]
     for cut in data.settings.cut_offs:
-        found[f"ahf_auroc/above_{cut:g}"] = metrics.roc_auc_score(a > cut, b)
-    return found
+        figures[f"ahf_auroc/above_{cut:g}"] = metrics.roc_auc_score(a > cut, b)
+    return figures
 
 
 MAKE: Mapping[str, tuple[Callable[..., Any], Callable[..., Figures]]] = {
@@ -159,9 +159,9 @@ def _ours(task: str, data: Any, draws: int = DRAWS) -> Any:
 
     plan = part(task, "metrics").plan(data, np.arange(len(data.subjects)))
     resampler = Resampler(data.subjects, draws)
-    found = carry_out([plan], resampler)[0]
+    resampled = carry_out([plan], resampler)[0]
     drawn = {name: d for named in resampler.run(plan.statistics) for name, d in named.items()}
-    return replace(found, distributions=drawn)
+    return replace(resampled, distributions=drawn)
 
 
 def _scored(task: str, data: Any) -> None:
@@ -183,9 +183,9 @@ def _rows(data: Any, draw: int) -> np.ndarray:
     return np.repeat(np.arange(len(data.subjects)), resampler.weights(chunk)[resampler.codes, place].astype(int))
 
 
-def _equal(found: Any, looped: Figures, draw: int, task: str) -> None:
+def _equal(resampled: Any, looped: Figures, draw: int, task: str) -> None:
     for name, value in looped.items():
-        ours = found.distributions[name].draws[draw]
+        ours = resampled.distributions[name].draws[draw]
         # The logistic fits stop at tolerances of their own.
         close = 1e-3 if name == "calibration_slope" else 1e-8
         assert abs(ours - value) <= close * max(1, abs(value)), f"{task} {name}: {ours} and {value}"
@@ -202,13 +202,13 @@ def compare(task: str, rng: np.random.Generator) -> dict[str, float]:
     """Ratio of the loop's time for all draws to scantune's, and scantune's peak memory."""
     make, loop = MAKE[task]
     data = make(rng, SAMPLES)
-    found = _ours(task, data)
+    resampled = _ours(task, data)
     mine: list[float] = []
     theirs: list[float] = []
     kendall: list[float] = []
     for draw in range(LOOPED):
         rows = _rows(data, draw)
-        _equal(found, loop(data, rows), draw, task)
+        _equal(resampled, loop(data, rows), draw, task)
         theirs.append(_seconds(lambda rows=rows: loop(data, rows)))  # type: ignore[misc]
         if task == "regression":
             kendall.append(_seconds(lambda rows=rows: _loop_kendall(data, rows)))  # type: ignore[misc]
@@ -241,14 +241,14 @@ def main() -> dict[str, float]:
     out: dict[str, float] = {}
     total = {"ours": 0.0, "loop": 0.0}
     for task in MAKE:
-        found = compare(task, np.random.default_rng(0))
-        total = {k: total[k] + found[k] for k in total}
-        bare = f" ({found['bare']:.0f} × without Kendall)" if task == "regression" else ""
+        timing = compare(task, np.random.default_rng(0))
+        total = {k: total[k] + timing[k] for k in total}
+        bare = f" ({timing['bare']:.0f} × without Kendall)" if task == "regression" else ""
         print(
-            f"{task}: scantune {found['ours']:.2f} s, loop {found['loop']:.0f} s: {found['ratio']:.0f} ×{bare}, "
-            f"with all draws {found['drawn']:.2f} s, peak {found['peak']:.0f} MiB"
+            f"{task}: scantune {timing['ours']:.2f} s, loop {timing['loop']:.0f} s: {timing['ratio']:.0f} ×{bare}, "
+            f"with all draws {timing['drawn']:.2f} s, peak {timing['peak']:.0f} MiB"
         )
-        out |= {f"{task}_ratio": found["ratio"], f"{task}_peak_mib": found["peak"]}
+        out |= {f"{task}_ratio": timing["ratio"], f"{task}_peak_mib": timing["peak"]}
     out["ratio"] = total["loop"] / total["ours"]
     print(f"all tasks: {out['ratio']:.0f} × (goal 100)")
     return out

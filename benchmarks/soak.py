@@ -212,14 +212,14 @@ def measure(minutes: float, clients: int, patience: float) -> Counter[str]:
         process = subprocess.Popen(command, env=env)
         try:
             server, late = psutil.Process(process.pid), list[str]()
-            seen = _asked(f"http://127.0.0.1:{port}", files, minutes, clients, patience, server, late)
+            seen = _answered(f"http://127.0.0.1:{port}", files, minutes, clients, patience, server, late)
             return seen + settled(late, home / RECORD, max(patience, 60.0))
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _asked(
+def _answered(
     server: str, files: Path, minutes: float, clients: int, patience: float, process: psutil.Process, late: list[str]
 ) -> Counter[str]:
     while True:
@@ -230,8 +230,10 @@ def _asked(
             time.sleep(0.5)
     seen: list[Counter[str]] = [Counter() for _ in range(clients)]
     until = time.monotonic() + 60 * minutes
-    asked = [(f"{server}/invocations", files, number, until, patience, seen[number], late) for number in range(clients)]
-    threads = [threading.Thread(target=client, args=one) for one in asked]
+    arguments = [
+        (f"{server}/invocations", files, number, until, patience, seen[number], late) for number in range(clients)
+    ]
+    threads = [threading.Thread(target=client, args=one) for one in arguments]
     for thread in threads:
         thread.start()
     for tenth in range(1, 11):

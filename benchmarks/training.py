@@ -132,8 +132,8 @@ def timed(call: Callable[[], Any]) -> tuple[float, float]:
 
 def median_ratio(rounds: list[dict[str, tuple[float, float]]], above: str, below: str) -> tuple[float, float]:
     """Median of the neighbours' ratios, by wall and by processor."""
-    found = [statistics.median(r[above][i] / r[below][i] for r in rounds) for i in (0, 1)]
-    return found[0], found[1]
+    ratios = [statistics.median(r[above][i] / r[below][i] for r in rounds) for i in (0, 1)]
+    return ratios[0], ratios[1]
 
 
 def files_twice(folder: Path, n: int) -> tuple[list[Path], list[Path], Any]:
@@ -143,15 +143,15 @@ def files_twice(folder: Path, n: int) -> tuple[list[Path], list[Path], Any]:
     import torch
     from safetensors.torch import save_file
 
-    held = Memory((1, 48, 48, 48), n)
+    memory = Memory((1, 48, 48, 48), n)
     raw, cached = [], []
     for i in range(n):
-        volume = held.x[i].to(torch.float16).to(torch.float32)
+        volume = memory.x[i].to(torch.float16).to(torch.float32)
         raw.append(folder / f"{i}.nii.gz")
         nibabel.save(nibabel.Nifti1Image(volume[0].numpy(), np.eye(4)), raw[-1])
         cached.append(folder / f"{i}.safetensors")
         save_file({"input": volume.to(torch.float16)}, cached[-1])
-    return raw, cached, held.y
+    return raw, cached, memory.y
 
 
 @contextmanager

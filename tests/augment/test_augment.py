@@ -201,13 +201,13 @@ def test_temporal_crop_keeps_order_and_invents_no_frame() -> None:
     starts = set()
     for seed in range(30):
         result = augment(times, times.to(torch.uint8), generator(seed))
-        shown = result.input[0, :, 0, 0]
-        assert set(shown.tolist()) <= set(range(20))
-        assert bool((shown.diff() >= 0).all())
-        assert shown.unique().numel() == round(result.events.drawn["temporal_crop"] * 20)
+        frames = result.input[0, :, 0, 0]
+        assert set(frames.tolist()) <= set(range(20))
+        assert bool((frames.diff() >= 0).all())
+        assert frames.unique().numel() == round(result.events.drawn["temporal_crop"] * 20)
         assert result.mask is not None
-        assert torch.equal(result.mask[0, :, 0, 0].float(), shown)
-        starts.add(float(shown[0]))
+        assert torch.equal(result.mask[0, :, 0, 0].float(), frames)
+        starts.add(float(frames[0]))
     assert len(starts) > 5
 
 

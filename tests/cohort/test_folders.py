@@ -32,20 +32,20 @@ def test_pictures_of_one_person_share_a_subject_and_a_side(folders, dataset, tmp
 
     keys, settings = folders(), ImageInput(dataset="d", modality="image", workers=1)
     warned = {}
-    for given in (None, "Doe_[0-9]+", "^Doe_([0-9]+)_"):
-        block = dataset(**keys, subject_from=given, split={"fractions": [0.5, 0.25, 0.25]})
+    for pattern in (None, "Doe_[0-9]+", "^Doe_([0-9]+)_"):
+        block = dataset(**keys, subject_from=pattern, split={"fractions": [0.5, 0.25, 0.25]})
         read = cohort.read(block, tmp_path)
-        assert len({r.subject_id for r in read.records}) == (6 if given else 18)
+        assert len({r.subject_id for r in read.records}) == (6 if pattern else 18)
         assert all("Doe" not in r.subject_id + r.sample_id for r in read.records)
         summary = preprocess.run(read, settings, tmp_path / "out", tmp_path / "store", progress=False)
-        assert summary.flow["subjects_known"] is (given is not None)
+        assert summary.flow["subjects_known"] is (pattern is not None)
         sides: dict[str, set[str]] = {}
         assignments = cohort.split(read.records, block.split)
         for record, assignment in zip(read.records, assignments, strict=True):
             sides.setdefault(record.files[0].name[:5], set()).add(assignment.split)
-        assert all(len(result) == 1 for result in sides.values()) is (given is not None)
+        assert all(len(result) == 1 for result in sides.values()) is (pattern is not None)
         audit = cohort.audit(tmp_path / "out", assignments, block.split, subjects_known=block.subjects_known)
-        warned[given] = [warning for warning in audit.warnings if "subject" in warning]
+        warned[pattern] = [warning for warning in audit.warnings if "subject" in warning]
     assert len(warned[None]) > len(warned["Doe_[0-9]+"])
     assert any("no subject" in warning.lower() for warning in warned[None]), warned
 

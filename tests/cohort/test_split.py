@@ -25,9 +25,9 @@ def records(n: int, sessions: int = 1, **targets) -> list[Record]:
     ]
 
 
-def sides(found) -> dict[str, set[str]]:
+def sides(assignments) -> dict[str, set[str]]:
     members = defaultdict(set)
-    for a in found:
+    for a in assignments:
         members[a.split].add(a.subject_id)
     return members
 
@@ -47,9 +47,9 @@ def test_combinations_of_a_class_and_a_group_are_balanced_too() -> None:
         SplitConfig(method="random", balance=["view"])
 
 
-def folds_of(found) -> dict[str, set[str]]:
+def folds_of(assignments) -> dict[str, set[str]]:
     members = defaultdict(set)
-    for a in found:
+    for a in assignments:
         if a.fold is not None:
             members[f"fold {a.fold}"].add(a.subject_id)
     return members
@@ -66,9 +66,9 @@ def folds_of(found) -> dict[str, set[str]]:
 def test_every_subject_is_on_one_side_and_shares_are_kept(n, sessions, seed, shares, method):
     # One class has all the subjects, so that a class can't be missing on a side.
     config = SplitConfig(method=method, on=["c"] if method == "stratified" else [], fractions=shares, seed=seed)
-    found = split(records(n, sessions, c=lambda i: 1), config)
-    assert len(found) == n * sessions
-    members = sides(found)
+    assignments = split(records(n, sessions, c=lambda i: 1), config)
+    assert len(assignments) == n * sessions
+    members = sides(assignments)
     assert sum(len(m) for m in members.values()) == n
     expected = assign.counts(n, dict(zip(("train", "validation", "test"), shares)))
     assert {side: len(m) for side, m in members.items()} == expected
@@ -78,11 +78,11 @@ def test_every_subject_is_on_one_side_and_shares_are_kept(n, sessions, seed, sha
 @given(total=st.integers(0, 500), parts=st.lists(st.integers(1, 20), min_size=1, max_size=6))
 def test_counts_sum_to_the_total_and_are_near_the_shares(total, parts):
     shares = {str(i): part / sum(parts) for i, part in enumerate(parts)}
-    found = assign.counts(total, shares)
-    assert sum(found.values()) == total
-    assert all(count >= 0 for count in found.values())
+    counts = assign.counts(total, shares)
+    assert sum(counts.values()) == total
+    assert all(count >= 0 for count in counts.values())
     if total >= len(parts):
-        assert min(found.values()) >= 1
+        assert min(counts.values()) >= 1
 
 
 @quick
@@ -110,27 +110,27 @@ def test_another_seed_gives_other_subjects():
 def test_stratified_sides_have_each_class_in_its_share(classes, seed):
     labels = {f"s{i}": frozenset([c]) for i, c in enumerate(classes)}
     shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
-    found = assign.alike(labels, shares, seed)
+    side_of = assign.alike(labels, shares, seed)
     ordered = Counter(classes).most_common()
     for side, share in shares.items():
-        off = [sum(found[s] == side and label in c for s, c in labels.items()) - n * share for label, n in ordered]
+        off = [sum(side_of[s] == side and label in c for s, c in labels.items()) - n * share for label, n in ordered]
         assert all(abs(value) <= 2 for value in off[1:])
         assert abs(sum(off)) <= 1, "partitions keep their sizes: the largest class takes what rare ones leave"
 
 
 def test_stratified_by_a_binned_score_with_many_zeros():
     config = SplitConfig(method="stratified", on="score", fractions=[0.6, 0.2, 0.2])
-    found = split(records(200, score=lambda i: max(0, i - 60) / 4), config)
+    assignments = split(records(200, score=lambda i: max(0, i - 60) / 4), config)
     zero = {f"s{i}" for i in range(61)}
     for side, share in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
-        assert abs(len(sides(found)[side] & zero) - 61 * share) <= 1
+        assert abs(len(sides(assignments)[side] & zero) - 61 * share) <= 1
 
 
 def test_several_labels_at_once():
     config = SplitConfig(method="stratified", on=["a", "b"])
-    found = sides(split(records(200, a=lambda i: i % 2, b=lambda i: int(i % 10 == 0)), config))
+    members = sides(split(records(200, a=lambda i: i % 2, b=lambda i: int(i % 10 == 0)), config))
     rare = {f"s{i}" for i in range(0, 200, 10)}
-    assert [len(found[side] & rare) for side in ("train", "validation", "test")] == [14, 3, 3]
+    assert [len(members[side] & rare) for side in ("train", "validation", "test")] == [14, 3, 3]
 
 
 def test_a_side_with_one_class_alone_is_refused_with_counts():
@@ -141,8 +141,8 @@ def test_a_side_with_one_class_alone_is_refused_with_counts():
 def test_a_rare_class_is_told_with_counts_and_the_others_are_dealt():
     config = SplitConfig(method="stratified", on="c")
     rows = records(60, c=lambda i: "rare" if i < 2 else "ab"[i % 2])
-    found = split(rows, config)
-    (told,) = rare(rows, found, config)
+    assignments = split(rows, config)
+    (told,) = rare(rows, assignments, config)
     assert told.startswith("c 'rare' is rare: 2 subjects have it, {'test': ")
     assert "'train': 2" in told
     assert told.endswith("are of the other classes")
@@ -160,17 +160,17 @@ def test_each_class_is_dealt_as_evenly_as_can_be(counts, seed, folds):
     classes = [name for name, count in zip("abcdef", [20, 20, *counts]) for _ in range(count)]
     rows = records(len(classes), c=lambda i: classes[i])
     config = SplitConfig(method="stratified", on="c", seed=seed, folds=folds, fractions=[0.6, 0.2, 0.2])
-    found = split(rows, config)
-    told = rare(rows, found, config)
+    assignments = split(rows, config)
+    told = rare(rows, assignments, config)
     of = dict(zip((f"s{i}" for i in range(len(classes))), classes))
-    for parts in (sides(found), folds_of(found)):
+    for parts in (sides(assignments), folds_of(assignments)):
         for name in set(classes) if parts else ():
-            held = {part: sum(of[s] == name for s in members) for part, members in parts.items()}
-            assert (min(held.values()) == 0) == any(t.startswith(f"c '{name}'") and str(sum(held.values())) in t
-                                                    and next(iter(held)) in t for t in told)  # fmt: skip
+            sizes = {part: sum(of[s] == name for s in members) for part, members in parts.items()}
+            assert (min(sizes.values()) == 0) == any(t.startswith(f"c '{name}'") and str(sum(sizes.values())) in t
+                                                    and next(iter(sizes)) in t for t in told)  # fmt: skip
     for name, count in zip("abcdef", [20, 20, *counts]):
-        assert count < 3 or all(any(of[s] == name for s in members) for members in sides(found).values())
-    by_fold = [sum(of[s] == "a" for s in members) for members in folds_of(found).values()]
+        assert count < 3 or all(any(of[s] == name for s in members) for members in sides(assignments).values())
+    by_fold = [sum(of[s] == "a" for s in members) for members in folds_of(assignments).values()]
     assert not by_fold or max(by_fold) - min(by_fold) <= 2
 
 
@@ -183,12 +183,12 @@ def test_each_class_is_dealt_as_evenly_as_can_be(counts, seed, folds):
 def test_a_number_of_few_values_is_binned_and_never_refused(values, seed, folds):
     rows = records(len(values), score=lambda i: values[i])
     config = SplitConfig(method="stratified", on="score", seed=seed, folds=folds, fractions=[0.6, 0.2, 0.2])
-    found = split(rows, config, numbers={"score": True})
-    assert rare(rows, found, config, numbers={"score": True}) == []
+    assignments = split(rows, config, numbers={"score": True})
+    assert rare(rows, assignments, config, numbers={"score": True}) == []
     whole = sorted(values)
     low = {f"s{i}" for i, v in enumerate(values) if v <= whole[len(whole) // 5]}
     for side, share in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
-        assert abs(len(sides(found)[side] & low) - share * len(low)) <= 2.5
+        assert abs(len(sides(assignments)[side] & low) - share * len(low)) <= 2.5
 
 
 def test_twenty_classes_named_by_numbers_are_not_binned():
@@ -208,9 +208,9 @@ def test_folds_leave_the_sides_as_they_are_without_them(n, seed, k, on):
     plain, folded = (split(rows, SplitConfig(**shared, folds=folds)) for folds in (None, k))
     assert without_folds(folded) == plain
     assert {a.fold is None for a in folded if a.split == "test"} == {True}
-    held = in_folds(folded)
-    assert {a.split for a in held if a.fold is not None} == {"train"}
-    sizes = [len(members) for members in folds_of(held).values()]
+    assignments = in_folds(folded)
+    assert {a.split for a in assignments if a.fold is not None} == {"train"}
+    sizes = [len(members) for members in folds_of(assignments).values()]
     assert len(sizes) == k
     assert max(sizes) - min(sizes) <= 1
 
@@ -225,27 +225,29 @@ def test_too_few_subjects():
 @pytest.mark.parametrize("on", [[], ["c"]])
 def test_folds_are_disjoint_even_and_leave_the_test_side_out(on):
     config = SplitConfig(method="stratified" if on else "random", on=on, folds=5, fractions=[0.6, 0.2, 0.2])
-    found = split(records(100, 2, c=lambda i: i % 2), config)
-    assert {name: len(m) for name, m in sides(found).items()} == {"train": 60, "validation": 20, "test": 20}
-    assert {name: len(m) for name, m in folds_of(found).items()} == {f"fold {k}": 16 for k in range(5)}
-    assert set().union(*folds_of(found).values()) == sides(found)["train"] | sides(found)["validation"]
+    assignments = split(records(100, 2, c=lambda i: i % 2), config)
+    assert {name: len(m) for name, m in sides(assignments).items()} == {"train": 60, "validation": 20, "test": 20}
+    assert {name: len(m) for name, m in folds_of(assignments).items()} == {f"fold {k}": 16 for k in range(5)}
+    assert (
+        set().union(*folds_of(assignments).values()) == sides(assignments)["train"] | sides(assignments)["validation"]
+    )
 
 
 def test_sequential_is_the_table_s_order():
-    found = sides(split(records(10), SplitConfig(method="sequential", fractions=[0.6, 0.2, 0.2])))
-    assert found["train"] == {f"s{i}" for i in range(6)}
-    assert found["test"] == {"s8", "s9"}
+    members = sides(split(records(10), SplitConfig(method="sequential", fractions=[0.6, 0.2, 0.2])))
+    assert members["train"] == {f"s{i}" for i in range(6)}
+    assert members["test"] == {"s8", "s9"}
 
 
 def test_temporal_puts_the_newest_last_and_nothing_that_trains_is_younger():
     rows = [
         Record(f"s{i}_{j}", f"s{i}", (), order=f"{2000 + (7 * i) % 20 + j:d}-01-01") for i in range(20) for j in (0, 1)
     ]
-    found = split(rows, SplitConfig(method="temporal"))
+    assignments = split(rows, SplitConfig(method="temporal"))
     dates = {r.sample_id: r.order for r in rows}
-    latest = {side: max(dates[a.sample_id] for a in found if a.split == side) for side in ("train", "validation")}
-    newest = {a.subject_id: max(dates[b.sample_id] for b in found if b.subject_id == a.subject_id)
-              for a in found if a.split == "test"}  # fmt: skip
+    latest = {side: max(dates[a.sample_id] for a in assignments if a.split == side) for side in ("train", "validation")}
+    newest = {a.subject_id: max(dates[b.sample_id] for b in assignments if b.subject_id == a.subject_id)
+              for a in assignments if a.split == "test"}  # fmt: skip
     assert latest["train"] <= min(newest.values())
     with pytest.raises(CohortError, match="without a date"):
         split(records(10), SplitConfig(method="temporal"))
@@ -265,12 +267,12 @@ def test_group_out_holds_whole_sites_out():
 
 def test_group_out_folds_keep_groups_whole():
     config = SplitConfig(method="group_out", group="site", folds=3)
-    found = split(grouped("AAABBCCD"), config)
+    assignments = split(grouped("AAABBCCD"), config)
     fold_of = defaultdict(set)
-    for a, level in zip(found, "AAABBCCD"):
+    for a, level in zip(assignments, "AAABBCCD"):
         fold_of[level].add(a.fold)
     assert all(len(folds) == 1 for folds in fold_of.values())
-    assert {a.fold for a in found} == {0, 1, 2}
+    assert {a.fold for a in assignments} == {0, 1, 2}
 
 
 def test_a_subject_of_two_sites_is_not_torn_apart():
@@ -293,25 +295,25 @@ def test_predefined_rest_and_fill():
     rows = predefined([(f"s{i}", "train") for i in range(20)] + [("v", "validation"), ("r", None)])
     with pytest.raises(CohortError, match="1 subjects are in no partition"):
         split(rows, SplitConfig(method="predefined", columns="side"))
-    found = sides(split(rows, SplitConfig(method="predefined", columns="side", rest="leave_out", fill={"test": 0.2})))
-    assert {side: len(m) for side, m in found.items()} == {"train": 16, "validation": 1, "test": 4}
+    members = sides(split(rows, SplitConfig(method="predefined", columns="side", rest="leave_out", fill={"test": 0.2})))
+    assert {side: len(m) for side, m in members.items()} == {"train": 16, "validation": 1, "test": 4}
     with pytest.raises(CohortError, match="the table itself assigns"):
         split(rows, SplitConfig(method="predefined", columns="side", rest="train", fill={"validation": 0.2}))
 
 
 def test_ids_that_a_spreadsheet_would_run_are_guarded_in_the_file_and_come_back(tmp_path):
     rows = [Record(f"x{i}", name, ()) for i, name in enumerate(["=HYPERLINK(1)", "-5", "+a", "'=b", "c"])]
-    found = split(rows, SplitConfig())
-    write_splits(tmp_path / "splits.csv", found)
-    assert read_splits(tmp_path / "splits.csv") == found
+    assignments = split(rows, SplitConfig())
+    write_splits(tmp_path / "splits.csv", assignments)
+    assert read_splits(tmp_path / "splits.csv") == assignments
     assert ",=HYPERLINK" not in (tmp_path / "splits.csv").read_text()
 
 
 def test_splits_are_written_and_read_back(tmp_path):
     for config in (SplitConfig(), SplitConfig(folds=3)):
-        found = split(records(30), config)
-        write_splits(tmp_path / "splits.csv", found)
-        assert read_splits(tmp_path / "splits.csv") == found
+        assignments = split(records(30), config)
+        write_splits(tmp_path / "splits.csv", assignments)
+        assert read_splits(tmp_path / "splits.csv") == assignments
 
 
 def named(**counts: int) -> list[Record]:
@@ -324,33 +326,33 @@ def named(**counts: int) -> list[Record]:
 
 
 def test_partitions_that_folders_name_are_taken_where_no_method_is_written():
-    held = named(train=40, validation=10, test=8)
-    settled_, notes = settled(held, SplitConfig())
+    rows = named(train=40, validation=10, test=8)
+    settled_, notes = settled(rows, SplitConfig())
     assert (settled_.method, notes) == ("predefined", [])
-    assert {side: len(ids) for side, ids in sides(split(held, settled_)).items()} == {
+    assert {side: len(ids) for side, ids in sides(split(rows, settled_)).items()} == {
         "train": 40,
         "validation": 10,
         "test": 8,
     }
-    assert settled(held, SplitConfig(method="random"))[0].method == "random"
+    assert settled(rows, SplitConfig(method="random"))[0].method == "random"
 
 
 def test_a_test_side_that_is_not_named_is_a_stated_share_of_the_training_subjects():
-    held = named(train=40, validation=10)
-    settled_, notes = settled(held, SplitConfig())
+    rows = named(train=40, validation=10)
+    settled_, notes = settled(rows, SplitConfig())
     assert "no test samples are named: 15% for test are drawn from the training subjects" in notes[0]
-    found = split(held, settled_)
-    assert {side: len(ids) for side, ids in sides(found).items()} == {"train": 34, "validation": 10, "test": 6}
-    classes = {r.subject_id: r.targets["label"] for r in held}
-    assert sorted(classes[s] for s in sides(found)["test"]) == list("aaabbb")
-    assert not sides(found)["test"] & {r.subject_id for r in held if r.split == "validation"}
+    assignments = split(rows, settled_)
+    assert {side: len(ids) for side, ids in sides(assignments).items()} == {"train": 34, "validation": 10, "test": 6}
+    classes = {r.subject_id: r.targets["label"] for r in rows}
+    assert sorted(classes[s] for s in sides(assignments)["test"]) == list("aaabbb")
+    assert not sides(assignments)["test"] & {r.subject_id for r in rows if r.split == "validation"}
 
 
 @pytest.mark.parametrize(
     "written", [{"fill": {"test": 0.5}}, {"folds": 4}, {"method": "predefined", "rest": "test", "columns": "side"}]
 )
 def test_what_is_written_needs_no_rule(written):
-    held = named(train=40, validation=10)
-    settled_, notes = settled(held, SplitConfig(**written))
+    rows = named(train=40, validation=10)
+    settled_, notes = settled(rows, SplitConfig(**written))
     assert notes == []
     assert settled_.fill == written.get("fill", {})

@@ -79,10 +79,10 @@ def test_faults_of_a_table_are_never_cut_without_a_file_of_all(project):
     rows = ["file,id,y", *["../x.png,Q,0"] * 12, *(f"../i{k}.png,P{k},{k % 2}" for k in range(70))]
     done, _ = project(rows, CLASSES, targets="y")
     assert done.exit_code
-    said = done.output + str(done.exception)
-    assert "… and 2" in said
-    assert "12 rows (2, 3, 4, 5, 6, 7, 8, 9, 10, 11 …), column 'file': the file '../x.png' leaves" in said
-    assert "check/x/faults.txt" in said
+    message = done.output + str(done.exception)
+    assert "… and 2" in message
+    assert "12 rows (2, 3, 4, 5, 6, 7, 8, 9, 10, 11 …), column 'file': the file '../x.png' leaves" in message
+    assert "check/x/faults.txt" in message
     assert len((place / "faults.txt").read_text().splitlines()) >= 82
     assert (place / "faults.txt").stat().st_mode & 0o077 == 0
 

@@ -44,12 +44,12 @@ def test_a_sample_leads_to_its_file_row_and_partition(project):
     sample = next(word for word in _find("p1").split() if word.startswith("film"))
     (project / "data/splits/films").mkdir(parents=True)
     write_splits(project / "data/splits/films/splits.csv", [Assignment(sample, "p1", "test", None)])
-    shown = _find(sample)
-    assert str(project / "raw" / "film 2.png") in shown
-    assert "t.csv, row 4; subject p1" in shown
-    assert "label: 0" in shown
-    assert "partition: test" in shown
-    assert "film 3" not in shown
+    output = _find(sample)
+    assert str(project / "raw" / "film 2.png") in output
+    assert "t.csv, row 4; subject p1" in output
+    assert "label: 0" in output
+    assert "partition: test" in output
+    assert "film 3" not in output
 
 
 def test_a_subject_leads_to_all_its_samples_and_to_what_is_wrong_with_them(project):
@@ -57,9 +57,9 @@ def test_a_subject_leads_to_all_its_samples_and_to_what_is_wrong_with_them(proje
     folder.mkdir(parents=True)
     ids = [line.split("  ")[0] for line in _find("p2").splitlines() if not line.startswith(" ")]
     (folder / "excluded.csv").write_text(f"sample_id,reason\n{ids[1]},it is constant\n")
-    shown = _find("p2")
-    assert f"not there: {project / 'raw' / 'film 4.png'}" in shown
-    assert "excluded by preprocess@films: it is constant" in shown
+    output = _find("p2")
+    assert f"not there: {project / 'raw' / 'film 4.png'}" in output
+    assert "excluded by preprocess@films: it is constant" in output
     assert "left out by the key `where`" in _find("p0")
 
 

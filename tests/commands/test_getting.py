@@ -74,7 +74,7 @@ def test_files_and_blocks_are_there_and_a_second_call_changes_nothing(project, m
         assert "CC BY-SA" in _get("--accept-licence")
         written = (project / "params.yaml").read_text()
         assert "unchanged" in _get("--accept-licence")
-        assert len([method for method, *_ in hub.asked if method == "GET"]) == 1
+        assert len([method for method, *_ in hub.requests if method == "GET"]) == 1
     assert (project / "params.yaml").read_text() == written
     assert written.startswith("# mine\n")
     params = load(project / "params.yaml")
@@ -91,7 +91,7 @@ def test_a_download_that_was_cut_is_resumed(project, monkeypatch, archive):
             _get("--accept-licence")
         assert (project / "params.yaml").read_text() == PARAMS
         _get("--accept-licence")
-        assert [span for method, _, span in hub.asked if method == "GET"][1].startswith("bytes=")
+        assert [span for method, _, span in hub.requests if method == "GET"][1].startswith("bytes=")
     assert NAME in yaml.safe_load((project / "params.yaml").read_text())["datasets"]
 
 
@@ -122,7 +122,7 @@ def test_without_the_licence_nothing_is_requested(project, monkeypatch, archive)
         _published_at(monkeypatch, hub.address, archive)
         with pytest.raises(ScantuneError, match="--accept-licence"):
             _get()
-        assert not hub.asked
+        assert not hub.requests
 
 
 def test_an_archive_that_leads_out_of_the_folder_is_refused(project, monkeypatch):

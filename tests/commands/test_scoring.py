@@ -32,7 +32,7 @@ def files(tmp_path_factory):
 
 def test_a_file_is_scored_and_reported(files, tmp_path):
     out, page = tmp_path / "metrics.json", tmp_path / "report.html"
-    said = called(
+    output = called(
         "score",
         files / "one.csv",
         "--task",
@@ -46,8 +46,8 @@ def test_a_file_is_scored_and_reported(files, tmp_path):
         "--set",
         "prevalences=[0.05]",
     )
-    assert "80 samples of 80 subjects" in said
-    assert "probabilities: the logistic function of the columns logit/…" in said
+    assert "80 samples of 80 subjects" in output
+    assert "probabilities: the logistic function of the columns logit/…" in output
     metrics = json.loads(out.read_text())
     assert metrics["metrics"]["auroc"]["method"] == "DeLong, Student's t on the logit scale"
     text = page.read_text()
@@ -62,8 +62,8 @@ def test_a_file_is_scored_and_reported(files, tmp_path):
 
 def test_several_files_are_compared_with_the_first(files, tmp_path):
     out = tmp_path / "both.json"
-    said = called("score", files / "one.csv", files / "two.csv", "--task", "classification", "--out", out)
-    assert "two − one:" in said
+    output = called("score", files / "one.csv", files / "two.csv", "--task", "classification", "--out", out)
+    assert "two − one:" in output
     assert set(json.loads(out.read_text())["files"]) == {"one", "two"}
     with pytest.raises(Exception, match="a report is of one predictions file, not of 2"):
         called("score", files / "one.csv", files / "two.csv", "--task", "classification", "--report", "r.html")
@@ -71,8 +71,8 @@ def test_several_files_are_compared_with_the_first(files, tmp_path):
 
 def test_a_study_is_planned_from_a_pilot(files):
     words = ("plan", files / "one.csv", "--task", "classification", "--metric", "accuracy", "--studies", 5)
-    said = called(*words, "--half-width", "0.09")
-    assert "accuracy, median half-width of at most 0.09:" in said.splitlines()[-1]
+    output = called(*words, "--half-width", "0.09")
+    assert "accuracy, median half-width of at most 0.09:" in output.splitlines()[-1]
     paired = called(*words, "--against", files / "two.csv", "--margin", "0.5")
     assert re.search(r"power of 0.8 for a margin of 0.5: \d\d subjects", paired.splitlines()[-1])
     with pytest.raises(Exception, match="state either --half-width, or --against"):

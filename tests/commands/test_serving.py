@@ -21,10 +21,10 @@ SRC = Path(__file__).parents[2] / "src"
 
 
 def test_port_that_is_taken_is_told() -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen()
-        port = held.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         with pytest.raises(ScantuneError, match=f"--port {port}: address already in use.*--port {port + 1}"):
             refuse_taken(port)
     refuse_taken(port)

@@ -43,8 +43,8 @@ experiments:
 
 
 def lines_changed(before: str, after: str) -> list[str]:
-    found = difflib.ndiff(before.splitlines(), after.splitlines())
-    return [line for line in found if line[0] in "+-"]
+    difference = difflib.ndiff(before.splitlines(), after.splitlines())
+    return [line for line in difference if line[0] in "+-"]
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_a_key_that_leads_nowhere_is_told(setting: str, message: str) -> None:
 
 def test_shipped_file_keeps_all_but_the_value() -> None:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    held = read_text(text)
-    for name in held["experiments"]:
+    params = read_text(text)
+    for name in params["experiments"]:
         change = Change.read(f"experiments.{name}.train.epochs=77")
         after = edited(text, [change])
         assert len(lines_changed(text, after)) <= 4
-        assert read_text(after) == changed(held, [change])
+        assert read_text(after) == changed(params, [change])
         parse(read_text(after))
 
 

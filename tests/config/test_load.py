@@ -38,13 +38,13 @@ GOOD = {
 
 
 def changed(path: str, value: object) -> dict:
-    held = copy.deepcopy(GOOD)
+    params = copy.deepcopy(GOOD)
     *parents, last = path.split(".")
-    place = held
+    place = params
     for part in parents:
         place = place.setdefault(part, {})
     place[last] = value
-    return held
+    return params
 
 
 def test_a_good_file_is_read_and_frozen():
@@ -55,7 +55,7 @@ def test_a_good_file_is_read_and_frozen():
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         (
             "experiments.knees.train.learning_rat",
@@ -87,18 +87,18 @@ def test_a_good_file_is_read_and_frozen():
         ("datasets.bad name!", {}, "datasets.bad name!"),
     ],
 )
-def test_a_fault_is_named(path, value, said):
+def test_a_fault_is_named(path, value, message):
     with pytest.raises(ConfigError) as caught:
         parse(changed(path, value))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_all_faults_are_named_at_once():
-    held = changed("experiments.knees.train.epochs", 0)
-    held["inputs"]["knees"]["shape"] = [0, 64]
-    held["experiments"]["knees"].pop("evaluate")
+    params = changed("experiments.knees.train.epochs", 0)
+    params["inputs"]["knees"]["shape"] = [0, 64]
+    params["experiments"]["knees"].pop("evaluate")
     with pytest.raises(ConfigError) as caught:
-        parse(held)
+        parse(params)
     assert len(caught.value.faults) == 3
     assert any(f.startswith("experiments.knees.evaluate: required key is missing") for f in caught.value.faults)
 
@@ -150,14 +150,14 @@ def test_the_shipped_file_is_right_and_states_every_block_that_dvc_needs():
 
 
 def test_a_method_for_images_is_refused_for_loops_before_anything_runs():
-    held = changed("inputs.knees.modality", "video")
-    held["experiments"]["knees"]["evaluate"] = {"saliency": {"method": "scorecam"}}
+    params = changed("inputs.knees.modality", "video")
+    params["experiments"]["knees"]["evaluate"] = {"saliency": {"method": "scorecam"}}
     with pytest.raises(ConfigError, match=r"evaluate\.saliency\.method: scorecam is for images, and this is a video"):
-        parse(held)
+        parse(params)
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         (
             "monitor",
@@ -169,51 +169,51 @@ def test_a_method_for_images_is_refused_for_loops_before_anything_runs():
         ("early_stopping", {"monitor": "val_dice"}, "train.early_stopping.monitor: 'val_dice' is not a metric"),
     ],
 )
-def test_a_monitor_that_will_not_be_there_is_refused_with_the_nearest_name(path, value, said):
+def test_a_monitor_that_will_not_be_there_is_refused_with_the_nearest_name(path, value, message):
     with pytest.raises(ConfigError) as caught:
         parse(changed(f"experiments.knees.train.{path}", value))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_error_by_range_may_be_monitored():
-    held = changed("experiments.knees.task", {"name": "regression", "target": "grade"})
+    params = changed("experiments.knees.task", {"name": "regression", "target": "grade"})
     for monitor in ("val_mae_from_15", "val_mae_from_3", "train_mae", "val_huber_loss", "val_loss"):
-        held["experiments"]["knees"]["train"] = {"monitor": monitor, "monitoring": {"error_ranges": [3]}}
-        assert monitored(parse(held).experiments["knees"]) == (monitor, "min")
+        params["experiments"]["knees"]["train"] = {"monitor": monitor, "monitoring": {"error_ranges": [3]}}
+        assert monitored(parse(params).experiments["knees"]) == (monitor, "min")
 
 
 def masks(**task: object) -> dict:
-    held = changed("datasets.knees.masks", "{id}_mask.png")
-    held["experiments"]["knees"]["task"] = {"name": "segmentation", "classes": ["b", "disc", "cup"], **task}
-    held["experiments"]["knees"]["model"] = {"backbone": "unet"}
-    return held
+    params = changed("datasets.knees.masks", "{id}_mask.png")
+    params["experiments"]["knees"]["task"] = {"name": "segmentation", "classes": ["b", "disc", "cup"], **task}
+    params["experiments"]["knees"]["model"] = {"backbone": "unet"}
+    return params
 
 
 def test_labels_overlap_for_task_and_input_or_for_neither():
     with pytest.raises(ConfigError, match=r"task.overlapping: needs inputs.knees.mask_overlap: true"):
         parse(masks(overlapping=True))
-    held = masks()
-    held["inputs"]["knees"]["mask_overlap"] = True
+    params = masks()
+    params["inputs"]["knees"]["mask_overlap"] = True
     with pytest.raises(
         ConfigError, match=r"inputs.knees.mask_overlap: true, but experiments.knees.task has classes that"
     ):
-        parse(held)
-    held["experiments"]["knees"]["task"]["overlapping"] = True
-    parse(held)
-    held["experiments"]["knees"]["train"]["loss"] = "cross_entropy"
+        parse(params)
+    params["experiments"]["knees"]["task"]["overlapping"] = True
+    parse(params)
+    params["experiments"]["knees"]["train"]["loss"] = "cross_entropy"
     with pytest.raises(ConfigError, match="cross_entropy"):
-        parse(held)
+        parse(params)
 
 
 def test_a_region_and_readers_masks_belong_to_masks_of_images_and_volumes():
     with pytest.raises(ConfigError, match="'region' and 'rater_masks' belong to 'masks'"):
         parse(changed("datasets.knees.region", "{field}"))
-    held = masks()
-    held["datasets"]["knees"]["rater_masks"] = {"second": "{second}"}
-    assert parse(held).datasets["knees"].rater_masks == {"second": ["{second}"]}
-    held["inputs"]["knees"] = {"dataset": "knees", "modality": "video"}
+    params = masks()
+    params["datasets"]["knees"]["rater_masks"] = {"second": "{second}"}
+    assert parse(params).datasets["knees"].rater_masks == {"second": ["{second}"]}
+    params["inputs"]["knees"] = {"dataset": "knees", "modality": "video"}
     with pytest.raises(ConfigError, match=r"datasets.knees.rater_masks: of images and volumes, and inputs.knees is of"):
-        parse(held)
+        parse(params)
 
 
 def test_preset_without_the_key_model_is_told_what_to_add():

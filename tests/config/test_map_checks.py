@@ -26,9 +26,9 @@ def entry(use: str, source: str = "knees", experiment: str = "knees") -> dict:
     return {"experiment": experiment, "from": source, "use": use}
 
 
-def faults(held: dict) -> list[str]:
+def faults(params: dict) -> list[str]:
     try:
-        parse(held)
+        parse(params)
     except ConfigError as error:
         return error.faults
     return []
@@ -73,12 +73,12 @@ def test_an_entry_that_cannot_be_run_is_refused(checks, fault):
 
 
 def test_a_segmentation_needs_masks_and_the_same_input():
-    held = knees(a=entry("segmentation", "bones"))
-    held["inputs"]["small"] = held["inputs"]["knees"] | {"shape": [32, 32]}
-    held["experiments"]["bones"]["input"] = "small"
-    assert "map_checks.a.from: 'bones' takes the input 'small', not 'knees'" in faults(held)
-    del held["datasets"]["knees"]["masks"]
-    assert any(fault.startswith("map_checks.a.experiment: needs datasets.knees.masks") for fault in faults(held))
+    params = knees(a=entry("segmentation", "bones"))
+    params["inputs"]["small"] = params["inputs"]["knees"] | {"shape": [32, 32]}
+    params["experiments"]["bones"]["input"] = "small"
+    assert "map_checks.a.from: 'bones' takes the input 'small', not 'knees'" in faults(params)
+    del params["datasets"]["knees"]["masks"]
+    assert any(fault.startswith("map_checks.a.experiment: needs datasets.knees.masks") for fault in faults(params))
 
 
 @pytest.mark.parametrize("saliency", [False, {"checks": False}])

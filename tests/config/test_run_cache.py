@@ -59,7 +59,7 @@ def test_the_names_refused_are_those_that_dvc_leaves_out():
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [
         ("inputs.knees.size", "inputs.knees.size: it is now inputs.knees.shape. DVC overlooks"),
         ("demo.angio.options.size", "demo.angio.options.size: it is now demo.angio.options.edge"),
@@ -72,15 +72,15 @@ def test_the_names_refused_are_those_that_dvc_leaves_out():
         ("experiments.knees.train.augment.size", "experiments.knees.train.augment.size: rename it"),
     ],
 )
-def test_a_key_that_dvc_would_overlook_is_refused(path, said):
+def test_a_key_that_dvc_would_overlook_is_refused(path, message):
     with pytest.raises(ConfigError) as caught:
         parse(changed(path, 3))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_column_of_that_name_can_be_target_group_and_filter():
-    held = changed("datasets.knees.where", {"{size}": {"min": 3}, "scanner": "a"})
-    held["datasets"]["knees"] |= {"targets": {"grade": "size"}, "groups": {"size_mm": "size"}}
-    dataset = parse(held).datasets["knees"]
+    params = changed("datasets.knees.where", {"{size}": {"min": 3}, "scanner": "a"})
+    params["datasets"]["knees"] |= {"targets": {"grade": "size"}, "groups": {"size_mm": "size"}}
+    dataset = parse(params).datasets["knees"]
     assert list(dataset.where) == ["size", "scanner"]
     assert dataset.where["size"].min == 3

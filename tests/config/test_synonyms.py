@@ -28,12 +28,12 @@ CLASSES = {"task": {"name": "classification", "target": "y"}, "model": {"backbon
 
 def block(path: str, value: object, **others: object):
     params = copy.deepcopy(BASE)
-    held = params["experiments"]["x"] | copy.deepcopy(others)
-    params["experiments"]["x"] = held
+    settings = params["experiments"]["x"] | copy.deepcopy(others)
+    params["experiments"]["x"] = settings
     *parents, last = path.split(".")
     for part in parents:
-        held = held[part]
-    held[last] = value
+        settings = settings[part]
+    settings[last] = value
     return parse(params).experiments["x"]
 
 

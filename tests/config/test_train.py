@@ -37,7 +37,7 @@ def test_options_of_a_loss_are_handed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "given,words",
+    "settings,words",
     [
         ({"clip_norm": 1, "clip_value": 1}, "keep one of them"),
         ({"epochs": 3, "warmup_epochs": 3}, "must be fewer than epochs"),
@@ -53,9 +53,9 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"batch_size": 0}, "greater than or equal to 1"),
     ],
 )
-def test_settings_that_cannot_work_are_refused(given: dict[str, object], words: str) -> None:
+def test_settings_that_cannot_work_are_refused(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        TrainConfig.model_validate(given)
+        TrainConfig.model_validate(settings)
 
 
 def test_plateau_that_would_never_cut_is_warned_of() -> None:

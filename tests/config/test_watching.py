@@ -22,15 +22,15 @@ def knees(watched: dict | None = None, **keys: object) -> dict:
 
 
 def folders(watch: str) -> dict:
-    held = knees(watch=watch, class_folders=True, targets={"grade": "grade"})
+    params = knees(watch=watch, class_folders=True, targets={"grade": "grade"})
     for key in ("table", "files", "subject"):
-        del held["datasets"]["knees"][key]
-    return held
+        del params["datasets"]["knees"][key]
+    return params
 
 
-def faults(held: dict) -> list[str]:
+def faults(params: dict) -> list[str]:
     try:
-        parse(held)
+        parse(params)
     except ConfigError as error:
         return error.faults
     return []
@@ -60,24 +60,24 @@ def test_what_nothing_watches_is_told_with_the_block_that_mends_it(keys, key, pa
 
 
 @pytest.mark.parametrize(
-    ("held", "key", "path"),
+    ("params", "key", "path"),
     [
         (knees(watch="data/knees/t.csv"), "files", "data/knees"),
         (knees(watch="data/knees/t.csv", files="{id}.png", masks="masks/{id}.png"), "masks", "data/knees/masks"),
         (folders("data/knees/train"), "class_folders", "data/knees"),
     ],
 )
-def test_files_that_nothing_watches_need_the_root_or_its_index(held, key, path):
-    said = "\n".join(faults(held))
-    assert f"datasets.knees.{key}: {path} is read, but not watched" in said
-    assert "Set watch: data/knees (where it holds very many files: index: and watch:" in said
+def test_files_that_nothing_watches_need_the_root_or_its_index(params, key, path):
+    message = "\n".join(faults(params))
+    assert f"datasets.knees.{key}: {path} is read, but not watched" in message
+    assert "Set watch: data/knees (where it holds very many files: index: and watch:" in message
 
 
 def test_a_block_for_another_dataset_covers_nothing():
     other = {"hips_table": {"dataset": "hips", "path": "/mnt/labels.csv"}}
-    said = faults(knees(other, table="/mnt/labels.csv"))
-    assert "watched.hips_table.dataset: there is no 'hips' in datasets" in said[0]
-    assert said[1].startswith("datasets.knees.table: /mnt/labels.csv is read, but not watched")
+    messages = faults(knees(other, table="/mnt/labels.csv"))
+    assert "watched.hips_table.dataset: there is no 'hips' in datasets" in messages[0]
+    assert messages[1].startswith("datasets.knees.table: /mnt/labels.csv is read, but not watched")
 
 
 @pytest.mark.parametrize("watch", [".", "..", "data", "outputs", str(Path.cwd())])
@@ -106,18 +106,18 @@ def films(tmp_path, monkeypatch) -> Path:
 
 
 def test_init_watches_a_table_that_lies_elsewhere(films):
-    held = propose(Path("elsewhere/t.csv"), Path("films"), "mine").blocks
-    assert held["datasets"]["mine"]["watch"] == "films"
-    assert held["watched"] == {"mine_table": {"dataset": "mine", "path": str(films / "elsewhere/t.csv")}}
+    blocks = propose(Path("elsewhere/t.csv"), Path("films"), "mine").blocks
+    assert blocks["datasets"]["mine"]["watch"] == "films"
+    assert blocks["watched"] == {"mine_table": {"dataset": "mine", "path": str(films / "elsewhere/t.csv")}}
 
 
 def test_init_in_the_projects_own_folder_watches_the_files_and_the_table_alone(films):
     (films / "t.csv").write_text("\n".join(["id,label", *(f"s{n},{n % 2}" for n in range(4))]) + "\n")
     for number in range(4):
         (films / f"s{number}.png").unlink()
-    held = propose(Path("t.csv"), Path("."), "mine").blocks
-    assert held["datasets"]["mine"]["watch"] == "films"
-    assert held["watched"] == {"mine_table": {"dataset": "mine", "path": "t.csv"}}
+    blocks = propose(Path("t.csv"), Path("."), "mine").blocks
+    assert blocks["datasets"]["mine"]["watch"] == "films"
+    assert blocks["watched"] == {"mine_table": {"dataset": "mine", "path": "t.csv"}}
 
 
 def test_init_says_where_files_beside_the_pipelines_outputs_should_go(films):

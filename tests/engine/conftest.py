@@ -65,9 +65,9 @@ class Nursery:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
         self.error = ""
-        while "status" not in (said := json.loads(self.process.stdout.readline())):
-            self.error = said["error"]
-        return int(said["status"])
+        while "status" not in (reply := json.loads(self.process.stdout.readline())):
+            self.error = reply["error"]
+        return int(reply["status"])
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -77,6 +77,6 @@ class Nursery:
 
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
-    held = Nursery()
-    yield held
-    held.close()
+    process = Nursery()
+    yield process
+    process.close()

@@ -72,16 +72,16 @@ def test_gpus_are_all_those_visible_or_what_the_cluster_says(
     import lightning_fabric
     import torch
 
-    asked: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
     for name in [name for name in os.environ if name.startswith("SLURM_") or "WORLD_SIZE" in name]:
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    monkeypatch.setattr(lightning_fabric, "Fabric", lambda **given: asked.append(given) or MagicMock())
+    monkeypatch.setattr(lightning_fabric, "Fabric", lambda **keywords: calls.append(keywords) or MagicMock())
     launch(device="cuda", precision="32", find_unused_parameters=True)
-    assert (asked[0]["devices"], asked[0]["num_nodes"], asked[0]["accelerator"]) == (devices, nodes, "cuda")
-    assert asked[0]["strategy"]._ddp_kwargs["find_unused_parameters"] is True
+    assert (calls[0]["devices"], calls[0]["num_nodes"], calls[0]["accelerator"]) == (devices, nodes, "cuda")
+    assert calls[0]["strategy"]._ddp_kwargs["find_unused_parameters"] is True
 
 
 def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ class Poisoned(Numbers):
     """One sample that is not a number."""
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        held = super().__getitem__(index)
-        return held | ({"input": held["input"] * np.nan} if index == 7 else {})
+        sample = super().__getitem__(index)
+        return sample | ({"input": sample["input"] * np.nan} if index == 7 else {})
 
 
 def test_non_finite_loss_stops_with_step_samples_and_last_good_checkpoint(tmp_path: Path) -> None:
@@ -157,12 +157,12 @@ def test_full_disk_leaves_what_was_whole_and_says_what_is_needed(
 
 def test_training_on_a_disk_without_room_goes_on_when_there_is(nursery: Nursery, tmp_path: Path) -> None:
     """A limit on the size of files stands for the full disk: writes fail in the middle of a file."""
-    folder, held = tmp_path / "out", tmp_path / "s"
-    assert nursery.train(folder, held, save_every_steps=1, sinks=False, file_size=6000) == 1
+    folder, state_folder = tmp_path / "out", tmp_path / "s"
+    assert nursery.train(folder, state_folder, save_every_steps=1, sinks=False, file_size=6000) == 1
     assert "DiskFullError" in nursery.error
     assert "was not written" in nursery.error
-    assert not list(held.rglob("*partial"))
-    assert nursery.train(folder, held, save_every_steps=1, sinks=False) == 0
+    assert not list(state_folder.rglob("*partial"))
+    assert nursery.train(folder, state_folder, save_every_steps=1, sinks=False) == 0
     assert (folder / "history.csv").exists()
 
 
@@ -225,9 +225,9 @@ def test_server_that_never_answers_ends_no_training_and_its_points_are_kept(tmp_
 def test_changed_library_is_said_and_refused_where_the_end_could_not_be_exact(tmp_path: Path) -> None:
     _fit(tmp_path)
     path = tmp_path / "state" / state.STATE_NAME
-    held = durable.read_state(path)
-    held["circumstances"]["torch"] = "1.0"
-    durable.write_state(path, held)
+    stored = durable.read_state(path)
+    stored["circumstances"]["torch"] = "1.0"
+    durable.write_state(path, stored)
     with pytest.raises(ResumeError, match=r"torch 1\.0 → .*train\.resume: lenient"):
         _fit(tmp_path)
     result = _fit(tmp_path, resume="lenient")
@@ -303,7 +303,7 @@ def test_ids_fall_back_to_the_place_in_the_data_set() -> None:
 def test_points_of_a_sink_that_knows_what_it_holds_are_not_sent_again(tmp_path: Path) -> None:
     sink = LinesSink(tmp_path / "points")
     _fit(tmp_path, sinks=[sink])
-    count = len(sink.held())
+    count = len(sink.points())
     (tmp_path / "state" / "delivered.json").unlink()  # killed between taking and remembering
     _fit(tmp_path, sinks=[sink])
-    assert len(sink.held()) == count
+    assert len(sink.points()) == count

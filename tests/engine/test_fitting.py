@@ -20,16 +20,16 @@ CPU = {"device": "cpu", "devices": 1, "precision": "32"}
 
 
 def _fit(
-    net: nn.Module | None = None, data: Any = None, terms: Any = None, out: Path | None = None, **given: Any
+    net: nn.Module | None = None, data: Any = None, terms: Any = None, out: Path | None = None, **settings: Any
 ) -> engine.FitResult:
-    parts = {k: given.pop(k) for k in list(given) if k not in engine.Settings.model_fields}
+    parts = {k: settings.pop(k) for k in list(settings) if k not in engine.Settings.model_fields}
     return engine.fit(
         net if net is not None else network(),
         parts.pop("task", Sum()),
         data if data is not None else Numbers(30, 0),
         parts.pop("validation", Numbers(14, 1)),
         terms=terms or {"squared": Squared(), "absolute": Absolute()},
-        settings=engine.Settings(**{"epochs": 2, "batch_size": 4, "progress": False, **given}),
+        settings=engine.Settings(**{"epochs": 2, "batch_size": 4, "progress": False, **settings}),
         out_dir=out,
         fabric=engine.launch(**{**CPU, "precision": parts.pop("precision", "32")}),
         **parts,
@@ -69,9 +69,9 @@ def test_number_of_workers_changes_nothing(workers: int) -> None:
 def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp_path: Path) -> None:
     net = network(0.0, norm=False)
     _fit(net, Numbers(30, 0), out=tmp_path, epochs=1, optimizer="sgd", learning_rate=1e-12, weight_decay=0)
-    data, held = Numbers(30, 0), network(0.0, norm=False)
+    data, untrained = Numbers(30, 0), network(0.0, norm=False)
     with torch.no_grad():
-        error = (held(torch.from_numpy(data.x))[:, 0] - torch.from_numpy(data.y)).double()
+        error = (untrained(torch.from_numpy(data.x))[:, 0] - torch.from_numpy(data.y)).double()
     weight = 1 + (torch.from_numpy(data.y) > 0).double()
     row = next(csv.DictReader((tmp_path / "history.csv").open()))
     assert float(row["train_squared_loss"]) == pytest.approx(float((weight * error**2).sum() / weight.sum()), rel=1e-5)
@@ -86,17 +86,17 @@ def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp
 
 
 def test_weights_of_terms_follow_their_schedule() -> None:
-    asked = []
+    calls = []
 
     def weights(epoch: int, step: int, history: list[dict[str, Any]]) -> dict[str, float]:
-        asked.append((epoch, step, len(history)))
+        calls.append((epoch, step, len(history)))
         return {"squared": 1.0 - epoch, "absolute": float(epoch)}
 
     result = _fit(term_weights=weights)
     first, second = result.history
     assert first["val_loss"] == pytest.approx(first["val_squared_loss"])
     assert second["val_loss"] == pytest.approx(second["val_absolute_loss"])
-    assert (1, 8, 1) in asked
+    assert (1, 8, 1) in calls
     both, alone = network(), network()
     _fit(both, term_weights=lambda *_: {"squared": 2.0, "absolute": 0.0}, epochs=1)
     _fit(alone, terms={"squared": Squared()}, term_weights=lambda *_: {"squared": 2.0}, epochs=1)
@@ -190,11 +190,11 @@ def test_mixing_hands_on_both_targets_and_their_share(monkeypatch: pytest.Monkey
         return inputs * share, targets, targets.flip(0), share
 
     _fit(terms={"absolute": Mixed()}, mixing=mixing, epochs=1)
-    first = [held["lam"] for held in seen if held]
-    assert all(torch.equal(held["target_b"], held["target"].flip(0)) for held in seen if held)
+    first = [mixed["lam"] for mixed in seen if mixed]
+    assert all(torch.equal(mixed["target_b"], mixed["target"].flip(0)) for mixed in seen if mixed)
     seen.clear()
     _fit(terms={"absolute": Mixed()}, mixing=mixing, epochs=1)
-    assert first == [held["lam"] for held in seen if held]
+    assert first == [mixed["lam"] for mixed in seen if mixed]
     assert len(set(first)) == len(first) == 8
 
 
@@ -204,11 +204,11 @@ def test_empty_side_is_named() -> None:
 
 
 def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[nn.Module] = []
-    monkeypatch.setattr(torch, "compile", lambda net: asked.append(net) or net)
+    compiled: list[nn.Module] = []
+    monkeypatch.setattr(torch, "compile", lambda net: compiled.append(net) or net)
     net = network()
     _fit(net, compile=True, epochs=1)
-    assert asked[0] is net
+    assert compiled[0] is net
 
     class Pictures(Numbers):
         def __getitem__(self, index: int) -> dict[str, Any]:
@@ -363,9 +363,9 @@ def test_progress_bar_shows_epoch_loss_and_best(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")  # a narrow terminal cuts the text
     _fit(progress=True)
-    said = capsys.readouterr().err
-    assert "epoch 2/2" in said
-    assert "best" in said
+    output = capsys.readouterr().err
+    assert "epoch 2/2" in output
+    assert "best" in output
 
 
 def test_gradient_checkpointing_changes_no_weight() -> None:

@@ -105,12 +105,12 @@ def _worst(layer: nn.Module, x: torch.Tensor) -> float:
 
     def run(bf16: bool) -> list[torch.Tensor]:
         layer.zero_grad()
-        held = x.clone().requires_grad_()
+        leaf = x.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            answer = layer(held)
+            answer = layer(leaf)
         towards = torch.randn(answer.shape, generator=torch.Generator().manual_seed(1))
         answer.backward(towards.to(answer.dtype))
-        gradients = [g.grad.float() for g in (held, *layer.parameters()) if g.grad is not None]
+        gradients = [g.grad.float() for g in (leaf, *layer.parameters()) if g.grad is not None]
         return [answer.detach().float(), *gradients]
 
     expected, worst = run(False), 0.0

@@ -35,12 +35,12 @@ def test_tensorboard_has_figures_and_histograms(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     _fit(tmp_path, engine.TensorBoardSink(tmp_path / "logs"))
-    held = EventAccumulator(str(tmp_path / "logs"))
-    held.Reload()
-    assert [event.step for event in held.Scalars("val_loss")] == [1, 2]
-    assert "step/loss" in held.Tags()["scalars"]
-    assert {"prediction", "target"} <= set(held.Tags()["histograms"])
-    assert [(image.step, image.width, image.height) for image in held.Images("validation")] == [(2, 12, 8)]
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("val_loss")] == [1, 2]
+    assert "step/loss" in events.Tags()["scalars"]
+    assert {"prediction", "target"} <= set(events.Tags()["histograms"])
+    assert [(image.step, image.width, image.height) for image in events.Images("validation")] == [(2, 12, 8)]
 
 
 @pytest.mark.heavy
@@ -56,11 +56,11 @@ def test_wandb_writes_a_run_without_a_network(tmp_path: Path) -> None:
 
 
 def test_pictures_that_fail_cost_the_pictures_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    shown: list[str] = []
+    names: list[str] = []
 
     class Album(engine.CallableSink):
         def image(self, epoch: int, name: str, pixels: np.ndarray) -> None:
-            shown.append(name)
+            names.append(name)
 
     def fail(network: object) -> dict[str, np.ndarray]:
         raise ValueError("no colours left")
@@ -70,7 +70,7 @@ def test_pictures_that_fail_cost_the_pictures_alone(tmp_path: Path, caplog: pyte
         settings=engine.Settings(epochs=1, batch_size=4, progress=False), fabric=engine.launch(**CPU),
         sinks=[Album("album", lambda points: None)], out_dir=tmp_path, pictures=fail,
     )  # fmt: skip
-    assert shown == []
+    assert names == []
     assert "no colours left" in caplog.text
 
 

@@ -29,8 +29,8 @@ def _outputs(folder: Path) -> dict[str, bytes]:
 
 
 def _points(state: Path) -> list[tuple[int, str, float]]:
-    held = LinesSink(state.parent / f"{state.name}.points").held()
-    told = [(step, name, value) for step, values in held for name, value in values.items()]
+    points = LinesSink(state.parent / f"{state.name}.points").points()
+    told = [(step, name, value) for step, values in points for name, value in values.items()]
     return sorted(point for point in told if not point[1].startswith("gradient_norm/"))
 
 

@@ -15,10 +15,10 @@ def test_every_sample_once_an_epoch_in_batches_that_fit(n: int, batch: int, accu
     if n // steps < world:
         return
     plans = [epoch_steps(order, steps, accumulation, world, rank) for rank in range(world)]
-    seen = [int(i) for plan in plans for step in plan for held in step for i in held]
+    seen = [int(i) for plan in plans for step in plan for indices in step for i in indices]
     assert sorted(seen) == list(range(n))
     at_most = batch if world == 1 else max(batch, 2)  # two processes share three samples: one takes two
-    assert all(1 <= len(held) <= at_most for plan in plans for step in plan for held in step)
+    assert all(1 <= len(indices) <= at_most for plan in plans for step in plan for indices in step)
     assert len({len(plan) for plan in plans}) == 1
     for step in range(steps):
         assert len({len(plan[step]) for plan in plans}) == 1  # every process backs up equally often
@@ -32,7 +32,7 @@ def test_a_steps_samples_do_not_depend_on_how_it_is_shared(n: int) -> None:
     def sets(batch: int, accumulation: int, world: int) -> list[set[int]]:
         steps = steps_in_epoch(n, batch, accumulation, world)
         plans = [epoch_steps(order, steps, accumulation, world, rank) for rank in range(world)]
-        return [{int(i) for plan in plans for held in plan[s] for i in held} for s in range(steps)]
+        return [{int(i) for plan in plans for indices in plan[s] for i in indices} for s in range(steps)]
 
     assert sets(8, 1, 1) == sets(4, 2, 1) == sets(4, 1, 2) == sets(2, 2, 2)
 
@@ -61,5 +61,5 @@ def test_balanced_draws_every_class_equally_often(counts: list[int]) -> None:
 @settings(deadline=None, max_examples=40)
 @given(n=st.integers(0, 50), batch=st.integers(1, 8), world=st.integers(1, 4))
 def test_no_sample_is_judged_twice(n: int, batch: int, world: int) -> None:
-    seen = [int(i) for rank in range(world) for held in shard(n, batch, world, rank) for i in held]
+    seen = [int(i) for rank in range(world) for indices in shard(n, batch, world, rank) for i in indices]
     assert sorted(seen) == list(range(n))

@@ -41,14 +41,14 @@ class Numbers:
     def __getitem__(self, index: int) -> dict[str, Any]:
         time.sleep(self.pause)
         draw = np.random.default_rng([self.epoch, index]).normal(scale=0.05, size=4) if self.jitter else 0.0
-        held = {
+        sample = {
             "input": (self.x[index] + draw).astype(np.float32),
             "target": self.y[index],
             "index": index,
             "group": index % 2,
         }
-        spoiled = {"has_partner": self.y[index] > 1, "partner": held["input"] - np.float32(0.5)}
-        return held | (spoiled if self.partners else {})
+        spoiled = {"has_partner": self.y[index] > 1, "partner": sample["input"] - np.float32(0.5)}
+        return sample | (spoiled if self.partners else {})
 
 
 class Sum:
@@ -116,12 +116,12 @@ class LinesSink:
         os.write(handle, text.encode())
         os.close(handle)
 
-    def held(self) -> list[tuple[int, dict[str, float]]]:
+    def points(self) -> list[tuple[int, dict[str, float]]]:
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         return [(step, values) for step, values in map(json.loads, lines)]
 
     def last(self, name: str) -> int | None:
-        return max((step for step, values in self.held() if name in values), default=None)
+        return max((step for step, values in self.points() if name in values), default=None)
 
 
 def network(dropout: float = 0.1, norm: bool = True, seed: int = 0) -> nn.Module:

@@ -59,15 +59,15 @@ def test_the_networks_of_an_example_can_be_built_and_the_weights_are_known(path)
 
     params, result = blocks(path)
     for block in result.values():
-        given = params.inputs[block.input]
+        source = params.inputs[block.input]
         classes = getattr(block.task, "classes", None) or ("a", "b")
         task = build_task(block.task, classes=tuple(classes), loss=block.train.loss.name if block.train.loss else None)
-        channels = getattr(given, "channels", 1)
-        space = given.size[::-1] if given.modality == "volume" else given.size
-        shape = (channels, *([given.frames] if given.modality == "video" else []), *space)
+        channels = getattr(source, "channels", 1)
+        space = source.size[::-1] if source.modality == "volume" else source.size
+        shape = (channels, *([source.frames] if source.modality == "video" else []), *space)
         bare = block.model.model_copy(update={"weights": None, "pretrained": False})
         with torch.device("meta"):
-            network = build_network(task, bare, given.modality, shape, 0)
+            network = build_network(task, bare, source.modality, shape, 0)
             output = network(torch.zeros(1, *shape))
         assert output.shape[0] == 1
         if block.model.source:

@@ -109,10 +109,10 @@ def arcade(root: Path) -> None:
     sides = [f"train={files['train']}", f"validation={files['val']}", f"test={files['test']}"]
     done = CliRunner().invoke(app, ["convert", "coco", *sides, "--out", str(root / "arcade" / "masks")])
     assert done.exit_code == 0, done.output
-    said = yaml.safe_load(done.output.split("params.yaml:")[1])["masks"]
+    proposed = yaml.safe_load(done.output.split("params.yaml:")[1])["masks"]
     example = yaml.safe_load((EXAMPLES / "arcade.yaml").read_text())["datasets"]["arcade"]
-    assert Path(said.pop("root")) == Path(said.pop("watch")) == (root / "arcade").resolve()
-    assert all(example[key] == value for key, value in said.items())
+    assert Path(proposed.pop("root")) == Path(proposed.pop("watch")) == (root / "arcade").resolve()
+    assert all(example[key] == value for key, value in proposed.items())
 
 
 def chexpert(root: Path) -> None:
@@ -170,9 +170,9 @@ def medmnist(root: Path) -> None:
     command = ["convert", "medmnist", str(root / "bloodmnist.npz"), "--out", str(root / "bloodmnist"), "--names", names]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
-    said = yaml.safe_load(done.output.split("params.yaml:")[1])["bloodmnist"]
+    proposed = yaml.safe_load(done.output.split("params.yaml:")[1])["bloodmnist"]
     example = yaml.safe_load((EXAMPLES / "medmnist.yaml").read_text())["datasets"]["bloodmnist"]
-    assert all(example[key] == value for key, value in said.items() if key not in {"root", "watch"})
+    assert all(example[key] == value for key, value in proposed.items() if key not in {"root", "watch"})
 
 
 #: Example, dataset, what writes it, folder below the root, usable samples, what is left out before.
@@ -200,9 +200,9 @@ def test_the_blocks_of_an_example_prepare_and_split_the_data_set(tmp_path, name)
     params["datasets"][dataset] |= {"root": str(root / below), "watch": str(root / below)}
     params["datasets"][dataset].pop("index", None)
     params["datasets"][dataset]["split"].setdefault("near_duplicate_correlation", 1.0)
-    given = params["inputs"][dataset]
-    small = SMALL[given["modality"]] | ({"spacing": [12, 12, 12]} if given["modality"] == "volume" else {})
-    params["inputs"][dataset] = {**given, **small, "workers": 1}
+    block = params["inputs"][dataset]
+    small = SMALL[block["modality"]] | ({"spacing": [12, 12, 12]} if block["modality"] == "volume" else {})
+    params["inputs"][dataset] = {**block, **small, "workers": 1}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     run_stages(tmp_path, f"preprocess {dataset}", f"split {dataset}")

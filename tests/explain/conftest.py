@@ -118,13 +118,13 @@ def trained_3d() -> Teachable:
 
 
 @pytest.fixture(scope="session")
-def found() -> tuple[Tensor, np.ndarray]:
+def planted() -> tuple[Tensor, np.ndarray]:
     """24 images with a patch, and the masks."""
     x, mask = striped(24, 2, torch.Generator().manual_seed(99))
     return x, mask.numpy()
 
 
 @pytest.fixture(scope="session")
-def found_3d() -> tuple[Tensor, np.ndarray]:
+def planted_3d() -> tuple[Tensor, np.ndarray]:
     x, mask = striped(12, 3, torch.Generator().manual_seed(98))
     return x, mask.numpy()

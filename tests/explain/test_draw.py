@@ -25,7 +25,7 @@ from scantune.records import ScantuneError
 RNG = np.random.default_rng(0)
 
 
-def shown(modality: str) -> draw.SampleView:
+def sample_view(modality: str) -> draw.SampleView:
     shape = {"image": (60, 50), "volume": (12, 20, 16), "video": (7, 30, 40)}[modality]
     return draw.SampleView(
         "scan-1",
@@ -68,7 +68,7 @@ def is_coloured(axes: object) -> bool:
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_label_prediction_interval_layer_and_resolution_stand_on_the_figure(modality: str) -> None:
-    figure = draw.draw(shown(modality), saliency(modality))
+    figure = draw.draw(sample_view(modality), saliency(modality))
     text = words(figure)
     for part in ("scan-1", "label severe $3$", "prediction moderate (1.5 to 2.5)", "zone right lower", "gradcam"):
         assert part in text
@@ -80,7 +80,7 @@ def test_label_prediction_interval_layer_and_resolution_stand_on_the_figure(moda
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_an_undefined_map_is_said_in_words_and_never_coloured(modality: str) -> None:
-    figure = draw.draw(shown(modality), NOWHERE)
+    figure = draw.draw(sample_view(modality), NOWHERE)
     assert "undefined: all zero" in words(figure)
     assert not any(is_coloured(axes) for axes in figure.axes)
     assert "share of its maximum" not in words(figure)
@@ -89,21 +89,21 @@ def test_an_undefined_map_is_said_in_words_and_never_coloured(modality: str) -> 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_map_that_failed_a_check_is_shown_with_the_warning_on_it(modality: str) -> None:
     sentence = "This map differs between networks trained in the same way."
-    figure = draw.draw(replace(shown(modality), warnings=(sentence,)), saliency(modality))
+    figure = draw.draw(replace(sample_view(modality), warnings=(sentence,)), saliency(modality))
     assert sentence in words(figure)
     assert any(is_coloured(axes) for axes in figure.axes)
     assert sentence in words(
-        draw.sheet({"best": [(replace(shown(modality), warnings=(sentence,)), saliency(modality))]})
+        draw.sheet({"best": [(replace(sample_view(modality), warnings=(sentence,)), saliency(modality))]})
     )
 
 
 def test_sides_are_written_or_said_to_be_unknown() -> None:
-    known = draw.draw(replace(shown("image"), sides=("R", "L")), saliency("image"))
+    known = draw.draw(replace(sample_view("image"), sides=("R", "L")), saliency("image"))
     letters = [(t.get_text(), t.get_position()[0]) for axes in known.axes for t in axes.texts]
     assert ("R", 0.02) in letters
     assert ("L", 0.98) in letters
     assert "does not state the side" not in words(known)
-    assert "does not state the side" in words(draw.draw(shown("image"), saliency("image")))
+    assert "does not state the side" in words(draw.draw(sample_view("image"), saliency("image")))
 
 
 def test_planes_hang_as_radiologists_hang_them() -> None:
@@ -118,13 +118,13 @@ def test_planes_hang_as_radiologists_hang_them() -> None:
         assert plane.place(point, shape) == (0, 0)
     assert (planes.AXIAL.left, planes.AXIAL.right) == ("R", "L")
     assert (planes.SAGITTAL.left, planes.SAGITTAL.right) == ("A", "P")
-    assert "patient's right is on the left" in words(draw.draw(shown("volume"), saliency("volume")))
+    assert "patient's right is on the left" in words(draw.draw(sample_view("volume"), saliency("volume")))
 
 
 def test_planes_go_through_the_maximum_and_its_place_is_given_in_mm() -> None:
     affine = np.diag([2.0, 2.0, 3.0, 1.0])
     affine[:3, 3] = [-10, -20, -30]
-    figure = draw.draw(replace(shown("volume"), affine=affine), saliency("volume"))
+    figure = draw.draw(replace(sample_view("volume"), affine=affine), saliency("volume"))
     assert "x −6, y −16, z −24 mm (RAS)" in words(figure)
     assert planes.maximum(saliency("volume").map) == (2, 2, 2)
     two = np.zeros((5, 5, 5))
@@ -143,7 +143,9 @@ def test_window_is_the_readers() -> None:
     assert grey(values, (-100, 100)).tolist() == [[0, 0, 0.5, 1, 1]]
     assert float(np.ptp(grey(RNG.random((50, 50)), None))) == 1.0
     assert np.isfinite(grey(np.full((4, 4), 7.0), None)).all()
-    assert "Window −160 to 240." in words(draw.draw(replace(shown("image"), window=(-160, 240)), saliency("image")))
+    assert "Window −160 to 240." in words(
+        draw.draw(replace(sample_view("image"), window=(-160, 240)), saliency("image"))
+    )
 
 
 def test_the_map_goes_to_the_images_own_resolution_and_to_the_part_that_was_seen() -> None:
@@ -186,7 +188,7 @@ def test_best_worst_and_random_are_picked_by_error_and_seed() -> None:
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_sheet_has_a_row_a_group_and_says_how_it_was_drawn(modality: str) -> None:
-    members = [(shown(modality), saliency(modality)), (shown(modality), NOWHERE)]
+    members = [(sample_view(modality), saliency(modality)), (sample_view(modality), NOWHERE)]
     figure = draw.sheet({"best": members, "worst": members[:1], "random": members[1:]}, seed=11)
     text = words(figure)
     assert all(group in text for group in ("best", "worst", "random", "seed 11", "undefined: all zero"))
@@ -195,17 +197,17 @@ def test_sheet_has_a_row_a_group_and_says_how_it_was_drawn(modality: str) -> Non
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_the_same_figure_is_the_same_file(modality: str, tmp_path: Path) -> None:
-    given = shown(modality)
+    view = sample_view(modality)
     digests = set()
     for name in ("a", "b"):
-        path = plots.save(draw.draw(given, saliency(modality)), tmp_path / name, ("png",))[0]
+        path = plots.save(draw.draw(view, saliency(modality)), tmp_path / name, ("png",))[0]
         digests.add(hashlib.sha256(path.read_bytes()).hexdigest())
     assert len(digests) == 1
 
 
 @pytest.mark.parametrize("made, width", [(saliency("video"), 2), (NOWHERE, 1)])
 def test_gif_plays_every_frame_at_its_own_pace(made: Saliency, width: int, tmp_path: Path) -> None:
-    changed = replace(shown("video"), sides=("septum", "wall"))
+    changed = replace(sample_view("video"), sides=("septum", "wall"))
     path = draw.animate(tmp_path / "loop.gif", changed, made, side=60)
     with Image.open(path) as loop:
         assert loop.n_frames == 7
@@ -218,7 +220,7 @@ def test_gif_plays_every_frame_at_its_own_pace(made: Saliency, width: int, tmp_p
 
 
 def test_gif_shows_the_map_in_its_own_frames() -> None:
-    changed = replace(shown("video"), image=np.zeros((7, 30, 40), np.uint8))
+    changed = replace(sample_view("video"), image=np.zeros((7, 30, 40), np.uint8))
     right = [frame[:, frame.shape[1] // 2 :].max() for frame in frames(changed, saliency("video"), 60)]
     assert int(np.argmax(right)) == 2
 
@@ -339,14 +341,14 @@ def test_nifti_has_the_shape_and_the_affine_of_the_scans_file(directions: str, t
 
 
 def test_mp4_plays_the_loop_several_times_at_its_pace(tmp_path: Path) -> None:
-    path = draw.animate(tmp_path / "loop.mp4", shown("video"), saliency("video"), side=61)
+    path = draw.animate(tmp_path / "loop.mp4", sample_view("video"), saliency("video"), side=61)
     loop = io.open_video(path)
     assert loop.n_frames == 21
     assert loop.frame_time == pytest.approx(40, abs=1)
     assert loop.height % 2 == loop.width % 2 == 0
     assert [p.name for p in tmp_path.iterdir()] == ["loop.mp4"]
     with pytest.raises(ScantuneError, match=r"ends in \.gif or \.mp4, not '\.avi'"):
-        draw.animate(tmp_path / "loop.avi", shown("video"), saliency("video"))
+        draw.animate(tmp_path / "loop.avi", sample_view("video"), saliency("video"))
 
 
 @settings(deadline=None, max_examples=25)
@@ -372,7 +374,9 @@ def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int]
 def test_long_words_do_not_run_into_the_next_picture() -> None:
     from scantune.explain.draw.sheet import _head
 
-    long = replace(shown("image"), prediction="eosinophil (0.62)", interval="{" + ", ".join(["basophil"] * 20) + "}")
+    long = replace(
+        sample_view("image"), prediction="eosinophil (0.62)", interval="{" + ", ".join(["basophil"] * 20) + "}"
+    )
     lines = _head(long, 1.0)
     assert max(len(line) for line in lines) <= 1.0 * 72 / (5.5 * 0.56)
     assert any(line.endswith("…") for line in lines)

@@ -17,14 +17,14 @@ from scantune.records import ScantuneError
 from .conftest import SIZE, Teachable, striped, teach
 
 BY_LAYER = ["gradcam", "gradcam++", "hirescam", "eigencam"]
-FOUND = tuple[Tensor, np.ndarray]
+PLANTED = tuple[Tensor, np.ndarray]
 
 
-def hits(net: nn.Module, found: FOUND, method: str) -> tuple[float, float]:
+def hits(net: nn.Module, planted: PLANTED, method: str) -> tuple[float, float]:
     """Mean area under precision–recall and share of maxima in the mask, minus chance."""
-    pairs = [(explain.map(net, x, method=method).map, mask) for x, mask in zip(*found)]
+    pairs = [(explain.map(net, x, method=method).map, mask) for x, mask in zip(*planted)]
     defined = [(m, mask) for m, mask in pairs if m is not None]
-    chance = float((found[1] > 0).mean())
+    chance = float((planted[1] > 0).mean())
     areas = [average_precision(m, mask) for m, mask in defined]
     points = [points_at(m, mask) for m, mask in defined]
     return float(np.mean(areas)) - chance, float(np.mean(points)) - chance
@@ -32,21 +32,21 @@ def hits(net: nn.Module, found: FOUND, method: str) -> tuple[float, float]:
 
 @pytest.mark.parametrize("method", [*BY_LAYER, "scorecam"])
 def test_a_taught_network_looks_at_the_patch_and_an_untaught_one_does_not(
-    method: str, trained: Teachable, untrained: Teachable, found: FOUND
+    method: str, trained: Teachable, untrained: Teachable, planted: PLANTED
 ) -> None:
-    area, point = hits(trained, found, method)
+    area, point = hits(trained, planted, method)
     assert area > 0.5
     assert point > 0.5
-    assert hits(untrained, found, method)[0] < 0.1
+    assert hits(untrained, planted, method)[0] < 0.1
 
 
 @pytest.mark.parametrize("method", BY_LAYER)
-def test_volumes_and_videos(method: str, trained_3d: Teachable, found_3d: FOUND) -> None:
+def test_volumes_and_videos(method: str, trained_3d: Teachable, planted_3d: PLANTED) -> None:
     """Both are five axes to a network; one set of weights serves for both."""
-    area, point = hits(trained_3d, found_3d, method)
+    area, point = hits(trained_3d, planted_3d, method)
     assert area > 0.4
     assert point > 0.6
-    made = explain.map(trained_3d, found_3d[0][0], method=method)
+    made = explain.map(trained_3d, planted_3d[0][0], method=method)
     assert made.map is not None
     assert made.map.shape == (SIZE[3],) * 3
     assert made.map.dtype == np.float32
@@ -54,14 +54,14 @@ def test_volumes_and_videos(method: str, trained_3d: Teachable, found_3d: FOUND)
     assert (made.map.min(), made.map.max()) == (pytest.approx(0, abs=0.2), 1.0)
 
 
-def test_gradcam_is_the_published_formula(trained: Teachable, found: FOUND) -> None:
+def test_gradcam_is_the_published_formula(trained: Teachable, planted: PLANTED) -> None:
     """Selvaraju et al., eq. 1 and 2: weights are the gradients' means, the map is ReLU of the weighted sum."""
-    x = found[0][:1].clone().requires_grad_()
+    x = planted[0][:1].clone().requires_grad_()
     a = trained.last(trained.middle(trained.stem(x)))
     (g,) = torch.autograd.grad(trained.head(a.flatten(2).mean(2))[0, 0], a)
     cells = (g.mean((2, 3), keepdim=True) * a).sum(1).relu()
     expected = nn.functional.interpolate(cells[None], (SIZE[2],) * 2, mode="bilinear")[0, 0].detach().numpy()
-    made = explain.map(trained, found[0][0]).map
+    made = explain.map(trained, planted[0][0]).map
     np.testing.assert_allclose(made, expected / expected.max(), atol=1e-5)
 
 
@@ -76,7 +76,7 @@ def test_first_component_is_the_librarys() -> None:
 
 
 @pytest.mark.parametrize("method", [*BY_LAYER, "scorecam"])
-def test_the_network_is_left_as_it_was(method: str, found: FOUND) -> None:
+def test_the_network_is_left_as_it_was(method: str, planted: PLANTED) -> None:
     net = Teachable(2, 1)
     net.train()
     net.stem[1].eval()  # a frozen normalisation
@@ -84,7 +84,7 @@ def test_the_network_is_left_as_it_was(method: str, found: FOUND) -> None:
         parameter.grad = torch.ones_like(parameter)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     state = torch.get_rng_state()
-    explain.map(net, found[0][0], method=method)
+    explain.map(net, planted[0][0], method=method)
     assert net.training
     assert net.last.training
     assert not net.stem[1].training
@@ -94,12 +94,12 @@ def test_the_network_is_left_as_it_was(method: str, found: FOUND) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_frozen_network_has_the_same_map(trained: Teachable, found: FOUND) -> None:
-    free = explain.map(trained, found[0][0]).map
+def test_a_frozen_network_has_the_same_map(trained: Teachable, planted: PLANTED) -> None:
+    free = explain.map(trained, planted[0][0]).map
     for parameter in trained.parameters():
         parameter.requires_grad_(False)
     try:
-        frozen = explain.map(trained, found[0][0]).map
+        frozen = explain.map(trained, planted[0][0]).map
     finally:
         for parameter in trained.parameters():
             parameter.requires_grad_(True)
@@ -107,9 +107,9 @@ def test_a_frozen_network_has_the_same_map(trained: Teachable, found: FOUND) -> 
     assert np.array_equal(free, frozen)
 
 
-def test_the_map_is_that_of_float32_in_ones_own_bf16(trained: Teachable, found: FOUND) -> None:
+def test_the_map_is_that_of_float32_in_ones_own_bf16(trained: Teachable, planted: PLANTED) -> None:
     """bf16's gradients of small layers are wrong on a CPU; a map must not be made of them."""
-    x = found[0][0]
+    x = planted[0][0]
     plain = explain.map(trained, x, layer="stem")
     with torch.autocast("cpu", dtype=torch.bfloat16):
         got = explain.map(trained, x, layer="stem")
@@ -117,8 +117,8 @@ def test_the_map_is_that_of_float32_in_ones_own_bf16(trained: Teachable, found: 
     assert np.array_equal(got.map, plain.map)  # type: ignore[arg-type]
 
 
-def test_what_lowers_a_score_is_another_map(trained: Teachable, found: FOUND) -> None:
-    up, down = explain.maps(trained, found[0][0], [targets.unit(0), targets.unit(0, sign=-1)])
+def test_what_lowers_a_score_is_another_map(trained: Teachable, planted: PLANTED) -> None:
+    up, down = explain.maps(trained, planted[0][0], [targets.unit(0), targets.unit(0, sign=-1)])
     assert up.output == pytest.approx(-down.output)
     assert down.map is None or not np.allclose(up.map, down.map)
 
@@ -170,8 +170,8 @@ def test_one_map_a_zone_lies_in_its_zone() -> None:
     assert share("gradcam") < 0.7  # averaged over space, the gradients of both zones are alike
 
 
-def test_hirescam_is_gradcam_where_features_are_averaged(trained: Teachable, found: FOUND) -> None:
-    first, second = (explain.map(trained, found[0][0], method=method).map for method in ("gradcam", "hirescam"))
+def test_hirescam_is_gradcam_where_features_are_averaged(trained: Teachable, planted: PLANTED) -> None:
+    first, second = (explain.map(trained, planted[0][0], method=method).map for method in ("gradcam", "hirescam"))
     np.testing.assert_allclose(first, second, atol=1e-5)
 
 
@@ -217,17 +217,17 @@ def test_a_map_that_shows_nothing_is_undefined_with_its_reason(cells: np.ndarray
     assert words in str(made.reason)
 
 
-def test_an_all_zero_map_of_a_network_is_undefined(found: FOUND) -> None:
+def test_an_all_zero_map_of_a_network_is_undefined(planted: PLANTED) -> None:
     net = Teachable(2, 1)
     nn.init.constant_(net.head.weight, -1.0)  # everything speaks against
-    made = explain.map(net, found[0][0])
+    made = explain.map(net, planted[0][0])
     assert made.map is None
     assert "all zero" in str(made.reason)
 
 
-def test_layer_by_name_and_by_itself(trained: Teachable, found: FOUND) -> None:
-    assert explain.map(trained, found[0][0]).layer == "last"
-    finer = explain.map(trained, found[0][0], layer="middle.0")
+def test_layer_by_name_and_by_itself(trained: Teachable, planted: PLANTED) -> None:
+    assert explain.map(trained, planted[0][0]).layer == "last"
+    finer = explain.map(trained, planted[0][0], layer="middle.0")
     assert (finer.layer, finer.grid) == ("middle.0", (20, 20))
 
 
@@ -240,33 +240,33 @@ def test_layer_by_name_and_by_itself(trained: Teachable, found: FOUND) -> None:
         ({"layer": "head"}, "grid"),
     ],
 )
-def test_what_does_not_fit_is_named(trained: Teachable, found: FOUND, call: dict[str, str], words: str) -> None:
+def test_what_does_not_fit_is_named(trained: Teachable, planted: PLANTED, call: dict[str, str], words: str) -> None:
     with pytest.raises(ScantuneError, match=words):
-        explain.map(trained, found[0][0], **call)
+        explain.map(trained, planted[0][0], **call)
 
 
-def test_a_network_that_names_no_layer_says_which_it_has(found: FOUND) -> None:
+def test_a_network_that_names_no_layer_says_which_it_has(planted: PLANTED) -> None:
     net = Teachable(2, 1)
     net.saliency_layer = None  # type: ignore[assignment]
     with pytest.raises(ScantuneError, match=r"Teachable has no default; set layer.*last\.0"):
-        explain.map(net, found[0][0])
+        explain.map(net, planted[0][0])
 
 
-def test_scorecam_is_refused_beyond_images(trained_3d: Teachable, found_3d: FOUND) -> None:
+def test_scorecam_is_refused_beyond_images(trained_3d: Teachable, planted_3d: PLANTED) -> None:
     with pytest.raises(ScantuneError, match="scorecam works on images"):
-        explain.map(trained_3d, found_3d[0][0], method="scorecam")
+        explain.map(trained_3d, planted_3d[0][0], method="scorecam")
 
 
-def test_scorecam_prints_nothing(trained: Teachable, found: FOUND, capfd: pytest.CaptureFixture[str]) -> None:
-    explain.map(trained, found[0][0], method="scorecam")
+def test_scorecam_prints_nothing(trained: Teachable, planted: PLANTED, capfd: pytest.CaptureFixture[str]) -> None:
+    explain.map(trained, planted[0][0], method="scorecam")
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
 
 
-def test_one_sample_with_or_without_its_batch_axis(trained: Teachable, found: FOUND) -> None:
-    assert np.array_equal(explain.map(trained, found[0][0]).map, explain.map(trained, found[0][:1]).map)
+def test_one_sample_with_or_without_its_batch_axis(trained: Teachable, planted: PLANTED) -> None:
+    assert np.array_equal(explain.map(trained, planted[0][0]).map, explain.map(trained, planted[0][:1]).map)
     with pytest.raises(ScantuneError, match="batch of 3"):
-        explain.map(trained, found[0][:3])
+        explain.map(trained, planted[0][:3])
 
 
 @pytest.mark.parametrize(
@@ -284,9 +284,9 @@ def test_one_sample_with_or_without_its_batch_axis(trained: Teachable, found: FO
 def test_what_is_asked_is_what_the_network_answered(
     task: str, output: list, index: list[tuple[int, ...]], values: list[float]
 ) -> None:
-    asked = targets.of_task(task).questions(torch.tensor(output))
-    assert [a.index for a in asked] == index
-    assert [float(a.target(torch.tensor(output))) for a in asked] == values
+    questions = targets.of_task(task).questions(torch.tensor(output))
+    assert [a.index for a in questions] == index
+    assert [float(a.target(torch.tensor(output))) for a in questions] == values
 
 
 def test_a_task_that_is_not_known_is_named() -> None:

@@ -98,8 +98,8 @@ SMALLER: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", OUTLINES)
 def test_maps_are_held_against_a_segmentation_network_on_the_same_pictures(name: str, tmp_path: Path) -> None:
-    asked = {"experiments": {"evaluate": {"saliency": {"segmentation": "outlines"}}}}
-    home = system(tmp_path, name, SMALLER[name], asked)
+    settings = {"experiments": {"evaluate": {"saliency": {"segmentation": "outlines"}}}}
+    home = system(tmp_path, name, SMALLER[name], settings)
     add_outlines(home, name)
     run_stages(home, *(f"{stage} {name}" for stage in ("demo", "preprocess", "split", "train")), "train outlines")
     checks = run(home, name, "evaluate")["checks"]
@@ -118,13 +118,13 @@ def test_maps_are_held_against_a_segmentation_network_on_the_same_pictures(name:
 def add_outlines(home: Path, name: str) -> None:
     """The experiment ``outlines`` beside a system's own, on the same input."""
     params = read(home / "params.yaml")
-    held = OUTLINES[name]
+    outlines = OUTLINES[name]
     params["experiments"]["outlines"] = {
         "dataset": name,
         "input": name,
-        "task": {"name": "segmentation", "classes": held["classes"]},
-        "model": {"backbone": "unet", "options": {"channels": held["channels"]}},
-        "train": {"epochs": held["epochs"], "batch_size": 8, "learning_rate": 3e-3, "scheduler": "onecycle"},
+        "task": {"name": "segmentation", "classes": outlines["classes"]},
+        "model": {"backbone": "unet", "options": {"channels": outlines["channels"]}},
+        "train": {"epochs": outlines["epochs"], "batch_size": 8, "learning_rate": 3e-3, "scheduler": "onecycle"},
         "evaluate": {"saliency": False},
         "register": {},
     }
@@ -154,8 +154,8 @@ def test_a_map_exposes_a_shortcut_that_lies_in_one_place(tmp_path: Path) -> None
     one trained on the pictures without it is not."""
     result = {}
     for marked in (False, True):
-        asked = {"experiments": {"evaluate": {"saliency": {"mask_class": "eosinophil"}}}}
-        home = system(tmp_path / str(marked), "cells", asked)
+        settings = {"experiments": {"evaluate": {"saliency": {"mask_class": "eosinophil"}}}}
+        home = system(tmp_path / str(marked), "cells", settings)
         run_stages(home, "demo cells")
         mask_the_pointer(home / "data/demo/cells")
         if marked:

@@ -34,10 +34,10 @@ from .conftest import Teachable
 
 
 @pytest.fixture(scope="module")
-def questions(found: tuple[torch.Tensor, np.ndarray]) -> list[Question]:
+def questions(planted: tuple[torch.Tensor, np.ndarray]) -> list[Question]:
     return [
         Question(f"s{i}", f"p{i // 2}", x, targets.unit(), mask)
-        for i, (x, mask) in enumerate(zip(found[0][:16], found[1][:16]))
+        for i, (x, mask) in enumerate(zip(planted[0][:16], planted[1][:16]))
     ]
 
 
@@ -252,9 +252,9 @@ def test_shuffled_labels_are_dealt_by_subject() -> None:
     assert shuffle_labels(["a", "b"], ["p", "p"], seed=0) == ["a", "b"]  # one subject: nobody to swap with
 
 
-def test_checks_work_in_three_dimensions(trained_3d: Teachable, found_3d: tuple[torch.Tensor, np.ndarray]) -> None:
-    asked = [Question(f"s{i}", f"p{i}", x, targets.unit(), m) for i, (x, m) in enumerate(zip(*found_3d))]
-    entries = check(trained_3d, asked[:8], steps=2)
+def test_checks_work_in_three_dimensions(trained_3d: Teachable, planted_3d: tuple[torch.Tensor, np.ndarray]) -> None:
+    posed = [Question(f"s{i}", f"p{i}", x, targets.unit(), m) for i, (x, m) in enumerate(zip(*planted_3d))]
+    entries = check(trained_3d, posed[:8], steps=2)
     assert entries["mask_auprc"]["passed"] is True
     assert entries["weight_randomization"]["passed"] is True
-    assert mapper()(trained_3d, asked[0]).layer == "last"
+    assert mapper()(trained_3d, posed[0]).layer == "last"

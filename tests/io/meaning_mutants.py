@@ -49,7 +49,7 @@ def sources(folder: Path) -> list[Path]:
     mapped = folder / "mapped"
     for path in series(mapped, volume(), seed="mapped"):
         edit(path, _mapped)
-    found = [ct, padded, folder / "mr", mapped]
+    paths = [ct, padded, folder / "mr", mapped]
     for name, change, options in (
         ("table", _tabled, {"modality": "CR", "photometric": "MONOCHROME1"}),
         ("high", _high, {}),
@@ -58,15 +58,15 @@ def sources(folder: Path) -> list[Path]:
     ):
         path = io.write_dicom_image(folder / f"{name}.dcm", grey, patient_id="p", seed=name, bits=12, **options)
         edit(path, change)
-        found.append(path)
+        paths.append(path)
     colour = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
     options = {"modality": "US", "photometric": "RGB"}
-    found.append(io.write_dicom_image(folder / "rgb.dcm", colour, patient_id="p", seed="rgb", **options))
+    paths.append(io.write_dicom_image(folder / "rgb.dcm", colour, patient_id="p", seed="rgb", **options))
     names = "CT_small MR_small 693_J2KR MR_small_RLE examples_palette SC_rgb_rle_2frame rtplan emri_small"
     for name in names.split():
         if (PYDICOM_FILES / f"{name}.dcm").is_file():
-            found.append(PYDICOM_FILES / f"{name}.dcm")
-    return [source for source in found if _readable(source)]
+            paths.append(PYDICOM_FILES / f"{name}.dcm")
+    return [source for source in paths if _readable(source)]
 
 
 def _readable(source: Path) -> bool:
@@ -214,17 +214,17 @@ _KINDS: dict[str, Callable[[Dataset, str, random.Random], None]] = {
 
 
 def _bytes(dataset: Dataset, keyword: str) -> bytes:
-    found = dataset.get_item(keyword)
-    if isinstance(found, RawDataElement):
-        return found.value or b""
+    element = dataset.get_item(keyword)
+    if isinstance(element, RawDataElement):
+        return element.value or b""
     whole = Dataset()
-    whole.add(found)
+    whole.add(element)
     from pydicom.filebase import DicomBytesIO
     from pydicom.filewriter import write_data_element
 
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, True
-    write_data_element(buffer, found)
+    write_data_element(buffer, element)
     return buffer.getvalue()[8:]
 
 

@@ -9,7 +9,7 @@ from tests.io.files import refused
 
 
 @pytest.mark.parametrize(
-    "there, asked, word",
+    "there, requested, word",
     [
         (unicodedata.normalize("NFD", "Müller.png"), unicodedata.normalize("NFC", "Müller.png"), "Unicode form"),
         ("images/2.png", "images\\2.png", "backslashes"),
@@ -18,10 +18,12 @@ from tests.io.files import refused
         ("b.png", "a.png", None),
     ],
 )
-def test_what_differs_is_said_and_the_file_that_is_there_is_named(tmp_path: Path, there: str, asked: str, word) -> None:
+def test_what_differs_is_said_and_the_file_that_is_there_is_named(
+    tmp_path: Path, there: str, requested: str, word
+) -> None:
     (tmp_path / there).parent.mkdir(exist_ok=True)
     (tmp_path / there).write_bytes(b"x")
-    error = refused(tmp_path / asked)
+    error = refused(tmp_path / requested)
     assert error.reason.startswith("there is no such file")
     if word is None:
         assert error.reason == "there is no such file"

@@ -56,15 +56,15 @@ def _independent(path: Path) -> np.ndarray | None:
     return array
 
 
-def _agrees(found: io.Volume | io.Image | io.Video, expected: np.ndarray) -> bool:
-    if isinstance(found, io.Volume):
-        return np.allclose(found.array.transpose(2, 1, 0), np.squeeze(expected), rtol=1e-5, atol=1e-5)
-    if isinstance(found, io.Video):
-        array = found.frames if found.frames.shape[-1] == 3 else found.frames[..., 0]
+def _agrees(loaded: io.Volume | io.Image | io.Video, expected: np.ndarray) -> bool:
+    if isinstance(loaded, io.Volume):
+        return np.allclose(loaded.array.transpose(2, 1, 0), np.squeeze(expected), rtol=1e-5, atol=1e-5)
+    if isinstance(loaded, io.Video):
+        array = loaded.frames if loaded.frames.shape[-1] == 3 else loaded.frames[..., 0]
         if expected.dtype.itemsize > 1:  # deeper colours come with 8 bits
             expected = expected >> (8 * expected.dtype.itemsize - 8)
         return np.quantile(np.abs(array.astype(float) - expected), 0.999) <= 8
-    array = found.array[0] if found.array.shape[0] == 1 else found.array.transpose(1, 2, 0)
+    array = loaded.array[0] if loaded.array.shape[0] == 1 else loaded.array.transpose(1, 2, 0)
     if array.dtype == np.uint8 and expected.dtype == np.uint16:
         expected = expected >> 8
     if array.shape != expected.shape and expected.size == array.size:  # a one-slice NIfTI: same values, shown upright

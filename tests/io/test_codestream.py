@@ -49,8 +49,8 @@ def test_a_frame_of_another_family_than_its_transfer_syntax_is_refused(tmp_path:
 
 
 def test_rgb_whose_components_differ_in_size_is_refused(tmp_path: Path) -> None:
-    found = io.read(_wrapped(tmp_path / "a.dcm", _jpeg(subsampling=2), "YBR_FULL_422"))
-    assert np.abs(found.array.transpose(1, 2, 0).astype(int) - COLOUR).mean() < 2
+    loaded = io.read(_wrapped(tmp_path / "a.dcm", _jpeg(subsampling=2), "YBR_FULL_422"))
+    assert np.abs(loaded.array.transpose(1, 2, 0).astype(int) - COLOUR).mean() < 2
     path = _wrapped(tmp_path / "a.dcm", _jpeg(subsampling=2), "RGB")
     assert "those of YCbCr" in refused(path).reason
 
@@ -73,6 +73,6 @@ def test_colours_of_jpeg_2000_are_transformed_as_the_header_says(tmp_path: Path,
     out = BytesIO()
     PIL.Image.fromarray(COLOUR).save(out, "JPEG2000", irreversible=False, mct=int(transformed), no_jp2=True)
     right, wrong = ("YBR_RCT", "YBR_FULL") if transformed else ("RGB", "YBR_RCT")
-    found = io.read(_wrapped(tmp_path / "a.dcm", out.getvalue(), right, JPEG2000Lossless))
-    np.testing.assert_array_equal(found.array.transpose(1, 2, 0), COLOUR)
+    loaded = io.read(_wrapped(tmp_path / "a.dcm", out.getvalue(), right, JPEG2000Lossless))
+    np.testing.assert_array_equal(loaded.array.transpose(1, 2, 0), COLOUR)
     assert wrong in refused(_wrapped(tmp_path / "b.dcm", out.getvalue(), wrong, JPEG2000Lossless)).reason

@@ -166,8 +166,8 @@ def test_polarity_that_is_said_in_two_ways_is_refused(tmp_path: Path) -> None:
     assert "PresentationLUTShape is IDENTITY where PhotometricInterpretation is MONOCHROME1" in refused(path).reason
 
 
-@pytest.mark.parametrize("frames, found", [(None, "4 frames where NumberOfFrames is missing"), (2, "4 frames where")])
-def test_pixels_of_more_frames_than_stated_are_refused(tmp_path: Path, frames: int | None, found: str) -> None:
+@pytest.mark.parametrize("frames, message", [(None, "4 frames where NumberOfFrames is missing"), (2, "4 frames where")])
+def test_pixels_of_more_frames_than_stated_are_refused(tmp_path: Path, frames: int | None, message: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (4, 20, 30)).astype(np.uint8)
     for syntax in (None, RLELossless, JPEGLSLossless):
         path = loop(tmp_path / "a.dcm", pixels)
@@ -180,7 +180,7 @@ def test_pixels_of_more_frames_than_stated_are_refused(tmp_path: Path, frames: i
                 del dataset.NumberOfFrames
 
         edit(path, change)
-        assert found in refused(path, kind="video" if frames else None).reason
+        assert message in refused(path, kind="video" if frames else None).reason
 
 
 def _table(entries: np.ndarray, first: int = 0) -> Dataset:

@@ -35,9 +35,9 @@ def test_frames_in_any_order_make_one_volume(tmp_path: Path, compression: str) -
             dataset.compress(syntaxes[compression])
 
     edit(path, shuffle)
-    found = io.read(path)
-    np.testing.assert_array_equal(found.array, written.array)
-    np.testing.assert_allclose(found.affine, written.affine, atol=5e-5)
+    loaded = io.read(path)
+    np.testing.assert_array_equal(loaded.array, written.array)
+    np.testing.assert_allclose(loaded.affine, written.affine, atol=5e-5)
 
 
 def test_rescale_of_each_frame_is_exact(tmp_path: Path) -> None:
@@ -45,11 +45,11 @@ def test_rescale_of_each_frame_is_exact(tmp_path: Path) -> None:
     values = written.array * np.linspace(0.01, 90, 8, dtype=np.float32)[:, None, None]
     path = _enhanced(tmp_path / "a", io.Volume(values, written.affine), rescale="slice")
     dataset = pydicom.dcmread(path)
-    found = io.read(path).array
+    array = io.read(path).array
     for k, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
         item = group.PixelValueTransformationSequence[0]
         exact = dataset.pixel_array[k].astype(float) * float(item.RescaleSlope) + float(item.RescaleIntercept)
-        np.testing.assert_array_equal(found[k], exact.astype(np.float32)[::-1, ::-1])
+        np.testing.assert_array_equal(array[k], exact.astype(np.float32)[::-1, ::-1])
 
 
 @pytest.mark.parametrize("end, kind", [("2.1", "CT"), ("2.2", "CT"), ("130", "PET"), ("128.1", "PET")])
@@ -77,9 +77,9 @@ def test_a_decimal_comma_in_the_functional_groups_is_noted(tmp_path: Path) -> No
         item._dict[tag] = RawDataElement(tag, "DS", len(value), value + b" " * (len(value) % 2), 0, False, True)
 
     edit(path, change)
-    found = io.read(path)
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert found.facts["notes"] == ["a decimal comma in the header read as a point"]
+    loaded = io.read(path)
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert loaded.facts["notes"] == ["a decimal comma in the header read as a point"]
 
 
 @pytest.mark.parametrize("names", [("1", "2"), ("left", "right")])
@@ -99,8 +99,8 @@ def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path, names: tuple[str,
 
     edit(path, join)
     assert "2 volumes in one series" in refused(path).reason
-    found = io.read(path, volume=io.VolumeRule(index=1))
-    np.testing.assert_array_equal(found.array, second.array)
+    loaded = io.read(path, volume=io.VolumeRule(index=1))
+    np.testing.assert_array_equal(loaded.array, second.array)
     np.testing.assert_array_equal(io.read(path, volume=io.VolumeRule(index=0)).array, volume().array)
 
 
@@ -139,13 +139,13 @@ def test_one_frame_is_an_image(tmp_path: Path) -> None:
     written = volume(shape=(1, 10, 12))
     values = io.Volume(written.array * 0.5, written.affine)
     path = _enhanced(tmp_path / "a", values, rescale="slice")
-    found = io.read(path)
-    assert isinstance(found, io.Image)
-    assert found.spacing == (1.25, 1.5)
-    np.testing.assert_allclose(found.array[0], values.array[0, ::-1, ::-1], atol=0.01)
+    loaded = io.read(path)
+    assert isinstance(loaded, io.Image)
+    assert loaded.spacing == (1.25, 1.5)
+    np.testing.assert_allclose(loaded.array[0], values.array[0, ::-1, ::-1], atol=0.01)
     assert "one slice only" in refused(path, kind="volume").reason
 
 
 def test_the_frames_can_be_had_as_a_loop(tmp_path: Path) -> None:
-    found = io.read(_enhanced(tmp_path / "a"), kind="video")
-    assert found.frames.shape == (8, 10, 12, 1)
+    loaded = io.read(_enhanced(tmp_path / "a"), kind="video")
+    assert loaded.frames.shape == (8, 10, 12, 1)

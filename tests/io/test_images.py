@@ -147,8 +147,8 @@ def test_modality_and_voi_tables_are_applied(tmp_path: Path) -> None:
 
     edit(path, change)
     np.testing.assert_array_equal(io.read(path).array[0], GREY.astype(np.float32) * 2)
-    shown = io.read(path, window="file").array[0]
-    np.testing.assert_allclose(shown, (8190 - GREY.astype(float) * 2) / 65535, atol=1e-6)
+    windowed = io.read(path, window="file").array[0]
+    np.testing.assert_allclose(windowed, (8190 - GREY.astype(float) * 2) / 65535, atol=1e-6)
 
 
 def test_sides_are_told(tmp_path: Path) -> None:

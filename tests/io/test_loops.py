@@ -38,11 +38,11 @@ def _cine(path: Path, frames: np.ndarray, **options: object) -> Path:
 def test_a_loop_comes_back(tmp_path: Path, colour: bool, how: dict) -> None:
     frames = moving(colour=colour)
     path = _cine(tmp_path / "a", frames, frame_time=40, **how)
-    found = io.read(path)
-    assert isinstance(found, io.Video)
-    assert found.frame_time == 40
+    loaded = io.read(path)
+    assert isinstance(loaded, io.Video)
+    assert loaded.frame_time == 40
     expected = frames if colour else frames[..., None]
-    difference = np.abs(found.frames.astype(int) - expected)
+    difference = np.abs(loaded.frames.astype(int) - expected)
     assert difference.max() <= (0 if how["encoding"] == "raw" else 90)
     assert np.median(difference) <= (0 if how["encoding"] == "raw" else 3)
     loop = io.open_video(path)
@@ -59,12 +59,12 @@ def test_jpeg_frames_agree_with_pydicoms_own_decoding() -> None:
     path = PYDICOM_FILES / "examples_ybr_color.dcm"
     dataset = pydicom.dcmread(path)
     expected = pydicom.pixels.pixel_array(dataset)  # RGB
-    found = io.read(path)
-    difference = np.abs(found.frames.astype(int) - expected)
+    loaded = io.read(path)
+    difference = np.abs(loaded.frames.astype(int) - expected)
     assert difference.mean() < 1
     assert np.quantile(difference, 0.999) <= 8
     quarter = io.open_video(path).frames([0], scale=4)[0].astype(int)
-    shrunk = cv2.resize(found.frames[0], (80, 60), interpolation=cv2.INTER_AREA)
+    shrunk = cv2.resize(loaded.frames[0], (80, 60), interpolation=cv2.INTER_AREA)
     assert np.abs(quarter - shrunk).mean() < 2
 
 
@@ -84,8 +84,8 @@ def test_rgb_kept_as_rgb_in_jpeg_is_not_taken_for_ybr(tmp_path: Path) -> None:
         dataset["PixelData"].is_undefined_length = True
 
     edit(path, change)
-    found = io.read(path).frames
-    assert np.median(np.abs(found.astype(int) - frames)) <= 2
+    loaded = io.read(path).frames
+    assert np.median(np.abs(loaded.astype(int) - frames)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_rgb_kept_as_rgb_in_jpeg_is_not_taken_for_ybr(tmp_path: Path) -> None:
 )
 def test_frame_time_comes_from_where_it_stands(tmp_path: Path, items: dict, expected: float | None) -> None:
     path = _cine(tmp_path / "a", moving(3), frame_time=None, encoding="raw", tags=items)
-    found = io.read(path)
-    assert found.frame_time == expected
-    assert any("no frame time" in note for note in found.facts["notes"]) == (expected is None)
+    loaded = io.read(path)
+    assert loaded.frame_time == expected
+    assert any("no frame time" in note for note in loaded.facts["notes"]) == (expected is None)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_frame_time_comes_from_where_it_stands(tmp_path: Path, items: dict, expe
 def test_frame_times_that_contradict_each_other_are_noted(
     tmp_path: Path, items: dict, time: float, note: str | None
 ) -> None:
-    found = io.read(_cine(tmp_path / "a", moving(3), frame_time=None, encoding="raw", tags=items))
-    assert found.frame_time == time
-    assert [line[: len(note or "")] for line in found.facts["notes"]] == ([note] if note else [])
+    loaded = io.read(_cine(tmp_path / "a", moving(3), frame_time=None, encoding="raw", tags=items))
+    assert loaded.frame_time == time
+    assert [line[: len(note or "")] for line in loaded.facts["notes"]] == ([note] if note else [])
 
 
 def test_a_video_whose_frame_times_vary_is_noted(tmp_path: Path) -> None:
@@ -137,9 +137,9 @@ def test_a_video_whose_frame_times_vary_is_noted(tmp_path: Path) -> None:
         if 200 < time < 480:
             content[at + 1 : at + 3] = (4 * time - 600).to_bytes(2, "big")
     path.write_bytes(content)
-    found = io.read(path)
-    assert found.facts["notes"] == ["frame times vary from 40 to 160 ms; their mean is given"]
-    assert 80 < found.frame_time < 120
+    loaded = io.read(path)
+    assert loaded.facts["notes"] == ["frame times vary from 40 to 160 ms; their mean is given"]
+    assert 80 < loaded.frame_time < 120
 
 
 @pytest.mark.parametrize("encoding", ["raw", "jpeg"])
@@ -147,18 +147,18 @@ def test_monochrome1_of_a_loop_is_inverted_and_noted_or_kept(tmp_path: Path, enc
     plain = _cine(tmp_path / "a", moving(3), frame_time=40, encoding=encoding)
     frames = io.read(plain).frames
     edit(plain, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
-    found = io.read(plain)
-    np.testing.assert_array_equal(found.frames, 255 - frames)
-    assert found.facts["notes"] == ["MONOCHROME1 inverted"]
+    loaded = io.read(plain)
+    np.testing.assert_array_equal(loaded.frames, 255 - frames)
+    assert loaded.facts["notes"] == ["MONOCHROME1 inverted"]
     np.testing.assert_array_equal(io.read(plain, monochrome1="keep").frames, frames)
 
 
 def test_one_frame_is_a_loop_where_one_is_asked_for(tmp_path: Path) -> None:
     path = _cine(tmp_path / "a", moving(1), encoding="raw")
     assert isinstance(io.read(path), io.Image)
-    found = io.read(path, kind="video")
-    assert found.frames.shape == (1, 48, 64, 1)
-    assert "one frame only" in found.facts["notes"]
+    loaded = io.read(path, kind="video")
+    assert loaded.frames.shape == (1, 48, 64, 1)
+    assert "one frame only" in loaded.facts["notes"]
     assert "is not an image" in refused(_cine(tmp_path / "b", moving(3)), kind="image").reason
 
 
@@ -194,8 +194,8 @@ def test_deeper_grey_is_brought_to_8_bits_by_the_window(tmp_path: Path) -> None:
 
     edit(path, change)
     assert np.abs(io.read(path).frames[..., 0].astype(float) - frames / 4095 * 255).max() <= 0.5
-    found = io.read(path, window=(1000, 1001)).frames[..., 0]
-    assert np.abs(found - np.clip((frames - 999.5) / 1000 + 0.5, 0, 1) * 255).max() <= 0.51
+    windowed = io.read(path, window=(1000, 1001)).frames[..., 0]
+    assert np.abs(windowed - np.clip((frames - 999.5) / 1000 + 0.5, 0, 1) * 255).max() <= 0.51
 
 
 @pytest.mark.parametrize("suffix", ["avi", "mp4"])
@@ -203,23 +203,23 @@ def test_video_files(tmp_path: Path, suffix: str) -> None:
     frames = moving(colour=True)
     path = io.write_video(tmp_path / f"a 100%d.{suffix}", frames, frame_time=40)
     path = path.rename(tmp_path / "b%03d")
-    found = io.read(path)
-    assert found.frames.shape == frames.shape
-    assert found.frame_time == pytest.approx(40)
-    assert np.median(np.abs(found.frames.astype(int) - frames)) <= 6
+    loaded = io.read(path)
+    assert loaded.frames.shape == frames.shape
+    assert loaded.frame_time == pytest.approx(40)
+    assert np.median(np.abs(loaded.frames.astype(int) - frames)) <= 6
     loop = io.open_video(path)
     some = loop.frames([7, 2], grey=True, scale=2)
     assert some.shape == (2, 24, 32, 1)
-    np.testing.assert_array_equal(loop.frames([7])[0], found.frames[7])
+    np.testing.assert_array_equal(loop.frames([7])[0], loaded.frames[7])
 
 
 def test_a_video_cut_short_gives_the_frames_that_decode(tmp_path: Path) -> None:
     path = io.write_video(tmp_path / "a.avi", moving(40, colour=True))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    found = io.open_video(path)
-    assert 5 < found.n_frames < 40
-    assert found.frames().shape[0] == found.n_frames
+    opened = io.open_video(path)
+    assert 5 < opened.n_frames < 40
+    assert opened.frames().shape[0] == opened.n_frames
     path.write_bytes(whole[:400])
     refused(path)
 
@@ -303,9 +303,9 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
     whole[at : at + 36] = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
     plain = io.read(path)
     path.write_bytes(whole)
-    found = io.read(path)
-    assert isinstance(found, io.Video)
+    loaded = io.read(path)
+    assert isinstance(loaded, io.Video)
     assert isinstance(plain, io.Video)
-    assert found.frames.shape[1:3] == plain.frames.shape[2:0:-1]
-    np.testing.assert_array_equal(found.frames, np.rot90(plain.frames, -1, (1, 2)))
-    assert any("rotated by" in note for note in found.facts["notes"])
+    assert loaded.frames.shape[1:3] == plain.frames.shape[2:0:-1]
+    np.testing.assert_array_equal(loaded.frames, np.rot90(plain.frames, -1, (1, 2)))
+    assert any("rotated by" in note for note in loaded.facts["notes"])

@@ -14,8 +14,8 @@ from scantune.records import ReadError
 from tests.io.meaning_mutants import mutate, sources
 
 
-def _values(found: io.Volume | io.Image | io.Video) -> np.ndarray:
-    return found.frames if isinstance(found, io.Video) else found.array
+def _values(loaded: io.Volume | io.Image | io.Video) -> np.ndarray:
+    return loaded.frames if isinstance(loaded, io.Video) else loaded.array
 
 
 def _outcomes(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:

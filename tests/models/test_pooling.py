@@ -35,11 +35,11 @@ def test_values_gradients_and_layout_are_those_of_pytorch(
     x.view(-1)[5] = float("nan")
     result = []
     for pool in (plain, pooling.accelerate(copy.deepcopy(plain))):
-        held = x.clone().requires_grad_()
-        pooled = pool(held)
+        leaf = x.clone().requires_grad_()
+        pooled = pool(leaf)
         pooled.backward(torch.randn(pooled.shape, generator=torch.Generator().manual_seed(1)).to(dtype))
-        assert held.grad is not None
-        result.append((pooled.detach(), held.grad))
+        assert leaf.grad is not None
+        result.append((pooled.detach(), leaf.grad))
     for own, faster in zip(*result):
         assert torch.equal(own.nan_to_num(9), faster.nan_to_num(9))
         assert own.stride() == faster.stride()

@@ -223,10 +223,10 @@ def test_too_little_matched_is_refused_and_nothing_is_loaded(tmp_path):
 
 def test_the_report_counts_what_is_missing_unexpected_and_mismatched(tmp_path):
     net = models.build("small_cnn", modality="image", seed=0).net
-    given = {name: value for name, value in net.state_dict().items() if not name.startswith("layers.0.0")}
-    given["layers.2.1.bias"] = torch.zeros(3)
-    given["extra"] = torch.zeros(1)
-    report = weights.load_into(net, given)
+    state = {name: value for name, value in net.state_dict().items() if not name.startswith("layers.0.0")}
+    state["layers.2.1.bias"] = torch.zeros(3)
+    state["extra"] = torch.zeros(1)
+    report = weights.load_into(net, state)
     assert report.missing == ("layers.0.0.weight",)
     assert report.unexpected == ("extra",)
     assert report.mismatched == (("layers.2.1.bias", (3,), (64,)),)
@@ -354,7 +354,7 @@ def _features(net, x):
     """What goes into the last linear layer."""
     seen = []
     last = [module for module in net.modules() if isinstance(module, torch.nn.Linear)][-1]
-    last.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     net(x)
     return seen[0]
 

@@ -26,7 +26,9 @@ def words_in(figure):
 
 
 def marks(axes):
-    return np.concatenate([np.asarray(held.get_offsets()) for held in axes.collections if len(held.get_offsets()) > 1])
+    return np.concatenate(
+        [np.asarray(collection.get_offsets()) for collection in axes.collections if len(collection.get_offsets()) > 1]
+    )
 
 
 LIMITS = {
@@ -355,11 +357,11 @@ def test_slices_are_shown_as_radiologists_read_them():
 
 def test_frames_are_numbered_and_timed():
     loop = np.zeros((30, 8, 8, 1), np.uint8)
-    shown = plots.frames(loop, n=4, frame_time=33.3)
-    assert [one.caption for one in shown] == [
+    panels = plots.frames(loop, n=4, frame_time=33.3)
+    assert [one.caption for one in panels] == [
         "frame 1 of 30, 0 ms", "frame 11 of 30, 333 ms", "frame 20 of 30, 633 ms", "frame 30 of 30, 966 ms"
     ]  # fmt: skip
-    assert shown[0].pixels.shape == (8, 8)
+    assert panels[0].pixels.shape == (8, 8)
 
 
 def test_error_sheet_says_kind_truth_and_prediction_of_each():

@@ -27,10 +27,10 @@ def test_tripod_has_its_27_items_with_their_parts() -> None:
 
 def test_every_item_is_answered_or_marked_as_the_authors(task: str) -> None:
     for items in checklists().values():
-        given = answers(items, full(task))
-        assert all(answer.text for answer in given)
-        assert all(answer.filled == (answer.text != AUTHOR) for answer in given)
-        assert sum(answer.filled for answer in given) > 20
+        answered = answers(items, full(task))
+        assert all(answer.text for answer in answered)
+        assert all(answer.filled == (answer.text != AUTHOR) for answer in answered)
+        assert sum(answer.filled for answer in answered) > 20
 
 
 def test_without_facts_nothing_is_claimed() -> None:

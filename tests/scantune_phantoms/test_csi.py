@@ -54,10 +54,10 @@ def test_usable_files_read_with_their_zones_in_place_and_say_that_they_are_synth
         picture = io.read(path)
         zones = np.asarray(Image.open(made.folder / "masks" / f"{row['FileID']}.png"))
         assert picture.array.shape == (1, *zones.shape)
-        shown = picture.array[0]
+        pixels = picture.array[0]
         # whatever the format and photometric interpretation, air in the lungs is darker than the middle of the body
-        lung = np.median(shown[(zones == 1) | (zones == 3)]) if (zones > 0).any() else -np.inf
-        assert lung < np.percentile(shown, 90)
+        lung = np.median(pixels[(zones == 1) | (zones == 3)]) if (zones > 0).any() else -np.inf
+        assert lung < np.percentile(pixels, 90)
         if path.suffix == ".dcm":
             header = pydicom.dcmread(path, stop_before_pixels=True)
             assert "SYNTHETIC" in header.ImageComments

@@ -161,14 +161,14 @@ def test_echonet_layout_reads_as_that_data_set_does(tmp_path):
 
 
 def test_wrong_options_are_named(tmp_path):
-    for options, said in (
+    for options, message in (
         ({"site": "c"}, "site: 'c'"),
         ({"layout": "avi"}, "layout: 'avi'"),
         ({"n": 0}, "n: 0"),
         ({"site": "b", "confounder": True}, "confounder"),
         ({"masked": True}, "no option 'masked'"),
     ):
-        with pytest.raises(ScantuneError, match=said):
+        with pytest.raises(ScantuneError, match=message):
             demos.make("echo", tmp_path, **options)
 
 

@@ -76,8 +76,8 @@ def test_distances_of_ellipse_and_segment():
 
 @given(st.dictionaries(st.sampled_from(sorted(COSTS)), SHARE), st.sampled_from(sorted(COSTS)), SHARE)
 @settings(deadline=None, max_examples=80)
-def test_quality_lies_in_0_to_1_and_falls_with_each_fault(found, name, more):
-    faults = Faults(**found)
+def test_quality_lies_in_0_to_1_and_falls_with_each_fault(shares, name, more):
+    faults = Faults(**shares)
     worse = dataclasses.replace(faults, **{name: max(more, getattr(faults, name))})
     assert 0 <= quality(worse) <= quality(faults) <= 1
     assert quality(Faults()) == 1
@@ -119,10 +119,10 @@ def test_speckle_is_rayleigh_and_wider_across_than_along_at_depth(name):
 
 def test_a_brighter_echo_is_shown_brighter():
     waves = np.stack([np.geomspace(1e-4, 100, 50), np.zeros(50)], axis=-1).astype(np.float32)[None]
-    shown = compress(SCANNERS["egret-P1"], waves, 0.0)[0]
-    assert shown[0] == 0
-    assert shown[-1] == 1
-    assert (np.diff(shown) >= 0).all()
+    grey = compress(SCANNERS["egret-P1"], waves, 0.0)[0]
+    assert grey[0] == 0
+    assert grey[-1] == 1
+    assert (np.diff(grey) >= 0).all()
 
 
 def test_the_grain_moves_with_the_wall(clean):
@@ -161,8 +161,8 @@ def test_bad_framing_is_too_deep_or_off_the_middle():
     subject = person(framing=1.0)
     well = dataclasses.replace(subject.loops[0], faults=Faults())
     for seed in range(20):
-        (placed, depth), (usual, shown) = (
+        (placed, depth), (usual, usual_depth) = (
             place(np.random.default_rng(seed), subject, loop) for loop in (subject.loops[0], well)
         )
         aside = abs(placed.across - usual.across)
-        assert (aside == pytest.approx(2.6) and depth == shown) or (aside == 0 and 5 < depth - shown < 8)
+        assert (aside == pytest.approx(2.6) and depth == usual_depth) or (aside == 0 and 5 < depth - usual_depth < 8)

@@ -111,13 +111,13 @@ def test_every_file_says_that_it_is_synthetic(made):
 
 def test_the_broken_files_are_refused_and_only_they(made):
     assert set(made.unusable.values()) == set(unusable.FAULTS)
-    said = {"missing slice": "missing", "truncated file": "cut short", "no position": "position", "all zero": "value"}
+    words = {"missing slice": "missing", "truncated file": "cut short", "no position": "position", "all zero": "value"}
     for row in rows_of(made):
         fault = made.unusable.get(row["scan"])
         if fault is None:
             assert io.read(made.folder / row["file"]).array.max() > 100
             continue
-        with pytest.raises(ReadError, match=said[fault]):
+        with pytest.raises(ReadError, match=words[fault]):
             io.read(made.folder / row["file"])
 
 

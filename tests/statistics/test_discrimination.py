@@ -142,9 +142,9 @@ def test_interval_of_an_area_is_students_t_on_the_logit_scale():
 def test_coverage_of_delong():
     rng = np.random.default_rng(3)
     truth = 0.5 * (1 + math.erf(1.2 / 2))  # Φ(1.2/√2)
-    held = 0
+    covered = 0
     for _ in range(2000):
         scores = np.concatenate([rng.normal(1.2, 1, 40), rng.normal(0, 1, 60)])
         lower, upper = delong_interval(scores, np.arange(100) < 40)
-        held += lower <= truth <= upper
-    assert 0.935 < held / 2000 < 0.975
+        covered += lower <= truth <= upper
+    assert 0.935 < covered / 2000 < 0.975

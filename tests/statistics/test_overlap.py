@@ -21,8 +21,8 @@ def disc(size, centre, radius):
 @settings(deadline=None, max_examples=60)
 @given(masks)
 def test_counts_by_sets(pair):
-    truth, said = pair
-    t, s = set(np.flatnonzero(truth)), set(np.flatnonzero(said))
+    truth, predicted = pair
+    t, s = set(np.flatnonzero(truth)), set(np.flatnonzero(predicted))
     expected = {
         "dice": (2 * len(t & s), len(t) + len(s)),
         "iou": (len(t & s), len(t | s)),
@@ -30,17 +30,17 @@ def test_counts_by_sets(pair):
         "recall": (len(t & s), len(t)),
     }
     for name, (top, bottom) in expected.items():
-        value = getattr(overlap, name)(truth, said)
+        value = getattr(overlap, name)(truth, predicted)
         assert value == pytest.approx(top / bottom) if bottom else math.isnan(value)
 
 
 @settings(deadline=None, max_examples=40)
 @given(masks)
 def test_surfaces_are_symmetric_and_blind_to_mirroring(pair):
-    truth, said = pair
+    truth, predicted = pair
     spacing = (0.7, 1.3, 2.0)[: truth.ndim]
-    there, back = overlap.surfaces(truth, said, spacing), overlap.surfaces(said, truth, spacing)
-    mirrored = overlap.surfaces(np.flip(truth, 0), np.flip(said, 0), spacing)
+    there, back = overlap.surfaces(truth, predicted, spacing), overlap.surfaces(predicted, truth, spacing)
+    mirrored = overlap.surfaces(np.flip(truth, 0), np.flip(predicted, 0), spacing)
     for other in (back, mirrored):
         assert other.hausdorff(100) == pytest.approx(there.hausdorff(100), nan_ok=True)
         assert other.nsd(1.0) == pytest.approx(there.nsd(1.0), nan_ok=True)
@@ -48,9 +48,9 @@ def test_surfaces_are_symmetric_and_blind_to_mirroring(pair):
 
 def test_distances_equal_brute_force():
     rng = np.random.default_rng(0)
-    truth, said = rng.random((6, 7, 5)) > 0.7, rng.random((6, 7, 5)) > 0.7
+    truth, predicted = rng.random((6, 7, 5)) > 0.7, rng.random((6, 7, 5)) > 0.7
     spacing = np.array([2.0, 0.5, 1.0])
-    result = overlap.surfaces(truth, said, spacing)
+    result = overlap.surfaces(truth, predicted, spacing)
 
     def corners(mask):
         padded = np.pad(mask, 1).astype(int)
@@ -58,7 +58,7 @@ def test_distances_equal_brute_force():
         total = np.sum(views, axis=0)
         return np.argwhere((total > 0) & (total < 8)) * spacing
 
-    between = cdist(corners(truth), corners(said))
+    between = cdist(corners(truth), corners(predicted))
     np.testing.assert_allclose(np.sort(result.from_truth), np.sort(between.min(1)))
     np.testing.assert_allclose(np.sort(result.from_prediction), np.sort(between.min(0)))
 
@@ -84,8 +84,8 @@ def test_sizes_know_the_axes():
 
 
 def test_shifted_discs():
-    truth, said = disc((40, 40), (20, 20), 10), disc((40, 40), (20, 23), 10)
-    figures = overlap.overlap_figures(said, truth, spacing=(1.0, 0.5), tolerance=2.0, cldice=False)
+    truth, predicted = disc((40, 40), (20, 20), 10), disc((40, 40), (20, 23), 10)
+    figures = overlap.overlap_figures(predicted, truth, spacing=(1.0, 0.5), tolerance=2.0, cldice=False)
     assert figures["hd95"] == pytest.approx(1.5, abs=0.3)
     assert figures["nsd"] == 1
     assert figures["dice"] > 0.7
@@ -98,10 +98,10 @@ def test_empty_masks_follow_the_stated_rule():
     assert all(math.isnan(v) for v in both.values())
     right = overlap.overlap_figures(nothing, nothing, empty="one")
     assert right == {**dict.fromkeys(overlap.MEASURES, 1.0), "hd95": 0.0}
-    for said, truth in ((nothing, something), (something, nothing)):
-        wrong = overlap.overlap_figures(said, truth, spacing=(2, 1))
+    for predicted, truth in ((nothing, something), (something, nothing)):
+        wrong = overlap.overlap_figures(predicted, truth, spacing=(2, 1))
         assert wrong == {**dict.fromkeys(overlap.MEASURES, 0.0), "hd95": math.sqrt(36 + 16)}
-        assert overlap.overlap_figures(said, truth, missed="infinite")["hd95"] == math.inf
+        assert overlap.overlap_figures(predicted, truth, missed="infinite")["hd95"] == math.inf
 
 
 def test_centre_line_dice_sees_a_lost_vessel_that_dice_overlooks():
@@ -145,8 +145,8 @@ def test_dice_and_hausdorff_beside_monai():
     rng = np.random.default_rng(0)
     for seed in range(5):
         truth = disc((40, 40, 20), (20, 20, 10), 8)
-        said = disc((40, 40, 20), (20 + seed, 20 - rng.integers(0, 3), 10), 7)
-        both = [torch.tensor(m)[None, None].float() for m in (said, truth)]
-        assert overlap.dice(truth, said) == pytest.approx(float(compute_dice(*both)), abs=1e-6)
+        predicted = disc((40, 40, 20), (20 + seed, 20 - rng.integers(0, 3), 10), 7)
+        both = [torch.tensor(m)[None, None].float() for m in (predicted, truth)]
+        assert overlap.dice(truth, predicted) == pytest.approx(float(compute_dice(*both)), abs=1e-6)
         peer = float(compute_hausdorff_distance(*both, percentile=95, spacing=(1, 1, 2)))
-        assert overlap.surfaces(truth, said, (1, 1, 2)).hausdorff(95) == pytest.approx(peer, abs=math.sqrt(6))
+        assert overlap.surfaces(truth, predicted, (1, 1, 2)).hausdorff(95) == pytest.approx(peer, abs=math.sqrt(6))

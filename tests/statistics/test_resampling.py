@@ -148,7 +148,7 @@ def test_coverage_of_bootstrap_intervals(clustered):
         .run([area_statistic(big[1], big[2], np.arange(200_000))])[0]["auroc"]
         .value,
     }
-    held = dict.fromkeys(truth, 0)
+    covered = dict.fromkeys(truth, 0)
     for seed in range(600):
         x, y, positive = study(subjects_n, samples)
         rows = np.arange(n)
@@ -158,5 +158,5 @@ def test_coverage_of_bootstrap_intervals(clustered):
         for named in completed:
             for name in set(named) & set(truth):
                 bounds = interval(named[name], subjects_n)
-                held[name] += bounds.lower <= truth[name] <= bounds.upper
-    assert {k: 0.91 < v / 600 < 0.98 for k, v in held.items()} == dict.fromkeys(truth, True), held
+                covered[name] += bounds.lower <= truth[name] <= bounds.upper
+    assert {k: 0.91 < v / 600 < 0.98 for k, v in covered.items()} == dict.fromkeys(truth, True), covered

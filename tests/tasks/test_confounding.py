@@ -42,8 +42,8 @@ def cohort(tested: PredictionTable, rng: np.random.Generator) -> PredictionTable
 def test_the_metric_within_levels_shows_what_the_model_knows_beside_the_group(skill: float) -> None:
     rng = np.random.default_rng(1)
     tested = table(rng, 300, skill)
-    found = scoring.evaluate(tested, TASK, draws=200, cohort=cohort(tested, rng), covariates=())["confounders"]
-    view, coin = found["view"], found["coin"]
+    confounders = scoring.evaluate(tested, TASK, draws=200, cohort=cohort(tested, rng), covariates=())["confounders"]
+    view, coin = confounders["view"], confounders["coin"]
     assert view["predicts"]
     assert not coin["predicts"]
     assert view["alone"]["value"] == pytest.approx(0.8, abs=0.05)

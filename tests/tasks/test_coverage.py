@@ -68,8 +68,8 @@ def test_folds_that_are_the_only_test_have_figures_and_say_what_was_fitted_on_wh
     table = PredictionTable.make(ids(["test"] * N) | {"target": target, "p/a": 1 - p, "p/b": p, "set": sets})
     served = {"conformal": {"quantile": 0.7, "n_subjects": N, "miscoverage": 0.1}, "fitted_on": "the other folds"}
     metrics = scoring.evaluate(table, Classification(target="label"), draws=200, served=served)
-    held = [t in s.split("|") for t, s in zip(target, sets)]
-    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(held))
+    covered = [t in s.split("|") for t, s in zip(target, sets)]
+    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(covered))
     assert metrics["metrics"]["conformal_set_size"]["value"] == pytest.approx(
         np.mean([len(s.split("|")) for s in sets])
     )
@@ -89,13 +89,13 @@ def test_sets_of_zones_are_written_and_hold_the_truth_as_promised() -> None:
     columns = task.columns(logits, truth, fitted)
     table = PredictionTable.make(ids() | columns)
     metrics = scoring.evaluate(table, schema, draws=200, served=fitted | {"fitted_on": "validation"})
-    held = [
+    covered = [
         task.classes[code] in text.split("|")
         for z, zone in enumerate(task.zones)
         for code, text in zip(truth[N // 2 :, z], columns[f"set/{zone}"][N // 2 :])
     ]
-    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(held))
-    assert 0.8 < np.mean(held) < 0.98
+    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(covered))
+    assert 0.8 < np.mean(covered) < 0.98
     assert "set/right_sup" not in metrics["subgroups"]
 
 

@@ -94,8 +94,10 @@ def test_what_a_metric_cannot_say_is_undefined_and_what_it_does_wrong_is_named()
 
 
 def test_the_arguments_have_these_names():
-    with pytest.raises(ScantuneError, match=r"its arguments are reference and prediction, not \['said', 'truth'\]"):
-        metric("old")(lambda said, truth: 0.0)
+    with pytest.raises(
+        ScantuneError, match=r"its arguments are reference and prediction, not \['predicted', 'truth'\]"
+    ):
+        metric("old")(lambda predicted, truth: 0.0)
 
 
 def test_an_epoch_gives_probabilities_of_one_logit_too():

@@ -15,8 +15,8 @@ from scantune.tasks.zones.settings import Zones
 
 
 def table(n: int, **columns: object) -> PredictionTable:
-    held = {"sample_id": [f"s{i}" for i in range(n)], "split": ["test"] * (n - 1) + ["validation"]}
-    return PredictionTable.make(held | columns)  # type: ignore[arg-type]
+    identity = {"sample_id": [f"s{i}" for i in range(n)], "split": ["test"] * (n - 1) + ["validation"]}
+    return PredictionTable.make(identity | columns)  # type: ignore[arg-type]
 
 
 def test_false_positives_and_negatives_come_worst_first() -> None:
@@ -49,9 +49,9 @@ def test_the_largest_regression_errors_are_shown_though_none_is_significant() ->
 def test_zones_are_measured_by_the_grades_they_are_off() -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     columns: dict[str, object] = {"target/right_sup": ["0", "2", "0"], "target/left_sup": ["1", "ungradable", "0"]}
-    for zone, said in (("right_sup", (2, 2, 0)), ("left_sup", (1, 0, 0))):
+    for zone, grades in (("right_sup", (2, 2, 0)), ("left_sup", (1, 0, 0))):
         for k, name in enumerate(schema.classes):
-            columns[f"p/{zone}/{name}"] = np.array([1.0 if code == k else 0.0 for code in said])
+            columns[f"p/{zone}/{name}"] = np.array([1.0 if code == k else 0.0 for code in grades])
     result = errors.sample_errors(table(3, **columns), schema)
     assert [(f.size, f.kind, f.target, f.prediction) for f in result] == [
         (2.0, "1 of 2 zones", "0 1", "2 1"), (1.0, "1 of 2 zones", "2 –", "2 0"),
@@ -65,7 +65,7 @@ def test_an_undefined_dice_is_no_error_and_no_success() -> None:
 
 
 def test_the_file_has_sample_ids_alone_and_no_formula(tmp_path: Path) -> None:
-    given = PredictionTable.make(
+    predictions = PredictionTable.make(
         {
             "sample_id": ["=HYPERLINK(1)", "b"],
             "subject_id": ["secret", "secret2"],
@@ -75,7 +75,7 @@ def test_the_file_has_sample_ids_alone_and_no_formula(tmp_path: Path) -> None:
             "site": ["+site", "-"],
         }
     )
-    wrong = errors.worst(errors.sample_errors(given, Classification()))
+    wrong = errors.worst(errors.sample_errors(predictions, Classification()))
     errors.write_errors(wrong, tmp_path / "errors.csv")
     text = (tmp_path / "errors.csv").read_text()
     rows = list(csv.reader(text.splitlines()))

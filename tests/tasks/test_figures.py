@@ -21,8 +21,8 @@ def drawn(table: PredictionTable, schema: Any, **options: Any) -> tuple[dict[str
 
 
 def legends(figure: Any) -> str:
-    held = [axes.get_legend() for axes in figure.axes]
-    return " | ".join(text.get_text() for legend in held if legend is not None for text in legend.get_texts())
+    drawn_legends = [axes.get_legend() for axes in figure.axes]
+    return " | ".join(text.get_text() for legend in drawn_legends if legend is not None for text in legend.get_texts())
 
 
 def bands(figure: Any) -> int:
@@ -33,18 +33,20 @@ def bands(figure: Any) -> int:
 
 def test_two_classes_have_curves_with_bands_and_the_points_chosen_on_validation():
     schema = scoring.settings_of("classification")
-    held, metrics = drawn(table_of("classification"), schema, calibrated_by={"name": "temperature", "temperature": 0.7})
-    assert set(held) == {
+    plotted, metrics = drawn(
+        table_of("classification"), schema, calibrated_by={"name": "temperature", "temperature": 0.7}
+    )
+    assert set(plotted) == {
         *("confusion", "roc", "precision_recall", "reliability", "decision_curve", "subgroups", "coverage")
     }
-    assert [bands(held[name]) for name in ("roc", "precision_recall", "decision_curve")] == [1, 1, 1]
+    assert [bands(plotted[name]) for name in ("roc", "precision_recall", "decision_curve")] == [1, 1, 1]
     youden = next(p for p in metrics["operating_points"] if p["name"] == "youden")
     for name in ("roc", "precision_recall"):
-        assert "Youden's index (≥" in legends(held[name])
-        assert "sensitivity 0.9 (≥" in legends(held[name])
-    marks = [line.get_xydata() for line in held["roc"].axes[0].lines if len(line.get_xdata()) == 1]
+        assert "Youden's index (≥" in legends(plotted[name])
+        assert "sensitivity 0.9 (≥" in legends(plotted[name])
+    marks = [line.get_xydata() for line in plotted["roc"].axes[0].lines if len(line.get_xdata()) == 1]
     assert any(np.allclose(mark, (1 - youden["specificity"], youden["sensitivity"])) for mark in marks)
-    assert "before calibration" in legends(held["reliability"])
+    assert "before calibration" in legends(plotted["reliability"])
 
 
 def test_many_classes_have_a_curve_each_and_no_decision_curve():
@@ -53,35 +55,35 @@ def test_many_classes_have_a_curve_each_and_no_decision_curve():
     p = rng.dirichlet(np.ones(3), 60) + np.eye(3)[truth]
     columns = {f"p/{name}": p[:, k] / 2 for k, name in enumerate("abc")}
     table = PredictionTable.make({"target": ["abc"[t] for t in truth], **columns})
-    held, _ = drawn(table, scoring.settings_of("classification"))
-    assert "decision_curve" not in held
+    plotted, _ = drawn(table, scoring.settings_of("classification"))
+    assert "decision_curve" not in plotted
     for name, what in (("roc", "AUC"), ("precision_recall", "AP")):
-        panels = [axes for axes in held[name].axes if axes.get_visible()]
+        panels = [axes for axes in plotted[name].axes if axes.get_visible()]
         assert [axes.get_title(loc="left") for axes in panels] == ["a", "b", "c"]
-        assert bands(held[name]) == 3
+        assert bands(plotted[name]) == 3
         assert all(axes.texts[0].get_text().startswith(what) for axes in panels)
-    assert "before calibration" not in legends(held["reliability"])
+    assert "before calibration" not in legends(plotted["reliability"])
 
 
 def test_a_number_is_drawn_with_its_intervals():
     table = table_of("regression")
     values = table.numbers("prediction", None)  # type: ignore[arg-type]
     table = table.with_columns({"lower": values - 3, "upper": values + 3})
-    held, _ = drawn(table, scoring.settings_of("regression"))
-    assert set(held) == {"predicted_against_actual", "bland_altman", "histogram", "subgroups", "coverage"}
+    plotted, _ = drawn(table, scoring.settings_of("regression"))
+    assert set(plotted) == {"predicted_against_actual", "bland_altman", "histogram", "subgroups", "coverage"}
     n = int((table.split == "test").sum())
-    bars = [c for c in held["predicted_against_actual"].axes[0].collections if len(c.get_paths()) == n]
+    bars = [c for c in plotted["predicted_against_actual"].axes[0].collections if len(c.get_paths()) == n]
     assert any(np.isclose(np.ptp(bars[0].get_paths()[0].vertices[:, 1]), 6) for _ in bars)
 
 
 def test_zones_have_their_reliability_and_the_class_of_the_mean_score():
-    held, metrics = drawn(table_of("zones"), scoring.settings_of("zones"))
+    plotted, metrics = drawn(table_of("zones"), scoring.settings_of("zones"))
     names = {"zones", "zone_confusions", "zone_reliability", "mean_score", "mean_score_agreement"}
-    assert names | {"severity_confusion", "severity_roc", "subgroups", "coverage"} == set(held)
-    texts = [text.get_text() for axes in held["zone_reliability"].axes for text in axes.texts]
+    assert names | {"severity_confusion", "severity_roc", "subgroups", "coverage"} == set(plotted)
+    texts = [text.get_text() for axes in plotted["zone_reliability"].axes for text in axes.texts]
     assert len(texts) == 7
     assert all("ECE" in text for text in texts)
-    assert bands(held["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"])
+    assert bands(plotted["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"])
 
 
 def test_masks_are_drawn_in_the_units_of_their_spacing():
@@ -94,10 +96,10 @@ def test_masks_are_drawn_in_the_units_of_their_spacing():
         (figures.Units.of(True, 3), "mm", "Reference volume (mm³)"),
         (figures.Units.of(False, 2), "pixels", "Reference area (pixels)"),
     ):
-        held, _ = drawn(table, schema, units=units)
-        labels = [axes.get_ylabel() for axes in held["overlap"].axes]
+        plotted, _ = drawn(table, schema, units=units)
+        labels = [axes.get_ylabel() for axes in plotted["overlap"].axes]
         assert f"HD95 ({length})" in labels
-        assert held["volume_agreement"].axes[0].get_xlabel() == size
+        assert plotted["volume_agreement"].axes[0].get_xlabel() == size
 
 
 def test_joined_samples_are_drawn_joined_and_single_and_each_table_is_parsed_once(monkeypatch):
@@ -123,11 +125,11 @@ def test_joined_samples_are_drawn_joined_and_single_and_each_table_is_parsed_onc
             "p/1": p,
         }
     )
-    held, metrics = drawn(table, schema)
+    plotted, metrics = drawn(table, schema)
     assert metrics["n"] == n // 2
     assert parsed == {n: 1, n // 2: 1}
-    assert {"roc", "roc_of_samples", "confusion", "confusion_of_samples"} <= set(held)
-    notes = [held[name].get_supxlabel() for name in ("confusion", "confusion_of_samples")]
+    assert {"roc", "roc_of_samples", "confusion", "confusion_of_samples"} <= set(plotted)
+    notes = [plotted[name].get_supxlabel() for name in ("confusion", "confusion_of_samples")]
     assert "n = 20." in notes[0]
     assert "n = 40." in notes[1]
 

@@ -23,28 +23,28 @@ def pilot(error, repeats=1, n=200):
 
 
 def quantiles(n=200, seed=0):
-    found = stats.norm.ppf((np.arange(n) + 0.5) / n)
-    return np.random.default_rng(seed).permutation(found)
+    normal = stats.norm.ppf((np.arange(n) + 0.5) / n)
+    return np.random.default_rng(seed).permutation(normal)
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_half_width_of_a_mean_absolute_error(repeats):
     """|N(0, 1)| has the SD √(1 − 2/π): half-width 1.96 SD / √n. Samples of one subject that agree add nothing."""
-    found = for_half_width(pilot(quantiles(), repeats), Regression(), 0.1, metric="mae", studies=40)
+    planned = for_half_width(pilot(quantiles(), repeats), Regression(), 0.1, metric="mae", studies=40)
     expected = (1.96 * math.sqrt(1 - 2 / math.pi) / 0.1) ** 2
-    assert found["subjects"] == pytest.approx(expected, rel=0.15)
-    assert found["pilot_subjects"] == 200
+    assert planned["subjects"] == pytest.approx(expected, rel=0.15)
+    assert planned["pilot_subjects"] == 200
 
 
 def test_power_of_a_paired_comparison():
     """One model's absolute error is smaller by .3 with an SD of .8: n = ((1.96 + .84) · .8 / .3)²."""
     gain = 0.3 + 0.8 * quantiles(seed=1)
     old, new = np.full(200, 10.0), 10.0 - gain
-    found = for_power(pilot(old), pilot(new), Regression(), 0.8, metric="mae", studies=120)
-    assert found["subjects"] == pytest.approx((2.8 * 0.8 / 0.3) ** 2, rel=0.35)
+    planned = for_power(pilot(old), pilot(new), Regression(), 0.8, metric="mae", studies=120)
+    assert planned["subjects"] == pytest.approx((2.8 * 0.8 / 0.3) ** 2, rel=0.35)
     looser = for_power(pilot(old), pilot(new), Regression(), 0.8, metric="mae", margin=0.3, studies=120)
-    assert looser["subjects"] < found["subjects"]
-    assert lines(found, "power")[-1] == f"mae, power: {found['subjects']} subjects"
+    assert looser["subjects"] < planned["subjects"]
+    assert lines(planned, "power")[-1] == f"mae, power: {planned['subjects']} subjects"
 
 
 def test_of_a_classifier_and_what_cannot_be_reached():
@@ -52,8 +52,8 @@ def test_of_a_classifier_and_what_cannot_be_reached():
     y = rng.integers(0, 2, 60)
     p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(0, 1.5, 60))))
     table = PredictionTable.make({"sample_id": [f"x{i}" for i in range(60)], "target": y, "p/1": p})
-    found = for_half_width(table, Classification(), 0.06, metric="auroc", studies=30)
-    assert 100 < found["subjects"] < 400
+    planned = for_half_width(table, Classification(), 0.06, metric="auroc", studies=30)
+    assert 100 < planned["subjects"] < 400
     with pytest.raises(ScantuneError, match="metric 'mae': not one of auroc"):
         for_half_width(table, Classification(), 0.1, metric="mae")
     with pytest.raises(ScantuneError, match="half-width 0: must be above 0"):
@@ -74,10 +74,10 @@ def test_power_of_two_aurocs_is_that_of_the_test_that_compare_makes():
         PredictionTable.make({"sample_id": [f"x{i}" for i in range(150)], "target": y, "p/1": 1 / (1 + np.exp(-z))})
         for z in (one - 0.7, two - 0.7)
     ]
-    found = for_power(*tables, Classification(), 0.8, metric="auroc", studies=150)
+    planned = for_power(*tables, Classification(), 0.8, metric="auroc", studies=150)
     wins = []
     for study in range(400):
-        rows = np.random.default_rng([8, study]).integers(0, 150, found["subjects"])
+        rows = np.random.default_rng([8, study]).integers(0, 150, planned["subjects"])
         areas = delong(np.stack([one[rows], two[rows]]), y[rows] == 1)
         error = math.sqrt(np.array([-1, 1]) @ areas.covariance @ np.array([-1, 1]))
         wins.append(areas.auc[1] - areas.auc[0] > 1.96 * error)

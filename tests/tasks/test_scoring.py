@@ -90,17 +90,17 @@ def check_structure(metrics):
 
 def test_regression_names_values_and_methods_for_one_sample_a_subject():
     table = regression(n=150, subjects=150)
-    found = scoring.evaluate(table, Regression(range=(0, 34)))
-    check_structure(found)
+    scores = scoring.evaluate(table, Regression(range=(0, 34)))
+    check_structure(scores)
     rows = table.split == "test"
     x, y = table.columns["target"][rows], table.columns["prediction"][rows]
-    m = found["metrics"]
-    wanted = (
+    m = scores["metrics"]
+    names = (
         *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "kendall_tau", "ccc", "icc_2_1", "clinical_error_rate"),
         *("bland_altman_bias", "bland_altman_sd", "bland_altman_lower", "bland_altman_upper", "bland_altman_slope"),
         *("mae_below_5", "mae_5_to_15", "mae_from_15"),
     )
-    assert set(wanted) <= set(m)
+    assert set(names) <= set(m)
     assert m["mae"]["value"] == pytest.approx(np.abs(x - y).mean())
     assert m["r2"]["value"] == pytest.approx(peer.r2_score(x, y))
     for name, test in (
@@ -121,42 +121,42 @@ def test_regression_names_values_and_methods_for_one_sample_a_subject():
 
 
 def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_beside():
-    found = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400)
-    check_structure(found)
+    scores = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400)
+    check_structure(scores)
     for part in ("bias", "sd", "lower", "upper"):
-        assert {f"bland_altman_{part}", f"bland_altman_plain_{part}"} <= set(found["metrics"])
-    assert found["metrics"]["kendall_tau"]["method"].startswith("jackknife by subject, Student's t")
-    assert found["metrics"]["pearson_r"]["method"].startswith("jackknife by subject, Student's t")
-    assert found["metrics"]["bland_altman_bias"]["n"] == found["n"]
-    assert set(found["subgroups"]["score_range"]) == {"below_5", "5_to_15", "from_15"}
+        assert {f"bland_altman_{part}", f"bland_altman_plain_{part}"} <= set(scores["metrics"])
+    assert scores["metrics"]["kendall_tau"]["method"].startswith("jackknife by subject, Student's t")
+    assert scores["metrics"]["pearson_r"]["method"].startswith("jackknife by subject, Student's t")
+    assert scores["metrics"]["bland_altman_bias"]["n"] == scores["n"]
+    assert set(scores["subgroups"]["score_range"]) == {"below_5", "5_to_15", "from_15"}
 
 
 def test_score_ranges_outside_the_range_of_the_target_are_dropped():
     table = regression(n=60, subjects=60).with_columns({"target": np.linspace(0, 1, 60)})
-    found = scoring.evaluate(table, Regression(range=(0, 1)), draws=200)["metrics"]
-    assert not [name for name in found if name.startswith("mae_")]
+    entries = scoring.evaluate(table, Regression(range=(0, 1)), draws=200)["metrics"]
+    assert not [name for name in entries if name.startswith("mae_")]
 
 
 def test_binary_classification_equals_scikit_learn():
     table = classification(n=200, subjects=200)
-    found = scoring.evaluate(table, Classification())
-    check_structure(found)
+    scores = scoring.evaluate(table, Classification())
+    check_structure(scores)
     rows = table.split == "test"
     y, p = table.columns["target"][rows].astype(int), table.columns["p/1"][rows]
-    said = (p > 0.5).astype(int)
-    m = found["metrics"]
+    predicted = (p > 0.5).astype(int)
+    m = scores["metrics"]
     expected = {
         "auroc": peer.roc_auc_score(y, p),
         "auprc": peer.average_precision_score(y, p),
-        "accuracy": peer.accuracy_score(y, said),
-        "balanced_accuracy": peer.balanced_accuracy_score(y, said),
-        "precision": peer.precision_score(y, said),
-        "recall": peer.recall_score(y, said),
-        "specificity": peer.recall_score(y, said, pos_label=0),
-        "f1": peer.f1_score(y, said),
-        "f1_macro": peer.f1_score(y, said, average="macro"),
-        "f1_weighted": peer.f1_score(y, said, average="weighted"),
-        "mcc": peer.matthews_corrcoef(y, said),
+        "accuracy": peer.accuracy_score(y, predicted),
+        "balanced_accuracy": peer.balanced_accuracy_score(y, predicted),
+        "precision": peer.precision_score(y, predicted),
+        "recall": peer.recall_score(y, predicted),
+        "specificity": peer.recall_score(y, predicted, pos_label=0),
+        "f1": peer.f1_score(y, predicted),
+        "f1_macro": peer.f1_score(y, predicted, average="macro"),
+        "f1_weighted": peer.f1_score(y, predicted, average="weighted"),
+        "mcc": peer.matthews_corrcoef(y, predicted),
         "brier": peer.brier_score_loss(y, p),
         "log_loss": peer.log_loss(y, p),
     }
@@ -192,19 +192,19 @@ def rare(positives=6, n=60, repeats=1):
 def test_shares_count_their_own_trials_wherever_they_stand():
     """6 of 6 positives among 60: 0.541 to 1 (Clopper & Pearson by hand: 0.025 ** (1 / 6)), not 0.940 to 1."""
     table = rare()
-    found = scoring.evaluate(table, Classification(), draws=200, min_group=1)
-    six = found["metrics"]["recall"]
+    scores = scoring.evaluate(table, Classification(), draws=200, min_group=1)
+    six = scores["metrics"]["recall"]
     assert (six["value"], six["n"], six["n_subjects"]) == (1, 6, 6)
     assert (six["lower"], six["upper"]) == (pytest.approx(0.5407, abs=1e-4), 1)
-    assert found["metrics"]["recall/1"] == six
-    assert found["metrics"]["specificity/0"] == six
-    assert found["metrics"]["specificity"]["n"] == 54
-    assert found["metrics"]["precision"]["n"] == 7
-    assert found["metrics"]["f1"]["n"] == 7
-    assert found["metrics"]["accuracy"]["n"] == 60
-    half = found["operating_points"][0]["figures"]["recall"]
+    assert scores["metrics"]["recall/1"] == six
+    assert scores["metrics"]["specificity/0"] == six
+    assert scores["metrics"]["specificity"]["n"] == 54
+    assert scores["metrics"]["precision"]["n"] == 7
+    assert scores["metrics"]["f1"]["n"] == 7
+    assert scores["metrics"]["accuracy"]["n"] == 60
+    half = scores["operating_points"][0]["figures"]["recall"]
     assert half["lower"] == pytest.approx(0.5407, abs=1e-4)
-    by_site = found["subgroups"]["site"]["a"]["recall"]
+    by_site = scores["subgroups"]["site"]["a"]["recall"]
     assert (by_site["n"], by_site["lower"]) == (3, pytest.approx(0.025 ** (1 / 3)))
 
 
@@ -218,12 +218,12 @@ def test_samples_of_one_subject_are_not_trials_of_their_own():
 
 
 def test_grades_of_zones_count_their_own_trials():
-    found = scoring.evaluate(zones(), Zones(), draws=200)["metrics"]
+    entries = scoring.evaluate(zones(), Zones(), draws=200)["metrics"]
     parsed = scoring.parse(zones(), Zones())
     test = np.flatnonzero(zones().split == "test")
     for name, code in (("0", 0), ("3", 3), ("ungradable", 4)):
-        assert found[f"recall/{name}"]["n"] == (parsed.target[test] == code).sum()
-        assert found[f"precision/{name}"]["n"] == (parsed.prediction[test] == code).sum()
+        assert entries[f"recall/{name}"]["n"] == (parsed.target[test] == code).sum()
+        assert entries[f"precision/{name}"]["n"] == (parsed.prediction[test] == code).sum()
 
 
 def test_separated_classes_get_an_exact_interval_of_the_smaller_class():
@@ -231,32 +231,32 @@ def test_separated_classes_get_an_exact_interval_of_the_smaller_class():
     perfect = table.with_columns(
         {"p/1": table.columns["target"] * 0.8 + 0.1, "p/0": 0.9 - table.columns["target"] * 0.8}
     )
-    found = scoring.evaluate(perfect, Classification(), draws=200)["metrics"]
-    assert found["auroc"]["lower"] == pytest.approx(0.025 ** (1 / 6))
-    assert found["balanced_accuracy"]["lower"] < 0.8
-    assert found["f1_macro"]["lower"] < 0.8
+    entries = scoring.evaluate(perfect, Classification(), draws=200)["metrics"]
+    assert entries["auroc"]["lower"] == pytest.approx(0.025 ** (1 / 6))
+    assert entries["balanced_accuracy"]["lower"] < 0.8
+    assert entries["f1_macro"]["lower"] < 0.8
 
 
 def test_a_prediction_that_runs_against_the_target_has_reasons_and_no_traceback():
     x = np.arange(20.0)
     for prediction in (20 - x, 19 - x, x, x + 1, np.full(20, 4.0)):
         table = PredictionTable.make({"target": x, "prediction": prediction})
-        found = scoring.evaluate(table, Regression(), draws=200)["metrics"]
-        for name, entry in found.items():
+        entries = scoring.evaluate(table, Regression(), draws=200)["metrics"]
+        for name, entry in entries.items():
             if entry["lower"] is None:
                 assert entry["reason"], name
             else:
                 assert entry["lower"] < entry["upper"] or name.startswith("mae_"), name
-    assert "whichever subject is left out" in found["bland_altman_slope"]["reason"]
+    assert "whichever subject is left out" in entries["bland_altman_slope"]["reason"]
 
 
 def test_no_p_value_without_an_interval():
     table = regression(n=40, subjects=2).with_columns({"split": ["test"] * 40})
-    found = scoring.evaluate(table, Regression(), draws=200)["metrics"]
+    entries = scoring.evaluate(table, Regression(), draws=200)["metrics"]
     for name in ("pearson_r", "spearman_rho", "kendall_tau"):
-        assert found[name]["lower"] is None
-        assert found[name]["p_value"] is None
-        assert found[name]["reason"]
+        assert entries[name]["lower"] is None
+        assert entries[name]["p_value"] is None
+        assert entries[name]["reason"]
 
 
 def test_calibration_error_is_held_against_chance_not_given_an_interval():
@@ -281,18 +281,18 @@ def test_calibration_error_is_held_against_chance_not_given_an_interval():
 
 def test_several_classes():
     table = classification(classes=3)
-    found = scoring.evaluate(table, Classification(ordinal=True), draws=300)
-    check_structure(found)
+    scores = scoring.evaluate(table, Classification(ordinal=True), draws=300)
+    check_structure(scores)
     rows = table.split == "test"
     y = table.columns["target"][rows].astype(int)
     p = np.stack([table.columns[f"p/{k}"][rows] for k in range(3)], 1)
-    m = found["metrics"]
+    m = scores["metrics"]
     assert m["auroc"]["value"] == pytest.approx(peer.roc_auc_score(y, p, multi_class="ovr"))
     assert m["brier"]["value"] == pytest.approx(((p - np.eye(3)[y]) ** 2).sum(1).mean())
     assert m["kappa_quadratic"]["value"] == pytest.approx(peer.cohen_kappa_score(y, p.argmax(1), weights="quadratic"))
     assert "recall" not in m
     assert {"auroc/2", "auprc/0", "precision/1"} <= set(m)
-    assert np.array(found["confusion"]["matrix"]).sum() == rows.sum()
+    assert np.array(scores["confusion"]["matrix"]).sum() == rows.sum()
 
 
 def test_zones_by_hand():
@@ -303,39 +303,41 @@ def test_zones_by_hand():
 
 def test_zones_figures():
     table, task = zones(), Zones()
-    found = scoring.evaluate(table, task, draws=300)
-    check_structure(found)
+    scores = scoring.evaluate(table, task, draws=300)
+    check_structure(scores)
     data = scoring.parse(table, task)
     rows = table.split == "test"
-    y, said = data.target[rows], data.prediction[rows]
-    m = found["metrics"]
-    assert m["f1_macro"]["value"] == pytest.approx(peer.f1_score(y.ravel(), said.ravel(), average="macro"))
-    assert m["f1_weighted/left_sup"]["value"] == pytest.approx(peer.f1_score(y[:, 1], said[:, 1], average="weighted"))
-    assert m["f1_macro"]["value"] != m["f1_weighted"]["value"]
-    both = (y < 4) & (said < 4)
-    assert m["kappa_quadratic"]["value"] == pytest.approx(
-        peer.cohen_kappa_score(y[both], said[both], weights="quadratic", labels=range(4))
+    y, predicted = data.target[rows], data.prediction[rows]
+    m = scores["metrics"]
+    assert m["f1_macro"]["value"] == pytest.approx(peer.f1_score(y.ravel(), predicted.ravel(), average="macro"))
+    assert m["f1_weighted/left_sup"]["value"] == pytest.approx(
+        peer.f1_score(y[:, 1], predicted[:, 1], average="weighted")
     )
-    assert m["coverage"]["value"] == pytest.approx((said < 4).mean())
+    assert m["f1_macro"]["value"] != m["f1_weighted"]["value"]
+    both = (y < 4) & (predicted < 4)
+    assert m["kappa_quadratic"]["value"] == pytest.approx(
+        peer.cohen_kappa_score(y[both], predicted[both], weights="quadratic", labels=range(4))
+    )
+    assert m["coverage"]["value"] == pytest.approx((predicted < 4).mean())
     assert m["kappa/right_inf"]["ase"] > 0
     assert {"precision/ungradable", "recall/3", "kappa_linear/left_mid", "coverage/right_mid"} <= set(m)
-    x, p = mean_score(y, 4), mean_score(said, 4)
+    x, p = mean_score(y, 4), mean_score(predicted, 4)
     kept = np.isfinite(x) & np.isfinite(p)
     assert m["mean_score_mae"]["value"] == pytest.approx(np.abs(x - p)[kept].mean())
     assert m["mean_score_spearman_rho"]["value"] == pytest.approx(stats.spearmanr(x[kept], p[kept])[0])
     assert m["ahf_auroc/above_2.2"]["value"] == pytest.approx(peer.roc_auc_score(x[kept] > 2.2, p[kept]))
-    assert found["ahf_confusion"]["classes"] == ["up_to_1.3", "up_to_2.2", "above_2.2"]
-    assert np.array(found["confusion"]["zones"]["left_inf"]).sum() == rows.sum()
+    assert scores["ahf_confusion"]["classes"] == ["up_to_1.3", "up_to_2.2", "above_2.2"]
+    assert np.array(scores["confusion"]["zones"]["left_inf"]).sum() == rows.sum()
 
 
 def test_no_gradable_zone_gives_no_score_and_never_zero():
     table, task = zones(n=30), Zones()
     blank = table.with_columns({f"target/{z}": [""] * 30 for z in task.zones})
-    found = scoring.evaluate(blank, task, draws=200)["metrics"]
+    entries = scoring.evaluate(blank, task, draws=200)["metrics"]
     for name in ("mean_score_mae", "mean_score_rmse", "mean_score_spearman_rho"):
-        assert found[name]["value"] is None
-        assert found[name]["reason"] == "undefined: no zone is gradable"
-    assert found["kappa"]["value"] is None
+        assert entries[name]["value"] is None
+        assert entries[name]["reason"] == "undefined: no zone is gradable"
+    assert entries["kappa"]["value"] is None
 
 
 def test_segmentation_means_count_only_what_is_defined():
@@ -344,8 +346,8 @@ def test_segmentation_means_count_only_what_is_defined():
     hd95 = np.where(np.arange(60) == 7, np.inf, 3.0)
     made = cohort(60, 60) | {"split": ["test"] * 60, "dice": dice, "hd95": hd95, "dice/artery": dice}
     volume = {"volume_target": rng.random(60) + 1, "volume_prediction": rng.random(60) + 1}
-    found = scoring.evaluate(PredictionTable.make(made | volume), Segmentation(), draws=300)
-    m = found["metrics"]
+    scores = scoring.evaluate(PredictionTable.make(made | volume), Segmentation(), draws=300)
+    m = scores["metrics"]
     assert m["dice"]["value"] == pytest.approx(np.nanmean(dice))
     assert m["dice"]["n"] == 54
     assert m["dice/artery"]["value"] == m["dice"]["value"]
@@ -367,28 +369,28 @@ def test_segmentation_means_count_only_what_is_defined():
     ],
 )
 def test_undefined_regression_figures_are_null_with_their_reason(columns, names, reason):
-    found = scoring.evaluate(regression().with_columns(columns), Regression(), draws=200)
-    check_structure(found)
+    scores = scoring.evaluate(regression().with_columns(columns), Regression(), draws=200)
+    check_structure(scores)
     for name in names:
-        assert found["metrics"][name]["value"] is None, name
-        assert reason in found["metrics"][name]["reason"], name
+        assert scores["metrics"][name]["value"] is None, name
+        assert reason in scores["metrics"][name]["reason"], name
 
 
 def test_one_class_in_the_test_set():
     table = classification().with_columns({"target": [1] * 240})
-    found = scoring.evaluate(table, Classification(), draws=200)
-    check_structure(found)
+    scores = scoring.evaluate(table, Classification(), draws=200)
+    check_structure(scores)
     for name in ("auroc", "auprc", "specificity", "mcc", "calibration_slope"):
-        assert found["metrics"][name]["value"] is None, name
-        assert "class" in found["metrics"][name]["reason"], name
-    assert found["metrics"]["recall"]["value"] is not None
+        assert scores["metrics"][name]["value"] is None, name
+        assert "class" in scores["metrics"][name]["reason"], name
+    assert scores["metrics"]["recall"]["value"] is not None
 
 
 def test_nan_and_constant_probabilities():
     table = classification().with_columns({"p/0": np.full(240, np.nan), "p/1": np.full(240, np.nan)})
-    found = scoring.evaluate(table, Classification(), draws=200)
-    check_structure(found)
-    assert all(f["value"] is None for f in found["metrics"].values())
+    scores = scoring.evaluate(table, Classification(), draws=200)
+    check_structure(scores)
+    assert all(f["value"] is None for f in scores["metrics"].values())
     flat = scoring.evaluate(classification().with_columns({"p/0": [0.5] * 240, "p/1": [0.5] * 240}), Classification())
     check_structure(flat)
     assert flat["metrics"]["auroc"]["value"] == 0.5
@@ -409,14 +411,14 @@ def test_order_of_rows_changes_no_value(seed):
 
 
 def test_subgroups_have_interval_gap_and_mark_of_smallness():
-    found = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400, age_bands=(20, 40))
-    sex = found["subgroups"]["sex"]
+    scores = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400, age_bands=(20, 40))
+    sex = scores["subgroups"]["sex"]
     figure = sex["F"]["mae"]
     assert KEYS | {"gap", "small"} <= set(figure)
     assert figure["gap"]["value"] == pytest.approx(figure["value"] - sex["M"]["mae"]["value"])
     assert sex["M"]["mae"]["gap"]["value"] == pytest.approx(-figure["gap"]["value"])
     assert figure["gap"]["lower"] < figure["gap"]["value"] < figure["gap"]["upper"]
-    assert set(found["subgroups"]["age"]) == {"<20", "20–<40", "≥40"}
+    assert set(scores["subgroups"]["age"]) == {"<20", "20–<40", "≥40"}
     small = scoring.evaluate(regression(), Regression(), draws=300, min_group=1000)
     assert all(f["mae"]["small"] for f in small["subgroups"]["sex"].values())
     only = scoring.evaluate(regression(), Regression(range=(0, 1)), draws=200, groups=["site"])
@@ -452,63 +454,63 @@ def test_columns_of_the_task_are_no_groups():
 
 def test_calibration_operating_points_and_conformal_sets_come_from_validation():
     table = classification(n=600, subjects=600, sharp=1.0)
-    found = scoring.evaluate(table, Classification(), draws=300)
-    calibration = found["calibration"]
+    scores = scoring.evaluate(table, Classification(), draws=300)
+    calibration = scores["calibration"]
     assert calibration["fitted_on"] == "validation"
     assert {"calibrator", "figures"} <= set(calibration["temperature"])
     assert calibration["isotonic"]["figures"]["ece"]["value"] >= 0
-    points = {p["name"]: p for p in found["operating_points"]}
+    points = {p["name"]: p for p in scores["operating_points"]}
     assert points["half"]["chosen_on"] == "stated"
     assert points["sensitivity_0.9"]["chosen_on"] == "validation"
     validation = table.split == "validation"
     p, y = table.columns["p/1"][validation], table.columns["target"][validation] == 1
     assert (p[y] >= points["sensitivity_0.9"]["threshold"]).mean() >= 0.9
     assert points["sensitivity_0.9"]["sensitivity"] == pytest.approx(0.9, abs=0.08)
-    assert found["conformal"]["n_subjects"] == validation.sum()
-    coverage = found["metrics"]["conformal_coverage"]
-    assert coverage["lower"] <= found["conformal"]["expected_coverage"] <= coverage["upper"]
-    assert set(found["conformal"]["within_groups"]["sex"]) == {"F", "M"}
-    assert "conformal_coverage" in found["subgroups"]["sex"]["F"]
-    assert len(found["curves"]["decision"]["value"]) == 99
+    assert scores["conformal"]["n_subjects"] == validation.sum()
+    coverage = scores["metrics"]["conformal_coverage"]
+    assert coverage["lower"] <= scores["conformal"]["expected_coverage"] <= coverage["upper"]
+    assert set(scores["conformal"]["within_groups"]["sex"]) == {"F", "M"}
+    assert "conformal_coverage" in scores["subgroups"]["sex"]["F"]
+    assert len(scores["curves"]["decision"]["value"]) == 99
     changed = table.with_columns({"target": np.where(validation, 1 - table.columns["target"], table.columns["target"])})
     again = scoring.evaluate(changed, Classification(), draws=300)
-    assert again["metrics"]["auroc"] == found["metrics"]["auroc"]
+    assert again["metrics"]["auroc"] == scores["metrics"]["auroc"]
     assert again["operating_points"][1]["threshold"] != points["youden"]["threshold"]
 
 
 def test_without_validation_rows_the_reason_is_given():
-    found = scoring.evaluate(classification(split=["test"] * 240), Classification(), draws=200)
-    check_structure(found)
-    assert "no rows of validation" in found["calibration"]["reason"]
-    assert "no rows of validation" in found["conformal"]["reason"]
-    assert found["metrics"]["conformal_coverage"]["value"] is None
-    assert found["operating_points"][1]["reason"] == "the file has no rows of validation to fit on"
+    scores = scoring.evaluate(classification(split=["test"] * 240), Classification(), draws=200)
+    check_structure(scores)
+    assert "no rows of validation" in scores["calibration"]["reason"]
+    assert "no rows of validation" in scores["conformal"]["reason"]
+    assert scores["metrics"]["conformal_coverage"]["value"] is None
+    assert scores["operating_points"][1]["reason"] == "the file has no rows of validation to fit on"
 
 
 def test_conformal_intervals_cover_as_promised():
-    found = scoring.evaluate(regression(n=900, subjects=900), Regression(range=(0, 34)), draws=300, miscoverage=0.2)
-    coverage = found["metrics"]["conformal_coverage"]
-    assert coverage["lower"] - 0.05 <= found["conformal"]["expected_coverage"] <= coverage["upper"] + 0.05
-    assert found["metrics"]["conformal_width"]["value"] == pytest.approx(2 * found["conformal"]["quantile"])
+    scores = scoring.evaluate(regression(n=900, subjects=900), Regression(range=(0, 34)), draws=300, miscoverage=0.2)
+    coverage = scores["metrics"]["conformal_coverage"]
+    assert coverage["lower"] - 0.05 <= scores["conformal"]["expected_coverage"] <= coverage["upper"] + 0.05
+    assert scores["metrics"]["conformal_width"]["value"] == pytest.approx(2 * scores["conformal"]["quantile"])
 
 
 def test_intervals_that_the_file_states_are_checked():
     table = regression()
     stated = {"lower": table.columns["prediction"] - 4, "upper": table.columns["prediction"] + 4}
-    found = scoring.evaluate(table.with_columns(stated), Regression(), draws=300)["stated_intervals"]
-    assert found["coverage"]["value"] == pytest.approx(0.95, abs=0.05)
-    assert found["width"]["value"] == pytest.approx(8)
+    intervals = scoring.evaluate(table.with_columns(stated), Regression(), draws=300)["stated_intervals"]
+    assert intervals["coverage"]["value"] == pytest.approx(0.95, abs=0.05)
+    assert intervals["width"]["value"] == pytest.approx(8)
 
 
 def test_the_model_beside_human_readers():
     table = regression()
     target = table.columns["target"]
     readers = {"rater/a": target + 1, "rater/b": np.where(np.arange(240) % 2, target, np.nan)}
-    found = scoring.evaluate(table.with_columns(readers), Regression(), draws=300)["raters"]
-    assert found["pairs"]["target − a"]["bland_altman_bias"]["value"] == pytest.approx(-1)
-    assert found["pairs"]["a − b"]["mae"]["value"] == pytest.approx(1)
-    assert found["pairs"]["model − b"]["mae"]["n"] < found["pairs"]["model − a"]["mae"]["n"]
-    assert 0.9 < found["icc_2_1_readers"]["value"] < 1
+    raters = scoring.evaluate(table.with_columns(readers), Regression(), draws=300)["raters"]
+    assert raters["pairs"]["target − a"]["bland_altman_bias"]["value"] == pytest.approx(-1)
+    assert raters["pairs"]["a − b"]["mae"]["value"] == pytest.approx(1)
+    assert raters["pairs"]["model − b"]["mae"]["n"] < raters["pairs"]["model − a"]["mae"]["n"]
+    assert 0.9 < raters["icc_2_1_readers"]["value"] < 1
     labels = {"rater/a": classification().columns["target"], "rater/b": [""] * 240}
     classes = scoring.evaluate(classification().with_columns(labels), Classification(), draws=200)["raters"]["pairs"]
     assert classes["target − a"]["kappa"]["value"] == 1
@@ -525,12 +527,12 @@ def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
     splits = PredictionTable.make({"sample_id": table.sample_id, "split": side})
     facts = cohort_table(manifest, splits, Regression(target="score"))
     tested = table.take(side != "train")
-    found = scoring.evaluate(tested, Regression(), draws=300, cohort=facts)["baselines"]
+    baselines = scoring.evaluate(tested, Regression(), draws=300, cohort=facts)["baselines"]
     x = table.columns["target"]
     expected = np.abs(x[side == "test"] - x[side == "train"].mean()).mean()
-    assert found["mean"]["mae"]["value"] == pytest.approx(expected)
-    assert found["mean"]["pearson_r"]["value"] is None
-    assert 1 < found["covariates"]["mae"]["value"] < expected / 3
+    assert baselines["mean"]["mae"]["value"] == pytest.approx(expected)
+    assert baselines["mean"]["pearson_r"]["value"] is None
+    assert 1 < baselines["covariates"]["mae"]["value"] < expected / 3
 
 
 @pytest.mark.parametrize(
@@ -547,10 +549,10 @@ def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
 def test_no_baseline_is_given_a_column_that_determines_the_target(answer, why):
     plain = regression(n=300, subjects=300)
     table = plain.with_columns({"age": answer(plain.columns["target"])})
-    found = scoring.evaluate(table, Regression(), draws=200)
-    assert re.search(why, found["covariates_left_out"]["age"])
-    assert "sex" not in found["covariates_left_out"]
-    r2 = found["baselines"]["covariates"]["r2"]["value"]
+    scores = scoring.evaluate(table, Regression(), draws=200)
+    assert re.search(why, scores["covariates_left_out"]["age"])
+    assert "sex" not in scores["covariates_left_out"]
+    r2 = scores["baselines"]["covariates"]["r2"]["value"]
     assert r2 < 0.1
     alone = scoring.evaluate(table, Regression(), draws=200, covariates=["age"])
     assert list(alone["baselines"]) == ["mean"]
@@ -562,22 +564,22 @@ def test_nor_one_that_determines_a_class():
     coded = np.where(target == "1", "positive", "negative")
     biomarker = np.where(target == "1", 5.0, 2.0) + np.random.default_rng(0).uniform(0, 1, len(target))
     for column in (target, coded, biomarker):
-        found = scoring.evaluate(plain.with_columns({"volume": column}), Classification(), draws=200)
-        assert list(found["covariates_left_out"]) == ["volume"], column[:3]
-        assert found["baselines"]["covariates"]["auroc"]["value"] < 0.75
+        scores = scoring.evaluate(plain.with_columns({"volume": column}), Classification(), draws=200)
+        assert list(scores["covariates_left_out"]) == ["volume"], column[:3]
+        assert scores["baselines"]["covariates"]["auroc"]["value"] < 0.75
     noisy = np.where(np.arange(len(target)) % 5 == 0, "negative", coded)
     assert "covariates_left_out" not in scoring.evaluate(
         plain.with_columns({"volume": noisy}), Classification(), draws=200
     )
     read = zones()
-    found = scoring.evaluate(read.with_columns({"age": read.text("target/left_mid")}), Zones(), draws=200)
-    assert found["covariates_left_out"]["age"] == "is the target left_mid"
+    scores = scoring.evaluate(read.with_columns({"age": read.text("target/left_mid")}), Zones(), draws=200)
+    assert scores["covariates_left_out"]["age"] == "is the target left_mid"
 
 
 def test_baselines_of_the_other_tasks():
-    found = scoring.evaluate(classification(classes=3), Classification(), draws=200)["baselines"]
-    assert found["prevalence"]["auroc"]["value"] == 0.5
-    assert set(found["covariates"]) == set(found["prevalence"])
+    baselines = scoring.evaluate(classification(classes=3), Classification(), draws=200)["baselines"]
+    assert baselines["prevalence"]["auroc"]["value"] == 0.5
+    assert set(baselines["covariates"]) == set(baselines["prevalence"])
     assert scoring.evaluate(zones(), Zones(), draws=200)["baselines"]["prevalence"]["coverage"]["value"] is not None
 
 
@@ -596,16 +598,16 @@ def test_samples_of_a_subject_join_and_both_levels_are_given():
     }
     table = PredictionTable.make(made)
     for rule, join in (("mean", np.mean), ("median", np.median), ("max", None), ("vote", None)):
-        found = scoring.evaluate(table, Classification(aggregate=rule), draws=200)
-        assert (found["n"], found["n_subjects"]) == (60, 60)
-        assert set(found["levels"]) == {"sample", "subject_id"}
-        assert found["levels"]["sample"]["auroc"]["n"] == n
-        assert found["metrics"]["auroc"]["method"] == "DeLong, Student's t on the logit scale"
+        scores = scoring.evaluate(table, Classification(aggregate=rule), draws=200)
+        assert (scores["n"], scores["n_subjects"]) == (60, 60)
+        assert set(scores["levels"]) == {"sample", "subject_id"}
+        assert scores["levels"]["sample"]["auroc"]["n"] == n
+        assert scores["metrics"]["auroc"]["method"] == "DeLong, Student's t on the logit scale"
         if join is not None:
             order = np.argsort([f"s{i}" for i in range(60)])
             joined = np.array([join(p[owner == s]) for s in range(60)])[order]
             expected = peer.roc_auc_score(truth[::3][order], joined)
-            assert found["metrics"]["auroc"]["value"] == pytest.approx(expected)
+            assert scores["metrics"]["auroc"]["value"] == pytest.approx(expected)
 
 
 def test_the_age_of_a_subject_whose_scans_lie_years_apart_is_their_mean():
@@ -652,13 +654,13 @@ def test_regression_joins_by_a_stated_column():
 
 def test_summary_is_flat_and_the_file_is_json(tmp_path):
     write(regression(), tmp_path / "predictions.csv")
-    found = scoring.score_file(tmp_path / "predictions.csv", "regression", tmp_path / "metrics.json", draws=200)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == found
-    flat = scoring.summary(found)
-    assert flat["mae"] == found["metrics"]["mae"]["value"]
+    scores = scoring.score_file(tmp_path / "predictions.csv", "regression", tmp_path / "metrics.json", draws=200)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == scores
+    flat = scoring.summary(scores)
+    assert flat["mae"] == scores["metrics"]["mae"]["value"]
     assert all(v is None or isinstance(v, float) for v in flat.values())
     again = scoring.score_file(tmp_path / "predictions.csv", "regression", draws=200)
-    assert again == found
+    assert again == scores
     with pytest.raises(ScantuneError, match="task 'ranking': no such task"):
         scoring.score_file(tmp_path / "predictions.csv", "ranking")
 
@@ -699,9 +701,9 @@ def test_probabilities_of_findings_that_exclude_nothing_are_joined_one_by_one():
 
 
 def test_gaps_of_subgroups_have_p_values_adjusted_for_their_number():
-    found = scoring.evaluate(regression(), Regression(), draws=50)["subgroups"]
-    gaps = {(c, level): f["mae"]["gap"] for c, levels in found.items() for level, f in levels.items()}
-    tests = {c if len(found[c]) == 2 else (c, level): g["p_value"] for (c, level), g in gaps.items()}
+    subgroups = scoring.evaluate(regression(), Regression(), draws=50)["subgroups"]
+    gaps = {(c, level): f["mae"]["gap"] for c, levels in subgroups.items() for level, f in levels.items()}
+    tests = {c if len(subgroups[c]) == 2 else (c, level): g["p_value"] for (c, level), g in gaps.items()}
     tests = {key: p for key, p in tests.items() if p is not None}
     assert len(tests) > 3
     least = min(tests, key=tests.get)

@@ -148,6 +148,6 @@ def test_what_the_training_run_did_not_take_is_sent_by_the_next_stage(store: Pat
     with open_run("index", "hips", dataset="hips"):
         pass
     assert points(store, trained.run_id) == [("test_auroc", 0, 0.8)]
-    held = tracking.client().get_run(trained.run_id)
-    assert held.data.tags["scantune.headline"] == "auroc"
-    assert held.info.status == "FINISHED"
+    tracked = tracking.client().get_run(trained.run_id)
+    assert tracked.data.tags["scantune.headline"] == "auroc"
+    assert tracked.info.status == "FINISHED"

@@ -30,8 +30,8 @@ def table(n=240, seed=0, unknown=0.2):
     return PredictionTable.make(columns), target, p
 
 
-def values(found):
-    return {name: entry["value"] for name, entry in found["metrics"].items()}
+def values(scores):
+    return {name: entry["value"] for name, entry in scores["metrics"].items()}
 
 
 def test_metrics_are_those_of_scikit_learn_on_the_known_findings():

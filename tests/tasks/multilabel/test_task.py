@@ -112,11 +112,11 @@ def test_what_was_fitted_on_validation_is_in_the_columns():
 
 def test_each_finding_has_a_map_and_the_most_probable_one_stands_for_the_sample():
     output = torch.tensor([[0.1], [2.0], [-1.0]])
-    asked = saliency.questions(output)
-    assert [float(question.target(output)) for question in asked] == pytest.approx([0.1, 2.0, -1.0])
-    said, _ = words.answer(task(), {"p/Edema": 0.2, "p/Mass": 0.7, "p/Mass_old": 0.9, "set": "Mass|Mass_old"})
-    assert said == "Mass_old (0.90), Mass (0.70)"
-    assert saliency.main_question(task(), said, 3) == 2
+    questions = saliency.questions(output)
+    assert [float(question.target(output)) for question in questions] == pytest.approx([0.1, 2.0, -1.0])
+    answer, _ = words.answer(task(), {"p/Edema": 0.2, "p/Mass": 0.7, "p/Mass_old": 0.9, "set": "Mass|Mass_old"})
+    assert answer == "Mass_old (0.90), Mass (0.70)"
+    assert saliency.main_question(task(), answer, 3) == 2
     none, _ = words.answer(task(), {"p/Edema": 0.2, "p/Mass": 0.3, "p/Mass_old": 0.1, "set": ""})
     assert none == "none (Mass 0.30)"
     assert saliency.main_question(task(), none, 3) == 1

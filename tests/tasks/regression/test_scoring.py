@@ -50,41 +50,43 @@ def alone(predictions, name):
     return PredictionTable.make({**kept, "rater/first": rows.columns[f"rater/first_{name}"]})
 
 
-def close(found, expected):
-    assert set(found) == set(expected)
+def close(actual, expected):
+    assert set(actual) == set(expected)
     for key, value in expected.items():
         if key == "p_holm":  # adjusted for the ranges of the other target too
-            assert found[key] is None or found[key] >= value - 1e-9
+            assert actual[key] is None or actual[key] >= value - 1e-9
         elif isinstance(value, dict):
-            close(found[key], value)
+            close(actual[key], value)
         else:
-            assert found[key] == (pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value), key
+            assert actual[key] == (pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value), (
+                key
+            )
 
 
 @pytest.fixture(scope="module")
-def found():
+def scores():
     return scoring.evaluate(table(), TASK, draws=50)
 
 
 @pytest.mark.parametrize("name", ["age", "lesion_score"])
-def test_each_target_is_judged_as_if_it_stood_alone(found, name):
+def test_each_target_is_judged_as_if_it_stood_alone(scores, name):
     expected = scoring.evaluate(
         alone(table(), name), Regression(target=name, **TASK.targets[name].model_dump()), draws=50
     )
     for metric, entry in expected["metrics"].items():
-        close(found["metrics"][f"{metric}/{name}"], entry)
+        close(scores["metrics"][f"{metric}/{name}"], entry)
     for level, entries in expected["subgroups"]["sex"].items():
         for metric, entry in entries.items():
-            close(found["subgroups"]["sex"][level][f"{metric}/{name}"], entry)
-    close(found["conformal"]["targets"][name]["within_groups"]["sex"], expected["conformal"]["within_groups"]["sex"])
-    close(found["stated_intervals"]["targets"][name], expected["stated_intervals"])
-    close(found["raters"]["targets"][name], expected["raters"])
+            close(scores["subgroups"]["sex"][level][f"{metric}/{name}"], entry)
+    close(scores["conformal"]["targets"][name]["within_groups"]["sex"], expected["conformal"]["within_groups"]["sex"])
+    close(scores["stated_intervals"]["targets"][name], expected["stated_intervals"])
+    close(scores["raters"]["targets"][name], expected["raters"])
     for baseline in ("mean", "covariates"):
         entry = expected["baselines"][baseline]["mae"]
-        close(found["baselines"][baseline][f"mae/{name}"], entry)
+        close(scores["baselines"][baseline][f"mae/{name}"], entry)
 
 
-def test_the_headline_is_the_mean_r2_with_an_interval(found):
+def test_the_headline_is_the_mean_r2_with_an_interval(scores):
     predictions = table()
     test = predictions.take(np.flatnonzero(predictions.split == "test"))
     each = []
@@ -92,28 +94,28 @@ def test_the_headline_is_the_mean_r2_with_an_interval(found):
         target, prediction = (test.numbers(f"{kind}/{name}", Faults()) for kind in ("target", "prediction"))
         known = np.isfinite(target)
         each.append(peer.r2_score(target[known], prediction[known]))
-    r2 = found["metrics"]["r2"]
-    assert found["headline"][0] == "r2"
+    r2 = scores["metrics"]["r2"]
+    assert scores["headline"][0] == "r2"
     assert r2["value"] == pytest.approx(np.mean(each))
     assert r2["lower"] < r2["value"] < r2["upper"]
-    rho = [found["metrics"][f"spearman_rho/{name}"]["value"] for name in TASK.targets]
-    assert found["metrics"]["spearman_rho"]["value"] == pytest.approx(np.mean(rho))
-    assert set(found["headline"]) <= set(found["metrics"])
-    assert {"sex", "score_range/lesion_score"} == set(found["subgroups"])
-    assert found["baselines"]["mean"]["r2"]["difference"]["lower"] > 0
+    rho = [scores["metrics"][f"spearman_rho/{name}"]["value"] for name in TASK.targets]
+    assert scores["metrics"]["spearman_rho"]["value"] == pytest.approx(np.mean(rho))
+    assert set(scores["headline"]) <= set(scores["metrics"])
+    assert {"sex", "score_range/lesion_score"} == set(scores["subgroups"])
+    assert scores["baselines"]["mean"]["r2"]["difference"]["lower"] > 0
 
 
-def test_a_target_s_unit_changes_no_mean_and_its_order_nothing(found):
+def test_a_target_s_unit_changes_no_mean_and_its_order_nothing(scores):
     predictions = table()
     kinds = ("target", "prediction", "lower", "upper")
     days = {f"{kind}/age": 365.25 * predictions.numbers(f"{kind}/age", Faults()) for kind in kinds}
     other = scoring.evaluate(predictions.with_columns(days), TASK, draws=50)["metrics"]
     for name in ("r2", "pearson_r", "spearman_rho", "ccc"):
-        assert other[name]["value"] == pytest.approx(found["metrics"][name]["value"])
-        assert other[name]["lower"] == pytest.approx(found["metrics"][name]["lower"])
+        assert other[name]["value"] == pytest.approx(scores["metrics"][name]["value"])
+        assert other[name]["lower"] == pytest.approx(scores["metrics"][name]["lower"])
     turned = Regression.model_validate({"targets": dict(reversed(TASK.model_dump()["targets"].items()))})
     again = scoring.evaluate(predictions, turned, draws=50)["metrics"]
-    for name, entry in found["metrics"].items():
+    for name, entry in scores["metrics"].items():
         assert again[name]["value"] == (None if entry["value"] is None else pytest.approx(entry["value"]))
 
 

@@ -120,12 +120,12 @@ def test_metrics_json_report_and_card_say_what_was_chosen(truth, predicted):
     names = [f"s{i}" for i in range(4)]
     repeated = {name: np.repeat(values, 4) for name, values in columns.items()}
     table = PredictionTable.make({"sample_id": names, "subject_id": names, **repeated})
-    found = scoring.evaluate(table, Segmentation(classes=CLASSES), draws=200, served=fitted)
-    assert found["postprocessing"] == fitted
-    (line,) = postprocessing(found)
+    scores = scoring.evaluate(table, Segmentation(classes=CLASSES), draws=200, served=fitted)
+    assert scores["postprocessing"] == fitted
+    (line,) = postprocessing(scores)
     assert "largest connected component" in line
     assert "on validation: liver (0.842 to 1.000)" in line
-    assert line in headline_notes(found)
+    assert line in headline_notes(scores)
     fitted["largest_component"]["liver"]["chosen"] = False
     assert "All connected components are kept" in postprocessing({"postprocessing": fitted})[0]
     assert postprocessing({}) == []

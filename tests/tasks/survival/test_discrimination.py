@@ -31,8 +31,8 @@ def test_concordance_by_hand():
 def test_brier_without_censoring_is_the_mean_square():
     time, p = np.array([1.0, 2, 3, 4]), np.array([0.9, 0.4, 0.3, 0.2])
     censoring = survival_and_censoring(time, np.ones(4, bool), np.ones((4, 1)))[1]
-    found = measured.brier_at(time, np.ones(4, bool), p, np.ones((4, 1)), 2.5, censoring)[0]
-    assert found == pytest.approx((0.1**2 + 0.6**2 + 0.3**2 + 0.2**2) / 4)
+    brier = measured.brier_at(time, np.ones(4, bool), p, np.ones((4, 1)), 2.5, censoring)[0]
+    assert brier == pytest.approx((0.1**2 + 0.6**2 + 0.3**2 + 0.2**2) / 4)
 
 
 @pytest.mark.parametrize("change", ["order", "unit", "monotone risk", "copies"])
@@ -61,13 +61,13 @@ def test_turned_risks_turn_discrimination():
 
 def test_draws_are_those_of_copied_rows():
     weights = np.random.default_rng(3).integers(0, 3, (len(worked.TIME), 3)).astype(float)
-    found = all_of(weights=weights)
+    drawn = all_of(weights=weights)
     for b in range(3):
         times = weights[:, b].astype(int)
         rows = [np.repeat(a, times, axis=0) for a in (worked.TIME, worked.EVENT, worked.RISK, worked.P)]
         copied = all_of(*rows, weights=np.ones((len(rows[0]), 1)))
         for name, value in copied.items():
-            assert found[name][b] == pytest.approx(value[0], abs=1e-9, nan_ok=True), name
+            assert drawn[name][b] == pytest.approx(value[0], abs=1e-9, nan_ok=True), name
 
 
 def test_concordance_with_ties_of_time_and_risk_is_that_of_all_pairs():

@@ -14,8 +14,8 @@ def test_kaplan_meier_of_the_leukaemia_trial_is_that_of_the_textbooks():
     treated = worked.PLACEBO == 0
     free = estimators.survival(worked.WEEKS[treated], worked.RELAPSED[treated], np.ones((21, 1)))
     published = {6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.538, 23: 0.448}
-    found = free.at(np.array(list(published), float))[:, 0]
-    np.testing.assert_allclose(found, list(published.values()), atol=5e-4)
+    survival = free.at(np.array(list(published), float))[:, 0]
+    np.testing.assert_allclose(survival, list(published.values()), atol=5e-4)
 
 
 def test_cox_and_log_rank_of_the_leukaemia_trial_are_those_of_the_textbooks():
@@ -44,11 +44,11 @@ def test_a_weight_is_a_number_of_copies():
     weights = rng.integers(0, 3, (len(worked.TIME), 4)).astype(float)
     at = np.array(worked.HORIZONS)
     for k in (0, 1):
-        found = estimators.survival_and_censoring(worked.TIME, worked.EVENT, weights)[k].at(at)
+        weighted = estimators.survival_and_censoring(worked.TIME, worked.EVENT, weights)[k].at(at)
         for b in range(4):
             times, events = (np.repeat(a, weights[:, b].astype(int)) for a in (worked.TIME, worked.EVENT))
             copies = estimators.survival_and_censoring(times, events, np.ones((len(times), 1)))[k].at(at)
-            np.testing.assert_allclose(found[:, b], copies[:, 0], atol=1e-12)
+            np.testing.assert_allclose(weighted[:, b], copies[:, 0], atol=1e-12)
 
 
 def test_the_order_of_rows_and_the_unit_of_time_change_nothing():

@@ -60,15 +60,15 @@ def test_true_probabilities_are_calibrated():
 
 
 def test_risk_groups_are_cut_on_validation_and_counted(scored):
-    held, data = scored["risk_groups"], cohort()
+    risk_groups, data = scored["risk_groups"], cohort()
     rows = data.split == "validation"
-    np.testing.assert_allclose(held["cut_at"], np.quantile(data.columns["prediction"][rows], [1 / 3, 2 / 3]))
-    groups = held["groups"]
+    np.testing.assert_allclose(risk_groups["cut_at"], np.quantile(data.columns["prediction"][rows], [1 / 3, 2 / 3]))
+    groups = risk_groups["groups"]
     assert list(groups) == ["low", "intermediate", "high"]
     assert sum(group["n"] for group in groups.values()) == 80
     free = [group["event_free"]["4"]["value"] for group in groups.values()]
     assert free == sorted(free, reverse=True)
-    assert held["log_rank"]["p_value"] < 0.001
+    assert risk_groups["log_rank"]["p_value"] < 0.001
     for group in groups.values():
         assert group["at_risk"] == sorted(group["at_risk"], reverse=True)
         assert group["at_risk"][0] == group["n"]
@@ -93,9 +93,9 @@ def test_figures_are_drawn_with_and_without_what_they_need(scored):
     assert {"kaplan_meier", "calibration_at_horizons", "auroc_at_horizons", "subgroups"} <= set(drawn)
     bare = table(**dict.fromkeys(SETTINGS.probability_columns()))
     few = bare.take(np.arange(3))
-    for held in (bare, few):
-        metrics = scoring.evaluate(held, SETTINGS, draws=50)
-        for figure in figures.draw(held, SETTINGS, metrics).values():
+    for predictions in (bare, few):
+        metrics = scoring.evaluate(predictions, SETTINGS, draws=50)
+        for figure in figures.draw(predictions, SETTINGS, metrics).values():
             figure.canvas.draw()
 
 

@@ -81,9 +81,9 @@ def test_probabilities_of_cox_are_breslow_s_at_the_fitted_slope():
 )
 def test_a_slope_that_is_not_fitted_says_why(task, score, event, slope, told):
     targets = np.stack([worked.TIME, event], axis=1)
-    held = task.fit(score[:, None], targets, SUBJECTS)["baseline"]
-    assert held["slope"] == slope
-    assert told in held["note"]
+    baseline = task.fit(score[:, None], targets, SUBJECTS)["baseline"]
+    assert baseline["slope"] == slope
+    assert told in baseline["note"]
 
 
 def test_beyond_the_follow_up_of_validation_there_is_no_probability():
