@@ -28,7 +28,7 @@ def run(home: Path, mlflow: str, *calls: str) -> None:
         for call in calls:
             stage, key = call.split()
             if stage == "check":
-                check(key, given="", cache=False, out=None)
+                check(key, input_name="", cache=False, out=None)
             else:
                 importlib.import_module(f"stages.{stage}").run(key)
 
