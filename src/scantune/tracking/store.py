@@ -136,9 +136,9 @@ def unreachable_message(error: Exception) -> str:
         )
     if "out-of-date database schema" in str(error):
         return (
-            f"MLflow's store {without_password(tracking_uri())} was written by another MLflow version. Back it up, then "
-            f"run: mlflow db upgrade {without_password(tracking_uri())}. If that fails, it is of a newer MLflow: install "
-            "that one, or move the store away and run: scantune restore"
+            f"MLflow's store {without_password(tracking_uri())} was written by another MLflow version. Back it up, "
+            f"then run: mlflow db upgrade {without_password(tracking_uri())}. If that fails, it is of a newer MLflow: "
+            "install that one, or move the store away and run: scantune restore"
         )
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
