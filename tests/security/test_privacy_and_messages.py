@@ -192,6 +192,7 @@ def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
 def test_a_store_of_another_mlflow_version_is_told_with_the_command(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own children
     with open_run("split", "x", dataset="x"):
         pass
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
@@ -208,6 +209,7 @@ def test_what_a_store_without_room_raises_is_one_line(
 ) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own children
     with open_run("split", "x", dataset="x") as run:
         pass
     engine = run.service._tracking_client.store.engine
