@@ -135,6 +135,20 @@ def test_dying_worker_names_the_samples_in_work() -> None:
         list(Loader(_Dying(8, 0), workers=1).batches(0, [np.arange(4), np.arange(4, 8)]))
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError()])
+def test_worker_that_ends_while_a_batch_comes_over_is_told_likewise(error: Exception) -> None:
+    class Torn:
+        _iterator = None
+
+        def __iter__(self) -> Any:
+            raise error
+
+    loader = Loader(Numbers(8, 0), workers=1)
+    loader.loader = Torn()  # type: ignore[assignment]
+    with pytest.raises(LoadingError, match=r"a worker process that loads samples ended \(.*(Connection reset|EOFError)"):
+        list(loader.batches(0, [np.arange(4)]))
+
+
 def test_full_disk_leaves_what_was_whole_and_says_what_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from scantune.engine.data import Samples
 from scantune.engine.randomness import generator
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, first_line
 
 #: The epoch, and the index of the sample in the data set.
 SampleIndex = tuple[int, int]
@@ -101,15 +102,23 @@ class Loader:
             yield from self.loader
         except LoadingError as error:
             raise LoadingError(_without_traceback(error)) from None
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, ConnectionError, EOFError) as error:  # the latter two: it ended while a batch came over
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
+            self._end_workers()
             loading = [int(i) for i in self.indexed_samples.loading if i >= 0]
             names = ", ".join(sample_ids(self.samples, loading))
             raise LoadingError(
-                f"a worker process that loads samples ended ({str(error).splitlines()[0]}) while loading {names}. "
+                f"a worker process that loads samples ended ({first_line(error)}) while loading {names}. "
                 "The usual cause is a lack of memory: lower train.workers or the batch size"
             ) from error
+
+    def _end_workers(self) -> None:
+        """End the processes now: PyTorch raises the end of one that it knows wherever this process is by then."""
+        iterator = self.loader._iterator
+        if iterator is not None:
+            with contextlib.suppress(RuntimeError):  # that signal, which comes while they are ended
+                iterator._shutdown_workers()  # type: ignore[attr-defined]
 
 
 def _without_traceback(error: Exception) -> str:
