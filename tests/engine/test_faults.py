@@ -145,7 +145,7 @@ def test_worker_that_ends_while_a_batch_comes_over_is_told_likewise(error: Excep
 
     loader = Loader(Numbers(8, 0), workers=1)
     loader.loader = Torn()  # type: ignore[assignment]
-    with pytest.raises(LoadingError, match=r"a worker process that loads samples ended \(.*(Connection reset|EOFError)"):
+    with pytest.raises(LoadingError, match=r"worker process that loads samples ended \(.*(Connection reset|EOFError)"):
         list(loader.batches(0, [np.arange(4)]))
 
 
