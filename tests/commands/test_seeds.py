@@ -17,6 +17,8 @@ from scantune.pipeline.trials import seeds
 from scantune.records import ScantuneError
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 
+TASK = ["--task", "classification"]
+
 
 def params() -> dict:
     made = digits_params(n=120)
@@ -59,7 +61,9 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
     monkeypatch.setattr(seeds, "_call", lambda stage, key, seed, home: run_stages(home, f"{stage} {key}"))
     before = digest(home)
     out = tmp_path / "table.md"
-    done = CliRunner().invoke(app, ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--out", str(out)])
+    kept = tmp_path / "kept"
+    command = ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--out", str(out), "--keep", str(kept)]
+    done = CliRunner().invoke(app, command)
     assert done.exception is None, done.output
     assert digest(home) == before, "params.yaml, outputs and the state of trainings are the project's"
     assert not (home / "mlflow.db").exists()
@@ -72,6 +76,12 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
     assert "| small of the same round |" in lines[3]
     assert "cpu, float32" in lines[-1]
     assert "PyTorch" in lines[-1]
+    assert sorted(path.parent.relative_to(kept).as_posix() for path in kept.rglob("predictions.csv")) == [
+        f"{key}/seed_{seed}" for key in ("small", "tuned") for seed in (7, 8)
+    ]
+    compared = CliRunner().invoke(app, ["compare", *(str(kept / key) for key in ("small", "tuned")), *TASK])
+    assert compared.exception is None, compared.output
+    assert "means over 2 and 2 trainings" in compared.output
 
 
 def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):

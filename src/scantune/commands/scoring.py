@@ -168,8 +168,12 @@ def _headline(metrics: dict[str, Any]) -> list[str]:
 
 
 def compare(
-    reference: Annotated[Path, typer.Argument(help="predictions.csv of the reference model")],
-    challenger: Annotated[Path, typer.Argument(help="predictions.csv of the challenger, on the same test subjects")],
+    reference: Annotated[
+        Path, typer.Argument(help="predictions.csv of the reference model, or a folder of those of several trainings")
+    ],
+    challenger: Annotated[
+        Path, typer.Argument(help="the same of the challenger, on the same test subjects; see `scantune seeds --keep`")
+    ],
     task: Task,
     primary: Annotated[str, typer.Option(help="the prespecified primary metric")] = "",
     margin: Annotated[float, typer.Option(help="non-inferiority margin in the primary metric")] = 0.0,
@@ -178,16 +182,46 @@ def compare(
     draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
 ) -> None:
-    """Compare two models on the same test subjects: paired differences, and a decision by the primary metric."""
+    """Compare two models on the same test subjects: paired differences, and a decision by the primary metric.
+
+    Of two folders all predictions.csv below each are trainings of one experiment: the difference is that of the means
+    over trainings, its interval has the variance by subject and that among trainings, and there is no margin.
+    """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from scantune.tasks.comparing import compare_files, lines
 
+    if reference.is_dir() or challenger.is_dir():
+        _compare_trainings(reference, challenger, task, settings or [], primary, margin, out)
+        return
     schema = task_settings(task, settings or [], reference)
     options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
     comparison = compare_files(reference, challenger, schema, out, **options)
     typer.echo(f"challenger − reference, {comparison['n']} samples of {comparison['n_subjects']} subjects")
     for line in lines(comparison):
         typer.echo(line)
+
+
+def _compare_trainings(
+    reference: Path, challenger: Path, task: str, settings: list[str], primary: str, margin: float, out: Path | None
+) -> None:
+    from scantune.files import write_json
+    from scantune.tasks.trainings import compare_folders, lines, predictions_in
+
+    if not (reference.is_dir() and challenger.is_dir()):
+        raise ScantuneError(f"{reference} and {challenger}: two files, or two folders of several trainings each")
+    if margin:
+        raise ScantuneError("--margin is for two files; of folders, read the interval of the difference")
+    schema = task_settings(task, settings, predictions_in(reference)[0])
+    comparison = compare_folders(reference, challenger, schema, primary=primary or None)
+    old, new = comparison["trainings"]
+    typer.echo(
+        f"challenger − reference, means over {new} and {old} trainings, {comparison['n']} samples of "
+        f"{comparison['n_subjects']} subjects"
+    )
+    for line in lines(comparison):
+        typer.echo(line)
+    if out is not None:
+        write_json(out, comparison)
 
 
 def task_settings(name: str, assignments: list[str], predictions: Path | None = None) -> Any:

@@ -17,6 +17,10 @@ def seeds(
     ] = 5,
     precision: Annotated[str, typer.Option(help="32 or bf16 in place of train.precision")] = "",
     out: Annotated[Path | None, typer.Option(help="file for the Markdown table, printed in any case")] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="folder for predictions.csv of every training, which `scantune compare` takes by experiment"),
+    ] = None,
 ) -> None:
     """Train and evaluate experiments with several seeds; mean and range of their headline metrics as a table.
 
@@ -29,9 +33,8 @@ def seeds(
 
     params = project.settings()
     runs = []
-    for run in repeated.run_seeds(
-        params, experiments, count, project_home(), precision=precision, say=lambda text: typer.echo(text, err=True)
-    ):
+    say = lambda text: typer.echo(text, err=True)  # noqa: E731
+    for run in repeated.run_seeds(params, experiments, count, project_home(), precision=precision, keep=keep, say=say):
         runs.append(run)
         values = ", ".join(f"{name} {value:.4g}" for name, value in run.metrics.items())
         typer.echo(f"  {values} ({run.minutes:.1f} min)", err=True)

@@ -70,15 +70,10 @@ def compare(
         ComparisonError: samples, subjects or targets differ, or there is no such primary figure.
     """
     module = metrics_of(task.name)
-    for t in (reference, challenger):
-        parse(t, task)
-    tables = [_of_split(joined_table(t, task), split) for t in (reference, challenger)]
-    first, second = _aligned(*tables)
-    sides = [parse(t, task) for t in (first, second)]
-    _same_targets(first, *sides)
+    first, sides = sides_of(reference, challenger, task, split)
     rows = np.arange(len(first))
     resampler = resampler_of(first, rows, draws, seed)
-    names, missing = _common(module, sides, (first.name, second.name))
+    names, missing = _common(module, sides, (reference.name, challenger.name))
     primary = names[0] if primary is None else primary
     if primary not in names:
         why = f": {missing[primary]}" if primary in missing else ""
@@ -105,6 +100,23 @@ def compare(
             **tests,
         }
     )
+
+
+def sides_of(
+    reference: PredictionTable, challenger: PredictionTable, task: Any, split: str
+) -> tuple[PredictionTable, list[Any]]:
+    """The reference's rows of a split, joined as the task states, and what the task reads of both tables in that order.
+
+    Raises:
+        PredictionsError: a file has faults.
+        ComparisonError: samples, subjects or targets differ.
+    """
+    for table in (reference, challenger):
+        parse(table, task)
+    first, second = _aligned(*(_of_split(joined_table(table, task), split) for table in (reference, challenger)))
+    sides = [parse(table, task) for table in (first, second)]
+    _same_targets(first, *sides)
+    return first, sides
 
 
 def _decision(difference: Mapping[str, Any], margin: float, lower_is_better: bool) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def run_seeds(
     project: Path,
     *,
     precision: str = "",
+    keep: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Iterator[SeedRun]:
     """Train and evaluate each experiment ``count`` times, in a folder beside the project, with its cache and splits.
@@ -105,6 +106,7 @@ def run_seeds(
         count: trainings of each.
         project: the project's folder.
         precision: in place of ``train.precision``; "" keeps it.
+        keep: folder for ``<experiment>/seed_<seed>/predictions.csv`` of every training; None: they are not kept.
         say: receives a line per training.
 
     Raises:
@@ -118,7 +120,12 @@ def run_seeds(
             for key in ordered:
                 seed = seeds_of(params, key, count)[number]
                 say(f"{key}: seed {seed} ({number + 1} of {count})")
-                yield _one(params, key, seed, home, project, precision)
+                run = _one(params, key, seed, home, project, precision)
+                if keep is not None:
+                    folder = keep / key / f"seed_{seed}"
+                    folder.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(home / "outputs" / key / "evaluate" / "predictions.csv", folder)
+                yield run
 
 
 def _ready(params: Params, key: str, keys: Sequence[str], project: Path) -> None:
