@@ -72,6 +72,22 @@ def test_colour_and_grey(tmp_path, inputs, rng):
     assert prepare([tmp_path / "g.png"], [], inputs["image"](channels=3)).tensor.shape == (3, 8, 8)
 
 
+def test_light_of_another_colour_is_taken_out_by_channel(tmp_path, inputs, rng):
+    """The same smear under white and under yellow light, letterboxed: alike after scaling each channel by itself."""
+    picture = rng.integers(40, 255, (20, 40, 3), dtype=np.uint8)
+    made = []
+    for name, light in (("white", (1, 1, 1)), ("yellow", (1, 0.95, 0.55))):
+        io.write_png(tmp_path / f"{name}.png", np.rint(picture * np.array(light)).astype(np.uint8))
+        block = inputs["image"](shape=(40, 40), channels=3, intensity={"name": "percentile", "per_channel": True})
+        made.append(prepare([tmp_path / f"{name}.png"], [], block).tensor.astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 3
+    shared = inputs["image"](shape=(40, 40), channels=3, intensity="percentile")
+    left = [prepare([tmp_path / f"{name}.png"], [], shared).tensor.astype(int) for name in ("white", "yellow")]
+    assert np.abs(left[0] - left[1]).max() > 60
+    with pytest.raises(ValueError, match=r"per_channel is for colour images"):
+        inputs["image"](intensity={"name": "percentile", "per_channel": True})
+
+
 def test_clahe_spreads_a_dull_picture(tmp_path, inputs, rng):
     io.write_png(tmp_path / "a.png", (120 + rng.integers(0, 10, (64, 64))).astype(np.uint8))
     plain, equal = (prepare([tmp_path / "a.png"], [], inputs["image"](clahe=c)).tensor for c in (False, {"clip": 10}))

@@ -184,6 +184,11 @@ class VolumeInput(_Common):
         return self
 
     @model_validator(mode="after")
+    def _no_colour(self) -> VolumeInput:
+        _per_channel(self.intensity, 1)
+        return self
+
+    @model_validator(mode="after")
     def _one_grid(self) -> VolumeInput:
         if self.brain and self.brain.registration != "none" and (self.center != "image" or self.crop != "none"):
             raise ValueError(
@@ -236,6 +241,16 @@ class ImageInput(_Common):
     """Find text burned into the image and blank it."""
     dtype: Literal["uint8", "float16", "float32"] | None = None
     """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1, else float16."""
+
+    @model_validator(mode="after")
+    def _colour(self) -> ImageInput:
+        _per_channel(self.intensity, self.channels)
+        return self
+
+
+def _per_channel(intensity: Intensity, channels: int) -> None:
+    if getattr(intensity, "per_channel", False) and channels != 3:
+        raise ValueError("intensity.per_channel is for colour images: modality image with channels: 3")
 
 
 class VideoInput(_Common):

@@ -27,6 +27,9 @@ class Percentile(Block):
     """Percentile that becomes 0."""
     upper: float = Field(default=99.5, gt=0.0, le=100.0)
     """Percentile that becomes 1."""
+    per_channel: bool = False
+    """Each colour channel between its own percentiles, so that light and background of another colour become alike, as
+    on slides of several laboratories. For images with ``channels: 3``."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Percentile:

@@ -188,7 +188,13 @@ BY_DISTRIBUTION = frozenset({"zscore", "percentile"})
 
 
 def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **options: Any) -> np.ndarray:
-    """The way called ``name``; where nothing was measured (``empty``) has no part in it, and takes the lowest value."""
+    """The way called ``name``; where nothing was measured (``empty``) has no part in it, and takes the lowest value.
+
+    With the option ``per_channel`` each channel [..., C] by itself.
+    """
+    if options.pop("per_channel", False):
+        empties = [None if empty is None else empty[..., c] for c in range(array.shape[-1])]
+        return np.stack([apply(array[..., c], name, e, **options) for c, e in enumerate(empties)], axis=-1)
     if empty is None:
         return INTENSITIES[name](array, **options)
     if empty.all():
