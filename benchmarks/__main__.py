@@ -29,7 +29,7 @@ NAMES = (
 
 
 #: Asked for by name alone: they need a GPU, data of one's own, or half an hour.
-BY_NAME = ("defaults", "gpu", "real", "text", "kills", "soak")
+BY_NAME = ("beside", "defaults", "gpu", "real", "text", "kills", "soak")
 
 
 def main() -> int:

@@ -169,9 +169,9 @@ def train(params: dict[str, Any], name: str, project: Path) -> dict[str, Any]:
         for stage in ("index", "preprocess", "split"):
             _stage(project, stage, dataset)
     shutil.rmtree(project / "outputs", ignore_errors=True)
-    before, started = _processor_seconds(), time.perf_counter()
+    before, started = processor_seconds(), time.perf_counter()
     _stage(project, "train", name)
-    cost = {"processor_minutes": (_processor_seconds() - before) / 60, "minutes": (time.perf_counter() - started) / 60}
+    cost = {"processor_minutes": (processor_seconds() - before) / 60, "minutes": (time.perf_counter() - started) / 60}
     _stage(project, "evaluate", name)
     results = {"metrics": _metrics(project / "outputs" / name / "evaluate" / "metrics.json"), **cost}
     for key in params["external"]:
@@ -186,13 +186,18 @@ def _stage(project: Path, stage: str, key: str) -> None:
     subprocess.run([sys.executable, f"stages/{stage}.py", key], cwd=project, env=env, check=True)
 
 
-def _processor_seconds() -> float:
+def processor_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def _metrics(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))["metrics"]
+
+
+def epochs_of(train: dict[str, Any]) -> int:
+    """Epochs that a block with a preset trains for."""
+    return int(train.get("epochs", PRESETS[train["preset"]]["train"]["epochs"]))
 
 
 #: Headline metrics by set of data.

@@ -1,0 +1,168 @@
+"""The presets on real public data over several seeds, beside a plain timm script on the same split.
+
+``python -m benchmarks beside --data FOLDER --seeds 5`` trains each set of :mod:`benchmarks.defaults` by the stages and
+by ``plain_timm.py`` with the same network, weights, image size and epochs, and prints a row for each set: both metrics
+as means over the seeds, and their paired difference. FOLDER is described there. What is there is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import defaults
+
+#: Set → primary metric, task, and what the plain script is told.
+SETS: dict[str, tuple[str, str, list[str]]] = {
+    "pneumonia": ("auroc", "classification", []),
+    "age": ("mae", "regression", ["--number"]),
+    "cells": ("accuracy", "classification", ["--smear"]),
+}
+
+
+def scantune_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
+    """A training of the preset by the stages; its predictions are kept in the folder of the seed."""
+    project = defaults.project_at(home / "project")
+    params = defaults.blocks(name, data, home)
+    params["experiments"][name]["train"]["seed"] = seed
+    result = defaults.train(params, name, project)
+    folder = home / name / "scantune" / f"seed_{seed}"
+    outputs = [(folder, project / "outputs" / name / "evaluate")]
+    outputs += [(folder / "other", project / "outputs" / "external" / key) for key in params["external"]]
+    for target, source in outputs:
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source / "predictions.csv", target)
+    return result
+
+
+def plain_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
+    """A training by the plain script, of the samples and split that the stages prepared."""
+    params = defaults.blocks(name, data, home)
+    rows, weights = home / f"{name}.csv", home / "lite0.pt"
+    if not weights.exists():
+        _write_weights(weights)
+    with rows.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["sample_id", "subject_id", "split", "file", "target"])
+        writer.writeheader()
+        writer.writerows(_rows(params, home / "project" / "project"))
+    size = params["inputs"][name]["shape"][0]
+    epochs = defaults.epochs_of(params["experiments"][name]["train"])
+    folder = home / name / "timm" / f"seed_{seed}"
+    options = ["--weights", weights, "--size", size, "--epochs", epochs, "--seed", seed, *SETS[name][2]]
+    script = Path(__file__).with_name("plain_timm.py")
+    before = defaults.processor_seconds()
+    subprocess.run([sys.executable, *map(str, [script, rows, folder, *options])], check=True)
+    return {"processor_minutes": (defaults.processor_seconds() - before) / 60}
+
+
+def _rows(params: dict[str, Any], project: Path) -> Iterator[dict[str, str]]:
+    """Samples of the first dataset with their partition; of the second one ``other``."""
+    for number, (key, dataset) in enumerate(params["datasets"].items()):
+        cache = project / "data" / "cache" / key
+        splits = project / "data" / "splits" / key / "splits.csv"
+        with splits.open(encoding="utf-8") as file:
+            partition = {row["sample_id"]: row["split"] for row in csv.DictReader(file)}
+        target = f"target/{next(iter(dataset['targets']))}"
+        pattern = "images/{}" if dataset["files"].startswith("images/") else "{}_image.png"
+        with (cache / "manifest.csv").open(encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                sample = row["sample_id"]
+                if sample in partition:
+                    yield {
+                        "sample_id": sample,
+                        "subject_id": row["subject_id"],
+                        "split": partition[sample] if number == 0 else "other",
+                        "file": str(Path(dataset["root"]) / pattern.format(sample)),
+                        "target": row[target],
+                    }
+
+
+def _write_weights(path: Path) -> None:
+    import torch
+
+    from scantune.models.weights.efficientnet_names import timm_names
+    from scantune.models.weights.files import read
+    from scantune.models.weights.packaged import PACKAGED
+
+    packaged = PACKAGED["imagenet", "tf_efficientnet_lite0"].file
+    file = packaged.path()
+    if file is None:
+        raise SystemExit(f"weights of tf_efficientnet_lite0 are not here: {packaged.install}")
+    torch.save(timm_names(read(file)), path)
+
+
+SIDES = {"scantune": scantune_side, "timm": plain_side}
+
+
+def lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
+    """A row of the table for each set that both sides have."""
+    from scantune.tasks.foreign import settings_for
+    from scantune.tasks.trainings import compare_folders
+
+    yield "| data | metric | n (subjects) | scantune | timm | difference (95 % interval), p | processor minutes |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, (metric, task, _) in SETS.items():
+        for other in (False, True):
+            folders = [_kept(home / name / side, other) for side in ("timm", "scantune")]
+            if not all(len(list(folder.glob("*/predictions.csv"))) > 1 for folder in folders):
+                continue
+            result = compare_folders(*folders, settings_for(task, {}, ()), primary=metric)
+            entry = result["metrics"][metric]
+            d = entry["difference"]
+            told = f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
+            cost = " and ".join(f"{minutes.get(f'{name}/{side}', float('nan')):.1f}" for side in SIDES)
+            means = " | ".join(_told(entry[role]) for role in ("challenger", "reference"))
+            label = f"{name}, other laboratory" if other else name
+            yield f"| {label} | {metric} | {result['n']} ({result['n_subjects']}) | {means} | {told} | {cost} |"
+
+
+def _kept(folder: Path, other: bool) -> Path:
+    """A folder of one predictions.csv a seed: of the test side, or of the other laboratory."""
+    chosen = folder.parent / "by_side" / f"{folder.name}{'_other' if other else ''}"
+    shutil.rmtree(chosen, ignore_errors=True)
+    for path in folder.glob("seed_*/other/predictions.csv" if other else "seed_*/predictions.csv"):
+        target = chosen / path.relative_to(folder).parts[0]
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    return chosen
+
+
+def _told(side: dict[str, Any]) -> str:
+    return f"{side['mean']:.3f} ({min(side['values']):.3f} to {max(side['values']):.3f})"
+
+
+def main() -> None:
+    """Train what has no result yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--home", type=Path, default=Path("beside"), help="folder of results and prepared samples")
+    parser.add_argument("--only", nargs="*", default=list(SETS), help="sets")
+    parser.add_argument("--seeds", type=int, default=5, help="number of trainings of each side, from seed 42 on")
+    options = parser.parse_args()
+    home, data = options.home.absolute(), options.data.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    kept = home / "results.json"
+    for name in options.only:
+        for seed in range(42, 42 + options.seeds):
+            for side, train in SIDES.items():
+                results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+                key = f"{name}/{side}/{seed}"
+                if key not in results:
+                    print(f"== {key}", flush=True)
+                    results[key] = train(name, data, home, seed)["processor_minutes"]
+                    kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    groups = {key.rpartition("/")[0] for key in results}
+    of = {group: [value for key, value in results.items() if key.rpartition("/")[0] == group] for group in groups}
+    print("\n".join(lines(home, {group: sum(values) / len(values) for group, values in of.items()})))
+
+
+if __name__ == "__main__":
+    main()
