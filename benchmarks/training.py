@@ -175,6 +175,7 @@ def epochs_of(
         def runner(precision: str) -> Callable[[], None]:
             data = engine.CachedSamples(cached, targets.numpy())
             training = assemble(copy.deepcopy(network), (data, data), batch, precision, loss)
+            stack.enter_context(distributed.suited_precision(training.fabric, training.raw))
             stack.enter_context(half.safe_convolutions(training.raw, distributed.is_bf16_on_cpu(training.fabric)))
             saver = Saver(training, StopFlag(ParentWatch(False)), Delivery((), None))
 

@@ -71,3 +71,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> None:
     """MLflow's SQLite stores take their tables from a first one."""
     copy_tables(tmp_path_factory.mktemp("mlflow") / "tables.db")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_tables: None) -> Path:
+    """An empty project folder with its own SQLite store."""
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID", raising=False)
+    return tmp_path

@@ -24,16 +24,6 @@ from scantune.tracking import RunReference, TrackingError, open_run
 mlflow = pytest.importorskip("mlflow")
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch, mlflow_tables):
-    """An empty project folder with its own SQLite store."""
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID", raising=False)
-    return tmp_path
-
-
 def free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from scantune import engine
-from scantune.engine import hardware, monitoring
+from scantune.engine import distributed, hardware, monitoring
 from scantune.engine.durable import read_weights
 from scantune.records import ScantuneError
 from tests.engine.toy import Absolute, Numbers, Squared, Sum, Thaw, network
@@ -157,6 +157,52 @@ def test_bf16_learns_about_the_same() -> None:
     assert other.precision == "bf16-mixed"
     assert other.history[-1]["val_loss"] == pytest.approx(one.history[-1]["val_loss"], rel=0.1)
     assert all(t.dtype == torch.float32 for t in half.parameters())
+
+
+def depthwise() -> nn.Module:
+    """[B, 4] → [B, 1] by way of a depthwise convolution."""
+    return nn.Sequential(
+        nn.Linear(4, 64), nn.Unflatten(1, (4, 4, 4)), nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Flatten(),
+        nn.Linear(64, 1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("net", "precision", "used"),
+    [
+        (network, "auto", "bf16-mixed"),
+        (depthwise, "auto", "32-true"),
+        (depthwise, "bf16", "bf16-mixed"),
+    ],
+)
+def test_auto_leaves_depthwise_convolutions_on_a_cpu_in_float32(
+    net: Any, precision: str, used: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """bfloat16 takes twice as long for them; a person who asks for it by name gets it."""
+    monkeypatch.setattr(distributed, "_has_bf16", lambda device: True)
+    caplog.set_level("INFO", logger="scantune")
+    fabric = engine.launch(**{**CPU, "precision": precision})
+    results = [
+        engine.fit(
+            net(), Sum(), Numbers(8, 0), Numbers(4, 1), terms={"squared": Squared()}, fabric=fabric,
+            settings=engine.Settings(epochs=1, batch_size=4, progress=False),
+        )
+        for _ in range(2)  # the folds of an experiment share the processes
+    ]  # fmt: skip
+    assert [result.precision for result in results] == [used] * 2
+    assert ("depthwise" in caplog.text) == (used == "32-true")
+    assert str(fabric.strategy.precision.precision) == ("bf16-mixed" if precision != "32" else used)
+
+
+def test_a_training_in_the_float32_of_auto_is_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(distributed, "_has_bf16", lambda device: True)
+    parts: dict[str, Any] = {"terms": {"squared": Squared()}, "state_dir": tmp_path / "state"}
+    for precision in ("auto", "32"):
+        fabric = engine.launch(**{**CPU, "precision": precision})
+        settings = engine.Settings(epochs=1, batch_size=4, progress=False)
+        data = Sum(), Numbers(8, 0), Numbers(4, 1)
+        result = engine.fit(depthwise(), *data, settings=settings, fabric=fabric, **parts)
+    assert result.resumed
 
 
 def test_clipping_by_norm_and_by_value() -> None:

@@ -148,7 +148,8 @@ def test_markup_in_what_a_user_gives_is_shown_as_text() -> None:
 def test_an_undefined_figure_stands_with_its_reason_and_never_as_a_number() -> None:
     entry = {"value": None, "lower": None, "upper": None, "n": 4, "reason": "undefined: the predictions are constant"}
     page = Page(html(RunFacts("a", "b", {"metrics": {"pearson_r": entry}, "headline": ["pearson_r"]})))
-    assert "undefined the predictions are constant" in page.text
+    assert "undefined [a]" in page.text
+    assert "[a] The predictions are constant." in page.text
     assert "undefined: undefined" not in page.text
     assert "nan" not in page.text.lower().split()
 
@@ -156,7 +157,33 @@ def test_an_undefined_figure_stands_with_its_reason_and_never_as_a_number() -> N
 def test_a_value_without_interval_says_why() -> None:
     entry = {"value": 1.0, "lower": None, "upper": None, "n": 4, "reason": "no interval: every draw gives the same"}
     page = Page(html(RunFacts("a", "b", {"metrics": {"auroc": entry}, "headline": ["auroc"]})))
-    assert "no interval: every draw gives the same" in page.text
+    assert "1.000 no interval [a]" in page.text
+    assert "[a] No interval: every draw gives the same." in page.text
+
+
+def test_reasons_stand_below_every_table_and_cells_are_short() -> None:
+    """A cell with a sentence in it makes a table wider than the page, and a tooltip is not printed."""
+    long = "no interval: " + "deviations are above 0 by chance alone; " * 5
+    entry = {"value": 0.05, "lower": None, "upper": None, "n": 4, "reason": long}
+    chance = entry | {"consistency_lower": 0.021, "consistency_upper": 0.06}
+    metrics = {
+        "metrics": {"ece": chance, "ece/one": entry, "brier": entry},
+        "baselines": {"mean": {"ece": chance}},
+        "headline": ["ece"],
+        "external": {"ece": {"away": entry, "home": entry, "difference": entry}},
+        "levels": {"sample_id": {"ece": entry}, "subject_id": {"ece": entry}},
+        "aggregate": {"by": "subject_id", "rule": "mean"},
+        "calibration": {"as_given": {"ece": chance}},
+        "raters": {"pairs": {"a, b": {"ece": entry}}},
+    }
+    text = html(RunFacts("a", "b", metrics))
+    assert max(len(cell) for cell in re.findall(r"<small>(.*?)</small>", text)) < 35
+    tables = [
+        table for table in re.findall(r'<figure class="table">.*?</figure>', text, re.S) if "0.0500<small>" in table
+    ]
+    assert len(tables) >= 6
+    assert all(table.count("[a] No interval: deviations are above 0") == 1 for table in tables)
+    assert "by chance 0.0210 to 0.0600 [a]" in text
 
 
 def test_the_banner_says_that_the_cohort_is_made_up_and_that_subjects_are_unknown() -> None:

@@ -31,16 +31,6 @@ with warnings.catch_warnings():
     import mlflow.pyfunc
 
 
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_tables: None) -> Path:
-    """An empty project folder with its own SQLite store."""
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID", raising=False)
-    return tmp_path
-
-
 class Refusing:
     """A client whose calls of some names fail while it is down."""
 

@@ -190,6 +190,51 @@ def test_a_table_of_files_is_predicted_and_maps_are_drawn(
         assert message in f"{done.exception} {done.output}"
 
 
+def test_each_check_of_the_maps_sees_a_sample_with_its_covariates(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from scantune.config.load import load
+    from scantune.explain import sanity
+    from scantune.pipeline.data.sides import sides_of
+    from scantune.pipeline.maps.checks import checks_of
+    from scantune.pipeline.maps.request import MapRequest
+    from scantune.pipeline.predictions import task_of
+    from scantune.registry.model import load_networks
+    from scantune.tasks.errors import sample_errors
+
+    monkeypatch.chdir(home)
+    settings = load()
+    block, sides, model = (
+        settings.experiments["both"],
+        sides_of(settings, "films", "films"),
+        Path("outputs/both/train/model"),
+    )
+    facts = read_facts(model)
+    assert not isinstance(block.evaluate.saliency, bool)
+    request = MapRequest(
+        load_networks(model, facts), facts, task_of(block.task, facts), block.evaluate.saliency, torch.device("cpu")
+    )
+    explained: dict[str, tuple[sanity.Question, float]] = {}
+    mapper = sanity.mapper
+
+    def noted(*options: Any) -> sanity.Mapper:
+        def run(network: Any, question: sanity.Question) -> Any:
+            made = mapper(*options)(network, question)
+            explained.setdefault(question.sample_id, (question, made.output))  # the first is of the trained network
+            return made
+
+        return run
+
+    monkeypatch.setattr(sanity, "mapper", noted)
+    table = read(home / "outputs/both/evaluate/predictions.csv")
+    members = {member.sample_id: member for member in sides.members}
+    checks_of(request, sides, sample_errors(table.take(table.split == "test"), block.task), members)
+    assert len(explained) == 12
+    for sample, (question, output) in explained.items():
+        predicted = request.network(members[sample])(question.input[None]).detach()
+        assert output == pytest.approx(float(question.target(predicted)), abs=1e-5)
+
+
 def test_the_page_on_covariates_runs(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

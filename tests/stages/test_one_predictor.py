@@ -185,19 +185,27 @@ def test_so_is_the_distance_from_the_training_images(
         Predictor.load(tmp_path / "model", reading=Reading(isolated=False))
 
 
-@pytest.mark.parametrize("system", ["loes", "csi", "echo", "angio"])
+@pytest.mark.parametrize(
+    ("system", "model"),
+    [
+        *((system, {}) for system in ("loes", "csi", "echo", "angio")),
+        ("csi", {"covariates": {"columns": ["age", "sex"], "fusion": "film"}}),
+        ("echo", {"covariates": ["age", "sex"]}),
+    ],
+)
 def test_so_it_is_of_an_ensemble_whose_spread_is_that_of_its_members(
-    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, model: dict[str, Any]
 ) -> None:
     from scantune.pipeline.train import ensembles
 
     monkeypatch.chdir(home(system))
     settings = {"miscoverage": 0.45, "test_time_augmentation": 1}
-    _, facts, networks = model_of(system, settings | {"members": 3})
+    model = SYSTEMS[system].model | model
+    _, facts, networks = model_of(system, settings | {"members": 3, "model": model})
     models = {"x": (tmp_path / "x", networks[:1]), "y": (tmp_path / "y", networks[1:])}
     for name, (place, own) in models.items():
         save_model(place, replace(facts, name=name, members=len(own), fitted={}), own)
-    params = params_of(system, settings)
+    params = params_of(system, settings, model=model)
     key = params["experiments"]["x"]["dataset"]
     params["experiments"]["y"] = params["experiments"]["x"]
     params["ensembles"] = {"both": ensemble(key, ["x", "y"], params["experiments"]["x"]["evaluate"])}
@@ -210,6 +218,7 @@ def test_so_it_is_of_an_ensemble_whose_spread_is_that_of_its_members(
     save_model(tmp_path / "model", both, trained.networks)
     columns = same_everywhere(joined, both, tmp_path / "model", tmp_path, system)
     assert "prediction_sd" in columns or system != "loes"
+    assert (joined.covariates is not None) == ("covariates" in model)
 
 
 def same_everywhere(plan: Any, facts: Any, folder: Path, tmp_path: Path, system: str) -> set[str]:

@@ -11,8 +11,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from scantune import engine
 from scantune.cli import app
 from scantune.commands import project
+from scantune.engine import distributed
 from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
 from tests.stages.conftest import run_stages
@@ -160,7 +162,10 @@ def test_the_same_space_as_a_sweep_whose_agents_run_a_trial(home):
         call(*agent, "--learning_rate=5e-3")
 
 
-def test_show_prints_the_network_and_draws_the_images_as_loaded(home):
+def test_show_prints_the_network_and_draws_the_images_as_loaded(home, monkeypatch):
+    fit, measured = engine.fit, []
+    monkeypatch.setattr(engine, "fit", lambda *parts, **named: measured.append(fit(*parts, **named)))
+    monkeypatch.setattr(distributed, "_has_bf16", lambda device: True)
     text = call("show", "tuned", "-n", 4, "--measure")
     assert "tensors of 1 × 16 × 16" in text
     rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
@@ -173,6 +178,7 @@ def test_show_prints_the_network_and_draws_the_images_as_loaded(home):
     line = next(line for line in text.splitlines() if line.startswith("training: "))
     assert re.search(r"[\d.]+ s a step, \d+ steps an epoch, 1 epochs: about .*; [\d.]+ GiB of memory on", line), line
     assert not (home / "outputs" / "tuned" / "train" / "history.json").exists()
+    assert [result.precision for result in measured] == ["32-true"], "that of its train block"
 
 
 def test_a_search_keeps_its_study_in_one_file(home):

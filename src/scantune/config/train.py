@@ -176,7 +176,8 @@ class TrainConfig(TrainingSettings):
     """Groups of the dataset by which the training set is matched: of each combination of their levels as many samples
     of every class (fifth of a score) train, the others not at all. Validation and test stay as they are."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
-    """``auto`` is bf16 where the device has it in hardware, else 32. fp16 needs a GPU."""
+    """``auto`` is bf16 where the device has it in hardware, else 32; on a CPU 32 too for networks with depthwise
+    convolutions (EfficientNet, MobileNet), for which bf16 takes longer there. fp16 needs a GPU."""
     loggers: LoggersConfig = LoggersConfig()
     """TensorBoard, Weights & Biases."""
     test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0

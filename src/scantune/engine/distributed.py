@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+log = logging.getLogger(__name__)
 
 
 class Processes(Protocol):
@@ -29,6 +36,9 @@ class Processes(Protocol):
         """Rank of this process."""
         ...
 
+
+#: Devices and processes whose precision follows from the device.
+_AUTOMATIC: WeakSet[Fabric] = WeakSet()
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -105,7 +115,8 @@ def launch(
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         devices: number on this node; ``auto`` is all GPUs, or one CPU process.
-        precision: ``auto``, ``32``, ``bf16`` or ``fp16``.
+        precision: ``auto``, ``32``, ``bf16`` or ``fp16``. After ``auto`` a training chooses for its network: see
+            :func:`suited_precision`.
         find_unused_parameters: allow parameters that a step does not use.
 
     Raises:
@@ -130,7 +141,37 @@ def launch(
     mode: Any = PRECISIONS[resolve_precision(precision, kind)]
     fabric = Fabric(accelerator=kind, devices=int(count), num_nodes=nodes, strategy=strategy, precision=mode)
     fabric.launch()
+    if precision == "auto":
+        _AUTOMATIC.add(fabric)
     return fabric
+
+
+@contextmanager
+def suited_precision(fabric: Fabric, network: nn.Module) -> Iterator[None]:
+    """Float32 within the context where ``auto`` chose bf16 on a CPU and the network has depthwise convolutions.
+
+    With oneDNN's bf16 a step takes 1.3 to 1.8 times as long as in float32 (EfficientNet-Lite0, ConvNeXt, MobileNetV3;
+    a ResNet-18 0.7 times). The rule depends on the network alone, so that each
+    process, fold and resumed training follows it alike.
+    """
+    if fabric not in _AUTOMATIC or not is_bf16_on_cpu(fabric) or not any(map(_is_depthwise, network.modules())):
+        yield
+        return
+    from lightning_fabric.plugins.precision import Precision
+
+    chosen = fabric.strategy.precision
+    if fabric.is_global_zero:
+        log.info("precision 32: bf16 takes longer than float32 for depthwise convolutions on a CPU")
+    fabric.strategy.precision = Precision()
+    try:
+        yield
+    finally:
+        fabric.strategy.precision = chosen
+
+
+def _is_depthwise(module: nn.Module) -> bool:
+    """Whether each channel of the input is convolved by itself."""
+    return isinstance(module, _ConvNd) and module.groups == module.in_channels > 1
 
 
 def is_bf16_on_cpu(fabric: Fabric) -> bool:

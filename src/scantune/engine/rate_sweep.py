@@ -89,6 +89,7 @@ def sweep_rates(
         stack.enter_context(hardware.backends(resolved))
         stack.enter_context(hardware.prepared_network(network, resolved))
         active_fabric = fabric or distributed.launch(devices=1)
+        stack.enter_context(distributed.suited_precision(active_fabric, network))
         stack.enter_context(half.safe_convolutions(network, distributed.is_bf16_on_cpu(active_fabric)))
         training = assemble(
             network=network,

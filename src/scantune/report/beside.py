@@ -7,7 +7,7 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+from scantune.report.parts import Cell, Table, Words, counted, figure, text
 
 
 def confounders(facts: RunFacts) -> list[Any]:
@@ -30,7 +30,7 @@ def _sentence(column: str, entry: Mapping[str, Any]) -> str:
 
 def _value(entry: Mapping[str, Any]) -> str:
     cell = figure(entry)
-    return f"{cell.text} ({cell.sub})" if cell.sub and cell.kind == "number" else cell.text
+    return f"{cell.text} ({cell.sub})" if cell.kind == "number" and not cell.why else cell.text
 
 
 def strata(facts: RunFacts) -> list[Any]:
@@ -79,14 +79,14 @@ def covariates(facts: RunFacts) -> list[Any]:
         "(logistic, linear or Cox) fitted on the training set.",
     ]
     header = ["Metric", "Image and covariates", *(titles[source] for source in sources), "n"]
-    return [footnoted(Table(header, rows, "Image and covariates", notes))]
+    return [Table(header, rows, "Image and covariates", notes)]
 
 
 def _beside(entry: Mapping[str, Any]) -> Cell:
     """A metric, with the difference of the model from it."""
     cell, difference = figure(entry), entry.get("difference")
-    if not isinstance(difference, Mapping) or cell.kind != "number":
+    if not isinstance(difference, Mapping) or cell.kind != "number" or cell.why:
         return cell
     change = figure(difference)
     value = change.text if change.text.startswith(("−", "-")) else f"+{change.text}"
-    return Cell(cell.text, f"{value} ({change.sub})" if change.sub else value, cell.kind)
+    return Cell(cell.text, f"{value} ({change.sub})" if change.sub else value, cell.kind, change.why)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+from scantune.report.parts import Cell, Table, Words, counted, figure, text
 
 
 def operating_points(facts: RunFacts) -> list[Any]:
@@ -17,7 +17,8 @@ def operating_points(facts: RunFacts) -> list[Any]:
     for point in points:
         name = text(str(point.get("name", "")).replace("_", " "))
         if point.get("threshold") is None:
-            rows.append([name, Cell("undefined", str(point.get("reason") or ""), "undefined"), *[text(None)] * 4])
+            undefined = Cell("undefined", kind="undefined", why=str(point.get("reason") or ""))
+            rows.append([name, undefined, *[text(None)] * 4])
             continue
         section = point.get("figures") or {}
         reached = [figure(section[n]) if n in section else text(None) for n in ("recall", "specificity", "precision")]
@@ -92,7 +93,7 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
         ]  # fmt: skip
     title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
     notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
-    table = footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))
+    table = Table(["", *map(words.label, names), "n"], rows, title, notes)
     upper = words.entry(metrics.get("conformal_coverage")).get("upper")
     if not words.defined(upper) or upper >= nominal:
         return [table]

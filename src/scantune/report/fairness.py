@@ -7,7 +7,7 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+from scantune.report.parts import Cell, Table, Words, counted, figure, text
 
 _TITLES = {
     "positive_rate": "Called positive",
@@ -29,7 +29,7 @@ def _groups(facts: RunFacts) -> list[Any]:
     for column, section in (facts.metrics.get("fairness") or {}).items():
         parts = section.get("by_class") or {"": section}
         tested += sum(e.get("p_holm") is not None for part in parts.values() for e in part["differences"].values())
-        content.append(footnoted(_by_class(column, parts) if "by_class" in section else _by_level(column, section)))
+        content.append(_by_class(column, parts) if "by_class" in section else _by_level(column, section))
     if content:
         explanation = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
         if tested > 1:
@@ -71,7 +71,7 @@ def _difference(entry: Mapping[str, Any] | None) -> Cell:
     cell, p = figure(entry), entry.get("p_holm")
     levels = " − ".join(map(str, entry["levels"]))
     adjusted = "" if p is None else "; p below 0.001" if p < 0.001 else f"; p {words.fixed(p, 3)}"
-    return Cell(cell.text, f"{cell.sub}; {levels}{adjusted}", cell.kind)
+    return Cell(cell.text, "; ".join(part for part in (cell.sub, f"{levels}{adjusted}") if part), cell.kind, cell.why)
 
 
 def _intersections(facts: RunFacts) -> list[Any]:
@@ -87,9 +87,7 @@ def _intersections(facts: RunFacts) -> list[Any]:
             rest = [figure(figures[name]) if name in figures else text(None) for name in names[1:]]
             rows.append([text(level), counted(first), figure(first), gap, *rest])
         labels = [words.label(name) for name in names]
-        content.append(
-            footnoted(Table([column, "n", labels[0], "Difference from the rest", *labels[1:]], rows, column))
-        )
+        content.append(Table([column, "n", labels[0], "Difference from the rest", *labels[1:]], rows, column))
     return content
 
 
@@ -109,7 +107,7 @@ def _prevalences(facts: RunFacts) -> list[Any]:
     if several:
         notes.append("Of each class against the rest, or each finding, each at that prevalence.")
     header = ["Prevalence", "PPV", "NPV", "Accuracy"]
-    return [footnoted(Table(header, rows, "At other prevalences", notes))] if rows else []
+    return [Table(header, rows, "At other prevalences", notes)] if rows else []
 
 
 def _standardised(facts: RunFacts) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from scantune.report import beside, calibration, card, cohort, fairness, results
 from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
 from scantune.report.items import AUTHOR, answers
-from scantune.report.parts import Cell, Images, Section, Table, Words, image, text
+from scantune.report.parts import Cell, Images, Section, Table, Words, footnoted, image, text
 
 
 def build(facts: RunFacts, out: Path, only: Collection[str] | None = None) -> Path:
@@ -33,7 +34,11 @@ def build(facts: RunFacts, out: Path, only: Collection[str] | None = None) -> Pa
 
 def html(facts: RunFacts, only: Collection[str] | None = None) -> str:
     """The page as text, of all sections or some."""
-    filled_sections = [s for s in sections(facts) if s.parts and (only is None or s.anchor in only)]
+    filled_sections = [
+        replace(section, parts=[footnoted(part) if isinstance(part, Table) else part for part in section.parts])
+        for section in sections(facts)
+        if section.parts and (only is None or section.anchor in only)
+    ]
     template = _environment().get_template("report.html.j2")
     return template.render(
         facts=facts, sections=filled_sections, banners=banners(facts), subtitle=_subtitle(facts), style=_style()

@@ -22,12 +22,14 @@ class Cell:
     Attributes:
         text: in it.
         sub: smaller, below.
-        kind: ``number``, ``number long`` where words follow, ``undefined``, ``good``, ``bad``, ``small`` or "".
+        kind: ``number``, ``undefined``, ``headline``, ``good``, ``bad``, ``small`` or "".
+        why: reason of an undefined value or interval; the page has it as a note below the table.
     """
 
     text: str
     sub: str = ""
     kind: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,18 +121,22 @@ def text(value: object, kind: str = "") -> Cell:
 
 
 def figure(entry: Any, digits: int = 3) -> Cell:
-    """Value and interval of an entry of ``metrics.json``; undefined ones with their reason, never as a number."""
+    """Value and interval of an entry of ``metrics.json``; undefined ones with their reason, never as a number.
+
+    Without an interval the range of a calibrated model stands there where the entry has it.
+    """
     facts = words.entry(entry)
     value, lower, upper = facts.get("value"), facts.get("lower"), facts.get("upper")
     reason = str(facts.get("reason") or "")
     if not words.defined(value):
-        return Cell("undefined", reason.removeprefix("undefined: ") or "no reason given", "undefined")
+        return Cell("undefined", kind="undefined", why=reason.removeprefix("undefined: ") or "no reason given")
     places = words.decimals(max(abs(float(v)) for v in (value, lower, upper) if words.defined(v)), digits)
+    number = words.fixed(value, places)
     if words.defined(lower) and words.defined(upper):
-        return Cell(
-            words.fixed(value, places), f"{words.fixed(lower, places)} to {words.fixed(upper, places)}", "number"
-        )
-    return Cell(words.fixed(value, places), reason or "no interval", "number long")
+        return Cell(number, f"{words.fixed(lower, places)} to {words.fixed(upper, places)}", "number")
+    chance = [facts.get(name) for name in ("consistency_lower", "consistency_upper")]
+    by_chance = f"by chance {' to '.join(words.fixed(end, places) for end in chance)}"
+    return Cell(number, by_chance if all(map(words.defined, chance)) else "no interval", "number", reason)
 
 
 def counted(entry: Mapping[str, Any]) -> Cell:
@@ -142,19 +148,28 @@ def counted(entry: Mapping[str, Any]) -> Cell:
 
 
 def footnoted(table: Table) -> Table:
-    """The table with long reasons below it, each once, and a letter in the cells."""
+    """The table with the reasons of its cells below it, each once, and a letter in the cells."""
     marks: dict[str, str] = {}
 
-    def short(cell: Cell) -> Cell:
-        reason = cell.sub if cell.kind == "undefined" else cell.sub.removeprefix("no interval: ")
-        if cell.kind != "undefined" and reason == cell.sub:
+    def marked(cell: Cell) -> Cell:
+        if not cell.why:
             return cell
-        mark = marks.setdefault(reason, chr(ord("a") + len(marks) % 26))
-        return Cell(cell.text, f"[{mark}]" if cell.kind == "undefined" else f"no interval [{mark}]", cell.kind)
+        mark = marks.setdefault(cell.why, _letters(len(marks)))
+        return Cell(cell.text, f"{cell.sub} [{mark}]".strip(), cell.kind)
 
-    rows = [[short(cell) for cell in row] for row in table.rows]
-    notes = [*table.notes, *(f"[{mark}] {reason}." for reason, mark in marks.items())]
+    rows = [[marked(cell) for cell in row] for row in table.rows]
+    notes = [*table.notes, *(f"[{mark}] {_sentence(why)}" for why, mark in marks.items())]
     return Table(table.header, rows, table.title, notes)
+
+
+def _letters(index: int) -> str:
+    """a … z, aa, ab … for 0, 1, 2 …"""
+    before, last = divmod(index, 26)
+    return (_letters(before - 1) if before else "") + chr(ord("a") + last)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+from scantune.report.parts import Cell, Table, Words, counted, figure, text
 from scantune.statistics.comparison import holm
 from scantune.tasks.catalogue import part
 
@@ -78,7 +78,7 @@ def levels(facts: RunFacts) -> list[Any]:
 
 
 def _strong(cell: Cell) -> Cell:
-    return Cell(cell.text, cell.sub, "undefined" if cell.kind == "undefined" else "headline")
+    return Cell(cell.text, cell.sub, "undefined" if cell.kind == "undefined" else "headline", cell.why)
 
 
 def other_metrics(facts: RunFacts) -> list[Table]:
@@ -103,7 +103,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
             if any(cell.text != "–" for cell in cells):
                 rows.append([text(level), *cells])
         title = "By class, zone, target or part" if start == 0 else ""
-        tables.append(footnoted(Table(["", *(words.label(s) for s in columns)], rows, title)))
+        tables.append(Table(["", *(words.label(s) for s in columns)], rows, title))
     return tables
 
 
@@ -112,7 +112,7 @@ def _with_ase(entry: Mapping[str, Any]) -> Cell:
     cell, ase = figure(entry), entry.get("ase")
     if not words.defined(ase) or cell.kind != "number":
         return cell
-    return Cell(cell.text, f"{cell.sub}; ASE {words.fixed(ase, 3)}", cell.kind)
+    return Cell(cell.text, f"{cell.sub}; ASE {words.fixed(ase, 3)}", cell.kind, cell.why)
 
 
 def subgroups(facts: RunFacts) -> list[Any]:
@@ -143,7 +143,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
             "Difference from the rest",
             *map(words.label, names[1:]),
         ]
-        content.append(footnoted(Table(header, rows)))
+        content.append(Table(header, rows))
     if small:
         least = facts.setting("evaluate", "min_group")
         fewer = f"fewer than {least} subjects" if least else "few subjects"
@@ -159,7 +159,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
 def _with_p(gap: Mapping[str, Any]) -> Cell:
     """A difference with its p-value, adjusted for the number of differences."""
     cell, p = figure(gap), gap.get("p_holm")
-    return Cell(cell.text, f"{cell.sub}; p {_p_text(p)}", cell.kind) if words.defined(p) else cell
+    return Cell(cell.text, f"{cell.sub}; p {_p_text(p)}", cell.kind, cell.why) if words.defined(p) else cell
 
 
 def _p_text(p: float) -> str:
@@ -212,7 +212,7 @@ def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
         for pair in pairs
     ]
     title = "Kappa with quadratic weights by zone"
-    return [footnoted(Table(["Pair", *(zone.replace("_", " ") for zone in zones)], rows, title))]
+    return [Table(["Pair", *(zone.replace("_", " ") for zone in zones)], rows, title)]
 
 
 def external(facts: RunFacts) -> list[Any]:

@@ -68,8 +68,8 @@ _RULES: Mapping[str, _Rule] = {
 }
 
 _CONSISTENCY = (
-    "no interval: deviations are above 0 by chance alone; a calibrated model lies between consistency_lower and "
-    "consistency_upper, and p_value is that of being calibrated"
+    "no interval: deviations are above 0 by chance alone; the range of a calibrated model is stated instead "
+    "(consistency_lower and consistency_upper in metrics.json, with p_value)"
 )
 
 

@@ -43,7 +43,7 @@ def request_of(home: Path, modality: str, schema: Any, targets: list[dict[str, s
 
 def masked_of(request: MapRequest, sides: Any, samples: Any) -> list[Any]:
     members = {m.sample_id: m for m in sides.members}
-    return mapmasks.masked(request, sides, members, samples, request.networks[0].eval())
+    return mapmasks.masked(request, sides, members, samples)
 
 
 def labels() -> list[dict[str, str]]:

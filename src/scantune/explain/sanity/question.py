@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from scantune.explain.maps import map as saliency_map
 from scantune.explain.saliency import Saliency
+from scantune.prediction.averaging import conditioned
 from scantune.tasks.questions import Target
 
 
@@ -25,6 +26,7 @@ class Question:
         mask: [… space], above 0 in the region of the finding; None where unknown.
         label: label value of ``mask`` in the masks of the data set; None for all labels.
         fold: in which the sample is held out; None without folds.
+        covariates: of the sample, [Q]; None of networks without any.
     """
 
     sample_id: str
@@ -34,6 +36,7 @@ class Question:
     mask: np.ndarray | None = None
     label: int | None = None
     fold: int | None = None
+    covariates: Tensor | None = None
 
 
 Mapper = Callable[[nn.Module, Question], Saliency]
@@ -41,10 +44,10 @@ Mapper = Callable[[nn.Module, Question], Saliency]
 
 
 def mapper(method: str = "gradcam", layer: str | None = None) -> Mapper:
-    """Maps by one method at one layer."""
+    """Maps by one method at one layer, with the covariates of the question."""
 
     def run(network: nn.Module, question: Question) -> Saliency:
-        return saliency_map(network, question.input, question.target, method, layer)
+        return saliency_map(conditioned(network, question.covariates), question.input, question.target, method, layer)
 
     return run
 

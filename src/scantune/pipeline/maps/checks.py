@@ -16,7 +16,7 @@ from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from scantune.explain.sanity.question import Question
 
@@ -31,13 +31,10 @@ def checks_of(
 ) -> dict[str, Any]:
     """The checks on a random draw of samples, and the comparison with masks on samples that have one.
 
-    All covariates of a network that has them are unknown in the checks.
-
     Returns:
         Name to entry, as in ``metrics.json``.
     """
     from scantune.explain import sanity
-    from scantune.prediction.averaging import conditioned
     from scantune.statistics.estimate import jsonable
 
     seed, layer = request.settings.seed, request.settings.layer
@@ -47,21 +44,20 @@ def checks_of(
     if samples and not drawn:
         return {}
     first = members[drawn[0].sample_id] if drawn else next(iter(members.values()))
-    network = request.network(first, unknown=True)
-    questions = [_question(request, sides, members[error.sample_id], error, network) for error in drawn[:CHECKED]]
-    condition = request.condition(first, unknown=True)
-    alike = [conditioned(each, condition) for each in request.networks[:COMPARED]]
+    network = request.predictors.of(first).network
+    questions = [_question(request, sides, members[error.sample_id], error) for error in drawn[:CHECKED]]
+    alike = list(request.networks[:COMPARED])
     left_out: dict[str, Any] = {}
     if "another_seed" in request.others:
-        alike += _optional("repeatability", left_out, lambda: [_other(request, "another_seed", condition)]) or []
+        alike += _optional("repeatability", left_out, lambda: [_other(request, "another_seed")]) or []
     shuffled = None
     if "shuffled_labels" in request.others:
-        shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels", condition))
+        shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels"))
     make = sanity.mapper(request.method, layer)
     results = sanity.check(network, questions, make=make, shuffled=shuffled, seed=seed)
     if len(alike) > 1:
         results |= sanity.repeatability(alike, questions, make=make)
-    masked = mapmasks.masked(request, sides, members, drawn, network)
+    masked = mapmasks.masked(request, sides, members, drawn)
     if masked:
         segmentation = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(request, masked))
         results |= sanity.overlap(network, masked, make=make, segmentation=segmentation)
@@ -91,22 +87,21 @@ def _undefined(reason: str) -> dict[str, Any]:
     return undefined(reason).as_dict() | {"passed": None, "rule": "requested, but could not be computed"}
 
 
-def _other(request: MapRequest, use: str, condition: Tensor | None) -> nn.Module:
-    """Another network with the same training, and the same covariates for all samples.
+def _other(request: MapRequest, use: str) -> nn.Module:
+    """Another network with the same training.
 
     Raises:
         ScantuneError: not found, or of an earlier model.
     """
-    from scantune.prediction.averaging import conditioned
-
-    return conditioned(request.others[use].network().to(request.device).eval(), condition)
+    return request.others[use].network().to(request.device).eval()
 
 
-def _question(request: MapRequest, sides: Sides, member: Sample, error: SampleError, network: nn.Module) -> Question:
+def _question(request: MapRequest, sides: Sides, member: Sample, error: SampleError) -> Question:
     from scantune.explain import sanity
 
     x = input_of(path_of(sides, member)).to(request.device)
-    map_questions = questions_of(request, network, x, member.sample_id)
+    map_questions = questions_of(request, request.network(member), x, member.sample_id)
     main = questions.of_task(request.task.name).main_question(request.task, error.prediction, len(map_questions))
     target = map_questions[main].target
-    return sanity.Question(member.sample_id, member.subject_id, x, target)
+    condition = request.condition(member)
+    return sanity.Question(member.sample_id, member.subject_id, x, target, covariates=condition)

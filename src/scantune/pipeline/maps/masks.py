@@ -20,7 +20,7 @@ from scantune.tasks.catalogue import settings_of
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from scantune.explain.sanity.question import Question
 
@@ -29,7 +29,7 @@ MASKED = 40
 
 
 def masked(
-    request: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError], network: nn.Module
+    request: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError]
 ) -> list[Question]:
     """Map questions with a mask as reference, of at most :data:`MASKED` samples.
 
@@ -38,7 +38,6 @@ def masked(
         sides: the samples.
         members: by sample id.
         drawn: in the order of selection.
-        network: that predicts.
 
     Raises:
         ScantuneError: ``mask_class`` is not a class.
@@ -53,7 +52,7 @@ def masked(
         mask = read_cached(path).get("mask")
         if mask is None or not mask_codes.marked(labels := mask[0].numpy()).any():
             continue
-        answered = list(_questions(request, member, input_of(path), labels, network))
+        answered = list(_questions(request, member, input_of(path), labels))
         marked += answered
         samples += bool(answered)
         if samples == MASKED:
@@ -61,15 +60,13 @@ def masked(
     return marked
 
 
-def _questions(
-    request: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, network: nn.Module
-) -> Iterator[Question]:
+def _questions(request: MapRequest, member: Sample, x: Tensor, mask: np.ndarray) -> Iterator[Question]:
     """Questions whose label occurs in the mask."""
     from scantune.explain import sanity
 
     x = x.to(request.device)
     task_questions = questions.of_task(request.task.name)
-    output = output_of(request, network, x, member.sample_id)
+    output = output_of(request, request.network(member), x, member.sample_id)
     for target, label in task_questions.mask_questions(
         request.task, output, request.settings.mask_class, member.targets
     ):
@@ -77,7 +74,10 @@ def _questions(
         marked = mask_codes.marked(mask) if label is None else mask_codes.plane(mask, label, overlapping)
         if marked.any():
             yield sanity.Question(
-                member.sample_id, member.subject_id, x, target, marked.astype(np.uint8), label=label, fold=member.fold
+                *(member.sample_id, member.subject_id, x, target, marked.astype(np.uint8)),
+                label=label,
+                fold=member.fold,
+                covariates=request.condition(member),
             )
 
 

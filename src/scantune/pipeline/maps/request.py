@@ -61,26 +61,20 @@ class MapRequest:
         """The model's predictors."""
         return Predictors(self.facts, self.networks, self.task, self.device)
 
-    def network(self, member: Sample, *, unknown: bool = False) -> nn.Module:
-        """The network that predicted a sample: the averaged one, or that of the sample's fold.
-
-        Args:
-            member: the sample, whose covariates the network has.
-            unknown: all covariates are unknown, for the maps of several samples by one network.
-        """
+    def network(self, member: Sample) -> nn.Module:
+        """The network that predicted a sample, with the sample's covariates: the averaged one, or that of its fold."""
         from scantune.prediction.averaging import conditioned
 
-        return conditioned(self.predictors.of(member).network, self.condition(member, unknown=unknown))
+        return conditioned(self.predictors.of(member).network, self.condition(member))
 
-    def condition(self, member: Sample, *, unknown: bool = False) -> Tensor | None:
+    def condition(self, member: Sample) -> Tensor | None:
         """Covariates of a sample, [Q]; None of a model without any."""
         import torch
 
         covariates = self.predictors.served.covariates
         if covariates is None:
             return None
-        cells = dict.fromkeys(covariates.names) if unknown else member.groups
-        return torch.from_numpy(covariates.row(cells))
+        return torch.from_numpy(covariates.row(member.groups))
 
     def options(self) -> dict[str, Any]:
         """Additional keywords of :func:`scantune.explain.maps`."""

@@ -70,6 +70,8 @@ def measure(plan: TrainingPlan, network: nn.Module, train: Side, validation: Sid
     Raises:
         OutOfMemoryError: a batch does not fit into memory.
     """
+    from scantune.engine import launch
+
     settings = plan.block.train
     per_step = settings.batch_size * settings.grad_accumulation_steps
     patched = patch_shape(plan.input) is not None
@@ -88,6 +90,7 @@ def measure(plan: TrainingPlan, network: nn.Module, train: Side, validation: Sid
             out=Path(folder, "out"),
             state=Path(folder, "state"),
             start=network,  # type: ignore[arg-type]
+            fabric=launch(device=settings.device, devices=1, precision=settings.precision),
         )
     firsts = starts[:: settings.grad_accumulation_steps]  # of each step
     seconds = statistics.median(later - earlier for earlier, later in pairwise(firsts)) if len(firsts) > 1 else 0.0
