@@ -12,29 +12,31 @@ from typing import Any
 from scantune.config.synonyms import MODEL_KEYS, TRAIN_KEYS
 
 _WEIGHTS = {"backbone": "tf_efficientnet_lite0", "weights": "imagenet"}
-_FINE_TUNE = {
+#: From published weights, of any modality.
+TUNING: dict[str, Any] = {
     "batch_size": 16,
     "learning_rate": 1e-3,
     "scheduler": "onecycle",
     "freezing": "head_first",
     "channels_last": True,
 }
-_MILD = {"rotation": 10, "translation": 0.08, "zoom": 0.12, "brightness": 0.15, "contrast": 0.15}
+#: Changes of an image that every modality of pictures and loops bears.
+MILD: dict[str, Any] = {"rotation": 10, "translation": 0.08, "zoom": 0.12, "brightness": 0.15, "contrast": 0.15}
 
 #: Preset → ``model:`` and ``train:`` as they would be written. The loss that is not stated is the task's own.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "radiograph": {
         "model": _WEIGHTS,
-        "train": {**_FINE_TUNE, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
+        "train": {**TUNING, "epochs": 10, "augment": {**MILD, "flip_left_right": 0.5}},
     },
     # Cells lie in any direction, and at another laboratory they have other colours and another size.
     "microscopy": {
         "model": _WEIGHTS,
         "train": {
-            **_FINE_TUNE,
+            **TUNING,
             "epochs": 20,
             "augment": {
-                **_MILD,
+                **MILD,
                 "p": 0.8,
                 "rotation": 180,
                 "zoom": [0.55, 1.3],
@@ -48,7 +50,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "ultrasound": {
         "model": _WEIGHTS,
-        "train": {**_FINE_TUNE, "batch_size": 8, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
+        "train": {**TUNING, "batch_size": 8, "epochs": 10, "augment": {**MILD, "flip_left_right": 0.5}},
     },
     "loes": {
         "model": {"backbone": "resnet50_3d", "pretrained": True},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune import io
+from scantune.config.presets import MILD, TUNING
 from scantune.proposal.listing import spread
 from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
@@ -17,8 +18,10 @@ from scantune.records import ReadError
 
 Block = dict[str, Any]
 
-_STEPS = 1200  # optimizer steps of a training, within the limits of epochs
+_STEPS = 1200  # optimizer steps of a training from random weights, within the limits of epochs
 _EPOCHS = (12, 60)
+_TUNING_STEPS = 600  # of one that starts from published weights
+_TUNING_EPOCHS = (10, 40)
 _PATCH_STEPS = 40  # of an epoch of patches
 _BATCH_VALUES = 6e6  # values of a batch that fit into memory with a network's features beside them
 _BATCHES = (4, 8, 16, 32)
@@ -254,16 +257,17 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     if block.get("patch"):
         return _patches_of(block, samples)
     values = float(np.prod(block["shape"])) * block.get("channels", 1) * block.get("frames", 1)
+    tuned = "weights" in model
     fitting = [b for b in _BATCHES if b * values <= _BATCH_VALUES and b <= max(4, samples // 8)]
-    batch = fitting[-1] if fitting else 2
+    batch = min(fitting[-1] if fitting else 2, TUNING["batch_size"] if tuned else _BATCHES[-1])
     steps = max(1, samples // batch)
-    epochs = int(np.clip(round(_STEPS / steps), *_EPOCHS))
+    total, limits = (_TUNING_STEPS, _TUNING_EPOCHS) if tuned else (_STEPS, _EPOCHS)
+    epochs = int(np.clip(round(total / steps), *limits))
     proposal.add("epochs", epochs, f"about {epochs * steps} steps for {samples} training samples")
     proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
-    if "weights" in model:
-        proposal.add("learning_rate", 5e-4, "with published weights")
-    else:
-        proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
+    if tuned:
+        return _tuning(proposal, block)
+    proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
     proposal.add("scheduler", "onecycle", "rises, then falls to 0 at the last epoch")
     proposal.add(
         "augment",
@@ -273,6 +277,22 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     if dense:
         proposal.add("loss", "default", "Dice and cross-entropy")
         proposal.add("monitor", "val_dice", "the metric that the best epoch is chosen by")
+    return proposal
+
+
+def _tuning(proposal: Proposal, block: Mapping[str, Any]) -> Proposal:
+    """What follows from published weights: the values that the presets of a modality share."""
+    proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
+    proposal.add("scheduler", TUNING["scheduler"], "rises, then falls to 0 at the last epoch")
+    proposal.add(
+        "freezing", TUNING["freezing"], "the output layer alone first, then all, at lower rates towards the input"
+    )
+    proposal.add("early_stopping", False, "the last epochs, at low rates, are the best; the best one is kept")
+    if block["modality"] == "volume":
+        proposal.add("augment", "default", "the usual set for volumes")
+        return proposal
+    proposal.add("channels_last", True, "faster, with equal results")
+    proposal.add("augment", {**MILD, "flip_left_right": 0.5}, "mild; without mirror images where the side matters")
     return proposal
 
 
