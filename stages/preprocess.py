@@ -16,6 +16,7 @@ def run(key: str) -> None:
     from scantune.config.watching import indexed_folder
     from scantune.digests import SHORT, file_digest
     from scantune.pipeline.data.targets import mask_classes, read_for_tasks
+    from scantune.pipeline.naming import FileNames
     from scantune.tracking import open_run, own_folder
 
     params = load()
@@ -24,7 +25,7 @@ def run(key: str) -> None:
     out = Path("data/cache") / key
     loaded = read_for_tasks(params, block.dataset, Path("."))
     for warning in loaded.warnings:
-        print(warning)
+        print(FileNames(params, block.dataset, loaded.records).added(warning))
     with open_run(
         "preprocess", key, dataset=block.dataset, enabled=tracking.enabled, require=tracking.require
     ) as tracked:

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scantune.config.load import load
 from scantune.pipeline.project import named
 from scantune.script import stage_main
 
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+
 
 def run(key: str) -> None:
+    """:func:`split` with the files of samples in its errors and warnings."""
+    from scantune.pipeline.naming import files_named
+
+    params = load()
+    named(params, "datasets", key)
+    with files_named(params, key):
+        split(params, key)
+
+
+def split(params: Params, key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
     from scantune.digests import SHORT, file_digest
     from scantune.pipeline.data.targets import number_targets, read_for_tasks
+    from scantune.pipeline.naming import FileNames
     from scantune.tracking import open_run
 
-    params = load()
     dataset, tracking = named(params, "datasets", key), params.tracking
     out, cache = Path("data/splits") / key, Path("data/cache") / key
     table = read_for_tasks(params, key, Path("."))
@@ -38,7 +52,7 @@ def run(key: str) -> None:
         tracked.tags({"scantune.splits": file_digest(out / "splits.csv", SHORT)})
         tracked.artifact(out)
     for warning in audit.warnings:
-        print(warning)
+        print(FileNames(params, key, records).added(warning))
 
 
 if __name__ == "__main__":

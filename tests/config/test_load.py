@@ -216,6 +216,17 @@ def test_a_region_and_readers_masks_belong_to_masks_of_images_and_volumes():
         parse(params)
 
 
+def test_loops_are_not_segmented():
+    """Their masks would be written nowhere, and a network of 2 or 3 axes of space fails at its first step."""
+    params = masks()
+    params["inputs"]["knees"] = {"dataset": "knees", "modality": "video", "shape": [32, 32]}
+    params["experiments"]["knees"]["evaluate"] = {"write_masks": True}
+    expected = r"experiments\.knees\.task: segmentation is of images and volumes, and inputs\.knees is of loops"
+    with pytest.raises(ConfigError, match=expected) as caught:
+        parse(params)
+    assert "write_masks" not in str(caught.value), "one message for one fault"
+
+
 def test_preset_without_the_key_model_is_told_what_to_add():
     content = copy.deepcopy(GOOD)
     content["experiments"]["knees"]["train"] = {"preset": "csi"}

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -56,11 +57,12 @@ def test_non_finite_loss_stops_with_step_samples_and_last_good_checkpoint(tmp_pa
         _fit(tmp_path, Poisoned(20, 0))
 
 
-def test_non_finite_steps_are_left_out_and_counted_where_asked_for() -> None:
+def test_non_finite_steps_are_left_out_and_counted_where_asked_for(caplog: pytest.LogCaptureFixture) -> None:
     result = _fit(None, Poisoned(20, 0), on_non_finite="skip")
     assert result.skipped == 2  # once an epoch
     assert result.history[-1]["skipped_steps"] == 2
     assert all(torch.isfinite(t).all() for t in result.network.state_dict().values())  # batch norm's figures too
+    assert len(re.findall(r"step \d+ skipped: loss or gradient not finite; samples .*\bs007\b", caplog.text)) == 2
 
 
 class _Greedy(torch.nn.Module):

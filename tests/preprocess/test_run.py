@@ -138,7 +138,8 @@ def test_a_flipped_bit_in_the_store_is_found_mended_and_told(run, pictures, inpu
     assert store.damaged(tmp_path / "out") == ["x1"]
     told: list[str] = []
     assert run(pictures(3), block, say=told.append).repaired == ("x1",)
-    assert any("damaged" in line for line in told)
+    (line,) = [line for line in told if "damaged" in line]
+    assert f"{pictures(3)[1].files[0]} (x1)" in line
     assert outputs(tmp_path / "out") == good
     assert store.damaged(tmp_path / "out") == []
 

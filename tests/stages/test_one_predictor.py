@@ -16,6 +16,7 @@ import torch
 from scantune.config.load import parse
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.targets import read_for_tasks
+from scantune.pipeline.maps.request import input_of, path_of
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.train import calibration
 from scantune.pipeline.train import stage as recipe
@@ -26,6 +27,7 @@ from scantune.prediction import TensorPredictor
 from scantune.records import ScantuneError
 from scantune.registry.model import read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
+from scantune.statistics.components import smaller
 from scantune.tasks.predictions import PredictionTable, read, write
 from tests.stages.conftest import ensemble
 from tests.stages.systems import SAME_COHORT, SYSTEMS, params_of, prepare
@@ -83,7 +85,8 @@ def model_of(system: str, settings: dict[str, Any]) -> tuple[Any, Any, list[Any]
 
     settings = {"miscoverage": 0.45, **settings}  # so few subjects have no interval that misses fewer
     settings = dict(settings)
-    blocks = {"dataset": FOLDS if "folds" in settings else {}, "model": settings.pop("model", {})}
+    blocks = {"dataset": FOLDS if "folds" in settings else {}}
+    blocks |= {name: settings.pop(name, {}) for name in ("model", "task")}
     params = parse(params_of(system, settings, **blocks))
     Path("params.yaml").write_text(yaml_of(system, settings))
     split.run(SAME_COHORT.get(system, system))
@@ -147,11 +150,40 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
         assert {f"{kind}{end}" for kind in ("prediction_sd", "lower", "upper") for end in ends} <= columns
 
 
-def cleaning(facts: Any) -> Any:
+def cleaning(facts: Any, chosen: bool = True) -> Any:
     """Facts of a model whose masks are their largest component, as the validation side of so few may not choose."""
     choices = facts.fitted["largest_component"]
     assert all(entry["dice_all"] is not None for entry in choices.values())
-    return replace(facts, fitted=facts.fitted | {"largest_component": {key: {"chosen": True} for key in choices}})
+    return replace(facts, fitted=facts.fitted | {"largest_component": {key: {"chosen": chosen} for key in choices}})
+
+
+def test_so_are_masks_without_components_below_a_size(
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home("angio"))
+    sizes = {}
+    for least in (None, 200.0):  # mm²: about twenty pixels
+        plan, facts, networks = model_of("angio", {"members": 2, "task": {"min_component": least}})
+        half_marked(networks, plan)
+        facts, folder, out = cleaning(facts, chosen=False), tmp_path / f"model_{least}", tmp_path / str(least)
+        save_model(folder, facts, networks)
+        out.mkdir()
+        same_everywhere(plan, facts, folder, out, "angio")
+        sizes[least] = read(out / "predictions.csv").numbers("volume_prediction", None)
+        for answer in Predictor.load(folder, reading=Reading(isolated=False)).predict(files_of(plan, "angio").values()):
+            pixel = answer.values["volume_prediction"] / max(1, np.count_nonzero(answer.mask))
+            assert least is None or not pixel or not smaller(answer.mask > 0, least / pixel).any()
+    assert (sizes[200.0] < sizes[None]).any()
+    assert (sizes[200.0] > 0).any()
+
+
+def half_marked(networks: list[Any], plan: Any) -> None:
+    """Shift the logits of random networks until each marks half of a sample: it then has components of all sizes."""
+    x = input_of(path_of(plan.sides, plan.sides.members[0]))[None]
+    for network in networks:
+        last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+        with torch.no_grad():
+            last.bias -= network(x).median()
 
 
 @pytest.mark.parametrize(("system", "mode"), [("echo", "members"), ("csi", "folds")])

@@ -189,20 +189,23 @@ def test_members_differ_and_their_average_is_fitted(runs, tmp_path):
         assert told == [(f"seed_{seed}", n) for seed in (42, 43) for n in range(1, points + 1)]
 
 
-def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypatch):
+def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypatch, capsys):
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
 
     monkeypatch.chdir(prepared)
     monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
     params = write(prepared, {"folds": 2})
-    params["datasets"]["digits"]["split"]["folds"] = 2
+    params["datasets"]["digits"]["split"] |= {"folds": 2, "near_duplicate_correlation": 0.8, "near_duplicate_bits": 16}
     import yaml
 
     (prepared / "params.yaml").write_text(yaml.safe_dump(params))
     from stages import split
 
     split.run("digits")
+    similar = capsys.readouterr().out.partition(" are similar ")[2]
+    assert similar.count(".png") == 2, "the samples of the first pair are named by their files too"
+    assert ".png" not in (prepared / "data/splits/digits/audit.json").read_text(), "outputs have ids alone"
     try:
         plan = recipe.plan_of(parse(params), "small")
         result = list(networks.members_of(plan))

@@ -24,6 +24,7 @@ def find_learning_rate(
     from scantune.commands import project
     from scantune.engine import launch
     from scantune.pipeline.monitoring import rates
+    from scantune.pipeline.naming import files_named
     from scantune.pipeline.train import stage as recipe
     from scantune.tracking import open_run, own_folder
     from scantune.tracking.parent import adopted
@@ -34,6 +35,7 @@ def find_learning_rate(
     fabric = launch(device=settings.device, devices=1, precision=settings.precision)
     folder = own_folder() / "learning_rate" / experiment
     with (
+        files_named(params, plan.block.dataset),
         adopted(plan.block.dataset, f"find-learning-rate {experiment}"),
         open_run(
             "find learning rate",

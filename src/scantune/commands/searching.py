@@ -29,6 +29,7 @@ def search(
     """
     quiet_logging()
     from scantune.config.edit import Change
+    from scantune.pipeline.naming import files_named
     from scantune.pipeline.trials import search as searching
     from scantune.tracking.parent import adopted
 
@@ -44,7 +45,7 @@ def search(
             typer.echo(line)
         target = project.register_target(searched.params, experiment)
         raise typer.Exit(running.execute([target], [Change.read(line) for line in changed], keep=True))
-    with adopted(searched.block.dataset, f"search {experiment}"):
+    with files_named(searched.params, searched.block.dataset), adopted(searched.block.dataset, f"search {experiment}"):
         result = searching.run_search(searched, n_trials=total, seconds=60 * timeout or None, say=typer.echo)
     typer.echo(f"best {searched.block.train.monitor}: {result.best_value:.5g}")
     typer.echo(f"{result.completed} completed, {result.pruned} pruned, {result.failed} failed; {best}")
@@ -58,6 +59,7 @@ def trial(
     import tempfile
 
     quiet_logging()
+    from scantune.pipeline.naming import files_named
     from scantune.pipeline.trials import search as searching
     from scantune.tracking import open_run
 
@@ -68,6 +70,7 @@ def trial(
     plan = searched.trial(parameters)
     tracking = searched.params.tracking
     with (
+        files_named(searched.params, plan.block.dataset),
         open_run("trial", experiment, dataset=plan.block.dataset, enabled=tracking.enabled, require=False) as run,
         tempfile.TemporaryDirectory() as folder,
     ):

@@ -189,8 +189,17 @@ def _written_masks(params: Params) -> Iterator[str]:
             continue
         if not block.task.mask_classes:
             yield f"{key}.evaluate.write_masks: the task {block.task.name} predicts no masks"
-        elif input_.modality == "video":
-            yield f"{key}.evaluate.write_masks: of images and volumes, and inputs.{block.input} is of loops"
+
+
+def _dense_loops(params: Params) -> Iterator[str]:
+    """Networks with an output per pixel have two or three axes of space, and a loop has time beside two."""
+    for key, block in _blocks(params):
+        input_ = params.inputs.get(block.input)
+        if input_ is not None and input_.modality == "video" and block.task.backbones("video") == "dense":
+            yield (
+                f"{key}.task: {block.task.name} is of images and volumes, and inputs.{block.input} is of loops: "
+                "segment single frames as images"
+            )
 
 
 def _mirrored_copies(params: Params) -> Iterator[str]:
@@ -292,6 +301,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _overlap,
     _region,
     _written_masks,
+    _dense_loops,
     _mirrored_copies,
     _patches,
     _foreground,

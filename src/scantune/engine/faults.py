@@ -22,12 +22,16 @@ class ResumeError(ScantuneError):
     """A saved training that cannot be resumed exactly."""
 
 
+def listed(ids: Sequence[str]) -> str:
+    """The samples of a step, for a message."""
+    return f"samples {', '.join(ids[:16])}" + (f" and {len(ids) - 16} more" if len(ids) > 16 else "")
+
+
 def non_finite(quantity: str, step: int, ids: Sequence[str], last_good: Path | None) -> NonFiniteError:
     """The error of a step whose loss or gradient is NaN or infinite."""
-    listed = ", ".join(ids[:16]) + (f" and {len(ids) - 16} more" if len(ids) > 16 else "")
     checkpoint = f"the last good checkpoint is {last_good.name}" if last_good else "no checkpoint was written before"
     return NonFiniteError(
-        f"step {step}: the {quantity} is not a finite number; samples {listed}; {checkpoint}. This step did not update "
+        f"step {step}: the {quantity} is not a finite number; {listed(ids)}; {checkpoint}. This step did not update "
         "the network. Lower train.learning_rate, set train.clip_norm, inspect these samples, use precision 32, or skip "
         "such steps by train.on_non_finite: skip"
     )

@@ -109,7 +109,7 @@ class Loader:
             loading = [int(i) for i in self.indexed_samples.loading if i >= 0]
             names = ", ".join(sample_ids(self.samples, loading))
             raise LoadingError(
-                f"a worker process that loads samples ended ({first_line(error)}) while loading {names}. "
+                f"a worker process that loads samples ended ({first_line(error)}) while loading samples {names}. "
                 "The usual cause is a lack of memory: lower train.workers or the batch size"
             ) from error
 

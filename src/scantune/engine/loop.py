@@ -14,15 +14,16 @@ import numpy as np
 from scantune.batches import network_inputs
 from scantune.engine import averaging, distributed, hardware, monitoring, samplers, state, validation
 from scantune.engine.delivery import Delivery
-from scantune.engine.faults import is_out_of_memory, out_of_memory
+from scantune.engine.faults import is_out_of_memory, listed, out_of_memory
 from scantune.engine.history import Row
 from scantune.engine.loading import to_device
 from scantune.engine.progress import Progress
 from scantune.engine.saving import Saver
 from scantune.engine.signals import StopFlag
-from scantune.engine.step import named_rates, planned_batches, train_step
+from scantune.engine.step import ids_of_step, named_rates, planned_batches, train_step
 from scantune.engine.training import Sums, Training
 from scantune.records import ScantuneError
+from scantune.tasks.protocol import Batch
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
             training.average.set_rate(training.plain_optimizer, position.epoch)
         result = train_step(training, device_batches)
         if not result.applied:
-            log.warning("step %d skipped: loss or gradient not finite", position.step + 1)
+            _warn_of_skipped(training, device_batches)
         elif training.average is not None:
             training.average.after_step(training.raw)
         position.step += 1
@@ -96,6 +97,13 @@ def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
         training.history.step(position.step, position.epoch + 1, result.values)
         progress.step(result.values)
         saver.after_step()
+
+
+def _warn_of_skipped(training: Training, batches: list[Batch]) -> None:
+    """Tell that a step was skipped, and its samples, unless it was the scale of float16 that overflowed."""
+    scaled = getattr(training.fabric.strategy.precision, "scaler", None) is not None
+    samples = "" if scaled else f"; {listed(ids_of_step(training, batches))}"
+    log.warning("step %d skipped: loss or gradient not finite%s", training.position.step + 1, samples)
 
 
 def planned(training: Training, epoch: int) -> list[list[Any]]:

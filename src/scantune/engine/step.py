@@ -161,12 +161,16 @@ def _apply_step(training: Training, batches: list[Batch], metrics: list[float]) 
         training.position.skipped += 1
         return False
     quantity = "gradient" if abs(loss) < float("inf") else "loss"
+    files = training.checkpoints.files()
+    ids = ids_of_step(training, batches)
+    raise non_finite(quantity, training.position.step + 1, ids, files[-1] if files else None)
+
+
+def ids_of_step(training: Training, batches: list[Batch]) -> list[str]:
+    """Ids of the samples of a step, of all processes."""
     local_indices = [int(i) for batch in batches for i in batch["index"]]
     gathered = distributed.gather_objects(training.fabric, local_indices)
-    indices = [i for process_indices in gathered for i in process_indices]
-    files = training.checkpoints.files()
-    ids = sample_ids(training.train_loader.samples, indices)
-    raise non_finite(quantity, training.position.step + 1, ids, files[-1] if files else None)
+    return sample_ids(training.train_loader.samples, [i for indices in gathered for i in indices])
 
 
 def _accumulate(

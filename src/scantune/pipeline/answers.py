@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.prediction import Output, TensorPredictor
+    from scantune.preprocess.places import Place
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,11 @@ class Answers:
     _outputs: dict[str, Tensor] = field(default_factory=dict)
     _masks: dict[str, _PackedMask] = field(default_factory=dict)
 
-    def keep(self, sample_ids: Sequence[str], predictor: TensorPredictor, output: Output) -> None:
-        """Store the outputs of a batch."""
-        labels = predictor.masks(output)
+    def keep(
+        self, sample_ids: Sequence[str], predictor: TensorPredictor, output: Output, places: Sequence[Place]
+    ) -> None:
+        """Store the outputs of a batch, whose samples lie at ``places``."""
+        labels = predictor.masks(output, places)
         for row, sample_id in enumerate(sample_ids):
             if labels is None:
                 self._outputs[sample_id] = output.mean[row].cpu()

@@ -1,10 +1,12 @@
-"""Files of the samples that an error is about, for the terminal."""
+"""Files of the samples that a message is about, for the terminal: outputs have ids alone."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,45 +19,71 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-@contextmanager
-def files_named(params: Params, dataset: str) -> Iterator[None]:
-    """An error inside that names samples by their ids names their files too.
+class FileNames:
+    """The files of a dataset's samples; its table is read when the first message may name one.
 
     Not of a dataset with pseudonyms, whose ids no line shows beside a file.
 
     Args:
         params: all settings.
         dataset: of the samples.
+        records: those of its table, where they are known already.
     """
+
+    def __init__(self, params: Params, dataset: str, records: Sequence[Record] | None = None) -> None:
+        self.params, self.dataset, self.known = params, dataset, records
+
+    def added(self, message: str) -> str:
+        """The message, with a line below it for each sample that it names by its id and not by its file."""
+        lines = [f"  {one.sample_id}: {', '.join(map(str, one.files))}" for one in _named_in(message, self._records)]
+        more = [f"  … and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        return "\n".join([message, *lines[:SHOWN], *more])
+
+    @cached_property
+    def _records(self) -> Sequence[Record]:
+        from scantune.cohort import read
+
+        block = self.params.datasets[self.dataset]
+        if block.pseudonyms is not None:
+            return []
+        if self.known is not None:
+            return self.known
+        try:
+            return read(block, Path()).records
+        except (ScantuneError, OSError):  # the first error is the one to tell
+            return []
+
+
+@contextmanager
+def files_named(params: Params, dataset: str) -> Iterator[None]:
+    """Errors and logged warnings inside that name samples by their ids name their files too; see :class:`FileNames`."""
+    names = FileNames(params, dataset)
+
+    def added(record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING and not getattr(record, "with_files", False):
+            record.msg, record.args, record.with_files = names.added(record.getMessage()), (), True
+        return True
+
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(added)
     try:
         yield
     except ScantuneError as error:
-        lines = _lines(str(error), params, dataset)
-        if not lines:
+        text = names.added(str(error))
+        if text == str(error):
             raise
-        raise ScantuneError("\n".join([str(error), *lines])) from error
+        raise ScantuneError(text) from error
+    finally:
+        for handler in handlers:
+            handler.removeFilter(added)
 
 
-def _lines(message: str, params: Params, dataset: str) -> list[str]:
-    from scantune.cohort import read
-
-    block = params.datasets[dataset]
-    if block.pseudonyms is not None:
-        return []
-    try:
-        records = read(block, Path()).records
-    except (ScantuneError, OSError):  # the first error is the one to tell
-        return []
-    lines = [f"  {record.sample_id}: {', '.join(map(str, record.files))}" for record in _named_in(message, records)]
-    return [*lines[:SHOWN], *([f"  … and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])]
-
-
-def _named_in(message: str, records: list[Record]) -> Iterator[Record]:
-    """Records whose id is a word of the message; of a number only after "sample", since others are counts."""
+def _named_in(message: str, records: Sequence[Record]) -> Iterator[Record]:
+    """Records whose id is a word of the message; of a number only in a list after "sample", since others are counts."""
     words = {word.rstrip(".") for word in re.findall(r"[^\s,;:()'\"]+", message)}
+    listed = {word for some in re.findall(r"\bsamples? ((?:\w+, )*\w+)", message) for word in some.split(", ")}
     for record in records:
         name = record.sample_id
-        if name not in words or any(str(path) in message for path in record.files):
-            continue
-        if not name.isdigit() or re.search(rf"\bsample {name}\b", message):
+        if name in (listed if name.isdigit() else words) and not any(str(path) in message for path in record.files):
             yield record

@@ -112,11 +112,12 @@ def part_of(
         ScantuneError: a cached tensor is damaged, or an output is not finite; with the sample ids.
     """
     side.check_cached()
+    places = places_of(side)
     written: list[str] = []
 
     def keep(rows: list[int], output: Output, labels: list[np.ndarray] | None) -> None:
         if answers is not None:
-            answers.keep([side[row].sample_id for row in rows], predictor, output)
+            answers.keep([side[row].sample_id for row in rows], predictor, output, [places[row] for row in rows])
         if masks is not None and labels is not None:
             for row, mask in zip(rows, labels, strict=True):
                 written.append(f"{masks.name}/{write_mask(masks, side[row].sample_id, mask, side.paths[row])}")
@@ -128,7 +129,7 @@ def part_of(
         "fold": ["" if m.fold is None else str(m.fold) for m in side],
     }
     data = samples(side, predictor.task, covariates=predictor.covariates)
-    columns |= predictor.answers(data, places=places_of(side), batch_size=batch_size, each=keep)
+    columns |= predictor.answers(data, places=places, batch_size=batch_size, each=keep)
     columns |= {"mask": written} if written else {}
     raters = list(side[0].raters)
     groups = list(side[0].groups)

@@ -185,10 +185,10 @@ class TensorPredictor:
         columns = {**columns, DISTANCE: output.distance.cpu().numpy()}
         return {**columns, ANSWERED: np.where(columns[DISTANCE] > 1, "no", "yes")} if self.abstain else columns
 
-    def masks(self, output: Output) -> np.ndarray | None:
-        """Labels, uint8 [B, …space]; None for a task with an output per sample."""
+    def masks(self, output: Output, places: Sequence[Place] | None = None) -> np.ndarray | None:
+        """Labels on the prepared grid, uint8 [B, …space]; None for a task with an output per sample."""
         task = self._mask_task
-        return None if task is None else np.stack(task.prepared_masks(output.mean, self.fitted))
+        return None if task is None else np.stack(task.prepared_masks(output.mean, self.fitted, places))
 
     def file_masks(self, output: Output, places: Sequence[Place]) -> list[np.ndarray] | None:
         """Labels of each sample of a batch on the grid of its file, uint8; None for a task without masks."""

@@ -57,7 +57,8 @@ def _plane(facts: Mapping[str, Any]) -> OwnGrid:
     def labels_back(labels: np.ndarray) -> np.ndarray:
         return put_back(labels, fitted, shape, nearest=True).astype(np.uint8)
 
-    return OwnGrid(shape, tuple(facts["own_spacing"]) if facts["own_spacing"] else None, None, back, labels_back)
+    spacing = tuple(facts["own_spacing"]) if facts["own_spacing"] else None
+    return OwnGrid(shape, spacing, None, back, labels_back, float(np.prod(shape) / np.prod(fitted.resized)))
 
 
 def _volume(facts: Mapping[str, Any]) -> OwnGrid:

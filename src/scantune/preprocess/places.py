@@ -19,6 +19,7 @@ class OwnGrid:
         back: values [… prepared space] float32, and the value outside of them, to float32 [… ``shape``]: linear
             interpolation, areas averaged where the file is coarser.
         labels_back: labels uint8 [… prepared space] to uint8 [… ``shape``]: the nearest one, 0 outside.
+        pixels: of the file, in one of the prepared grid; of pictures alone.
     """
 
     shape: tuple[int, ...]
@@ -26,6 +27,7 @@ class OwnGrid:
     affine: np.ndarray | None
     back: Callable[[np.ndarray, float], np.ndarray]
     labels_back: Callable[[np.ndarray], np.ndarray]
+    pixels: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from scantune.preprocess import sources, store
 from scantune.preprocess.agreement import write_input
 from scantune.preprocess.flow import counted, flow_of
 from scantune.preprocess.manifest import write_manifest
-from scantune.preprocess.mask_labels import column_text, masks_of, refuse_wrong_labels
+from scantune.preprocess.mask_labels import column_text, masks_of, named, refuse_wrong_labels
 from scantune.preprocess.sample import Job, Outcome
 from scantune.records import Record, ScantuneError
 from scantune.tables import write_csv
@@ -89,6 +89,7 @@ def run(
     store_dir.mkdir(parents=True, exist_ok=True)
     store.sweep(store_dir)
     done: dict[str, Outcome] = {}
+    files = {} if selected.pseudonymous else {record.sample_id: record.files for record in selected.records}
     learned: sources.Known = {}
     with closing(outcomes_of(selected.records, settings, store_dir, index or {}, progress)) as results:
         for outcome in results:
@@ -105,7 +106,7 @@ def run(
                 learned = {}
             if outcome.key:
                 _link(outcome, store_dir, out_dir)
-            _tell(outcome, say, hidden=selected.pseudonymous)
+            _tell(outcome, files, say, hidden=selected.pseudonymous)
     sources.remember(store_dir / "digests.sqlite", learned)
     for path in [path for folder in _FOLDERS for path in (out_dir / folder).iterdir()]:
         if path.stem not in done or not done[path.stem].key:
@@ -146,12 +147,12 @@ def outcomes_of(
     return with_progress(results, len(jobs)) if progress else results
 
 
-def _tell(outcome: Outcome, say: Callable[[str], None], *, hidden: bool) -> None:
+def _tell(outcome: Outcome, files: Mapping[str, Sequence[Path]], say: Callable[[str], None], *, hidden: bool) -> None:
     """Lines for the terminal; where the id is a keyed digest, no path stands beside it."""
     if outcome.reason:
         say(f"left out {'a sample' if hidden else outcome.sample_id}: {outcome.reason} ({outcome.detail})")
     if outcome.repaired:
-        say(f"{outcome.sample_id}: its stored sample was damaged and was prepared again")
+        say(f"{named(outcome.sample_id, files)}: its stored sample was damaged and was prepared again")
     for name in outcome.changed:
         whose = "a sample" if hidden else outcome.sample_id
         say(f"{whose}: {name} has changed since the index was written and was read again")

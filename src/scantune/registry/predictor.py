@@ -217,7 +217,7 @@ class Predictor:
         inputs = torch.from_numpy(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
         output = self.tensors.output(inputs, torch.from_numpy(np.stack(rows)) if rows else None)
         places = [Place(p.spacing, own_grid(p.facts)) for p in prepared]
-        masks, labels = self.tensors.file_masks(output, places), self.tensors.masks(output)
+        masks, labels = self.tensors.file_masks(output, places), self.tensors.masks(output, places)
         columns = self.tensors.columns(output, places=places, masks=masks)
         drawn: list[dict[str, Any]] = [{}] * len(prepared)
         if masks is not None and labels is not None:

@@ -154,7 +154,9 @@ class MaskTask(Task, Protocol):
         """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8."""
         ...
 
-    def prepared_masks(self, output: Tensor, fitted: Mapping[str, Any]) -> list[np.ndarray]:
+    def prepared_masks(
+        self, output: Tensor, fitted: Mapping[str, Any], places: Sequence[Place] | None
+    ) -> list[np.ndarray]:
         """The same on the prepared grid."""
         ...
 

@@ -131,6 +131,71 @@ def test_metrics_json_report_and_card_say_what_was_chosen(truth, predicted):
     assert postprocessing({}) == []
 
 
+def test_components_below_a_size_are_removed_on_the_grid_of_the_file():
+    """Components of 1, 2 and 4 pixels, two of them neighbours by a corner: of 6, 12 and 24 mm² at 2 by 3 mm."""
+    mask = np.zeros((8, 8), np.uint8)
+    mask[0, 0], mask[3, 3], mask[4, 4], mask[6:8, 0:2] = 1, 1, 1, 1
+    mask[0, 6] = 2  # a class of its own, of one pixel
+    grid = OwnGrid((8, 8), (2.0, 3.0), None, lambda values, _: values, lambda labels: labels)
+
+    def sizes(least: float | None, place: Place, **settings: object) -> list[int]:
+        task = build(Segmentation(classes=CLASSES, min_component=least, **settings))
+        (cleaned,) = task.file_masks(logits_of(mask), [place])
+        (prepared,) = task.prepared_masks(logits_of(mask), {}, [place])
+        np.testing.assert_array_equal(cleaned, prepared)
+        columns = task.answers(logits_of(mask).numpy(), mask[None], {}, None, [place])
+        pixel = 6 if place.own is not None and place.own.spacing else 1
+        assert columns["volume_prediction"][0] == pixel * np.count_nonzero(cleaned)
+        return [int((cleaned == label).sum()) for label in (1, 2)]
+
+    own = Place((2.0, 3.0), grid)
+    assert sizes(None, own) == [7, 1]
+    assert sizes(6, own) == [7, 1], "what has this size stays"
+    assert sizes(6.5, own) == [6, 0]
+    assert sizes(12.5, own) == [4, 0]
+    assert sizes(25, own) == [0, 0]
+    assert sizes(2, Place()) == [6, 0], "pixels without a spacing"
+    assert sizes(2, own) == [7, 1]
+
+
+def test_pixels_of_a_file_without_spacing_are_counted_on_the_prepared_grid_too():
+    """Of every third pixel of the file: one prepared pixel is nine of the file."""
+    grid = OwnGrid((18, 18), None, None, lambda v, _: v.repeat(3, 0).repeat(3, 1), lambda labels: labels, pixels=9.0)
+    mask = np.zeros((6, 6), np.uint8)
+    mask[0, 0], mask[3:5, 3] = 1, 1
+    for least, expected in ((9, 3), (10, 2), (18, 2), (19, 0)):
+        task = build(Segmentation(min_component=least))
+        output = torch.from_numpy(mask)[None, None] * 8.0 - 4
+        (prepared,), (cleaned,) = (
+            task.prepared_masks(output, {}, [Place(None, grid)]),
+            task.file_masks(output, [Place(None, grid)]),
+        )
+        assert np.count_nonzero(prepared) == expected
+        assert np.count_nonzero(cleaned) == 9 * expected
+
+
+def test_of_labels_that_overlap_a_small_one_loses_its_own_bit_alone():
+    mask = np.zeros((8, 8), np.uint8)
+    mask[1:5, 1:5], mask[2, 2] = 1, 3  # a lesion of one pixel inside the liver
+    task = build(Segmentation(classes=CLASSES, overlapping=True, min_component=2))
+    output = torch.stack([torch.from_numpy((mask >> i) & 1) * 8.0 - 4 for i in range(2)])[None]
+    (cleaned,) = task.prepared_masks(output)
+    np.testing.assert_array_equal(cleaned, (mask > 0).astype(np.uint8))
+
+
+def test_report_and_card_state_the_size(truth, predicted):
+    task = build(Segmentation(classes=CLASSES, min_component=7, largest_component=False))
+    columns = task.answers(logits_of(predicted).numpy(), truth[None], {})
+    assert columns["dice/liver"][0] == 1.0
+    repeated = {name: np.repeat(values, 4) for name, values in columns.items()}
+    names = [f"s{i}" for i in range(4)]
+    table = PredictionTable.make({"sample_id": names, "subject_id": names, **repeated})
+    scores = scoring.evaluate(table, task.metrics.settings, draws=200, served={})
+    assert scores["postprocessing"] == {"min_component": 7}
+    assert "smaller than 7" in postprocessing(scores)[0]
+    assert "postprocessing" not in scoring.evaluate(table, task.metrics.settings, draws=200), "of another program"
+
+
 def test_one_sample_that_gains_much_does_not_choose_where_more_lose():
     dice = np.array([[[0.79, 0.77]], [[0.75, 0.74]], [[0.64, 0.71]]])
     task = build(Segmentation(classes=("background", "vessel")))

@@ -18,14 +18,18 @@ _MODEL = "model"
 
 def run(data: Data, context: Context) -> Analyses:
     """Agreement of model, reference and readers, where readers have drawn masks; and the model's postprocessing."""
-    sections = {"raters": readers(data, context), "postprocessing": postprocessing(context)}
+    sections = {"raters": readers(data, context), "postprocessing": postprocessing(data, context)}
     return Analyses(sections={name: section for name, section in sections.items() if section})
 
 
-def postprocessing(context: Context) -> dict[str, Any]:
-    """Which classes are their largest component alone, and what that was chosen on; empty where nothing was."""
-    served = context.served or {}
-    return {name: served[name] for name in (LARGEST, "fitted_on") if name in served} if LARGEST in served else {}
+def postprocessing(data: Data, context: Context) -> dict[str, Any]:
+    """Which classes are their largest component alone, and what that was chosen on, and the size of the smallest
+    component; empty where neither was, or of predictions of another program."""
+    if context.served is None:
+        return {}
+    fitted = {name: context.served[name] for name in (LARGEST, "fitted_on") if name in context.served}
+    least = data.settings.min_component
+    return (fitted if LARGEST in fitted else {}) | ({} if least is None else {"min_component": least})
 
 
 def readers(data: Data, context: Context) -> dict[str, Any]:

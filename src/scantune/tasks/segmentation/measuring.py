@@ -20,6 +20,11 @@ def has_label(mask: Any, label: int, overlapping: bool) -> Any:
     return ((mask >> (label - 1)) & 1) == 1 if overlapping else mask == label
 
 
+def size_of(spacing: Spacing) -> float:
+    """Size of a pixel or voxel: mm³, mm² in 2D; 1 without a spacing."""
+    return float(np.prod(spacing)) if spacing else 1.0
+
+
 class MaskMetrics:
     """The metrics of masks, by the settings of a segmentation."""
 
@@ -105,6 +110,16 @@ class MaskMetrics:
             **self._volumes("volume_prediction", _compared(mask, truth)[0], spacing),
         }
 
+    def pixel(self, place: Place) -> float:
+        """Size of a pixel of :meth:`_spacing`'s grid: mm³, mm² in 2D; 1 without a spacing."""
+        return size_of(self._spacing(place))
+
+    def prepared_pixel(self, place: Place) -> float:
+        """Size of a pixel of the prepared grid in the same unit."""
+        if place.own is None or place.own.spacing is not None:
+            return size_of(place.spacing)
+        return place.own.pixels
+
     @staticmethod
     def _spacing(place: Place) -> Spacing:
         """Of the grid that masks are measured on."""
@@ -121,7 +136,7 @@ class MaskMetrics:
 
     def _volumes(self, column: str, labels: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """Size of the foreground, and of each of several classes: mm³ (mm² in 2D); pixels without a spacing."""
-        unit = float(np.prod(spacing)) if spacing else 1.0
+        unit = size_of(spacing)
         counts = pixels_by_label(labels, self.overlapping)
         by_class = {name: {column: unit * counts.get(i, 0)} for i, name in enumerate(self.foreground, start=1)}
         return {column: unit * int(np.count_nonzero(labels)), **self._by_class(by_class)}

@@ -1,7 +1,8 @@
-"""The largest connected component of a class alone, where that raises the class's Dice on validation.
+"""The largest connected component of a class alone, where that raises the class's Dice on validation; and no component
+that is smaller than a size.
 
-As in nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z), which decides it on its validation sides too, by
-the mean alone; here more samples must gain than lose as well, since one of three eyes can raise a mean.
+The first is as in nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z), which decides it on its validation
+sides too, by the mean alone; here more samples must gain than lose as well, since one of three eyes can raise a mean.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scantune.mask_codes import code_of
-from scantune.statistics.components import beside_largest
+from scantune.statistics.components import beside_largest, smaller
 from scantune.tasks.segmentation.measuring import MaskMetrics, has_label
 from scantune.tasks.segmentation.metrics import LARGEST
 
@@ -27,8 +28,8 @@ def dice_both_ways(metrics: MaskMetrics, mask: np.ndarray, truth: np.ndarray) ->
         truth: true labels, of the same shape.
     """
     every = {key: {"chosen": True} for key in metrics.foreground}
-    cleaned = largest_alone(metrics, mask, {LARGEST: every})
-    return np.stack([metrics.dice_by_class(labels, truth) for labels in (mask, cleaned)], axis=1)
+    alone = largest_alone(metrics, mask, {LARGEST: every})
+    return np.stack([metrics.dice_by_class(labels, truth) for labels in (mask, alone)], axis=1)
 
 
 def chosen(names: Sequence[str], dice: np.ndarray) -> dict[str, Any]:
@@ -61,6 +62,29 @@ def _more_gain(dice: np.ndarray) -> bool:
     return bool(gains.sum() > 0)
 
 
+def cleaned(metrics: MaskMetrics, mask: np.ndarray, fitted: Mapping[str, Any], pixel: float) -> np.ndarray:
+    """A mask of labels as it is served: :func:`largest_alone`, then :func:`without_small`; arguments as there."""
+    return without_small(metrics, largest_alone(metrics, mask, fitted), pixel)
+
+
+def without_small(metrics: MaskMetrics, mask: np.ndarray, pixel: float) -> np.ndarray:
+    """A mask of labels without the components of each class that are smaller than ``min_component``.
+
+    Args:
+        metrics: of the segmentation.
+        mask: labels, uint8 [H, W] or [D, H, W].
+        pixel: size of one pixel or voxel, in the unit of ``min_component``.
+    """
+    least = metrics.settings.min_component
+    if least is None:
+        return mask
+    remaining = mask.copy()
+    for label in range(1, len(metrics.foreground) + 1):
+        small = smaller(has_label(mask, label, metrics.overlapping), least / pixel)
+        remaining[small] -= np.uint8(code_of(label, metrics.overlapping))
+    return remaining
+
+
 def largest_alone(metrics: MaskMetrics, mask: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
     """A mask of labels without what lies beside the largest component of each chosen class.
 
@@ -73,8 +97,8 @@ def largest_alone(metrics: MaskMetrics, mask: np.ndarray, fitted: Mapping[str, A
     labels = [i for i, name in enumerate(metrics.foreground, start=1) if choices.get(name, {}).get("chosen")]
     if not labels:
         return mask
-    cleaned = mask.copy()
+    remaining = mask.copy()
     for label in labels:
         beside = beside_largest(has_label(mask, label, metrics.overlapping))
-        cleaned[beside] -= np.uint8(code_of(label, metrics.overlapping))
-    return cleaned
+        remaining[beside] -= np.uint8(code_of(label, metrics.overlapping))
+    return remaining

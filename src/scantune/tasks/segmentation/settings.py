@@ -51,6 +51,11 @@ class Segmentation(TaskSettings):
     """Keep only the largest connected component of a class where that raises the class's mean Dice on validation (out
     of fold with folds), and the Dice of more samples than it lowers; classes are decided one by one. False: never."""
 
+    min_component: float | None = Field(None, gt=0)
+    """Remove connected components (neighbours by face, edge or corner) of a class that are smaller than this from
+    predicted masks, on the grid of the file: mm³, mm² in 2D, voxels or pixels where the file states no spacing. null:
+    none is removed."""
+
     empty: Literal["undefined", "one"] = "undefined"
     """Both masks empty: the metrics are undefined, omitted from the means and counted; or count as correct
     (Dice 1, distance 0). One mask empty: Dice, IoU, NSD and clDice are 0, whichever it is."""

@@ -163,7 +163,7 @@ class SegmentationTask:
         for row, (target, place) in enumerate(zip(targets, places, strict=True)):
             one = output[row : row + 1]
             if place.own is None or place.truth is None:
-                (mask,), truth = self.prepared_masks(one), target.cpu().numpy().astype(np.uint8)
+                (mask,), truth = self.prepared_masks(one, places=[place]), target.cpu().numpy().astype(np.uint8)
             else:
                 (mask,), truth = self.file_masks(one, [place]), place.truth()
             rows.append(postprocessing.dice_both_ways(self.metrics, mask, truth))
@@ -182,16 +182,24 @@ class SegmentationTask:
 
         Probabilities are resampled, not labels; where the prepared grid does not reach, all is background.
         """
-        grids = [None] * len(output) if places is None else [place.own for place in places]
-        labels = (
-            self._labels(logits) if grid is None else self._resampled(logits, grid)
-            for logits, grid in zip(output, grids, strict=True)
-        )
-        return [postprocessing.largest_alone(self.metrics, mask, fitted) for mask in labels]
+        cleaned, metrics = [], self.metrics
+        for logits, place in zip(output, places or [Place()] * len(output), strict=True):
+            labels = self._labels(logits) if place.own is None else self._resampled(logits, place.own)
+            cleaned.append(postprocessing.cleaned(metrics, labels, fitted, metrics.pixel(place)))
+        return cleaned
 
-    def prepared_masks(self, output: Tensor, fitted: Mapping[str, Any] = MappingProxyType({})) -> list[np.ndarray]:
+    def prepared_masks(
+        self,
+        output: Tensor,
+        fitted: Mapping[str, Any] = MappingProxyType({}),
+        places: Sequence[Place] | None = None,
+    ) -> list[np.ndarray]:
         """Labels of each sample of an output [B, outputs, …space] on the prepared grid, uint8."""
-        return [postprocessing.largest_alone(self.metrics, self._labels(logits), fitted) for logits in output]
+        metrics = self.metrics
+        return [
+            postprocessing.cleaned(metrics, self._labels(logits), fitted, metrics.prepared_pixel(place))
+            for logits, place in zip(output, places or [Place()] * len(output), strict=True)
+        ]
 
     def _labels(self, logits: Tensor) -> np.ndarray:
         return self.masks(logits[None])[0].cpu().numpy().astype(np.uint8)
@@ -245,7 +253,7 @@ class SegmentationTask:
         predicted = self.file_masks(logits, known, fitted) if masks is None else masks
         if targets is None:
             return _columns([self.metrics.sizes(*pair) for pair in zip(predicted, known, strict=True)])
-        prepared = zip(self.prepared_masks(logits, fitted), targets.astype(np.uint8), strict=True)
+        prepared = zip(self.prepared_masks(logits, fitted, known), targets.astype(np.uint8), strict=True)
         return _columns(
             [self.metrics.row(*sample, *pair) for sample, pair in zip(zip(predicted, known), prepared, strict=True)]
         )

@@ -39,12 +39,25 @@ def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def postprocessing(metrics: Mapping[str, Any]) -> list[str]:
-    """Which classes are their largest connected component alone, for report and model card; empty where that was not
-    to be chosen."""
+    """Which classes are their largest connected component alone, and which components are too small, for report and
+    model card; empty where neither was to be."""
     section = metrics.get("postprocessing") or {}
-    chosen = {name: entry for name, entry in section.get(LARGEST, {}).items() if entry["chosen"]}
-    if not section:
+    return [*_largest(section), *_smallest(section)]
+
+
+def _smallest(section: Mapping[str, Any]) -> list[str]:
+    if "min_component" not in section:
         return []
+    return [
+        f"Connected components smaller than {number(section['min_component'])} mm³ (mm² in 2D; voxels or pixels where "
+        "the file states no spacing) are removed from predicted masks."
+    ]
+
+
+def _largest(section: Mapping[str, Any]) -> list[str]:
+    if LARGEST not in section:
+        return []
+    chosen = {name: entry for name, entry in section[LARGEST].items() if entry["chosen"]}
     on = section.get("fitted_on", "validation")
     if not chosen:
         return [
