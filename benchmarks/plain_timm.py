@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="state dict of tf_efficientnet_lite0")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--number", action="store_true", help="the target is a number")
     parser.add_argument("--smear", action="store_true")

@@ -411,3 +411,19 @@ def test_what_is_off_draws_no_number():
     build("image", {"noise": 0.1})(picture, None, one)
     build("image", {"noise": 0.1, "gamma": 0, "elastic": 0, "blur": 0, "low_resolution": 1})(picture, None, two)
     assert torch.equal(one.get_state(), two.get_state())
+
+
+def test_beyond_the_border_an_image_and_its_mask_are_mirrored_where_asked() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(3, 8, 8, generator=generator) + 1
+    mask = (torch.rand(1, 8, 8, generator=generator) > 0.5).to(torch.uint8)
+    block = {"zoom": [0.5, 0.5], "rotation": [30, 30], "p": 1.0}
+    dark, mirrored = (build("image", block | more)(picture, mask, generator) for more in ({}, {"fill": "mirror"}))
+    assert float(dark.input[0, 0, 0]) == float(picture[0].min())
+    # The same turn of a picture that was mirrored beforehand on every side.
+    around = [torch.from_numpy(np.pad(t.numpy(), ((0, 0), (8, 8), (8, 8)), "symmetric")) for t in (picture, mask)]
+    forward = spatial.rotation(2, [30]) @ spatial.zoom(2, 0.5)
+    expected, labels = spatial.warp(*around, forward, crop=(8, 8))
+    torch.testing.assert_close(mirrored.input, expected, rtol=0, atol=1e-5)
+    assert torch.equal(mirrored.mask, labels)
+    assert mirrored.mask.any(1).all()

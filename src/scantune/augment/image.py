@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -42,15 +43,16 @@ class ImageTransform:
         drawn.update(operations)
         forward = randaugment.matrix(operations, size) @ forward
         elastic = draw_elastic(self.settings, generator, drawn, 2)
+        warp = partial(spatial.warp, spacing=self.spacing, fill=self.settings.fill, elastic=elastic)
         x = input
         if self.crop is not None:
-            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, crop=self.crop, elastic=elastic)
+            x, mask = warp(x, mask, forward, crop=self.crop)
         # intensities before the warp, since the black border would change means and histograms; a patch has none
         x = draw_tone(self.settings, randaugment.tone(x, operations), generator, drawn, "sd")
         x = self._draw_colour(x, generator, drawn)
         x = draw_look(self.settings, x, generator, drawn)
         if self.crop is None:
-            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, elastic=elastic)
+            x, mask = warp(x, mask, forward)
         return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
 
     def _draw_colour(self, x: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:

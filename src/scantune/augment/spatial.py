@@ -17,7 +17,7 @@ from torch import Tensor
 
 from scantune.config.augment import ImageAugment, VolumeAugment
 
-Fill = Literal["darkest", "border"]
+Fill = Literal["darkest", "border", "mirror"]
 
 
 def identity(n: int) -> Tensor:
@@ -84,10 +84,11 @@ def warp(
 
     Args:
         input: [C, …space] floating, space being H, W or D, H, W.
-        mask: [M, …space] of any dtype, or None; 0 outside.
+        mask: [M, …space] of any dtype, or None; 0 outside, mirrored where the input is.
         forward: matrix [n + 1, n + 1], see this module.
         spacing: size of a pixel along the spatial axes (any unit), so that rotations are rigid; None is isotropic.
-        fill: of the area outside the input: the darkest value of the channel, or the nearest pixel of the border.
+        fill: of the area outside the input: the darkest value of the channel, the nearest pixel of the border, or the
+            input mirrored at its border.
         crop: shape […space] of the middle part that is returned; None: all of it.
         elastic: displacements [1, n, …points] along the axes W, H[, D], as shares of the size of what is returned, at
             points that are spread evenly over it; linear between them (cubic in 2D). None for none.
@@ -115,7 +116,8 @@ def warp(
     moved = _sample(input, grid, fill)
     if mask is None:
         return moved, None
-    nearest = F.grid_sample(mask[None].float(), grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    outside = "reflection" if fill == "mirror" else "zeros"
+    nearest = F.grid_sample(mask[None].float(), grid, mode="nearest", padding_mode=outside, align_corners=False)
     return moved, nearest[0].to(mask.dtype)
 
 
@@ -169,8 +171,9 @@ def reach(
 
 
 def _sample(input: Tensor, grid: Tensor, fill: Fill) -> Tensor:
-    if fill == "border":
-        return F.grid_sample(input[None], grid.to(input.dtype), padding_mode="border", align_corners=False)[0]
+    if fill != "darkest":
+        outside = {"border": "border", "mirror": "reflection"}[fill]
+        return F.grid_sample(input[None], grid.to(input.dtype), padding_mode=outside, align_corners=False)[0]
     darkest = input.amin(dim=tuple(range(1, input.ndim)), keepdim=True)
     lifted = (input - darkest)[None]
     return F.grid_sample(lifted, grid.to(input.dtype), padding_mode="zeros", align_corners=False)[0] + darkest

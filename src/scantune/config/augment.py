@@ -127,6 +127,9 @@ class ImageAugment(Block):
     """Share of width and of height, drawn for each."""
     zoom: Factor = (1.0, 1.0)
     """Factor of enlargement."""
+    fill: Literal["darkest", "mirror"] = "darkest"
+    """What lies beyond the border where an image is turned, moved or made smaller: its darkest value, or the image
+    mirrored, so that a smear or section has no black frame that no other image has."""
     brightness: Factor = (1.0, 1.0)
     """Factor on the distance from black."""
     contrast: Factor = (1.0, 1.0)
