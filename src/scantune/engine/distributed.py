@@ -151,22 +151,28 @@ def suited_precision(fabric: Fabric, network: nn.Module) -> Iterator[None]:
     """Float32 within the context where ``auto`` chose bf16 on a CPU and the network has depthwise convolutions.
 
     With oneDNN's bf16 a step takes 1.3 to 1.8 times as long as in float32 (EfficientNet-Lite0, ConvNeXt, MobileNetV3;
-    a ResNet-18 0.7 times). The rule depends on the network alone, so that each
-    process, fold and resumed training follows it alike.
+    a ResNet-18 0.7 times). The rule depends on the network alone, so that each process, fold and resumed training
+    follows it alike. The precision is logged where it is not plain float32.
     """
-    if fabric not in _AUTOMATIC or not is_bf16_on_cpu(fabric) or not any(map(_is_depthwise, network.modules())):
+    chosen = fabric.strategy.precision
+    slower = fabric in _AUTOMATIC and is_bf16_on_cpu(fabric) and any(map(_is_depthwise, network.modules()))
+    if not slower:
+        _log_precision(fabric, str(chosen.precision))
         yield
         return
     from lightning_fabric.plugins.precision import Precision
 
-    chosen = fabric.strategy.precision
-    if fabric.is_global_zero:
-        log.info("precision 32: bf16 takes longer than float32 for depthwise convolutions on a CPU")
+    _log_precision(fabric, "32: on a CPU bf16 takes longer for the depthwise convolutions of this network")
     fabric.strategy.precision = Precision()
     try:
         yield
     finally:
         fabric.strategy.precision = chosen
+
+
+def _log_precision(fabric: Fabric, text: str) -> None:
+    if fabric.is_global_zero and text != PRECISIONS["32"]:
+        log.info("precision %s", text)
 
 
 def _is_depthwise(module: nn.Module) -> bool:

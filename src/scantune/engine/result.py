@@ -72,7 +72,8 @@ def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitRes
         )
     restores_best = training.early_stopping is None or training.early_stopping.settings.restore_best_weights
     rows = training.history.epochs()
-    last = {name: tensor.cpu() for name, tensor in training.served_weights().items()}
+    # a copy on the CPU too: the best weights are loaded into these tensors
+    last = {name: tensor.to("cpu", copy=True) for name, tensor in training.served_weights().items()}
     training.raw.load_state_dict(last)
     checkpoint = training.checkpoints.load(best.epoch) if best and training.fabric.is_global_zero else None
     best_weights = distributed.broadcast_object(training.fabric, checkpoint)
