@@ -2,7 +2,8 @@
 
 ``python -m benchmarks real --data FOLDER`` compares the DICOM files of a folder with dcm2niix.
 ``text --data FOLDER`` counts how often text in pictures is found, and seen where none is. ``kills --count 200`` kills
-stages at random moments, ``soak --minutes 30`` asks a served model by many clients.
+stages at random moments, ``soak --minutes 30`` asks a served model by many clients. ``vessels --data FOLDER`` trains on
+DRIVE beside plain MONAI, ``hippocampus --data FOLDER`` on the Decathlon's fourth task beside nnU-Net.
 
 A benchmark measures scantune and a peer in turn, in one run, on data it makes, and prints the ratio. Absolute times
 depend on the machine; ratios are what to quote.
@@ -29,7 +30,7 @@ NAMES = (
 
 
 #: Asked for by name alone: they need a GPU, data of one's own, or half an hour.
-BY_NAME = ("beside", "defaults", "gpu", "real", "text", "kills", "soak")
+BY_NAME = ("beside", "defaults", "gpu", "real", "text", "kills", "soak", "vessels", "hippocampus")
 
 
 def main() -> int:

@@ -12,52 +12,15 @@ epoch by epoch: while one trains, the other waits for its turn and uses no proce
 from __future__ import annotations
 
 import csv
-import json
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks import training
+from benchmarks.other import Other
 
 SIZE, BATCH, SAMPLES, EPOCHS = 48, 4, 24, 5
-
-
-class _Other:
-    """GaNDLF in its process: an epoch whenever asked."""
-
-    def __init__(self, python: str, folder: Path) -> None:
-        script = Path(__file__).with_name("gandlf_side.py")
-        command = [python, str(script), str(folder), str(SIZE), str(BATCH)]
-        hidden = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        self.log = (folder / "gandlf.log").open("w")
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=hidden
-        )
-        self.facts = self._answer()
-
-    def _answer(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            self.log.flush()
-            raise SystemExit(f"GaNDLF ended: {Path(self.log.name).read_text()[-2000:]}")
-        return json.loads(line)
-
-    def epoch(self) -> tuple[float, float]:
-        """Seconds on the wall, and of the processor."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        wall, used = self._answer()
-        return wall, used
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-        self.log.close()
 
 
 def _hand_over(folder: Path, raw: list[Path], targets: Any, network: Any) -> None:
@@ -96,7 +59,7 @@ def main() -> dict[str, float]:
         targets = (targets > targets.median()).long()  # its losses of one number fail in batches of several
         network = training.make_network("volume", "resnet10_3d", 1, outputs=2)
         _hand_over(folder, raw, targets, network)
-        other = _Other(python, folder)
+        other = Other("GaNDLF", python, "gandlf_side.py", folder, folder, SIZE, BATCH)
         ours = _our_first_loss(network, cached, targets)
         assert abs(ours - other.facts["loss"]) < 1e-4 * max(1, abs(ours)), f"the losses differ: {ours}, {other.facts}"
         with training.epochs_of(network, cached, targets, BATCH, "cross_entropy") as sides:

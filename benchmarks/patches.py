@@ -1,13 +1,20 @@
-"""Sliding windows against MONAI's inferer, and an epoch of patches against MONAI's loader, on the same networks."""
+"""Sliding windows beside MONAI's inferer, and epochs of patches beside MONAI's and nnU-Net's loaders, on the same nets.
+
+nnU-Net is measured where ``SCANTUNE_NNUNET_PYTHON`` names an interpreter that has it (``benchmarks/hippocampus.py``).
+"""
 
 from __future__ import annotations
 
+import os
+import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.other import Other
 from benchmarks.timing import in_turn, one_thread, report
+from benchmarks.training import timed
 
 EDGE, WINDOW, SAMPLES, PER_SAMPLE, BATCH = 144, 48, 4, 4, 2
 GOAL = 1.3
@@ -74,6 +81,7 @@ def epoch() -> None:
             mask[:, 40:60, 30:70, 50:90] = 1
             paths.append(Path(folder) / f"{number}.safetensors")
             save_file({"input": image.half(), "mask": mask}, paths[-1])
+            np.savez(paths[-1].with_suffix(".npz"), image=image.numpy(), mask=mask.numpy())
             cached.append({"input": image, "mask": mask})
         change = build("volume", {"rotation": 15, "flip_left_right": 0.5, "p": 0.5}, crop=size)
         patches = Patches(size, PER_SAMPLE, 1 / 3, change.around)  # type: ignore[attr-defined]
@@ -108,6 +116,24 @@ def epoch() -> None:
         report("patches alone", in_turn({"scantune": ours, "MONAI": monai}, repeats=3), "scantune", {"MONAI": GOAL})
         both: dict[str, Callable[[], object]] = {"scantune": lambda: ours(train), "MONAI": lambda: monai(train)}
         report("an epoch of a small U-Net", in_turn(both, repeats=3), "scantune", {"MONAI": GOAL})
+        beside_nnunet(Path(folder), ours, lambda: ours(train))
+
+
+def beside_nnunet(folder: Path, patches: Callable[[], object], train: Callable[[], object]) -> None:
+    """Both epochs in turn with those of nnU-Net, in a process of its own."""
+    python = os.environ.get("SCANTUNE_NNUNET_PYTHON", "")
+    if not python:
+        print("  nnU-Net: not measured (SCANTUNE_NNUNET_PYTHON names no interpreter that has it)")
+        return
+    arguments = (folder, WINDOW, SAMPLES * PER_SAMPLE, BATCH)
+    other = Other("nnU-Net", python, "nnunet_patches_side.py", folder, *arguments)
+    for kind, call in {"patches": patches, "train": train}.items():
+        rounds = [{"scantune": timed(call), "nnU-Net": other.epoch(kind)} for _ in range(4)][1:]
+        walls = [round_["nnU-Net"][0] / round_["scantune"][0] for round_ in rounds]
+        used = [round_["nnU-Net"][1] / round_["scantune"][1] for round_ in rounds]
+        wall, processor = statistics.median(walls), statistics.median(used)
+        print(f"  {kind}: nnU-Net / scantune {wall:.2f}, processor {processor:.2f}   goal ≥ {GOAL:g}")
+    other.close()
 
 
 if __name__ == "__main__":

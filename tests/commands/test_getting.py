@@ -148,6 +148,17 @@ def test_files_that_are_here_are_neither_moved_nor_changed(project):
     assert params.datasets[NAME].root == str(source / "Task04_Hippocampus")
 
 
+def test_blocks_go_into_the_params_yaml_of_this_repository(project):
+    shipped = Path(__file__).parents[2] / "params.yaml"
+    (project / "params.yaml").write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    decathlon(project / "here")
+    result = CliRunner().invoke(app, ["get", NAME, "--from", str(project / "here"), "--accept-licence"])
+    assert result.exit_code == 0, result.output
+    params = load(project / "params.yaml")
+    assert {NAME, "digits"} <= params.datasets.keys()
+    assert params.datasets["digits"].split.on == ["label"]
+
+
 def test_the_list_has_every_data_set():
     done = CliRunner().invoke(app, ["get"])
     assert done.exit_code == 0

@@ -24,9 +24,8 @@ def insert(lines: Mapping[str, list[str]], notes: Sequence[str], blocks: Mapping
     Raises:
         ScantuneError: there is no params.yaml, or it has blocks of these names.
     """
-    import yaml
-
     from scantune.config.load import parse
+    from scantune.config.reading import read_text
     from scantune.files import write_text
     from scantune.proposal import text
 
@@ -37,16 +36,16 @@ def insert(lines: Mapping[str, list[str]], notes: Sequence[str], blocks: Mapping
     if both:
         raise ScantuneError(f"params.yaml has {', '.join(both)} already: choose another --name, or remove them")
     after = text.inserted(before, dict(lines), notes)
-    parse(yaml.safe_load(after), "params.yaml with the blocks")
+    parse(read_text(after), "params.yaml with the blocks")
     write_text(PARAMS, after)
     typer.echo(f"params.yaml: {sum(map(len, blocks.values()))} blocks inserted")
 
 
 def named_already(params: str, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Blocks whose names the text of params.yaml has already, as ``group.name``."""
-    import yaml
+    from scantune.config.reading import read_text
 
-    present = yaml.safe_load(params) or {}
+    present = read_text(params)
     return [
         f"{group}.{name}" for group, entries in blocks.items() for name in entries if name in (present.get(group) or {})
     ]
