@@ -53,6 +53,22 @@ def test_padded_numbers_lead_to_images_and_not_to_masks_and_the_tables_name_to_t
     assert Path("params.yaml").read_text().startswith("# mine\nquick: []\n")
 
 
+def test_masks_of_loops_are_no_segmentation(home, capsys):
+    """No network segments loops: what init writes would be refused."""
+    Path("raw/echo").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for n in range(6):
+        io.write_video(f"raw/echo/{n}.avi", rng.integers(0, 255, (4, 32, 32), np.uint8))
+        picture(f"raw/echo/{n}_seg.png", n, shape=(32, 32))
+    rows = [f"{n}.avi,{n}_seg.png" for n in range(6)]
+    Path("raw/echo/t.csv").write_text("\n".join(["file,mask", *rows]) + "\n")
+    params = added("raw/echo")
+    assert not params.experiments
+    (dataset,) = params.datasets.values()
+    assert dataset.masks
+    assert "segmentation is of images and volumes" in capsys.readouterr().out
+
+
 def test_a_class_of_few_subjects_is_excluded_and_said(home):
     for n in range(80):
         picture(f"raw/a/{n}.png", n)

@@ -25,12 +25,14 @@ def find_learning_rate(
     from scantune.engine import launch
     from scantune.pipeline.monitoring import rates
     from scantune.pipeline.naming import files_named
+    from scantune.pipeline.project import block_of
     from scantune.pipeline.train import stage as recipe
     from scantune.tracking import open_run, own_folder
     from scantune.tracking.parent import adopted
 
     params = project.settings()
-    plan = recipe.plan_of(params, experiment)
+    with files_named(params, block_of(params, experiment).dataset):
+        plan = recipe.plan_of(params, experiment)
     settings = plan.block.train
     fabric = launch(device=settings.device, devices=1, precision=settings.precision)
     folder = own_folder() / "learning_rate" / experiment

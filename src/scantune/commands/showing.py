@@ -27,6 +27,8 @@ def show(
 ) -> None:
     """Show an experiment before training: a sheet of prepared samples with their targets or masks, and the network."""
     from scantune.pipeline.data.datasets import encode
+    from scantune.pipeline.naming import files_named
+    from scantune.pipeline.project import block_of
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
     from scantune.pipeline.train.training import new_network
@@ -35,25 +37,26 @@ def show(
     params = project.settings()
     for line in preset_lines(experiment):
         typer.echo(line)
-    plan = recipe.plan_of(params, experiment)
-    sheet = _sheet(plan, n, out or own_folder() / "show" / experiment)
-    first = next(networks.members_of(plan))
-    network = networks.start_of(plan, "weights", first.seed) if _is_trained(plan) else None
-    if network is None:
-        network = new_network(plan, first.seed, encode(first.train, plan.task), first.train)
-    shape = " × ".join(map(str, plan.shape))
-    typer.echo(
-        f"{experiment}: {plan.block.model.backbone} on {plan.input.modality} tensors of {shape} (channels first)"
-    )
-    report = network.backbone.load_report
-    typer.echo(f"starting weights: {report or _start(plan)}")
-    for line in architecture(network, plan.shape, depth):
-        typer.echo(line)
-    typer.echo(f"sheet of images: {sheet}")
-    if measure:
-        from scantune.pipeline.train.measuring import measure as measured
+    with files_named(params, block_of(params, experiment).dataset):
+        plan = recipe.plan_of(params, experiment)
+        sheet = _sheet(plan, n, out or own_folder() / "show" / experiment)
+        first = next(networks.members_of(plan))
+        network = networks.start_of(plan, "weights", first.seed) if _is_trained(plan) else None
+        if network is None:
+            network = new_network(plan, first.seed, encode(first.train, plan.task), first.train)
+        shape = " × ".join(map(str, plan.shape))
+        typer.echo(
+            f"{experiment}: {plan.block.model.backbone} on {plan.input.modality} tensors of {shape} (channels first)"
+        )
+        report = network.backbone.load_report
+        typer.echo(f"starting weights: {report or _start(plan)}")
+        for line in architecture(network, plan.shape, depth):
+            typer.echo(line)
+        typer.echo(f"sheet of images: {sheet}")
+        if measure:
+            from scantune.pipeline.train.measuring import measure as measured
 
-        typer.echo(f"training: {measured(plan, network, first.train, first.validation)}")
+            typer.echo(f"training: {measured(plan, network, first.train, first.validation)}")
 
 
 def preset_lines(experiment: str) -> list[str]:

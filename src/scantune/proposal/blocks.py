@@ -118,8 +118,14 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
         source = source.rewritten({known.subject: cells})
     if known:
         source = _without_repeated(source, known)
-    dense = bool(known and "masks" in known.dataset)
     files = survey(source.root, source.files)
+    masked = bool(known and "masks" in known.dataset)
+    dense = masked and files.kind != "video"
+    if masked and not dense:
+        source.notes.append(
+            "the masks are of loops, and a segmentation is of images and volumes: no experiment is proposed; "
+            "--target names a column to predict"
+        )
     samples = _training(source)
     name = source.name
     dataset, reasons = _dataset(source, known)
@@ -137,7 +143,7 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
     for key, block in _watched(name, dataset).items():
         proposed.add("watched", key, block, {})
     proposed.add("inputs", name, input_block.block, input_block.reasons)
-    if not known:
+    if not known or (masked and not dense):
         return
     model = settings.model_of(files, dense=dense, samples=samples)
     if known.model and not dense:
