@@ -94,10 +94,11 @@ def scantune(data: Path, fold: int, minutes: float, home: Path, epochs: int) -> 
     project = budget.project(folder, params)
     for name in ("index", "preprocess", "split"):
         budget.stage(project, name, NAME)
-    fitted = home / "epochs" / f"{minutes:g}.json"
-    known = budget.kept(fitted) or {"epochs": epochs or budget.epochs_within(minutes, project, params, NAME)}
-    budget.keep(fitted, known)
-    epochs = known["epochs"]
+    if not epochs:
+        fitted = home / "epochs" / f"{minutes:g}.json"
+        known = budget.kept(fitted) or {"epochs": budget.epochs_within(minutes, project, params, NAME)}
+        budget.keep(fitted, known)
+        epochs = known["epochs"]
     used = budget.train(project, params, NAME, epochs=epochs)
     masks = project / "outputs" / NAME / "evaluate" / "masks"
     return {"epochs": epochs, "processor_minutes": used, "dice": scores(data, fold, masks)}
@@ -145,9 +146,7 @@ def table(home: Path) -> None:
     """Mean Dice by class of what is there: fold by fold, all subjects, and against scantune on the same subjects."""
     results = {path.stem: budget.kept(path) for path in sorted(home.glob("*.json"))}
     kinds = sorted({name.rsplit("_", 1)[0] for name in results})
-    print(
-        "| | folds | steps | processor minutes a fold | anterior | posterior |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    print("| | fold | length | processor minutes | anterior | posterior |\n| --- | --- | --- | --- | --- | --- |")
     joined: dict[str, dict[str, dict[str, float]]] = {}
     for kind in kinds:
         folds = {name[-1]: result for name, result in results.items() if name.rsplit("_", 1)[0] == kind and result}
@@ -169,7 +168,9 @@ def table(home: Path) -> None:
 
 
 def _length(result: dict[str, Any]) -> str:
-    return f"{result['epochs']} epochs" if "epochs" in result else f"{result['steps']} of {result['batch']}"
+    if "epochs" in result:
+        return f"{result['epochs']} epochs"
+    return f"{result['steps']} steps of {result['batch']} patches"
 
 
 def main() -> None:
@@ -182,6 +183,8 @@ def main() -> None:
     parser.add_argument("--nnunet", action="store_true", help="nnU-Net in place of scantune")
     parser.add_argument("--batch", type=int, default=0, help="of nnU-Net, in place of the one that it plans")
     options = parser.parse_args()
+    if options.nnunet and "SCANTUNE_NNUNET_PYTHON" not in os.environ:
+        parser.error("SCANTUNE_NNUNET_PYTHON names no interpreter that has nnU-Net")
     data, home = options.data.resolve(), options.home.resolve()
     kind = "scantune" if not options.nnunet else f"nnunet-{options.batch or 'plan'}"
     for fold in options.folds:
