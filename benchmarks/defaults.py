@@ -32,28 +32,31 @@ ROOT = Path(__file__).parents[1]
 FILM = {"preset": "radiograph"}
 SMEAR = {"preset": "microscopy"}
 FRAMES = {"preset": "ultrasound", "folds": 5}
-COLOUR = ("hue", "saturation", "stain")
-WITHOUT_COLOUR = {k: v for k, v in PRESETS["microscopy"]["train"]["augment"].items() if k not in COLOUR}
+#: The preset's changes, and more of colour and size.
+STRONG = PRESETS["microscopy"]["train"]["augment"] | {"hue": 60, "saturation": 0.8, "stain": 0.3, "zoom": [0.55, 1.3]}
 
 #: Set of data → variant → settings by dotted key that differ from those of the set.
 STUDY: dict[str, dict[str, dict[str, Any]]] = {
     "pneumonia": {
         "base": {},
-        "random weights": {"model.weights": None, "train.freezing": "none"},
+        "random weights": {"model.weights": None},
         "no augmentation": {"train.augment": {}},
-        "all layers at one rate": {"train.freezing": "none"},
-        "head alone": {"train.freezing": "backbone"},
-        "learning rate 3e-4": {"train.learning_rate": 3e-4},
+        "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3},
+        "head alone": {"train.freezing": "backbone", "train.learning_rate": 5e-3},
+        "learning rate 2e-4": {"train.learning_rate": 2e-4},
         "224 pixels": {"input.shape": [224, 224]},
     },
-    "age": {"base": {}, "224 pixels": {"input.shape": [224, 224]}},
+    "age": {"base": {}, "128 pixels": {"input.shape": [128, 128]}},
     "cells": {
         "base": {},
-        "no colour": {"train.augment": WITHOUT_COLOUR},
+        "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3},
+        "head alone": {"train.freezing": "backbone", "train.learning_rate": 5e-3},
+        "strong colours": {"train.augment": STRONG},
+        "by channel": {"input.intensity": {"name": "percentile", "per_channel": True}},
         "usual augmentation": {"train.augment": "default"},
-        "random weights": {"model.weights": None, "train.freezing": "none"},
+        "random weights": {"model.weights": None},
     },
-    "ultrasound": {"base": {}, "head alone": {"train.freezing": "backbone"}},
+    "ultrasound": {"base": {}, "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3}},
 }
 
 
@@ -116,13 +119,13 @@ def blocks(name: str, data: Path, home: Path) -> dict[str, Any]:
     """Datasets, inputs, one experiment and validation at another laboratory, of a set of data."""
     classes = {"name": "classification"}
     film = {"modality": "image", "shape": [128, 128], "intensity": "scale"}
-    cell = {"modality": "image", "shape": [96, 96], "channels": 3, "intensity": "scale"}
+    cell = {"modality": "image", "shape": [128, 128], "channels": 3, "intensity": "scale"}
     loop = {"modality": "video", "shape": [112, 112], "frames": 6, "period": 8, "resize": "crop", "intensity": "scale"}
     numbers = {"name": "regression", "target": "age", "range": [0, 100]}
-    films = {**FILM, "loss": "huber", "monitor": "val_mae"}
+    films = {**FILM, "loss": "huber", "monitor": "val_mae", "epochs": 16}
     table: dict[str, Any] = {
         "pneumonia": ([_films(data, "pneumonia")], film, {**classes, "target": "pneumonia"}, FILM),
-        "age": ([_films(data, "age")], film, numbers, films),
+        "age": ([_films(data, "age")], {**film, "shape": [224, 224]}, numbers, films),
         "cells": (
             [_cells(data, 1, "class label"), _cells(data, 2, "class")], cell, {**classes, "target": "kind"}, SMEAR
         ),

@@ -149,6 +149,6 @@ def test_presets_of_a_modality_start_from_imagenet_weights(preset: str) -> None:
     train = completed({"preset": preset, "epochs": 3})
     assert completed_model(train, {}) == {"backbone": "tf_efficientnet_lite0", "weights": "imagenet"}
     block = TrainConfig.model_validate(train)
-    assert (block.epochs, block.freezing.head_epochs, block.scheduler.name) == (3, 1, "onecycle")
+    assert (block.epochs, block.learning_rate, block.scheduler.name) == (3, 5e-4, "onecycle")
     modality = "video" if preset == "ultrasound" else "image"
     assert augment_config(modality, block.augment).rotation[1] >= 10
