@@ -19,14 +19,13 @@ TUNING: dict[str, Any] = {
     "scheduler": "onecycle",
     "channels_last": True,
 }
-#: Changes of an image that every modality of pictures and loops bears.
-MILD: dict[str, Any] = {"rotation": 10, "translation": 0.08, "zoom": 0.12, "brightness": 0.15, "contrast": 0.15}
+_MILD: dict[str, Any] = {"rotation": 10, "translation": 0.08, "zoom": 0.12, "brightness": 0.15, "contrast": 0.15}
 
 #: Preset → ``model:`` and ``train:`` as they would be written. The loss that is not stated is the task's own.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "radiograph": {
         "model": _WEIGHTS,
-        "train": {**TUNING, "epochs": 10, "augment": {**MILD, "flip_left_right": 0.5}},
+        "train": {**TUNING, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
     },
     # Cells lie in any direction; stronger changes of colour and size lost more at home than they won elsewhere.
     "microscopy": {
@@ -35,7 +34,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             **TUNING,
             "epochs": 20,
             "augment": {
-                **MILD,
+                **_MILD,
                 "fill": "mirror",
                 "rotation": 180,
                 "flip_left_right": 0.5,
@@ -47,7 +46,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "ultrasound": {
         "model": _WEIGHTS,
-        "train": {**TUNING, "batch_size": 8, "epochs": 10, "augment": {**MILD, "flip_left_right": 0.5}},
+        "train": {**TUNING, "batch_size": 8, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
     },
     "loes": {
         "model": {"backbone": "resnet50_3d", "pretrained": True},

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune import io
-from scantune.config.presets import MILD, TUNING
+from scantune.config.presets import TUNING
 from scantune.proposal.listing import spread
 from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
@@ -266,8 +266,10 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     proposal.add("epochs", epochs, f"about {epochs * steps} steps for {samples} training samples")
     proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
     if tuned:
-        return _tuning(proposal, block)
-    proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
+        proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
+        proposal.add("early_stopping", False, "the last epochs, at low rates, are the best; the best one is kept")
+    else:
+        proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
     proposal.add("scheduler", "onecycle", "rises, then falls to 0 at the last epoch")
     proposal.add(
         "augment",
@@ -277,22 +279,6 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     if dense:
         proposal.add("loss", "default", "Dice and cross-entropy")
         proposal.add("monitor", "val_dice", "the metric that the best epoch is chosen by")
-    return proposal
-
-
-def _tuning(proposal: Proposal, block: Mapping[str, Any]) -> Proposal:
-    """What follows from published weights: the values that the presets of a modality share."""
-    proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
-    proposal.add("scheduler", TUNING["scheduler"], "rises, then falls to 0 at the last epoch")
-    proposal.add(
-        "freezing", TUNING["freezing"], "the output layer alone first, then all, at lower rates towards the input"
-    )
-    proposal.add("early_stopping", False, "the last epochs, at low rates, are the best; the best one is kept")
-    if block["modality"] == "volume":
-        proposal.add("augment", "default", "the usual set for volumes")
-        return proposal
-    proposal.add("channels_last", True, "faster, with equal results")
-    proposal.add("augment", {**MILD, "flip_left_right": 0.5}, "mild; without mirror images where the side matters")
     return proposal
 
 
