@@ -216,6 +216,20 @@ def test_a_region_and_readers_masks_belong_to_masks_of_images_and_volumes():
         parse(params)
 
 
+def test_a_pretrained_encoder_under_a_decoder_has_the_weights():
+    """``timm_unet`` has none of its own."""
+    params = masks()
+    model = params["experiments"]["knees"]["model"] = {"backbone": "timm_unet", "weights": "imagenet"}
+    parse(params)
+    model["options"] = {"encoder": "resnet18"}
+    parse(params)
+    model["weights"] = "chexnet"
+    with pytest.raises(
+        ConfigError, match=r"model\.weights: there are no 'chexnet' weights for the backbone 'resnet18'"
+    ):
+        parse(params)
+
+
 def test_loops_are_not_segmented():
     """Their masks would be written nowhere, and a network of 2 or 3 axes of space fails at its first step."""
     params = masks()

@@ -85,7 +85,7 @@ def _declare_losses(task: str) -> None:
 def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     from scantune.models import catalogue as backbones
     from scantune.models import own_weights
-    from scantune.models.names import weights_fault
+    from scantune.models.names import weights_fault, with_weights
 
     table = block.task.backbones(modality)
     fault = backbones.fault(block.model.backbone, table)
@@ -95,6 +95,7 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     if wrong is not None:
         yield f"{key}.model.options: {wrong}"
     if fault is None and block.model.source is not None:
-        fault = weights_fault(block.model.source, block.model.backbone, table) or own_weights.fault(block.model)
+        carrier = with_weights(block.model.backbone, table, block.model.options)
+        fault = weights_fault(block.model.source, *carrier) or own_weights.fault(block.model)
         if fault is not None:
             yield f"{key}.model.weights: {fault}"

@@ -7,7 +7,10 @@ import functools
 import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+#: Network of timm under ``timm_unet`` where none is named.
+ENCODER = "tf_efficientnet_lite0"
 #: Short names, and names of published weights for their architecture.
 ALIASES = {
     "resnet": "resnet50",
@@ -76,6 +79,17 @@ def weights_for(backbone: str, table: str) -> list[str]:
     if table in ("image", "video") and in_timm(backbone) and _listed()[1].get(_bare(backbone), True):
         names.append("imagenet")
     return sorted(names)
+
+
+def with_weights(backbone: str, table: str, options: Mapping[str, Any]) -> tuple[str, str]:
+    """The backbone that published weights are of, and its table: of ``timm_unet`` the encoder, else the backbone.
+
+    Args:
+        backbone: as the block has it.
+        table: of the backbone, see :func:`weights_for`.
+        options: the block's own.
+    """
+    return (str(options.get("encoder", ENCODER)), "image") if backbone == "timm_unet" else (backbone, table)
 
 
 def weights_fault(weights: str, backbone: str, table: str) -> str | None:

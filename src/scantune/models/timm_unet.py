@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from scantune.models.backbone import Normalization, Parts
-from scantune.models.images import ALIASES
+from scantune.models.names import ALIASES, ENCODER
 from scantune.models.nnunet import ConvNorm, Decoder, decoder_blocks
 from scantune.records import ScantuneError
 
@@ -32,7 +32,7 @@ def timm_unet(
     in_channels: int,
     out_channels: int,
     *,
-    encoder: str = "tf_efficientnet_lite0",
+    encoder: str = ENCODER,
     width: int = 16,
     deep_supervision: bool = False,
     **options: Any,
