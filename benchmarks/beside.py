@@ -11,7 +11,6 @@ import argparse
 import csv
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,9 +56,7 @@ def plain_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
     folder = home / name / "timm" / f"seed_{seed}"
     options = ["--weights", weights, "--size", size, "--epochs", epochs, "--seed", seed, *SETS[name][2]]
     script = Path(__file__).with_name("plain_timm.py")
-    before = defaults.processor_seconds()
-    subprocess.run([sys.executable, *map(str, [script, rows, folder, *options])], check=True)
-    return {"processor_minutes": (defaults.processor_seconds() - before) / 60}
+    return {"processor_minutes": defaults.timed([sys.executable, *map(str, [script, rows, folder, *options])])}
 
 
 def _rows(params: dict[str, Any], project: Path) -> Iterator[dict[str, str]]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from benchmarks.defaults import processor_seconds, project_at
+from benchmarks.defaults import project_at, run_stage
 
 #: Groups that params.yaml must have; the benchmarks need none of them.
 _EMPTY: dict[str, Any] = {name: {} for name in ("derived", "external", "ensembles", "ensemble_members")}
@@ -35,20 +31,6 @@ def write(project: Path, params: dict[str, Any]) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def stage(project: Path, name: str, key: str) -> float:
-    """Run a stage on one thread; returns its processor minutes, those of its own processes included."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    env = {**os.environ, **threads, "SCANTUNE_MLFLOW": "off", "PYTHONPATH": str(project / "src")}
-    return timed([sys.executable, f"stages/{name}.py", key], env, project)
-
-
-def timed(command: Sequence[str], env: dict[str, str], folder: Path) -> float:
-    """Processor minutes of a command and all processes that it waited for."""
-    before = processor_seconds()
-    subprocess.run(command, cwd=folder, env=env, check=True)
-    return (processor_seconds() - before) / 60
-
-
 def epochs_within(minutes: float, project: Path, params: dict[str, Any], name: str) -> int:
     """Epochs of an experiment whose train stage takes so many processor minutes, by two short trainings."""
     few, more = (_trained(project, params, name, {"epochs": epochs}) for epochs in _TRIALS)
@@ -64,13 +46,13 @@ def _trained(project: Path, params: dict[str, Any], name: str, train: dict[str, 
     write(project, {**params, "experiments": {name: {**experiment, "train": {**experiment["train"], **train}}}})
     shutil.rmtree(project / "outputs", ignore_errors=True)
     shutil.rmtree(project / ".scantune" / "state", ignore_errors=True)
-    return stage(project, "train", name)
+    return run_stage(project, "train", name)
 
 
 def train(project: Path, params: dict[str, Any], name: str, **train: Any) -> float:
     """Train and evaluate an experiment with other keys of ``train``; returns processor minutes of the training."""
     minutes = _trained(project, params, name, train)
-    stage(project, "evaluate", name)
+    run_stage(project, "evaluate", name)
     return minutes
 
 

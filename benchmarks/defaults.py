@@ -19,8 +19,7 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,26 +168,33 @@ def train(params: dict[str, Any], name: str, project: Path) -> dict[str, Any]:
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     for dataset in params["datasets"]:
         for stage in ("index", "preprocess", "split"):
-            _stage(project, stage, dataset)
+            run_stage(project, stage, dataset)
     shutil.rmtree(project / "outputs", ignore_errors=True)
-    before, started = processor_seconds(), time.perf_counter()
-    _stage(project, "train", name)
-    cost = {"processor_minutes": (processor_seconds() - before) / 60, "minutes": (time.perf_counter() - started) / 60}
-    _stage(project, "evaluate", name)
-    results = {"metrics": _metrics(project / "outputs" / name / "evaluate" / "metrics.json"), **cost}
+    minutes = run_stage(project, "train", name)
+    run_stage(project, "evaluate", name)
+    metrics = _metrics(project / "outputs" / name / "evaluate" / "metrics.json")
+    results: dict[str, Any] = {"metrics": metrics, "processor_minutes": minutes}
     for key in params["external"]:
-        _stage(project, "external", key)
+        run_stage(project, "external", key)
         results["other"] = _metrics(project / "outputs" / "external" / key / "metrics.json")
     return results
 
 
-def _stage(project: Path, stage: str, key: str) -> None:
-    paths = [str(project / "src"), os.environ.get("PYTHONPATH", "")]
-    env = {**os.environ, "SCANTUNE_MLFLOW": "off", "PYTHONPATH": os.pathsep.join(paths)}
-    subprocess.run([sys.executable, f"stages/{stage}.py", key], cwd=project, env=env, check=True)
+def run_stage(project: Path, name: str, key: str) -> float:
+    """Run a stage on one thread; returns its processor minutes, those of its own processes included."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    env = {**os.environ, **threads, "SCANTUNE_MLFLOW": "off", "PYTHONPATH": str(project / "src")}
+    return timed([sys.executable, f"stages/{name}.py", key], env, project)
 
 
-def processor_seconds() -> float:
+def timed(command: Sequence[str], env: Mapping[str, str] | None = None, folder: Path | None = None) -> float:
+    """Processor minutes of a command and all processes that it waited for."""
+    before = _processor_seconds()
+    subprocess.run(command, cwd=folder, env=env, check=True)
+    return (_processor_seconds() - before) / 60
+
+
+def _processor_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -21,7 +21,7 @@ import nibabel
 import numpy as np
 from sklearn.model_selection import KFold
 
-from benchmarks import budget
+from benchmarks import budget, defaults
 
 LABELS = {1: "anterior", 2: "posterior"}
 NAME, CHOOSING = "hippocampus", 10
@@ -93,7 +93,7 @@ def scantune(data: Path, fold: int, minutes: float, home: Path, epochs: int) -> 
     params = blocks(data, fold, folder)
     project = budget.project(folder, params)
     for name in ("index", "preprocess", "split"):
-        budget.stage(project, name, NAME)
+        defaults.run_stage(project, name, NAME)
     if not epochs:
         fitted = home / "epochs" / f"{minutes:g}.json"
         known = budget.kept(fitted) or {"epochs": budget.epochs_within(minutes, project, params, NAME)}
@@ -122,7 +122,7 @@ def nnunet(data: Path, fold: int, minutes: float, home: Path, batch: int) -> dic
     env |= {f"nnUNet_{name}": str(folder / name) for name in ("raw", "preprocessed")} | {"nnUNet_results": str(out)}
     script = str(Path(__file__).with_name("nnunet_side.py"))
     command = [env["SCANTUNE_NNUNET_PYTHON"], script, str(raw), str(fold), str(minutes), str(batch), str(out)]
-    budget.timed(command, {**env, "OMP_NUM_THREADS": "1", "nnUNet_def_n_proc": "1"}, folder)
+    defaults.timed(command, {**env, "OMP_NUM_THREADS": "1", "nnUNet_def_n_proc": "1"}, folder)
     facts = budget.kept(out / "facts.json")
     assert facts is not None
     return {**facts, "dice": scores(data, fold, out / "masks")}

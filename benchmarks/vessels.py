@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks import budget
+from benchmarks import budget, defaults
 
 NAME = "drive"
 PUBLISHED = "published on the same split: U-Net .814, SA-UNet .826, second observer .788"
@@ -94,7 +94,7 @@ def scantune(data: Path, minutes: float, seed: int, home: Path) -> dict[str, Any
     params, fitted = blocks(data, home), home / "epochs.json"
     project = budget.project(home / f"seed_{seed}", params)
     for name in ("index", "preprocess", "split"):
-        budget.stage(project, name, NAME)
+        defaults.run_stage(project, name, NAME)
     known = budget.kept(fitted) or {}
     if str(minutes) not in known:
         known[str(minutes)] = budget.epochs_within(minutes, project, params, NAME)
@@ -112,7 +112,7 @@ def monai(data: Path, minutes: float, seed: int, home: Path) -> dict[str, Any]:
     table.write_text(json.dumps(files), encoding="utf-8")
     script = str(Path(__file__).with_name("vessels_monai.py"))
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    budget.timed([sys.executable, script, str(table), str(minutes), str(seed), str(out)], env, home)
+    defaults.timed([sys.executable, script, str(table), str(minutes), str(seed), str(out)], env, home)
     facts = budget.kept(out / "facts.json")
     assert facts is not None
     return {**facts, "dice": scores(data, home, out)}

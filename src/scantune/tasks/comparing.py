@@ -244,7 +244,7 @@ def paired_difference(
         )
     ):
         why = sides[0].reason or sides[1].reason
-        return entry | {"difference": _no_difference(why)}
+        return entry | {"difference": no_difference(why)}
     difference = challenger.distributions[name].minus(reference.distributions[name])
     if difference.value == 0 and not np.any(difference.jackknife):
         method = "equal, whichever subject is left out"
@@ -264,7 +264,8 @@ def paired_difference(
     }
 
 
-def _no_difference(reason: str | None) -> dict[str, Any]:
+def no_difference(reason: str | None) -> dict[str, Any]:
+    """The entry of a difference without an interval, and why."""
     return {"value": None, "lower": None, "upper": None, "method": None, "p_value": None, "reason": reason}
 
 

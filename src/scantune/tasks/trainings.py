@@ -21,7 +21,7 @@ from scantune.statistics.distributions import t_quantile, t_two_sided
 from scantune.statistics.estimate import jsonable
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Distribution
-from scantune.tasks.comparing import ComparisonError, sides_of
+from scantune.tasks.comparing import ComparisonError, no_difference, sides_of
 from scantune.tasks.custom import metrics_of
 from scantune.tasks.foreign import load
 from scantune.tasks.plan import Result, carry_out
@@ -128,10 +128,10 @@ def _metric(
     }
     difference = _mean(sides[1]).minus(_mean(sides[0]))
     if not math.isfinite(difference.value):
-        return entry | {"difference": _without("undefined in a training")}
+        return entry | {"difference": no_difference("undefined in a training")}
     by_subject = difference_interval(difference, n_subjects, confidence)
     if by_subject.error is None or by_subject.df is None:
-        return entry | {"difference": _without(by_subject.reason) | {"value": difference.value}}
+        return entry | {"difference": no_difference(by_subject.reason) | {"value": difference.value}}
     parts = [(by_subject.error**2, by_subject.df)]
     parts += [(float(np.var(of_side, ddof=1)) / len(of_side), len(of_side) - 1) for of_side in values]
     variance = sum(part for part, _ in parts)
@@ -159,10 +159,6 @@ def _mean(distributions: Sequence[Distribution]) -> Distribution:
     groups = np.unique(np.concatenate([distribution.groups for distribution in distributions]))
     left = np.mean([distribution.without(groups) for distribution in distributions], axis=0)
     return Distribution(float(np.mean([d.value for d in distributions])), np.empty(0), left, groups)
-
-
-def _without(reason: str | None) -> dict[str, Any]:
-    return {"value": None, "lower": None, "upper": None, "p_value": None, "reason": reason}
 
 
 def lines(comparison: Mapping[str, Any]) -> list[str]:
