@@ -2,7 +2,8 @@
 
 ``python -m benchmarks beside --data FOLDER --seeds 5`` trains each set of :mod:`benchmarks.defaults` by the stages and
 by ``plain_timm.py`` with the same network, weights, image size and epochs, and prints a row for each set: both metrics
-as means over the seeds, and their paired difference. FOLDER is described there. What is there is not trained again.
+as means over the seeds, and their paired difference. ``--folds 5`` trains by cross-validation instead, on the same
+folds of subjects, so that every sample is tested once. FOLDER is described there. What is there is not trained again.
 """
 
 from __future__ import annotations
@@ -44,19 +45,77 @@ def scantune_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any
 def plain_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
     """A training by the plain script, of the samples and split that the stages prepared."""
     params = defaults.blocks(name, data, home)
-    rows, weights = home / f"{name}.csv", home / "lite0.pt"
+    rows = _rows(params, home / "project" / "project")
+    return {"processor_minutes": _plain(name, params, home, list(rows), home / name / "timm" / f"seed_{seed}", seed)}
+
+
+def scantune_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+    """The preset trained on each fold's other folds by the stages; all predictions are out of fold."""
+    project = defaults.project_at(home / "project")
+    params = folded(name, data, home, folds)
+    result = defaults.train(params, name, project)
+    target = home / name / "scantune_folds"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(project / "outputs" / name / "evaluate" / "predictions.csv", target)
+    return {"processor_minutes": result["processor_minutes"] / folds}
+
+
+def plain_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+    """The same folds by the plain script; its checkpoint is chosen on the same subjects as that of the stages."""
+    params, target = folded(name, data, home, folds), home / name / "timm_folds"
+    rows = list(_rows(params, home / "project" / "project"))
+    minutes, merged = 0.0, list[dict[str, str]]()
+    for fold, sides in _fold_sides(home / "project" / "project", name):
+        folder = target / "by_fold" / str(fold)
+        of_fold = [row | {"split": sides[row["sample_id"]]} for row in rows]
+        minutes += _plain(name, params, home, of_fold, folder, params["experiments"][name]["train"].get("seed", 42))
+        with (folder / "predictions.csv").open(encoding="utf-8") as file:
+            merged += csv.DictReader(file)
+    with (target / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(merged[0]))
+        writer.writeheader()
+        writer.writerows(merged)
+    return {"processor_minutes": minutes / folds}
+
+
+def folded(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+    """Blocks of a set with folds instead of a test side."""
+    params = defaults.blocks(name, data, home)
+    params["datasets"] = {name: params["datasets"][name]}
+    params["inputs"], params["external"] = {name: params["inputs"][name]}, {}
+    params["datasets"][name]["split"] |= {"fractions": [1, 0, 0], "folds": folds}
+    params["experiments"][name]["train"]["folds"] = folds
+    return params
+
+
+def _fold_sides(project: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each fold with the side of every sample in it, as the stages have them."""
+    from scantune.pipeline.data.sides import read_sides, split_subjects
+    from scantune.pipeline.train.networks import NESTED
+
+    splits = project / "data" / "splits" / name / "splits.csv"
+    sides = read_sides(project / "data" / "cache" / name, splits, folds=True)
+    for fold in sides.folds:
+        rest, test = sides.fold(fold)
+        train, validation = split_subjects(rest, NESTED, 42)
+        named = {"train": train, "validation": validation, "test": test}
+        yield fold, {sample.sample_id: side for side, samples in named.items() for sample in samples}
+
+
+def _plain(name: str, params: dict[str, Any], home: Path, rows: list[dict[str, str]], folder: Path, seed: int) -> float:
+    """Run the plain script on these rows; its predictions are in the folder. Returns its processor minutes."""
+    table, weights = home / f"{name}.csv", home / "lite0.pt"
     if not weights.exists():
         _write_weights(weights)
-    with rows.open("w", newline="", encoding="utf-8") as file:
+    with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["sample_id", "subject_id", "split", "file", "target"])
         writer.writeheader()
-        writer.writerows(_rows(params, home / "project" / "project"))
+        writer.writerows(rows)
     size = params["inputs"][name]["shape"][0]
     epochs = defaults.epochs_of(params["experiments"][name]["train"])
-    folder = home / name / "timm" / f"seed_{seed}"
     options = ["--weights", weights, "--size", size, "--epochs", epochs, "--seed", seed, *SETS[name][2]]
     script = Path(__file__).with_name("plain_timm.py")
-    return {"processor_minutes": defaults.timed([sys.executable, *map(str, [script, rows, folder, *options])])}
+    return defaults.timed([sys.executable, *map(str, [script, table, folder, *options])])
 
 
 def _rows(params: dict[str, Any], project: Path) -> Iterator[dict[str, str]]:
@@ -96,6 +155,7 @@ def _write_weights(path: Path) -> None:
 
 
 SIDES = {"scantune": scantune_side, "timm": plain_side}
+FOLDED = {"scantune": scantune_folds, "timm": plain_folds}
 
 
 def lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
@@ -120,6 +180,30 @@ def lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
             yield f"| {label} | {metric} | {result['n']} ({result['n_subjects']}) | {means} | {told} | {cost} |"
 
 
+def folded_lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
+    """A row of the table for each set whose folds both sides have."""
+    from scantune.tasks.comparing import compare_files
+    from scantune.tasks.foreign import settings_for
+
+    yield "| data | metric | n (subjects) | scantune | timm | difference (95 % interval), p | minutes a fold |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for name, (metric, task, _) in SETS.items():
+        files = [home / name / f"{side}_folds" / "predictions.csv" for side in ("timm", "scantune")]
+        if not all(file.exists() for file in files):
+            continue
+        result = compare_files(*files, settings_for(task, {}, ()), primary=metric)
+        entry = result["metrics"][metric]
+        d = entry["difference"]
+        told = f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
+        means = " | ".join(_interval(entry[role]) for role in ("challenger", "reference"))
+        cost = " and ".join(f"{minutes.get(f'{name}/{side}_folds', float('nan')):.1f}" for side in SIDES)
+        yield f"| {name} | {metric} | {result['n']} ({result['n_subjects']}) | {means} | {told} | {cost} |"
+
+
+def _interval(estimate: dict[str, Any]) -> str:
+    return f"{estimate['value']:.3f} ({estimate['lower']:.3f} to {estimate['upper']:.3f})"
+
+
 def _kept(folder: Path, other: bool) -> Path:
     """A folder of one predictions.csv a seed: of the test side, or of the other laboratory."""
     chosen = folder.parent / "by_side" / f"{folder.name}{'_other' if other else ''}"
@@ -142,23 +226,27 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("beside"), help="folder of results and prepared samples")
     parser.add_argument("--only", nargs="*", default=list(SETS), help="sets")
     parser.add_argument("--seeds", type=int, default=5, help="number of trainings of each side, from seed 42 on")
+    parser.add_argument("--folds", type=int, default=0, help="cross-validation by this many folds in place of seeds")
     options = parser.parse_args()
     home, data = options.home.absolute(), options.data.absolute()
     home.mkdir(parents=True, exist_ok=True)
     kept = home / "results.json"
+    units = [options.folds] if options.folds else range(42, 42 + options.seeds)
     for name in options.only:
-        for seed in range(42, 42 + options.seeds):
-            for side, train in SIDES.items():
+        for unit in units:
+            for side in SIDES:
                 results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-                key = f"{name}/{side}/{seed}"
+                key = f"{name}/{side}{'_folds' if options.folds else ''}/{unit}"
                 if key not in results:
                     print(f"== {key}", flush=True)
-                    results[key] = train(name, data, home, seed)["processor_minutes"]
+                    train = (FOLDED if options.folds else SIDES)[side]
+                    results[key] = train(name, data, home, unit)["processor_minutes"]
                     kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
     results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     groups = {key.rpartition("/")[0] for key in results}
     of = {group: [value for key, value in results.items() if key.rpartition("/")[0] == group] for group in groups}
-    print("\n".join(lines(home, {group: sum(values) / len(values) for group, values in of.items()})))
+    means = {group: sum(values) / len(values) for group, values in of.items()}
+    print("\n".join((folded_lines if options.folds else lines)(home, means)))
 
 
 if __name__ == "__main__":

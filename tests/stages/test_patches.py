@@ -59,7 +59,7 @@ def params(modality: str, **settings: Any) -> dict[str, Any]:
         "model": {
             "backbone": "plain_unet",
             "normalization": "foreground",
-            "options": {"channels": [4, 4, 4], "deep_supervision": True},
+            "options": {"channels": [4, 4, 4, 4], "deep_supervision": True},  # four stages: one of them is coarser
         },
         "train": {
             "epochs": 4,

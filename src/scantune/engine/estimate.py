@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from scantune.batches import network_inputs
 from scantune.engine import hardware
 from scantune.engine.faults import is_out_of_memory
 from scantune.engine.loading import to_device
 from scantune.engine.pace import duration, seconds_left
-from scantune.engine.step import mixed_batch
+from scantune.engine.step import forward, mixed_batch
 from scantune.engine.training import Training
 
 log = logging.getLogger(__name__)
@@ -95,8 +94,7 @@ def _set_epoch(training: Training, epoch: int) -> None:
 
 def _pass(training: Training, plain_batch: dict[str, torch.Tensor]) -> None:
     """Forward and backward pass, without a step."""
-    batch = mixed_batch(training, plain_batch, 0)
-    output = training.network(*network_inputs(batch))
+    output, batch = forward(training, mixed_batch(training, plain_batch, 0))
     loss = sum(term.total(training.network, batch, output) for term in training.terms.values())
     training.fabric.backward(loss)  # type: ignore[arg-type]
     if training.device.type == "cuda":

@@ -99,7 +99,7 @@ def _backward(
         reseed(*position, i, training.fabric.global_rank)
         last = i == len(batches) - 1
         with training.fabric.no_backward_sync(training.network, enabled=not last):  # type: ignore[arg-type]
-            output, batch = _levels(training.network(*network_inputs(batch)), batch)
+            output, batch = forward(training, batch)
             parts = [term.total(training.network, batch, output) for term in training.terms.values()]
             loss = sum(w * part * shares[k] for k, (w, part) in enumerate(zip(weights, parts)))
             training.fabric.backward(loss)  # type: ignore[arg-type]
@@ -108,8 +108,12 @@ def _backward(
     return totals, outputs
 
 
-def _levels(output: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, Batch]:
-    """The output, and the batch with ``coarser``: outputs at lower resolution of a network with deep supervision."""
+def forward(training: Training, batch: Batch) -> tuple[Tensor, Batch]:
+    """The network's output in training, and the batch that the terms of the loss read.
+
+    That has ``coarser`` beside the rest where the network is supervised at lower resolutions too: its outputs there.
+    """
+    output = training.network(*network_inputs(batch))
     return (output, batch) if isinstance(output, Tensor) else (output[0], {**batch, "coarser": output[1:]})
 
 
