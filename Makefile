@@ -28,7 +28,7 @@ heavy: $(VENV)/.ready          ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
 
 real: $(VENV)/.ready           ## the tests on public data sets below SCANTUNE_REAL_DATA
-	$(BIN)/python -m pytest -m real tests/real
+	$(BIN)/python -m pytest -m "real and not heavy" tests/real
 
 check: $(VENV)/.ready          ## linter, format, types, import contract, schema
 	$(BIN)/ruff check .

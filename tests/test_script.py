@@ -30,6 +30,15 @@ def test_the_first_process_speaks_and_lines_name_their_member(rank, number, line
     assert done.stderr.splitlines() == lines
 
 
+def test_lightning_does_not_announce_a_precision_that_a_training_may_not_take():
+    saying = SAYING.replace(
+        'log.error("no room")', "import lightning_fabric.utilities as l; l.rank_zero.rank_zero_info('AMP')"
+    )
+    environ = {"PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", saying], capture_output=True, text=True, env=environ, check=True)
+    assert done.stderr.splitlines() == ["fold 1 · epoch 1/2", "epoch 1/2"]
+
+
 def test_an_interrupted_training_says_where_it_stopped_and_how_to_resume(monkeypatch, capsys):
     from scantune import script
     from scantune.engine import Interrupted

@@ -75,7 +75,8 @@ def quiet_logging() -> None:
     Of several processes of one training the first alone speaks; the others print errors only.
     """
     logging.basicConfig(level=logging.INFO if is_first_process() else logging.ERROR, format="%(message)s")
-    for noisy in ("alembic", "mlflow", "httpx", "git", "lightning_fabric"):
+    # the import of lightning_fabric sets the level of its own logger again, not that of the module that says things
+    for noisy in ("alembic", "mlflow", "httpx", "git", "lightning_fabric.utilities.rank_zero"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import math
 import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scantune import cohort
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
+from tests.stages.conftest import run_stages
 
 pytestmark = pytest.mark.real
 DATA = os.environ.get("SCANTUNE_REAL_DATA", "")
@@ -30,12 +35,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _written(source: str) -> Proposed:
-    """The proposal, its tables written."""
+def _written(source: str, every: int = 1) -> Proposed:
+    """The proposal, its tables written; of their rows one in ``every``."""
     proposal = propose(_folder(source.partition("/")[0]) / source.partition("/")[2])
     for path, table in proposal.tables.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(table.written())
+        head, *rows = table.written().splitlines(keepends=True)
+        path.write_text("".join([head, *rows[::every]]))
     return proposal
 
 
@@ -62,3 +68,26 @@ def test_blocks_lead_to_every_file(home, source, samples, modality, task):
             "validation",
             "test",
         }
+
+
+@pytest.mark.parametrize(
+    ("source", "every"),
+    [("wbc", 1), ("drive", 5), ("hippocampus", 5), pytest.param("pocus", 1, marks=pytest.mark.heavy)],
+)
+def test_blocks_train_to_a_report(home, source, every):
+    """As written but for the number of epochs and of pictures; of tables that ``init`` wrote, a part of the rows."""
+    blocks = _written(source, every).blocks
+    for block in blocks["experiments"].values():
+        block["train"] |= {"epochs": 1}
+        block["evaluate"] = {"saliency": False, "draws": 200}
+    (home / "params.yaml").write_text(yaml.safe_dump({"tracking": {"enabled": False}, **blocks}))
+    name = next(iter(blocks["experiments"]))
+    run_stages(home, *(f"{stage} {name}" for stage in ("index", "preprocess", "split", "train", "evaluate")))
+    metrics = json.loads((home / "outputs" / name / "evaluate" / "metrics.json").read_text())
+    headline = [metrics["metrics"][key]["value"] for key in metrics["headline"]]
+    assert all(value is not None and math.isfinite(value) for value in headline)
+    assert (home / "outputs" / name / "evaluate" / "report.html").stat().st_size > 10_000
+    with (home / "data" / "splits" / name / "splits.csv").open() as file:
+        test = {row["sample_id"] for row in csv.DictReader(file) if row["split"] == "test"}
+    with (home / "outputs" / name / "evaluate" / "predictions.csv").open() as file:
+        assert test <= {row["sample_id"] for row in csv.DictReader(file)}

@@ -267,7 +267,7 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
     if tuned:
         proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
-        proposal.add("early_stopping", False, "the last epochs, at low rates, are the best; the best one is kept")
+        proposal.add("early_stopping", False, "the rate falls until the last epoch; the best one is kept")
     else:
         proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
     proposal.add("scheduler", "onecycle", "rises, then falls to 0 at the last epoch")
