@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scantune import report
-from scantune.report import Mistake, RunFacts, card
+from scantune.report import Mistake, RunFacts, card, cohort
 from scantune.report.page import html
 from tests.report.conftest import HOSTILE, full
 
@@ -108,6 +108,20 @@ def test_full_facts_of_each_task_make_a_page_of_all_sections(task: str) -> None:
         assert title in page.text
     assert "s004" in page.text
     assert page.tags.count("img") == 5
+
+
+def test_a_target_that_lists_findings_is_counted_by_finding() -> None:
+    cells = {"train": {"Effusion|Mass": 2, "No Finding": 5, "Effusion": 1}, "test": {"Mass|Effusion": 1, "Edema": 3}}
+    audit = {"sides": {side: {"samples": 8, "subjects": 8, "targets": {"labels": n}} for side, n in cells.items()}}
+    (table,) = cohort.parts(RunFacts("x", "films", {}, task={"name": "multilabel", "separator": "|"}, audit=audit))
+    rows = [[cell.text for cell in row] for row in table.rows]
+    assert rows[2:] == [
+        ["labels (target)"],
+        ["No Finding", "5 (62 %)", "0 (0 %)"],
+        ["Effusion", "3 (38 %)", "1 (25 %)"],
+        ["Mass", "2 (25 %)", "1 (25 %)"],
+        ["Edema", "0 (0 %)", "3 (75 %)"],
+    ]
 
 
 def test_nothing_is_fetched_and_nothing_runs(task: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,30 +56,47 @@ def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
     for kind in ("targets", "groups"):
         columns = dict.fromkeys(column for side in names for column in sides[side].get(kind) or {})
         for column in columns:
-            rows += _column(column, [(sides[side].get(kind) or {}).get(column) or {} for side in names], kind)
+            separator = facts.task.get("separator") if kind == "targets" else None
+            rows += _column(
+                column, [(sides[side].get(kind) or {}).get(column) or {} for side in names], kind, separator
+            )
     notes = ["Numbers of samples with percentages of the partition, or mean ± standard deviation (range)."]
     if not facts.flow.get("subjects_known", True):
         notes.append("No subject identifiers: each sample counts as a subject.")
     return Table(["", *names], rows, "Cohort by partition", notes)
 
 
-def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list[Cell]]:
-    """Rows of one target or group: a line of numbers, or a heading and a line a value."""
+def _column(name: str, spreads: list[Mapping[str, Any]], kind: str, separator: str | None) -> list[list[Cell]]:
+    """Rows of one target or group: a line of numbers, or a heading and a line a value.
+
+    Where the cells of a target list several words, each word has a line, with the samples whose cell has it.
+    """
     label = name.replace("_", " ") + (" (target)" if kind == "targets" else "")
     spreads = [_as_moments(spread) for spread in spreads] if _of_numbers(spreads) else spreads
     if any(_numeric(spread) for spread in spreads):
         return [[text(label), *(_moments(spread) for spread in spreads)]]
+    totals = [sum(spread.values()) for spread in spreads]
+    if separator and any(separator in level for spread in spreads for level in spread):
+        spreads = [_by_word(spread, separator) for spread in spreads]
     levels = list(dict.fromkeys(level for spread in spreads for level in spread))
     rows = [[Cell(label, kind="heading")]]
     for level in levels[:MOST]:
         cells = []
-        for spread in spreads:
-            n, total = spread.get(level, 0), sum(spread.values())
+        for spread, total in zip(spreads, totals):
+            n = spread.get(level, 0)
             cells.append(Cell(f"{n} ({100 * n / total:.0f} %)" if total else str(n), kind="number"))
         rows.append([text(level or "(empty)"), *cells])
     if len(levels) > MOST:
         rows.append([Cell(f"and {len(levels) - MOST} more values", kind="heading")])
     return rows
+
+
+def _by_word(spread: Mapping[str, int], separator: str) -> dict[str, int]:
+    """Samples by word of their cells, most frequent first."""
+    counts = Counter[str]()
+    for cell, n in spread.items():
+        counts.update(dict.fromkeys({word.strip() for word in cell.split(separator)}, n))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _of_numbers(spreads: list[Mapping[str, Any]]) -> bool:
