@@ -112,3 +112,13 @@ def test_masks_that_do_not_fit_are_a_fault_with_their_files(project):
     assert "its mask: there is no such file" in result["faults"][0]
     assert "1 of 6 masks have labels that experiments.x does not have" in result["faults"][1]
     assert str(Path.cwd()) not in json.dumps(result)
+
+
+def test_findings_that_a_cell_lists_are_counted_one_by_one(project):
+    cells = ["Mass|Edema", "Edema", "No Finding", "No Finding", "Mass", "Mass|Edema", "Edema|Mass", ""]
+    rows = ["file,id,y,view", *(f"i{k}.png,P{k},{cell},{'AP' if k < 4 else 'PA'}" for k, cell in enumerate(cells))]
+    task = {"name": "multilabel", "target": "y"}
+    done, facts = project(rows, task, targets={"y": "y"}, groups=["view"])
+    assert done.exit_code == 0, done.output
+    assert facts["histograms"]["target y"] == {"Edema": 4, "Mass": 4, "No Finding": 2, "(empty)": 1}
+    assert facts["labels"]["y"]["view"]["AP"] == {"Edema": 2, "Mass": 1, "No Finding": 2}

@@ -40,7 +40,7 @@ def check(
     from scantune.cohort.index import known_files
     from scantune.cohort.split import settled
     from scantune.config.watching import indexed_folder
-    from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks, view_notes
+    from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks, separators, view_notes
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
@@ -64,6 +64,7 @@ def check(
             index=known,
             mask_classes=mask_classes(params, name),
             needed_targets=needed_targets(params, dataset),
+            separators=separators(params, dataset),
         )
         folder.mkdir(parents=True, exist_ok=True)
         write_check(folder, dataset, findings)

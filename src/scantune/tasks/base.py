@@ -78,6 +78,10 @@ class TaskSettings(Block):
         """The targets of the data set that the task needs."""
         return ()
 
+    def separators(self) -> dict[str, str]:
+        """Target whose cells list several words to what stands between them."""
+        return {}
+
     def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """The target columns of ``predictions.csv`` from the data set's own.
 

@@ -129,6 +129,11 @@ def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
     return experiments
 
 
+def separators(params: Params, name: str) -> dict[str, str]:
+    """Target of ``datasets.<name>`` whose cells list several words to what stands between them."""
+    return {target: mark for task in _tasks(params, name).values() for target, mark in task.separators().items()}
+
+
 def _tasks(params: Params, name: str) -> dict[str, TaskSettings]:
     """Key of an experiment to its task, for all that train or are tested on the dataset."""
     groups = (("experiments", params.experiments), ("derived", params.derived))

@@ -97,6 +97,7 @@ def check(
     index: Mapping[str, Any] | None = None,
     mask_classes: Mapping[str, Sequence[str]] | None = None,
     needed_targets: Mapping[str, Sequence[str]] | None = None,
+    separators: Mapping[str, str] | None = None,
     progress: bool = True,
     pictures: int = 60,
     headers: Callable[[Path], list[str]] | None = None,
@@ -110,6 +111,7 @@ def check(
         index: of the root, by absolute path.
         mask_classes: key of each experiment that learns from the masks, to its classes, the background first.
         needed_targets: target to the experiments that cannot learn from an empty cell.
+        separators: target whose cells list several words to what stands between them; each word is counted.
         progress: show a bar.
         pictures: thumbnails for the contact sheet, spread over the cohort.
         headers: file to the names of its filled identifying items; without it :func:`scantune.io.identifying_in`.
@@ -144,8 +146,8 @@ def check(
     return Findings(
         flow=flow_of(cohort, prepared, excluded),
         excluded=excluded,
-        histograms=_histograms(prepared, facts),
-        labels=_labels(cohort.records),
+        histograms=_histograms(prepared, facts, separators or {}),
+        labels=_labels(cohort.records, separators or {}),
         duplicates=_duplicates(prepared, done),
         odd_intensities=odd,
         identifying={**in_table(cohort.records), **in_headers(cohort.records, headers)},
@@ -172,7 +174,9 @@ def check(
     )
 
 
-def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+def _histograms(
+    records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]], separators: Mapping[str, str]
+) -> dict[str, dict[str, int]]:
     series: dict[str, list[float | str]] = defaultdict(list)
     for record in records:
         reading = facts[record.sample_id]["reading"]
@@ -191,7 +195,7 @@ def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]
             if reading.get(name):
                 series[name.replace("_", " ")].append(str(reading[name]))
         for name, text in record.targets.items():
-            series[f"target {name}"].append(text if text else "(empty)")
+            series[f"target {name}"] += [word or "(empty)" for word in _words(text, separators.get(name))]
     return {name: counted_values(sizes) for name, sizes in series.items()}
 
 
@@ -216,18 +220,28 @@ def _as_number(text: str) -> float:
         return float("inf")
 
 
-def _labels(records: Sequence[Record]) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+def _words(text: str, separator: str | None) -> list[str]:
+    """The words that a cell lists, each once; the whole cell where it lists none."""
+    return sorted({word.strip() for word in text.split(separator)}) if separator and text else [text]
+
+
+def _labels(
+    records: Sequence[Record], separators: Mapping[str, str]
+) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """Of targets with few values: how often each in every level of every group."""
     tables: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for target in records[0].targets if records else ():
-        if len({r.targets[target] for r in records}) > MANY:
+        words = {r.sample_id: _words(r.targets[target], separators.get(target)) for r in records}
+        if len({word for listed in words.values() for word in listed}) > MANY:
             continue
         for group in records[0].groups:
             levels = Counter(r.groups[group] for r in records)
             if len(levels) > MANY:
                 continue
             table = {
-                level: dict(sorted(Counter(r.targets[target] for r in records if r.groups[group] == level).items()))
+                level: dict(
+                    sorted(Counter(w for r in records if r.groups[group] == level for w in words[r.sample_id]).items())
+                )
                 for level in sorted(levels)
             }
             tables.setdefault(target, {})[group] = table

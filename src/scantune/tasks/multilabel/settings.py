@@ -143,6 +143,10 @@ class Multilabel(TaskSettings):
         """The targets of the data set that it needs."""
         return (self.listed,) if self.listed else self.findings or ()
 
+    def separators(self) -> dict[str, str]:
+        """The target that lists findings, where there is one."""
+        return {self.listed: self.separator} if self.listed else {}
+
     def target_rules(self) -> dict[str, dict[str, object]]:
         """What may stand in the target of a finding; cells that list findings are checked by :meth:`target_fault`."""
         return {} if self.listed else {name: {"values": [1, 0, -1]} for name in self.findings or ()}
