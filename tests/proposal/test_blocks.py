@@ -69,6 +69,18 @@ def test_masks_of_loops_are_no_segmentation(home, capsys):
     assert "segmentation is of images and volumes" in capsys.readouterr().out
 
 
+def test_of_loops_few_frames_are_taken_and_few_steps(home):
+    Path("raw/echo").mkdir(parents=True)
+    for n in range(24):
+        io.write_video(f"raw/echo/{n}.avi", np.random.default_rng(n).integers(0, 255, (48, 32, 32), np.uint8))
+    rows = [f"{n}.avi,{'good' if n % 2 else 'bad'},{n}" for n in range(24)]
+    Path("raw/echo/t.csv").write_text("\n".join(["file,quality,patient", *rows]) + "\n")
+    params = added("raw/echo")
+    (input_,), (block,) = params.inputs.values(), params.experiments.values()
+    assert (input_.modality, input_.frames, input_.period) == ("video", 8, 3)
+    assert block.train.epochs * (16 // block.train.batch_size) <= 250
+
+
 def test_a_class_of_few_subjects_is_excluded_and_said(home):
     for n in range(80):
         picture(f"raw/a/{n}.png", n)

@@ -21,7 +21,9 @@ Block = dict[str, Any]
 _STEPS = 1200  # optimizer steps of a training from random weights, within the limits of epochs
 _EPOCHS = (12, 60)
 _TUNING_STEPS = 600  # of one that starts from published weights
+_TUNING_STEPS_VIDEO = 250  # each sample has many frames; docs/real_images.md
 _TUNING_EPOCHS = (10, 40)
+_FRAMES, _FRAMES_GPU = 8, 16
 _PATCH_STEPS = 40  # of an epoch of patches
 _BATCH_VALUES = 6e6  # values of a batch that fit into memory with a network's features beside them
 _BATCHES = (4, 8, 16, 32)
@@ -92,10 +94,13 @@ def _picture(proposal: Proposal, survey: Survey, dense: bool) -> None:
     proposal.add("shape", shape, f"files of {survey.span()} pixels, median {height}×{width}; at most {largest} here")
     if survey.kind == "video":
         middle = _frame_rate(proposal, survey)
-        frames = 16 if middle >= 16 else max(4, middle)
-        period = max(1, min(4, middle // (frames * 2)))
+        most = _FRAMES_GPU if _has_gpu() else _FRAMES
+        frames = most if middle >= most else max(4, middle)
+        period = max(1, min(6, middle // (frames * 2)))
         span = f"{survey.frames.min()} to {survey.frames.max()}"
-        proposal.add("frames", frames, f"videos of {span} frames, median {int(np.median(survey.frames))}")
+        where = "a GPU" if most == _FRAMES_GPU else "a processor"
+        reason = f"videos of {span} frames, median {int(np.median(survey.frames))}; at most {most} on {where}"
+        proposal.add("frames", frames, reason)
         proposal.add("period", period, f"of {middle} frames {frames * period} are spanned")
     proposal.add(
         "channels",
@@ -261,7 +266,8 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     fitting = [b for b in _BATCHES if b * values <= _BATCH_VALUES and b <= max(4, samples // 8)]
     batch = min(fitting[-1] if fitting else 2, TUNING["batch_size"] if tuned else _BATCHES[-1])
     steps = max(1, samples // batch)
-    total, limits = (_TUNING_STEPS, _TUNING_EPOCHS) if tuned else (_STEPS, _EPOCHS)
+    tuning = _TUNING_STEPS_VIDEO if block["modality"] == "video" else _TUNING_STEPS
+    total, limits = (tuning, _TUNING_EPOCHS) if tuned else (_STEPS, _EPOCHS)
     epochs = int(np.clip(round(total / steps), *limits))
     proposal.add("epochs", epochs, f"about {epochs * steps} steps for {samples} training samples")
     proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
