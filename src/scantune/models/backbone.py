@@ -161,5 +161,6 @@ class Backbone(nn.Module):
 
 def _over(coarse: Tensor, space: Sequence[int], padded: Sequence[int]) -> Tensor:
     """Of an output at lower resolution the places that lie over the input of size ``space``, not over its padding."""
-    lengths = [-(-n * one // whole) for n, one, whole in zip(coarse.shape[2:], space, padded, strict=True)]
-    return coarse[(..., *(slice(length) for length in lengths))]
+    for axis, (length, inside, whole) in enumerate(zip(coarse.shape[2:], space, padded, strict=True), start=2):
+        coarse = coarse.narrow(axis, 0, -(-length * inside // whole))
+    return coarse

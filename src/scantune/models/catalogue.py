@@ -149,6 +149,11 @@ def fault(name: str, table: Table) -> str | None:
     return f"{name!r} is not known for {purpose}; {hint}"
 
 
+def may_attend(name: str, table: Table) -> bool:
+    """Whether a network may be a vision transformer, whose attention maps are made of; does not require torch."""
+    return table == "image" and not isinstance(_TABLE["image"].get(name.lower()), LazyBuilder)
+
+
 def dense_builder(name: str) -> Builder:
     """The builder of a network with an output per pixel.
 

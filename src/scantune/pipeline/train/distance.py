@@ -39,7 +39,8 @@ def fit(plan: TrainingPlan, network: Network, train: Side, unseen: Side, device:
         )
     network.to(device).eval()
     layer = reference.layer_of(network.backbone)
-    return reference.fit(*(_features(plan, network, side, device, layer) for side in (train, unseen)), layer)
+    known, others = (_features(plan, network, side, device, layer) for side in (train, unseen))
+    return reference.fit(known, others, layer)
 
 
 def _features(plan: TrainingPlan, network: Network, side: Side, device: torch.device, layer: str) -> Tensor:
