@@ -342,6 +342,14 @@ def test_contact_sheet_keeps_colour() -> None:
     assert sheet.shape == (22, 3 * 22, 3)
 
 
+def test_contact_sheet_of_a_loop_in_colour_shows_a_blanked_frame() -> None:
+    loop = torch.rand(3, 4, 20, 20, generator=generator())
+    block = build("video", {"temporal_mask": 0.5, "p": 1.0})
+    sheet = contact_sheet([loop], block, modality="video", draws=8, side=20)
+    assert sheet.shape == (22, 9 * 22, 3)
+    assert any(not sheet[:20, start : start + 20].any() for start in range(0, 9 * 22, 22))
+
+
 def test_contact_sheet_hangs_slices_as_radiologists_do() -> None:
     x = torch.zeros(1, 3, 16, 16)
     x[..., 12:, :4] = 1.0  # anterior, left

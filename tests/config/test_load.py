@@ -254,3 +254,58 @@ def test_preset_without_the_key_model_is_told_what_to_add():
 def test_masks_are_written_of_tasks_that_predict_them():
     with pytest.raises(ConfigError, match=r"experiments\.knees\.evaluate\.write_masks: the task .* predicts no masks"):
         parse(changed("experiments.knees.evaluate", {"write_masks": True}))
+
+
+@pytest.mark.parametrize(
+    ("train", "why"),
+    [
+        ({"class_weights": [1, 2]}, r"train\.class_weights: 2 numbers for 3 classes: 1, 2, 3"),
+        ({"loss": "focal_bce"}, r"train\.loss: focal_bce is for two classes, and the task has 3"),
+        ({"loss": "BCE_with_logits"}, r"train\.loss: bce is for two classes"),
+    ],
+)
+def test_losses_and_weights_of_another_number_of_classes_are_refused(train, why):
+    params = changed("experiments.knees.train", train)
+    params["experiments"]["knees"]["task"]["classes"] = [1, 2, 3]
+    with pytest.raises(ConfigError, match=why):
+        parse(params)
+
+
+def test_another_spelling_of_a_loss_is_that_loss():
+    """The options that a task adds to a loss by its name are added to its other spellings too."""
+    from scantune.config.names import loss_spec
+
+    params = changed("experiments.knees.task", {"name": "zones", "zones": ["grade"]})
+    for name in ("weighted_ce", "Weighted_Cross_Entropy_Loss"):
+        params["experiments"]["knees"]["train"] = {"loss": name}
+        block = parse(params).experiments["knees"]
+        spec = loss_spec(block.task, block.train)
+        assert spec == {"name": "weighted_cross_entropy", "class_weights": [1.0, 1.0, 1.0, 1.0, 0.3]}
+
+
+@pytest.mark.parametrize(
+    ("input_", "why"),
+    [
+        ({"modality": "image", "clahe": True, "intensity": "zscore"}, "clahe needs values of 0 … 1"),
+        ({"modality": "image", "dtype": "uint8", "intensity": "zscore"}, "dtype: uint8 needs values of 0 … 1"),
+        ({"modality": "image", "dtype": "uint8", "intensity": "none"}, "dtype: uint8 needs values of 0 … 1"),
+        ({"modality": "video", "dtype": "uint8", "intensity": "zscore"}, "dtype: uint8 needs values of 0 … 1"),
+        ({"modality": "image", "intensity": "white_stripe"}, "white_stripe is for volumes"),
+        ({"modality": "volume", "intensity": "window"}, "window needs center and width in volumes"),
+    ],
+)
+def test_intensities_that_would_be_cut_or_do_nothing_are_refused(input_, why):
+    with pytest.raises(ConfigError, match=why):
+        parse(changed("inputs.knees", {"dataset": "knees", **input_}))
+
+
+def test_a_colour_of_several_files_and_a_first_stride_of_masks_are_refused():
+    params = changed("datasets.knees.files", ["{id}_a.png", "{id}_b.png"])
+    params["inputs"]["knees"]["channels"] = 3
+    with pytest.raises(ConfigError, match=r"inputs\.knees\.channels: 3, and datasets\.knees\.files are 2"):
+        parse(params)
+    params = changed("experiments.knees.model", {"backbone": "unet", "first_stride": 1})
+    params["experiments"]["knees"]["task"] = "segmentation"
+    params["datasets"]["knees"]["masks"] = "{id}_mask.png"
+    with pytest.raises(ConfigError, match=r"model\.first_stride: networks with an output per pixel"):
+        parse(params)

@@ -65,6 +65,34 @@ def test_non_finite_steps_are_left_out_and_counted_where_asked_for(caplog: pytes
     assert len(re.findall(r"step \d+ skipped: loss or gradient not finite; samples .*\bs007\b", caplog.text)) == 2
 
 
+class _Sized(torch.nn.Module):
+    """Takes inputs of one size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network(norm=False, dropout=0.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[1] == 7, "the width should be 7"
+        return self.inner(x)
+
+
+def test_a_size_that_the_network_cannot_take_is_told_with_what_to_set() -> None:
+    with pytest.raises(ScantuneError, match=r"cannot take samples of 4: the width should be 7\. Set shape"):
+        engine.fit(
+            _Sized(),
+            Sum(),
+            *(Numbers(8, seed) for seed in (0, 1)),
+            terms={"squared": Squared()},
+            fabric=engine.launch(**CPU),
+        )
+
+
+def test_a_single_sample_in_front_of_a_batch_norm_is_told_with_what_to_set() -> None:
+    with pytest.raises(ScantuneError, match=r"single sample of 4 .* batch norm .* train\.batch_size"):
+        _fit(None, Numbers(9, 0), batch_size=2)
+
+
 class _Greedy(torch.nn.Module):
     """Runs out of memory on more than two samples."""
 

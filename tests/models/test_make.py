@@ -135,6 +135,13 @@ def test_an_unknown_option_or_network_is_named():
         models.build_dense("segresnet", ndim=2, depth=3)
 
 
+def test_an_impossible_value_of_an_option_or_of_the_size_is_named():
+    with pytest.raises(ScantuneError, match=r"'segresnet' with options .*'init_filters': 3"):
+        models.build_dense("segresnet", ndim=2, init_filters=3)
+    with pytest.raises(ScantuneError, match=r"'test_maxvit' with options .*'size': \[24, 32\]"):
+        models.build("test_maxvit", modality="image", size=(24, 32))
+
+
 def test_a_seed_makes_the_weights_and_leaves_the_global_state_alone():
     before = torch.random.get_rng_state()
     one, two, other = (models.build("small_cnn", modality="image", seed=seed) for seed in (3, 3, 4))

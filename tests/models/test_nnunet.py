@@ -26,6 +26,16 @@ def test_coarser_stages_answer_while_training_alone(name):
     assert {part.negative_slope for part in net.modules() if isinstance(part, nn.LeakyReLU)} == {0.01}
 
 
+def test_coarser_outputs_lie_over_the_image_and_not_over_its_padding():
+    options = {"channels": [4, 4, 4, 4], "deep_supervision": True}
+    net = models.build_dense("plain_unet", ndim=2, in_channels=1, out_channels=1, seed=0, **options).train()
+    x = torch.randn(1, 1, 18, 33)  # padded to 24 and 40
+    full, coarse = net(x)
+    assert full.shape[2:] == (18, 33)
+    assert coarse.shape[2:] == (9, 17)
+    torch.testing.assert_close(coarse, net(torch.nn.functional.pad(x, (0, 7, 0, 6), mode="replicate"))[1][..., :9, :17])
+
+
 def test_thick_slices_are_not_pooled_before_their_turn():
     options = {"channels": [4, 8, 8], "kernels": [[1, 3, 3], 3, 3], "strides": [1, [1, 2, 2], 2]}
     net = models.build_dense("plain_unet", ndim=3, in_channels=1, out_channels=1, seed=0, **options).eval()

@@ -61,3 +61,33 @@ def test_maps_are_averaged_over_space():
         means = convolution(inputs).mean((2, 3))
         result = reference.features(convolution, inputs)
     torch.testing.assert_close(result, means / means.norm(dim=1, keepdim=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("unet", {"channels": [4, 4, 4, 4, 8]}),
+        ("res_unet", {"channels": [4, 4, 8]}),
+        ("attention_unet", {"channels": [4, 4, 8]}),
+        ("segresnet", {"init_filters": 8, "blocks_down": [1, 1], "blocks_up": [1]}),
+        ("plain_unet", {"channels": [4, 4, 8]}),
+        ("resenc_unet", {"channels": [4, 4, 8], "blocks": [1, 1, 1], "deep_supervision": True}),
+        ("timm_unet", {"encoder": "test_resnet", "width": 4}),
+    ],
+)
+def test_images_are_apart_by_networks_with_one_logit_a_pixel(tmp_path, name, options):
+    network = Network(models.build_dense(name, ndim=2, out_channels=1, seed=0, **options)).eval()
+    layer = reference.layer_of(network.backbone)
+    inputs = (
+        torch.rand(6, 1, 40, 40, generator=torch.Generator().manual_seed(0)) ** torch.arange(1, 7)[:, None, None, None]
+    )
+    with torch.inference_mode():
+        result = reference.features(network.backbone, inputs, layer)
+    assert result.shape[1] > 1
+    network.reference = reference.fit(result[:3], result[3:], layer)
+    save(network, tmp_path)
+    opened = load(tmp_path)
+    with torch.inference_mode():
+        again = reference.features(opened.backbone, inputs, opened.reference.layer)
+    torch.testing.assert_close(opened.reference.distance(again), network.reference.distance(result))
+    assert opened.reference.distance(again[3:]).max() > 0

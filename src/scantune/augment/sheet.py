@@ -45,10 +45,8 @@ def contact_sheet(
             copies.append(augment(input, None, generator).input)
         rows.append(_row([plane(copy, modality) for copy in copies], side, gap))
     width = max(row.shape[1] for row in rows)
-    padded = [np.pad(row, ((0, gap), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    channels = max(row.shape[2] for row in padded)
-    sheet = np.concatenate([np.broadcast_to(row, (*row.shape[:2], channels)) for row in padded])
-    return sheet[:, :, 0] if channels == 1 else sheet
+    sheet = np.concatenate(_alike([np.pad(row, ((0, gap), (0, width - row.shape[1]), (0, 0))) for row in rows]))
+    return sheet[:, :, 0] if sheet.shape[2] == 1 else sheet
 
 
 def _row(planes: list[np.ndarray], side: int, gap: int) -> np.ndarray:
@@ -57,7 +55,13 @@ def _row(planes: list[np.ndarray], side: int, gap: int) -> np.ndarray:
     for values in planes:
         grey = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1) * 255
         tiles.append(np.pad(_scale(grey, side).round().astype(np.uint8), ((0, 0), (0, gap), (0, 0))))
-    return np.concatenate(tiles, axis=1)
+    return np.concatenate(_alike(tiles), axis=1)
+
+
+def _alike(tiles: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Tiles [H, W, C] with the largest number of channels: a blanked frame of a loop in colour has one."""
+    channels = max(tile.shape[2] for tile in tiles)
+    return [np.broadcast_to(tile, (*tile.shape[:2], channels)) for tile in tiles]
 
 
 def plane(input: Tensor, modality: str) -> np.ndarray:

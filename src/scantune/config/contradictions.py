@@ -6,10 +6,12 @@ import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
-from scantune.config import covariates, ensembles, map_checks, watching
+from scantune.config import covariates, ensembles, evaluating, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
+from scantune.config.intensity import BOUNDED
+from scantune.config.names import loss_name
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
@@ -114,11 +116,23 @@ def _colour(config: AugmentConfig, input_: InputConfig, key: str, name: str) -> 
     used = [transform for transform, neutral in _COLOUR.items() if getattr(config, transform, neutral) != neutral]
     if used and getattr(input_, "channels", 1) != 3:
         yield f"{key}.train.augment.{used[0]}: inputs.{name} is grey; set channels: 3 there, or remove the key"
-    elif "stain" in used and input_.intensity.name not in ("scale", "percentile", "window"):
+    elif "stain" in used and input_.intensity.name not in BOUNDED:
         yield (
             f"{key}.train.augment.stain: needs values of 0 … 1, and inputs.{name}.intensity is "
             f"{input_.intensity.name}; use scale, percentile or window"
         )
+
+
+def _channels(params: Params) -> Iterator[str]:
+    """Colour of an image that is made of several files, each of which is a channel."""
+    for name, input_ in params.inputs.items():
+        dataset = params.datasets.get(input_.dataset)
+        files = 1 if dataset is None else len(dataset.files)
+        if input_.modality == "image" and input_.channels == 3 and files not in (0, 1, 3):
+            yield (
+                f"inputs.{name}.channels: 3, and datasets.{input_.dataset}.files are {files}, each of them a "
+                "channel; remove the key"
+            )
 
 
 def _aggregation(params: Params) -> Iterator[str]:
@@ -182,15 +196,6 @@ def _region(params: Params) -> Iterator[str]:
                 yield f"datasets.{input_.dataset}.{key}: of images and volumes, and inputs.{name} is of loops"
 
 
-def _written_masks(params: Params) -> Iterator[str]:
-    for key, block in _blocks(params):
-        input_ = params.inputs.get(block.input)
-        if not block.evaluate.write_masks or input_ is None:
-            continue
-        if not block.task.mask_classes:
-            yield f"{key}.evaluate.write_masks: the task {block.task.name} predicts no masks"
-
-
 def _dense_loops(params: Params) -> Iterator[str]:
     """Networks with an output per pixel have two or three axes of space, and a loop has time beside two."""
     for key, block in _blocks(params):
@@ -222,8 +227,27 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
                     )
 
 
-def _foreground(params: Params) -> Iterator[str]:
+def _class_weights(params: Params) -> Iterator[str]:
+    """Losses of two classes, and weights by class, where the number of classes is known before the data are."""
     for key, block in _blocks(params):
+        classes, train = getattr(block.task, "classes", None), block.train
+        if not classes or block.task.masks_overlap:
+            continue
+        loss = loss_name(block.task, train)
+        if not block.task.mask_classes and block.task.output_form(loss) == "one logit" and len(classes) != 2:
+            yield f"{key}.train.loss: {loss} is for two classes, and the task has {len(classes)}: {', '.join(classes)}"
+        if isinstance(train.class_weights, tuple) and len(train.class_weights) != len(classes):
+            yield (
+                f"{key}.train.class_weights: {len(train.class_weights)} numbers for {len(classes)} classes: "
+                f"{', '.join(classes)}"
+            )
+
+
+def _dense(params: Params) -> Iterator[str]:
+    """What networks with an output per pixel alone have, and what they lack."""
+    for key, block in _blocks(params):
+        if block.model.first_stride is not None and block.task.mask_classes:
+            yield f"{key}.model.first_stride: networks with an output per pixel keep their full resolution; remove it"
         if block.model.normalization == "foreground" and not block.task.mask_classes:
             yield f"{key}.model.normalization: foreground needs masks, which a {block.task.name} is not trained on"
 
@@ -261,16 +285,6 @@ def _groups(params: Params) -> Iterator[str]:
                 yield f"{key}.train.{name}: requires one target per sample; masks have none"
 
 
-def _saliency(params: Params) -> Iterator[str]:
-    for key, block in _blocks(params):
-        method, input_ = block.evaluate.saliency.method, params.inputs.get(block.input)
-        if method == "scorecam" and input_ is not None and input_.modality != "image":
-            yield (
-                f"{key}.evaluate.saliency.method: scorecam is for images, and this is a {input_.modality}; "
-                "gradcam works on it"
-            )
-
-
 def _monitors(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         train = block.train
@@ -296,18 +310,19 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _same_dataset,
     _targets,
     _augmentation,
+    _channels,
     _aggregation,
     _losses,
     _overlap,
     _region,
-    _written_masks,
     _dense_loops,
     _mirrored_copies,
     _patches,
-    _foreground,
+    _class_weights,
+    _dense,
     _monitors,
     _groups,
-    _saliency,
+    evaluating.faults,
     map_checks.faults,
     ensembles.faults,
     covariates.faults,

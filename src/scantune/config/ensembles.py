@@ -113,7 +113,9 @@ def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params:
 
 
 def _loss(block: Any) -> str:
-    return block.train.loss.name if block.train.loss is not None else block.task.default_loss
+    from scantune.config.names import loss_name
+
+    return loss_name(block.task, block.train)
 
 
 def _outputs(block: Any) -> str:

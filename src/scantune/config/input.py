@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from scantune.config.base import Block, Name, by_name
-from scantune.config.intensity import Clahe, Intensity, Scale, ZScore
+from scantune.config.intensity import BOUNDED, Clahe, Intensity, Scale, ZScore
 
 Length = Annotated[int, Field(ge=1, le=8192)]
 Millimetres = Annotated[float, Field(gt=0.0, le=1000.0)]
@@ -184,8 +184,13 @@ class VolumeInput(_Common):
         return self
 
     @model_validator(mode="after")
-    def _no_colour(self) -> VolumeInput:
+    def _of_volumes(self) -> VolumeInput:
         _per_channel(self.intensity, 1)
+        if self.intensity.name == "window" and self.intensity.center is None:
+            raise ValueError(
+                "intensity: window needs center and width in volumes, such as {name: window, center: 40, width: 400}; "
+                "none leaves values as they are"
+            )
         return self
 
     @model_validator(mode="after")
@@ -240,12 +245,27 @@ class ImageInput(_Common):
     mask_text: bool = False
     """Find text burned into the image and blank it."""
     dtype: Literal["uint8", "float16", "float32"] | None = None
-    """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1, else float16."""
+    """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1 (scale, percentile,
+    window), else float16. uint8 is for those alone."""
 
     @model_validator(mode="after")
     def _colour(self) -> ImageInput:
         _per_channel(self.intensity, self.channels)
+        if self.intensity.name == "white_stripe":
+            raise ValueError("intensity: white_stripe is for volumes: T1-weighted brains")
+        if self.clahe is not None:
+            _bounded("clahe", self.intensity)
+        if self.dtype == "uint8":
+            _bounded("dtype: uint8", self.intensity)
         return self
+
+
+def _bounded(key: str, intensity: Intensity) -> None:
+    if intensity.name not in BOUNDED:
+        raise ValueError(
+            f"{key} needs values of 0 … 1, and intensity is {intensity.name}: use scale, percentile or window, or "
+            f"leave {key} out"
+        )
 
 
 def _per_channel(intensity: Intensity, channels: int) -> None:
@@ -281,7 +301,14 @@ class VideoInput(_Common):
     intensity: Annotated[Scale | ZScore, Field(discriminator="name"), BeforeValidator(by_name)] = Scale()
     """How values are scaled."""
     dtype: Literal["uint8", "float16", "float32"] | None = None
-    """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1, else float16."""
+    """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1 (scale, percentile,
+    window), else float16. uint8 is for those alone."""
+
+    @model_validator(mode="after")
+    def _in_bytes(self) -> VideoInput:
+        if self.dtype == "uint8":
+            _bounded("dtype: uint8", self.intensity)
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -79,6 +79,10 @@ Intensity = Annotated[
 ]
 
 
+#: Those whose values end in 0 … 1.
+BOUNDED = ("scale", "percentile", "window")
+
+
 class Clahe(Block):
     """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994)."""
 

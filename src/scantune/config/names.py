@@ -41,8 +41,11 @@ def _unknown(key: str, name: str, known: Collection[str], where: str) -> Iterato
 
 
 def loss_name(task: TaskSettings, block: TrainConfig) -> str:
-    """The loss's name: as stated, else the task's default."""
-    return block.loss.name if block.loss is not None else task.default_loss
+    """The loss's own name, where another spelling of it is stated too; the task's default where none is."""
+    from scantune.losses import registry
+
+    _declare_losses(task.name)
+    return registry.own_name(block.loss.name) if block.loss is not None else task.default_loss
 
 
 def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
@@ -65,7 +68,6 @@ def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
 def _loss(key: str, block: ExperimentConfig) -> Iterator[str]:
     from scantune.losses import parts
 
-    _declare_losses(block.task.name)
     try:
         parts.check(loss_spec(block.task, block.train), block.task.fitting_losses, block.train.epochs)
     except ScantuneError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, first_line
 
 
 class NonFiniteError(ScantuneError):
@@ -53,4 +53,28 @@ def out_of_memory(batch_size: int, accumulation: int, device: torch.device) -> O
         f"grad_accumulation_steps {accumulation * 2} (the same steps, half the memory), "
         "train.gradient_checkpointing: true, precision bf16, or a smaller input; train.on_out_of_memory: halve applies "
         "the first automatically"
+    )
+
+
+def unfit_batch(error: Exception, shape: Sequence[int], first: bool) -> ScantuneError | None:
+    """The error of a batch that the network cannot take by its shape; None for any other error.
+
+    Args:
+        error: of the network's forward pass.
+        shape: of the batch, [B, C, …space].
+        first: no batch has passed through the network before.
+    """
+    reason, sample = first_line(error), "×".join(map(str, shape[1:]))
+    if "more than 1 value per channel" in reason and shape[0] == 1:
+        return ScantuneError(
+            f"a batch of a single sample of {sample} leaves a batch norm one value per channel, without deviation: use "
+            "a train.batch_size of at least 2 that leaves no single sample, a larger shape (or patch) in inputs, or a "
+            "backbone without batch norm"
+        )
+    plain = not isinstance(error, ScantuneError) and "CUDA" not in reason and "cuDNN" not in reason
+    if not first or not plain or is_out_of_memory(error):
+        return None
+    return ScantuneError(
+        f"the network of model.backbone cannot take samples of {sample}: {reason}. Set shape (or patch) in inputs to a "
+        "size that the network is made for (most take multiples of 32), or take another backbone"
     )

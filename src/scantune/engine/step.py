@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scantune.batches import network_inputs
 from scantune.engine import distributed
-from scantune.engine.faults import non_finite
+from scantune.engine.faults import non_finite, unfit_batch
 from scantune.engine.loading import sample_ids
 from scantune.engine.randomness import generator, reseed
 from scantune.engine.training import Training
@@ -112,8 +112,18 @@ def forward(training: Training, batch: Batch) -> tuple[Tensor, Batch]:
     """The network's output in training, and the batch that the terms of the loss read.
 
     That has ``coarser`` beside the rest where the network is supervised at lower resolutions too: its outputs there.
+
+    Raises:
+        ScantuneError: the network cannot take samples of this shape.
     """
-    output = training.network(*network_inputs(batch))
+    try:
+        output = training.network(*network_inputs(batch))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        first = training.position.step == 0 and not training.settings.compile
+        fault = unfit_batch(error, batch["input"].shape, first)
+        if fault is None:
+            raise
+        raise fault from error
     return (output, batch) if isinstance(output, Tensor) else (output[0], {**batch, "coarser": output[1:]})
 
 

@@ -160,16 +160,17 @@ def described() -> Iterator[tuple[str, frozenset[str], dict[str, Any], str]]:
 
 def exists(name: str) -> bool:
     """Whether a name or alias of a loss is known."""
-    key = _normalised_name(name)
+    key = own_name(name)
     return key in _TABLE or key in _SHORT
 
 
-def _normalised_name(name: str) -> str:
-    """``Dice_Loss`` is ``dice``, where no loss has the longer name."""
+def own_name(name: str) -> str:
+    """The name in the registry: ``Dice_Loss`` is ``dice``, where no loss has the longer name, and ``mae`` is ``l1``."""
     key = name.lower()
     if key not in _TABLE and key not in _SHORT and key not in _ALIASES:
         key = key.removesuffix("_loss")
-    return _ALIASES.get(key, key)
+    key = _ALIASES.get(key, key)
+    return key if key in _TABLE or key in _SHORT else name
 
 
 def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
@@ -178,7 +179,7 @@ def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
     Raises:
         ScantuneError: an unknown name, a short name without targets, or a loss that does not fit the targets.
     """
-    key = _normalised_name(name)
+    key = own_name(name)
     if key in _SHORT:
         fitting = [other for other in _SHORT[key] if targets is not None and fits(other, targets)]
         if not fitting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -153,6 +153,14 @@ class Backbone(nn.Module):
         # F.pad expects the last axis first; the edge is repeated, which resembles the image more than zeros do.
         x = functional.pad(x, [n for length in reversed(padding) for n in (0, length)], mode="replicate")
         output, inside = self.net(x), (..., *(slice(length) for length in space))
-        if isinstance(output, tuple):  # of deep supervision; coarser logits are compared with a mask of their own size
-            return (output[0][inside], *output[1:])  # type: ignore[return-value]
+        if isinstance(output, tuple):  # of deep supervision
+            coarser = (_over(one, space, x.shape[2:]) for one in output[1:])
+            return (output[0][inside], *coarser)  # type: ignore[return-value]
         return output[inside]
+
+
+def _over(coarse: Tensor, space: Sequence[int], padded: Sequence[int]) -> Tensor:
+    """Of an output at lower resolution the places that lie over the input of size ``space``, not over its padding."""
+    for axis, (length, inside, whole) in enumerate(zip(coarse.shape[2:], space, padded, strict=True), start=2):
+        coarse = coarse.narrow(axis, 0, -(-length * inside // whole))
+    return coarse

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from scantune.models.names import ALIASES, in_timm, timm_names
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, first_line
 
 if TYPE_CHECKING:
     from scantune.models.backbone import Modality, Parts
@@ -149,6 +149,11 @@ def fault(name: str, table: Table) -> str | None:
     return f"{name!r} is not known for {purpose}; {hint}"
 
 
+def may_attend(name: str, table: Table) -> bool:
+    """Whether a network may be a vision transformer, whose attention maps are made of; does not require torch."""
+    return table == "image" and not isinstance(_TABLE["image"].get(name.lower()), LazyBuilder)
+
+
 def dense_builder(name: str) -> Builder:
     """The builder of a network with an output per pixel.
 
@@ -213,11 +218,15 @@ def foreign(options: Mapping[str, Any]) -> str | None:
 _READING = frozenset({"checkpoint_path", "cache_dir", "weights", "weights_backbone", "progress", "model_args", "url"})
 
 
+#: What a builder of a library raises where an option, or the size of the input, is none that the network can have.
+UNBUILT = (TypeError, ValueError, AssertionError, RuntimeError, LookupError, ArithmeticError)
+
+
 def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, Any]) -> Parts:
     """Build a backbone with its options; ``first_stride`` is an option of every backbone.
 
     Raises:
-        ScantuneError: an unknown option, or one by which the network would read files by itself.
+        ScantuneError: an unknown option or an impossible value, or one by which the network would read files by itself.
     """
     wrong = foreign(options)
     if wrong:
@@ -226,8 +235,10 @@ def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, 
     stride = builder_options.pop("first_stride", None)
     try:
         parts = builder(name, modality)(in_channels, **builder_options)
-    except TypeError as error:
-        raise ScantuneError(f"backbone {name!r} with options {builder_options}: {error}") from error
+    except ScantuneError:
+        raise
+    except UNBUILT as error:
+        raise ScantuneError(f"backbone {name!r} with options {builder_options}: {first_line(error)}") from error
     if stride is not None:
         from scantune.models.channels import set_first_stride
 

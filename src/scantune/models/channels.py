@@ -74,8 +74,8 @@ def set_first_stride(net: nn.Module, stride: int, *, keep_time: bool) -> None:
     _, first = first_convolution(net)
     if tuple(first.kernel_size) == tuple(first.stride) and max(first.kernel_size) > 1:
         raise ScantuneError(
-            f"first_stride: {type(net).__name__} divides its input into patches of {tuple(first.kernel_size)}; "
-            "its first stride cannot be changed"
+            f"model.first_stride: {type(getattr(net, 'frames', net)).__name__} divides its input into patches of "
+            f"{tuple(first.kernel_size)}; its first stride cannot be changed"
         )
     axes = len(first.kernel_size)
     first.stride = (first.stride[0], *(stride,) * (axes - 1)) if keep_time and axes == 3 else (stride,) * axes  # type: ignore[assignment]

@@ -9,7 +9,7 @@ from torch import nn
 
 from scantune.models import catalogue
 from scantune.models.backbone import Blocks, Parts
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, first_line
 
 #: Channels per level: half as many in 3D, where memory per level is much larger.
 _CHANNELS = {2: (32, 64, 128, 256, 512), 3: (16, 32, 64, 128, 256)}
@@ -24,7 +24,7 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
     """The dense network ``name`` for ``ndim`` spatial axes, with random weights.
 
     Raises:
-        ScantuneError: unknown name, or ``ndim`` other than 2 and 3.
+        ScantuneError: unknown name, ``ndim`` other than 2 and 3, an unknown option or an impossible value.
     """
     builder = catalogue.dense_builder(name)
     if ndim not in _CHANNELS:
@@ -34,8 +34,10 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
         raise ScantuneError(f"network {name!r}: {wrong}")
     try:
         return builder(ndim, in_channels, out_channels, **options)
-    except TypeError as error:
-        raise ScantuneError(f"network {name!r} with options {options}: {error}") from error
+    except ScantuneError:
+        raise
+    except catalogue.UNBUILT as error:
+        raise ScantuneError(f"network {name!r} with options {options}: {first_line(error)}") from error
 
 
 #: Batch norm instead of MONAI's instance norm, because its statistics can be frozen.

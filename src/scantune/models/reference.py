@@ -14,12 +14,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from scantune.files import write_bytes
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.models.backbone import Backbone
 
 REFERENCE = "reference.safetensors"
 MOST = 2048
@@ -35,10 +39,12 @@ class Reference:
     Attributes:
         features: of training images, of unit length, [N, F] float32.
         limit: distance of the validation image that :data:`LIMIT` of them do not exceed.
+        layer: dotted name in the backbone of the layer that the features are of; empty for its output.
     """
 
     features: Tensor
     limit: float
+    layer: str = ""
 
     def distance(self, features: Tensor) -> Tensor:
         """Distance of images from the nearest training image, in multiples of the limit, float64 [B].
@@ -49,12 +55,13 @@ class Reference:
         return _nearest(self.features.to(features.device), features) / self.limit
 
 
-def fit(training: Tensor, validation: Tensor) -> Reference:
+def fit(training: Tensor, validation: Tensor, layer: str = "") -> Reference:
     """The reference of a network.
 
     Args:
         training: features of its training images, of unit length, [N, F].
         validation: those of images that it was not trained on, [M, F].
+        layer: that they are of.
 
     Raises:
         ScantuneError: the validation images are copies of training images.
@@ -64,14 +71,34 @@ def fit(training: Tensor, validation: Tensor) -> Reference:
     limit = float(torch.quantile(_nearest(selected, validation.cpu()), LIMIT))
     if not limit > 0:
         raise ScantuneError("train.distance: the validation images are at no distance from the training images")
-    return Reference(selected, limit)
+    return Reference(selected, limit, layer)
 
 
-def features(backbone: nn.Module, inputs: Tensor) -> Tensor:
-    """Features of unit length [B, F] of inputs [B, C, …space]: means over space where the backbone has maps."""
-    outputs = backbone(inputs).float()
+def layer_of(backbone: Backbone) -> str:
+    """Of a network with an output per pixel its deepest layer: means of logits say little of an image, and of a single
+    logit nothing but its sign. Of others the output."""
+    return (backbone.saliency_layer or "") if backbone.recipe.dense else ""
+
+
+def features(backbone: nn.Module, inputs: Tensor, layer: str = "") -> Tensor:
+    """Features of unit length [B, F] of inputs [B, C, …space]: means over space where the backbone has maps.
+
+    Args:
+        backbone: of the network.
+        inputs: the images.
+        layer: of :func:`layer_of`.
+    """
+    outputs = (_at(backbone, inputs, layer) if layer else backbone(inputs)).float()
     pooled = outputs.flatten(2).mean(2) if outputs.ndim > 2 else outputs
     return nn.functional.normalize(pooled, dim=1)
+
+
+def _at(backbone: nn.Module, inputs: Tensor, layer: str) -> Tensor:
+    """What a layer makes of inputs, [B, F, …space]."""
+    made: list[Tensor] = []
+    with backbone.get_submodule(layer).register_forward_hook(lambda module, arguments, output: made.append(output)):
+        backbone(inputs)
+    return made[0]
 
 
 def save(reference: Reference, folder: Path) -> None:
@@ -79,17 +106,18 @@ def save(reference: Reference, folder: Path) -> None:
     from safetensors.torch import save as to_bytes
 
     tensors = {"features": reference.features, "limit": torch.tensor(reference.limit, dtype=torch.float64)}
-    write_bytes(folder / REFERENCE, to_bytes(tensors))
+    write_bytes(folder / REFERENCE, to_bytes(tensors, {"layer": reference.layer}))
 
 
 def load(folder: Path) -> Reference | None:
     """The reference of a network's folder; None where there is none."""
-    from safetensors.torch import load_file
+    from safetensors import safe_open
 
     if not (folder / REFERENCE).is_file():
         return None
-    tensors = load_file(folder / REFERENCE)
-    return Reference(tensors["features"], float(tensors["limit"]))
+    with safe_open(folder / REFERENCE, "pt") as file:
+        layer = (file.metadata() or {}).get("layer", "")
+        return Reference(file.get_tensor("features"), float(file.get_tensor("limit")), layer)
 
 
 def _nearest(training: Tensor, images: Tensor) -> Tensor:

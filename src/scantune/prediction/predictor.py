@@ -150,7 +150,7 @@ class TensorPredictor:
         moved = inputs.to(self.device)
         with torch.inference_mode(), _float32(self.device):
             distances = [
-                known.distance(features(cast("Network", network).backbone, moved))
+                known.distance(features(cast("Network", network).backbone, moved, known.layer))
                 for network, known in zip(self.networks, references, strict=True)
                 if known is not None
             ]

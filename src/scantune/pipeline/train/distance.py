@@ -38,16 +38,18 @@ def fit(plan: TrainingPlan, network: Network, train: Side, unseen: Side, device:
             f"{plan.key}: train.distance is for samples that go through the network whole, not in patches"
         )
     network.to(device).eval()
-    return reference.fit(*(_features(plan, network, side, device) for side in (train, unseen)))
+    layer = reference.layer_of(network.backbone)
+    known, others = (_features(plan, network, side, device, layer) for side in (train, unseen))
+    return reference.fit(known, others, layer)
 
 
-def _features(plan: TrainingPlan, network: Network, side: Side, device: torch.device) -> Tensor:
+def _features(plan: TrainingPlan, network: Network, side: Side, device: torch.device, layer: str) -> Tensor:
     """Features of a side's samples, without augmentation, in float32, [N, F]."""
     settings = plan.block.train
     data = samples(side, plan.task, seed=settings.seed)
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         parts = [
-            reference.features(network.backbone, batch["input"].to(device)).cpu()
+            reference.features(network.backbone, batch["input"].to(device), layer).cpu()
             for batch in Loader(data, workers=0).batches(0, shard(len(data), settings.batch_size, 1, 0))
         ]
     return torch.cat(parts)

@@ -1,0 +1,90 @@
+"""``evaluate:`` beside other blocks: columns that do not exist, and what a task, an input or a network cannot have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from scantune.config.evaluate import EvaluateConfig
+from scantune.config.params import Params
+from scantune.models import catalogue as backbones
+
+#: Methods of maps that read the attention of a vision transformer.
+ATTENTION = ("attention", "rollout")
+
+
+def faults(params: Params) -> Iterator[str]:
+    """Every setting of an evaluation that would be told only after the training, or by nobody."""
+    blocks = {**params.experiments, **params.derived}
+    for name, block in blocks.items():
+        key = f"{'experiments' if name in params.experiments else 'derived'}.{name}"
+        others = [one.dataset for one in params.external.values() if one.experiment == name]
+        yield from _columns(f"{key}.evaluate", block.evaluate, [block.dataset, *others], params)
+        yield from _masks(key, block, params)
+        yield from _maps(key, block, params)
+    for name, ensemble in params.ensembles.items():
+        yield from _columns(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset], params)
+
+
+def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params: Params) -> Iterator[str]:
+    """Groups and columns of a case mix that no sample has.
+
+    Args:
+        key: of the block.
+        settings: the block.
+        datasets: that it is for: the experiment's, then those of external validations.
+        params: all settings.
+    """
+    known = {name: list(params.datasets[name].groups) for name in datasets if name in params.datasets}
+    every = list(dict.fromkeys(group for groups in known.values() for group in groups))
+    for group in settings.groups or ():
+        if known and group not in every:
+            yield _unknown(f"{key}.groups", group, every, f"datasets.{datasets[0]}.groups")
+    for column in settings.case_mix:
+        for name, groups in known.items():
+            if column not in groups:
+                yield _unknown(f"{key}.case_mix", column, groups, f"datasets.{name}.groups")
+        if settings.groups is not None and column not in settings.groups and column in every:
+            yield f"{key}.case_mix: {column!r} is not in {key}.groups; add it there, or leave groups out"
+
+
+def _unknown(key: str, name: str, known: Sequence[str], where: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key}: there is no {name!r} in {where}{hint} There are: {', '.join(known) or 'none'}"
+
+
+def _masks(key: str, block: Any, params: Params) -> Iterator[str]:
+    if block.evaluate.write_masks and block.input in params.inputs and not block.task.mask_classes:
+        yield f"{key}.evaluate.write_masks: the task {block.task.name} predicts no masks"
+
+
+def _maps(key: str, block: Any, params: Params) -> Iterator[str]:
+    saliency, input_ = block.evaluate.saliency, params.inputs.get(block.input)
+    if not saliency.enabled or input_ is None:
+        return
+    where, method = f"{key}.evaluate.saliency", saliency.method
+    if method == "scorecam" and input_.modality != "image":
+        yield f"{where}.method: scorecam is for images, and this is a {input_.modality}; gradcam works on it"
+    if method in ATTENTION and not backbones.may_attend(block.model.backbone, block.task.backbones(input_.modality)):
+        yield (
+            f"{where}.method: {method} reads the attention of a vision transformer for images, which "
+            f"{block.model.backbone} is not for this input and task; gradcam works with it"
+        )
+    if saliency.layer_idx != -1 and method != "attention":
+        yield f"{where}.layer_idx: of the method attention, and the method is {method}; remove it, or set layer"
+    if saliency.mask_class is not None:
+        yield from _evidence(f"{where}.mask_class", saliency.mask_class, block, params)
+
+
+def _evidence(where: str, name: str, block: Any, params: Params) -> Iterator[str]:
+    dataset, task = params.datasets.get(block.dataset), block.task
+    if task.mask_classes:
+        yield f"{where}: the maps of a {task.name} are compared with the mask of their own class; remove it"
+        return
+    if dataset is not None and not dataset.masks:
+        yield f"{where}: needs datasets.{block.dataset}.masks: the path of a sample's mask"
+    known = next((names for kind in ("classes", "findings", "targets") if (names := getattr(task, kind, None))), None)
+    if known and name not in known:
+        yield _unknown(where, name, list(known), f"{where.removesuffix('.evaluate.saliency.mask_class')}.task")

@@ -1,0 +1,77 @@
+"""``evaluate:`` beside other blocks: what would be told only after the training is refused when params.yaml is read."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from scantune.config.load import ConfigError, parse
+from tests.config.test_load import GOOD
+
+
+def knees(evaluate: dict[str, Any], model: str = "resnet18", **task: Any) -> dict[str, Any]:
+    """Settings whose dataset has groups and masks, and an external validation on a dataset with fewer groups."""
+    params: dict[str, Any] = copy.deepcopy(GOOD)
+    dataset = params["datasets"]["knees"] | {"groups": ["sex", "site"], "masks": "{id}_mask.png"}
+    params["datasets"] = {"knees": dataset, "hips": dataset | {"groups": ["sex"]}, "bare": GOOD["datasets"]["knees"]}
+    params["inputs"]["hips"] = params["inputs"]["knees"] | {"dataset": "hips"}
+    params["inputs"]["bare"] = params["inputs"]["knees"] | {"dataset": "bare"}
+    block = params["experiments"]["knees"]
+    block |= {"evaluate": evaluate, "model": {"backbone": model}, "task": {**block["task"], **task}}
+    params["external"] = {"far": {"experiment": "knees", "dataset": "hips", "input": "hips"}}
+    return params
+
+
+def test_groups_case_mix_and_maps_that_can_be_are_read() -> None:
+    parse(knees({"groups": ["site"], "saliency": {"mask_class": "2", "method": "rollout"}}, "vit_tiny_patch16_224"))
+    parse(knees({"case_mix": {"sex": {"F": 0.5, "M": 0.5}}, "saliency": {"method": "attention", "layer_idx": 0}}))
+    parse(knees({"saliency": {"enabled": False, "method": "attention", "layer_idx": 3}}, "small_cnn"))
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "why"),
+    [
+        ({"groups": ["sexx"]}, "evaluate.groups: there is no 'sexx' in datasets.knees.groups; did you mean 'sex'?"),
+        ({"case_mix": {"race": {"a": 1.0}}}, "evaluate.case_mix: there is no 'race' in datasets.knees.groups"),
+        ({"case_mix": {"site": {"a": 1.0}}}, "evaluate.case_mix: there is no 'site' in datasets.hips.groups"),
+        ({"groups": ["site"], "case_mix": {"sex": {"F": 1.0}}}, "'sex' is not in experiments.knees.evaluate.groups"),
+        ({"saliency": {"layer_idx": 2}}, "saliency.layer_idx: of the method attention, and the method is auto"),
+        ({"saliency": {"mask_class": "7"}}, "saliency.mask_class: there is no '7' in experiments.knees.task"),
+    ],
+)
+def test_columns_and_classes_that_are_not_there_are_refused(evaluate: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        parse(knees(evaluate, classes=[1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("modality", "backbone", "task"),
+    [
+        ("image", "small_cnn", "classification"),
+        ("volume", "resnet10_3d", "classification"),
+        ("video", "vit_tiny_patch16_224", "classification"),
+        ("image", "timm_unet", "segmentation"),
+    ],
+)
+@pytest.mark.parametrize("method", ["attention", "rollout"])
+def test_attention_is_of_vision_transformers_for_images(modality: str, backbone: str, task: str, method: str) -> None:
+    params = knees({"saliency": {"method": method}}, backbone)
+    del params["external"]
+    params["inputs"]["knees"] = {"dataset": "knees", "modality": modality}
+    params["experiments"]["knees"]["task"] = {"name": task, "target": "grade"} if task == "classification" else task
+    with pytest.raises(ConfigError, match=rf"saliency\.method: {method} reads the attention of a vision transformer"):
+        parse(params)
+
+
+def test_evidence_needs_masks_and_a_task_without_masks_of_its_own() -> None:
+    params = knees({"saliency": {"mask_class": "2"}})
+    params["experiments"]["knees"] |= {"dataset": "bare", "input": "bare"}
+    with pytest.raises(ConfigError, match=r"mask_class: needs datasets\.bare\.masks"):
+        parse(params)
+    params = knees({"saliency": {"mask_class": "foreground"}}, "unet")
+    params["experiments"]["knees"]["task"] = "segmentation"
+    with pytest.raises(ConfigError, match=r"mask_class: the maps of a segmentation are compared with .* their own"):
+        parse(params)
