@@ -271,6 +271,18 @@ def test_losses_and_weights_of_another_number_of_classes_are_refused(train, why)
         parse(params)
 
 
+@pytest.mark.parametrize("train", [{"class_weights": "balanced", "loss": "cross_entropy"}, {"loss": "weighted_ce"}])
+def test_weights_of_the_classes_of_masks_are_numbers(train):
+    params = changed("experiments.knees.train", train)
+    params["experiments"]["knees"] |= {"task": {"name": "segmentation", "classes": ["no", "a", "b"]}}
+    params["experiments"]["knees"]["model"]["backbone"] = "unet"
+    params["datasets"]["knees"]["masks"] = "{id}_mask.png"
+    with pytest.raises(ConfigError, match=r"class_weights: how often a class is in the masks is not counted"):
+        parse(params)
+    params["experiments"]["knees"]["train"]["class_weights"] = [1, 2, 2]
+    parse(params)
+
+
 def test_another_spelling_of_a_loss_is_that_loss():
     """The options that a task adds to a loss by its name are added to its other spellings too."""
     from scantune.config.names import loss_spec

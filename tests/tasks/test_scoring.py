@@ -631,8 +631,10 @@ def test_vote_and_max_by_hand():
         "p/1": [0.9, 0.4, 0.6, 0.2],
     }
     table = PredictionTable.make(made)
+    table = table.with_columns({"distance": np.arange(len(table), dtype=float)})
     voted = scoring.joined_table(table, Classification(aggregate="vote"))
     np.testing.assert_allclose(voted.columns["p/1"], [2 / 3, 0])
+    assert voted.columns["distance"][0] == 1  # numbers have no votes: the mean of 0, 1, 2
     largest = scoring.joined_table(table, Classification(aggregate="max"))
     np.testing.assert_allclose(largest.columns["p/1"], [0.9 / 1.5, 0.2])
     odd = table.with_columns({"target": [1, 0, 1, 0]})

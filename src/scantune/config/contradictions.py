@@ -11,7 +11,7 @@ from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
 from scantune.config.intensity import BOUNDED
-from scantune.config.names import loss_name
+from scantune.config.names import loss_spec
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
@@ -230,16 +230,18 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
 def _class_weights(params: Params) -> Iterator[str]:
     """Losses of two classes, and weights by class, where the number of classes is known before the data are."""
     for key, block in _blocks(params):
-        classes, train = getattr(block.task, "classes", None), block.train
-        if not classes or block.task.masks_overlap:
+        classes, task, spec = getattr(block.task, "classes", None), block.task, loss_spec(block.task, block.train)
+        if not classes or task.masks_overlap:
             continue
-        loss = loss_name(block.task, train)
-        if not block.task.mask_classes and block.task.output_form(loss) == "one logit" and len(classes) != 2:
+        loss, weights = spec["name"], spec.get("class_weights")
+        if not task.mask_classes and task.output_form(loss) == "one logit" and len(classes) != 2:
             yield f"{key}.train.loss: {loss} is for two classes, and the task has {len(classes)}: {', '.join(classes)}"
-        if isinstance(train.class_weights, tuple) and len(train.class_weights) != len(classes):
+        if isinstance(weights, (tuple, list)) and len(weights) != len(classes):
+            yield f"{key}.train.class_weights: {len(weights)} numbers for {len(classes)} classes: {', '.join(classes)}"
+        if task.mask_classes and (weights == "balanced" or (weights is None and loss == "weighted_cross_entropy")):
             yield (
-                f"{key}.train.class_weights: {len(train.class_weights)} numbers for {len(classes)} classes: "
-                f"{', '.join(classes)}"
+                f"{key}.train.class_weights: how often a class is in the masks is not counted; give a number for each "
+                f"of {', '.join(classes)}"
             )
 
 

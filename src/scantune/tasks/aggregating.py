@@ -62,8 +62,9 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
 
 
 def _numbers(table: PredictionTable, column: str, members: list[np.ndarray], rule: str, known: bool) -> np.ndarray:
-    """Joined by the rule; ``known``: of the finite ones, NaN where there are none."""
-    values = table.numbers(column, Faults())
+    """Joined by the rule, where that is votes for classes by the mean; ``known``: of the finite ones, NaN where there
+    are none."""
+    values, rule = table.numbers(column, Faults()), "mean" if rule == "vote" else rule
     parts = [values[m][np.isfinite(values[m])] if known else values[m] for m in members]
     return np.array([_RULES[rule](part) if len(part) else np.nan for part in parts])
 

@@ -15,6 +15,7 @@ from scantune.pipeline.evaluate import covariates, distances, reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.project import evaluated_block
+from scantune.records import ScantuneError
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
 from scantune.registry.pages import HEADLINE
@@ -129,10 +130,18 @@ def write_figures(
 
     Returns:
         ``metrics.json`` and ``summary.json``.
+
+    Raises:
+        ScantuneError: ``evaluate.primary`` is no headline metric of the task.
     """
     rows = table if fitted_on is None else stacked([table, fitted_on])
     chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates", "case_mix")
     metrics = scoring.evaluate(rows, schema, **{name: getattr(settings, name) for name in chosen}, **options)
+    if settings.primary is not None and settings.primary not in metrics["headline"]:
+        raise ScantuneError(
+            f"evaluate.primary: {settings.primary!r} is none of the metrics by which models are compared: "
+            f"{', '.join(metrics['headline'])}"
+        )
     metrics["test_set"] = test_look.as_dict()
     if units is not None and schema.mask_classes:
         metrics["units"] = units.of_figures()
