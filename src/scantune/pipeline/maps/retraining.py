@@ -91,7 +91,10 @@ def shuffle(side: Side, seed: int, *, masks: bool = False) -> Side:
     if masks:
         shapes = {member.shape[1:] for member in samples}
         if len(shapes) > 1:
-            raise ScantuneError("label_randomization: masks can be shuffled only if all have one shape")
+            raise ScantuneError(
+                "use: shuffled_labels gives each image the mask of another one, and samples of this input differ in "
+                "size: set shape in inputs, or remove the entry of map_checks"
+            )
         donors = shuffle_labels([member.sample_id for member in samples], side.subjects, seed)
         return Side([replace(m, mask_from=donor) for m, donor in zip(samples, donors)], cache)
     dealt = shuffle_labels([json.dumps(dict(m.targets)) for m in samples], side.subjects, seed)
