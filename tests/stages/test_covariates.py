@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from scantune.records import ScantuneError
 from scantune.registry.model import read_facts
 from scantune.tasks.predictions import read
 from tests.stages.conftest import run_stages
-from tests.stages.systems import train
 
 N = 360
 
@@ -254,17 +254,22 @@ def test_the_page_on_covariates_runs(
     assert len(yaml.safe_load(capsys.readouterr().out.splitlines()[-1])) == 2
 
 
-def test_other_columns_than_those_of_the_model_it_starts_from_are_refused(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_other_levels_than_those_of_the_model_it_starts_from_are_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from scantune.config.load import parse
+    from scantune.pipeline.train import stage as recipe
+    from scantune.pipeline.train.covariates import refuse_others
+    from scantune.registry.model import load_networks, read_facts
+
     monkeypatch.chdir(home)
-    settings = params()
-    block = settings["derived"].pop("film")
-    for covariates, use in (({"columns": ["sex"]}, "weights"), (None, "teacher")):
-        changed = block | {"use": use, "model": block["model"] | {"covariates": covariates}}
-        changed["train"] = changed["train"] | ({} if use == "teacher" else {"distillation": None})
-        with pytest.raises(ScantuneError, match=r"derived\.film\.model\.covariates: .*'both' has age \(number\)"):
-            train(settings | {"derived": {"film": changed}}, tmp_path, "film")
+    plan, model = recipe.plan_of(parse(params()), "film"), Path("outputs/both/train/model")
+    assert plan.covariates is not None
+    (network,) = load_networks(model, read_facts(model))
+    refuse_others(plan, network, "both")
+    fewer = replace(plan.covariates, columns=plan.covariates.columns[:1])
+    with pytest.raises(ScantuneError, match=r"derived\.film\.model\.covariates: .*'both' has age \(number\)"):
+        refuse_others(replace(plan, covariates=fewer), network, "both")
 
 
 def test_a_column_that_determines_the_target_is_refused_before_anything_is_prepared(

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
-from scantune.config import covariates, ensembles, evaluating, map_checks, watching
+from scantune.config import covariates, derivation, ensembles, evaluating, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
@@ -325,6 +325,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _monitors,
     _groups,
     evaluating.faults,
+    derivation.faults,
     map_checks.faults,
     ensembles.faults,
     covariates.faults,
