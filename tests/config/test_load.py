@@ -321,3 +321,6 @@ def test_a_colour_of_several_files_and_a_first_stride_of_masks_are_refused():
     params["datasets"]["knees"]["masks"] = "{id}_mask.png"
     with pytest.raises(ConfigError, match=r"model\.first_stride: networks with an output per pixel"):
         parse(params)
+    params["experiments"]["knees"]["model"] = {"backbone": "unet", "dropout": 0.2}
+    with pytest.raises(ConfigError, match=r"model\.dropout: networks with an output per pixel .* take options"):
+        parse(params)

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from scantune.config.base import documentation
 from scantune.config.evaluate import EvaluateConfig
+from scantune.records import ScantuneError
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
@@ -66,3 +67,10 @@ def test_short_form_of_joining():
 def test_every_setting_is_documented():
     for schema in (Regression, Classification, Zones, Segmentation, EvaluateConfig):
         assert set(schema.model_fields) - set(documentation(schema)) <= {"name"}, schema.__name__
+
+
+def test_a_positive_class_that_the_data_lack_is_told_before_the_training():
+    rows = [{"label": text} for text in ("0", "1", "1.0", "")]
+    assert Classification(target="label", positive=1).classes_in(rows)[0] == "0"
+    with pytest.raises(ScantuneError, match=r"task\.positive: 'yes' is not one of the classes in the data: 0, 1"):
+        Classification(target="label", positive="yes").classes_in(rows)

@@ -250,6 +250,11 @@ def _dense(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         if block.model.first_stride is not None and block.task.mask_classes:
             yield f"{key}.model.first_stride: networks with an output per pixel keep their full resolution; remove it"
+        if block.model.dropout and block.task.mask_classes:
+            yield (
+                f"{key}.model.dropout: networks with an output per pixel have no output layer behind it; remove it "
+                "(unet, res_unet and attention_unet take options: {dropout: …})"
+            )
         if block.model.normalization == "foreground" and not block.task.mask_classes:
             yield f"{key}.model.normalization: foreground needs masks, which a {block.task.name} is not trained on"
 

@@ -11,6 +11,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.labels import label
 from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {
@@ -112,15 +113,17 @@ class Classification(TaskSettings):
         """The classes as stated, else those in the data, numbers in their order.
 
         Raises:
-            ScantuneError: fewer than two.
+            ScantuneError: fewer than two, or ``positive`` is none of them.
         """
         if self.classes is not None:
             return self.classes
-        present = {row[self.target] for row in targets if row.get(self.target, "") != ""}
+        present = sorted({row[self.target] for row in targets if row.get(self.target, "") != ""}, key=_natural)
+        listed = ", ".join(present)
         if len(present) < 2:
-            listed = ", ".join(present)
             raise ScantuneError(f"target {self.target!r} has {len(present)} classes ({listed}); two are needed")
-        return tuple(sorted(present, key=_natural))
+        if self.positive is not None and label(self.positive) not in map(label, present):
+            raise ScantuneError(f"task.positive: {self.positive!r} is not one of the classes in the data: {listed}")
+        return tuple(present)
 
 
 def _natural(text: str) -> tuple[int, float, str]:
