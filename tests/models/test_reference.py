@@ -34,8 +34,13 @@ def test_of_many_training_images_an_even_part_is_kept():
 
 
 def test_copies_are_refused():
-    with pytest.raises(ScantuneError, match="at no distance"):
+    with pytest.raises(ScantuneError, match=r"at no distance .* they are copies of these"):
         reference.fit(unit(0, 10), unit(0, 10))
+    alike = unit(0, 1).expand(10, -1)
+    with pytest.raises(ScantuneError, match=r"at no distance .* gives all images the same features"):
+        reference.fit(alike, alike)
+    with pytest.raises(ScantuneError, match=r"not finite numbers.* lower learning rate"):
+        reference.fit(unit(0, 10), unit(1, 10) * torch.nan)
 
 
 def test_it_is_saved_with_the_network_and_absent_without(tmp_path):

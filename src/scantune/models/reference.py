@@ -64,14 +64,31 @@ def fit(training: Tensor, validation: Tensor, layer: str = "") -> Reference:
         layer: that they are of.
 
     Raises:
-        ScantuneError: the validation images are copies of training images.
+        ScantuneError: the validation images are copies of training images, all images have the same features, or these
+            are not finite.
     """
     step = -(-len(training) // MOST)
     selected = training[::step].float().cpu().contiguous()
     limit = float(torch.quantile(_nearest(selected, validation.cpu()), LIMIT))
     if not limit > 0:
-        raise ScantuneError("train.distance: the validation images are at no distance from the training images")
+        raise ScantuneError(_why_none(selected, validation))
     return Reference(selected, limit, layer)
+
+
+def _why_none(training: Tensor, validation: Tensor) -> str:
+    """Why no distance can be given, with what to do."""
+    if not (training.isfinite().all() and validation.isfinite().all()):
+        return (
+            "train.distance: the features of the network are not finite numbers: the weights contain NaN or the layers "
+            "overflow. Train again with a lower learning rate, train.clip_norm or precision: 32"
+        )
+    alike = "the validation images are at no distance from the training images"
+    if bool((training == training[:1]).all()):
+        return (
+            f"train.distance: {alike}: the network gives all images the same features, having learned nothing. "
+            "Train again with another learning rate, or remove the key"
+        )
+    return f"train.distance: {alike}: they are copies of these. Split them apart, or remove the key"
 
 
 def layer_of(backbone: Backbone) -> str:
