@@ -68,8 +68,8 @@ def unfit_batch(error: Exception, shape: Sequence[int], first: bool) -> Scantune
     if "more than 1 value per channel" in reason and shape[0] == 1:
         return ScantuneError(
             f"a batch of a single sample of {sample} leaves a batch norm one value per channel, without deviation: use "
-            "a train.batch_size of at least 2 that leaves no single sample, a larger shape (or patch) in inputs, or a "
-            "backbone without batch norm"
+            "a larger train.batch_size or fewer grad_accumulation_steps, so that no batch is a single sample, a larger "
+            "shape (or patch) in inputs, or a backbone without batch norm"
         )
     plain = not isinstance(error, ScantuneError) and "CUDA" not in reason and "cuDNN" not in reason
     if not first or not plain or is_out_of_memory(error):
