@@ -1,6 +1,7 @@
 """``train.preset``: defaults of a modality or of a system, in one line; a key that is written replaces its value.
 
-Those of a modality fine-tune all layers of a small network from ImageNet weights, at one rate that rises and falls.
+Those of a modality fine-tune all layers of a small network from ImageNet weights, at one rate that rises and falls, and
+keep the average of the weights over the last steps.
 ``benchmarks/defaults.py`` compares them with what they differ in; docs/real_images.md has the results.
 """
 
@@ -17,6 +18,7 @@ TUNING: dict[str, Any] = {
     "batch_size": 16,
     "learning_rate": 5e-4,
     "scheduler": "onecycle",
+    "ema": 0.99,
     "channels_last": True,
 }
 _MILD: dict[str, Any] = {"rotation": 10, "translation": 0.08, "zoom": 0.12, "brightness": 0.15, "contrast": 0.15}

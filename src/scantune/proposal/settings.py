@@ -274,6 +274,7 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     if tuned:
         proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
         proposal.add("early_stopping", False, "the rate falls until the last epoch; the best one is kept")
+        proposal.add("ema", TUNING["ema"], "averaged over the last steps; docs/real_images.md")
     else:
         proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
     proposal.add("scheduler", "onecycle", "rises, then falls to 0 at the last epoch")
