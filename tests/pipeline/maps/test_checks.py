@@ -205,5 +205,5 @@ def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
 
 def test_masks_of_several_shapes_cannot_be_dealt_out(tmp_path: Path) -> None:
     side = side_of(tmp_path, [(8, 8), (8, 8), (8, 9), (8, 9)])
-    with pytest.raises(ScantuneError, match="only if all have one shape"):
+    with pytest.raises(ScantuneError, match="samples of this input differ in size"):
         retraining.shuffle(side, 0, masks=True)
