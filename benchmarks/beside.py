@@ -9,6 +9,7 @@ folds of subjects, so that every sample is tested once. FOLDER is described ther
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import shutil
@@ -90,15 +91,14 @@ def folded(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
 
 def _fold_sides(project: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Each fold with the side of every sample in it, as the stages have them."""
-    from scantune.pipeline.data.sides import read_sides, split_subjects
-    from scantune.pipeline.train.networks import NESTED
+    from scantune.config.load import load
+    from scantune.pipeline.train.networks import members_of
+    from scantune.pipeline.train.stage import plan_of
 
-    splits = project / "data" / "splits" / name / "splits.csv"
-    sides = read_sides(project / "data" / "cache" / name, splits, folds=True)
-    for fold in sides.folds:
-        rest, test = sides.fold(fold)
-        train, validation = split_subjects(rest, NESTED, 42)
-        named = {"train": train, "validation": validation, "test": test}
+    with contextlib.chdir(project):
+        members = list(members_of(plan_of(load("params.yaml"), name)))
+    for fold, member in enumerate(members):
+        named = {"train": member.train, "validation": member.validation, "test": member.unseen}
         yield fold, {sample.sample_id: side for side, samples in named.items() for sample in samples}
 
 
@@ -172,8 +172,7 @@ def lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
                 continue
             result = compare_folders(*folders, settings_for(task, {}, ()), primary=metric)
             entry = result["metrics"][metric]
-            d = entry["difference"]
-            told = f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
+            told = _difference(entry["difference"])
             cost = " and ".join(f"{minutes.get(f'{name}/{side}', float('nan')):.1f}" for side in SIDES)
             means = " | ".join(_told(entry[role]) for role in ("challenger", "reference"))
             label = f"{name}, other laboratory" if other else name
@@ -193,11 +192,14 @@ def folded_lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
             continue
         result = compare_files(*files, settings_for(task, {}, ()), primary=metric)
         entry = result["metrics"][metric]
-        d = entry["difference"]
-        told = f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
+        told = _difference(entry["difference"])
         means = " | ".join(_interval(entry[role]) for role in ("challenger", "reference"))
         cost = " and ".join(f"{minutes.get(f'{name}/{side}_folds', float('nan')):.1f}" for side in SIDES)
         yield f"| {name} | {metric} | {result['n']} ({result['n_subjects']}) | {means} | {told} | {cost} |"
+
+
+def _difference(d: dict[str, Any]) -> str:
+    return f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
 
 
 def _interval(estimate: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import defaults
+from benchmarks import beside, defaults
 from scantune.config.load import parse
 
 
@@ -29,6 +29,12 @@ def test_every_variant_loads(data: Path, tmp_path: Path, name: str) -> None:
         params = parse(defaults.changed(defaults.blocks(name, data, tmp_path), name, settings))
         changed = params.experiments[name] != base or any("input" in key for key in settings)
         assert changed == (variant != "base")
+
+
+@pytest.mark.parametrize("name", beside.SETS)
+def test_a_set_with_folds_loads(data: Path, tmp_path: Path, name: str) -> None:
+    params = parse(beside.folded(name, data, tmp_path, 5))
+    assert params.datasets[name].split.folds == params.experiments[name].train.folds == 5
 
 
 def test_loops_are_found_by_names_without_their_endings(data: Path, tmp_path: Path) -> None:

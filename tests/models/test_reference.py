@@ -1,8 +1,12 @@
 """Distance from the training images: against an independent computation, calibrated, saved and loaded."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from scantune import models
 from scantune.models import reference
@@ -96,3 +100,24 @@ def test_images_are_apart_by_networks_with_one_logit_a_pixel(tmp_path, name, opt
         again = reference.features(opened.backbone, inputs, opened.reference.layer)
     torch.testing.assert_close(opened.reference.distance(again), network.reference.distance(result))
     assert opened.reference.distance(again[3:]).max() > 0
+
+
+class Meeting(nn.Module):
+    """Passes its input on once two threads are here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(2, timeout=20)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.barrier.wait()
+        return x
+
+
+def test_two_images_in_two_threads_keep_their_own_features() -> None:
+    inputs = [torch.eye(4)[k][None, :, None, None] for k in (1, 2)]
+    network = nn.Sequential(Meeting(), nn.Identity(), Meeting())
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda x: reference.features(network, x, "1"), inputs))
+    for x, result in zip(inputs, results, strict=True):
+        assert torch.equal(result, x.flatten(1))

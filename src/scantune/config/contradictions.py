@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from scantune.config import covariates, derivation, ensembles, evaluating, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
 from scantune.config.intensity import BOUNDED
-from scantune.config.names import loss_spec
+from scantune.config.names import loss_spec, unknown
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
@@ -24,14 +23,6 @@ def contradictions(params: Params) -> Iterator[str]:
         yield from find(params)
 
 
-def _unknown(key: str, name: str, known: Collection[str], group: str) -> Iterator[str]:
-    if name in known:
-        return
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    yield f"{key}: there is no {name!r} in {group}{hint} There are: {', '.join(sorted(known)) or 'none'}"
-
-
 def _blocks(params: Params) -> Iterator[tuple[str, ExperimentConfig]]:
     yield from ((f"experiments.{name}", block) for name, block in params.experiments.items())
     yield from ((f"derived.{name}", block) for name, block in params.derived.items())
@@ -39,29 +30,29 @@ def _blocks(params: Params) -> Iterator[tuple[str, ExperimentConfig]]:
 
 def _names(params: Params) -> Iterator[str]:
     for name, input_ in params.inputs.items():
-        yield from _unknown(f"inputs.{name}.dataset", input_.dataset, params.datasets, "datasets")
+        yield from unknown(f"inputs.{name}.dataset", input_.dataset, params.datasets, "datasets")
     for name, watched in params.watched.items():
-        yield from _unknown(f"watched.{name}.dataset", watched.dataset, params.datasets, "datasets")
+        yield from unknown(f"watched.{name}.dataset", watched.dataset, params.datasets, "datasets")
     for key, block in _blocks(params):
-        yield from _unknown(f"{key}.dataset", block.dataset, params.datasets, "datasets")
-        yield from _unknown(f"{key}.input", block.input, params.inputs, "inputs")
+        yield from unknown(f"{key}.dataset", block.dataset, params.datasets, "datasets")
+        yield from unknown(f"{key}.input", block.input, params.inputs, "inputs")
     for name, derived in params.derived.items():
-        yield from _unknown(f"derived.{name}.from", derived.from_, params.experiments, "experiments")
+        yield from unknown(f"derived.{name}.from", derived.from_, params.experiments, "experiments")
         if name in params.experiments:
             yield f"derived.{name}: the name is also in experiments; their outputs would overwrite each other"
     for name, external in params.external.items():
-        yield from _unknown(f"external.{name}.experiment", external.experiment, params.experiments, "experiments")
-        yield from _unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
-        yield from _unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
+        yield from unknown(f"external.{name}.experiment", external.experiment, params.experiments, "experiments")
+        yield from unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
+        yield from unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
     members = {*params.experiments, *params.derived}
     for name, ensemble in params.ensembles.items():
-        yield from _unknown(f"ensembles.{name}.dataset", ensemble.dataset, params.datasets, "datasets")
-        yield from _unknown(f"ensembles.{name}.input", ensemble.input, params.inputs, "inputs")
+        yield from unknown(f"ensembles.{name}.dataset", ensemble.dataset, params.datasets, "datasets")
+        yield from unknown(f"ensembles.{name}.input", ensemble.input, params.inputs, "inputs")
         for index, member in enumerate(ensemble.members):
-            yield from _unknown(f"ensembles.{name}.members.{index}", member, members, "experiments or derived")
+            yield from unknown(f"ensembles.{name}.members.{index}", member, members, "experiments or derived")
     for name, check in params.map_checks.items():
-        yield from _unknown(f"map_checks.{name}.experiment", check.experiment, members, "experiments or derived")
-        yield from _unknown(f"map_checks.{name}.from", check.from_, members, "experiments or derived")
+        yield from unknown(f"map_checks.{name}.experiment", check.experiment, members, "experiments or derived")
+        yield from unknown(f"map_checks.{name}.from", check.from_, members, "experiments or derived")
 
 
 def _input_of_dataset(params: Params) -> Iterator[str]:
@@ -87,7 +78,7 @@ def _targets(params: Params) -> Iterator[str]:
             continue
         known = _target_names(dataset)
         for name in names:
-            yield from _unknown(f"{key}.task", name, known, f"datasets.{block.dataset}.targets")
+            yield from unknown(f"{key}.task", name, known, f"datasets.{block.dataset}.targets")
 
 
 def _target_names(dataset: DatasetConfig) -> list[str]:
@@ -284,10 +275,10 @@ def _groups(params: Params) -> Iterator[str]:
             continue
         where = f"datasets.{block.dataset}.groups"
         if consistency is not None:
-            yield from _unknown(f"{key}.train.scanner_consistency.group", consistency.group, dataset.groups, where)
+            yield from unknown(f"{key}.train.scanner_consistency.group", consistency.group, dataset.groups, where)
         for name in ("sampler_by", "match"):
             for group in getattr(block.train, name):
-                yield from _unknown(f"{key}.train.{name}", group, dataset.groups, where)
+                yield from unknown(f"{key}.train.{name}", group, dataset.groups, where)
             if getattr(block.train, name) and block.task.mask_classes:
                 yield f"{key}.train.{name}: requires one target per sample; masks have none"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scantune.config.evaluate import EvaluateConfig
+from scantune.config.names import unknown
 from scantune.config.params import Params
 from scantune.models import catalogue as backbones
 
@@ -39,20 +39,13 @@ def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params
     known = {name: list(params.datasets[name].groups) for name in datasets if name in params.datasets}
     every = list(dict.fromkeys(group for groups in known.values() for group in groups))
     for group in settings.groups or ():
-        if known and group not in every:
-            yield _unknown(f"{key}.groups", group, every, f"datasets.{datasets[0]}.groups")
+        if known:
+            yield from unknown(f"{key}.groups", group, every, f"datasets.{datasets[0]}.groups")
     for column in settings.case_mix:
         for name, groups in known.items():
-            if column not in groups:
-                yield _unknown(f"{key}.case_mix", column, groups, f"datasets.{name}.groups")
+            yield from unknown(f"{key}.case_mix", column, groups, f"datasets.{name}.groups")
         if settings.groups is not None and column not in settings.groups and column in every:
             yield f"{key}.case_mix: {column!r} is not in {key}.groups; add it there, or leave groups out"
-
-
-def _unknown(key: str, name: str, known: Sequence[str], where: str) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{key}: there is no {name!r} in {where}{hint} There are: {', '.join(known) or 'none'}"
 
 
 def _masks(key: str, block: Any, params: Params) -> Iterator[str]:
@@ -86,5 +79,5 @@ def _evidence(where: str, name: str, block: Any, params: Params) -> Iterator[str
     if dataset is not None and not dataset.masks:
         yield f"{where}: needs datasets.{block.dataset}.masks: the path of a sample's mask"
     known = next((names for kind in ("classes", "findings", "targets") if (names := getattr(task, kind, None))), None)
-    if known and name not in known:
-        yield _unknown(where, name, list(known), f"{where.removesuffix('.evaluate.saliency.mask_class')}.task")
+    if known:
+        yield from unknown(where, name, list(known), f"{where.removesuffix('.evaluate.saliency.mask_class')}.task")

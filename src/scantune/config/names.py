@@ -23,7 +23,7 @@ def unknown_names(params: Params) -> Iterator[str]:
     for name, demo in params.demo.items():
         from scantune import demos
 
-        yield from _unknown(f"demo.{name}.cohort", demo.cohort, demos.cohorts(), "demo cohorts")
+        yield from unknown(f"demo.{name}.cohort", demo.cohort, sorted(demos.cohorts()), "the demo cohorts")
     blocks = {f"experiments.{name}": block for name, block in params.experiments.items()}
     blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
     for key, block in blocks.items():
@@ -33,11 +33,12 @@ def unknown_names(params: Params) -> Iterator[str]:
             yield from _network(key, block, input_.modality)
 
 
-def _unknown(key: str, name: str, known: Collection[str], where: str) -> Iterator[str]:
+def unknown(key: str, name: str, known: Collection[str], where: str) -> Iterator[str]:
+    """That a name stands at a key and is not among the known ones, with the nearest and all of them; or nothing."""
     if name not in known:
         near = difflib.get_close_matches(name, list(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        yield f"{key}: there is no {name!r} in the {where}{hint} There are: {', '.join(sorted(known)) or 'none'}"
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        yield f"{key}: there is no {name!r} in {where}{hint} There are: {', '.join(known) or 'none'}"
 
 
 def loss_name(task: TaskSettings, block: TrainConfig) -> str:

@@ -12,6 +12,7 @@ principal components .39, .11, .20.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,11 +112,15 @@ def features(backbone: nn.Module, inputs: Tensor, layer: str = "") -> Tensor:
 
 
 def _at(backbone: nn.Module, inputs: Tensor, layer: str) -> Tensor:
-    """What a layer makes of inputs, [B, F, …space]."""
-    made: list[Tensor] = []
-    with backbone.get_submodule(layer).register_forward_hook(lambda module, arguments, output: made.append(output)):
+    """What a layer makes of inputs, [B, F, …space]; a served network may run in other threads at the same time."""
+    made: dict[int, Tensor] = {}
+
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        made[threading.get_ident()] = output
+
+    with backbone.get_submodule(layer).register_forward_hook(keep):
         backbone(inputs)
-    return made[0]
+    return made[threading.get_ident()]
 
 
 def save(reference: Reference, folder: Path) -> None:
