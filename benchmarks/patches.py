@@ -9,6 +9,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def windows() -> None:
 
     scan = torch.randn(1, 1, EDGE, EDGE, EDGE, generator=torch.Generator().manual_seed(0))
     ours = Windows((WINDOW,) * 3, overlap=0.5, batch=2)
+    half = replace(ours, precision="bf16")
     places = (torch.arange(WINDOW) - (WINDOW - 1) / 2) / (WINDOW / 8)
     line = torch.exp(-0.5 * places**2)
     weights = line[:, None, None] * line[:, None] * line * 1e12
@@ -51,13 +53,13 @@ def windows() -> None:
         with torch.inference_mode():
             gap = float((ours(net, scan) - monai(roi_weight_map=weights)).abs().max())
             assert gap < 1e-4, f"outputs differ by {gap:g}"
-            medians = in_turn({"scantune": lambda net=net: ours(net, scan), "MONAI": monai}, repeats=3)  # type: ignore[misc]
-        report(
-            f"windows of {WINDOW}³ over {EDGE}³, {name} (outputs agree to {gap:.0e})",
-            medians,
-            "scantune",
-            {"MONAI": GOAL},
-        )
+            near = float((half(net, scan) - ours(net, scan)).abs().max())
+            sides = {"float32": lambda net=net: ours(net, scan), "bf16": lambda net=net: half(net, scan)}  # type: ignore[misc]
+            medians = in_turn({**sides, "MONAI": monai}, repeats=3)
+        title = f"windows of {WINDOW}³ over {EDGE}³, {name} (outputs agree to {gap:.0e}; bf16 to {near:.0e})"
+        for side in sides:
+            shown = {key: value for key, value in medians.items() if key in (side, "MONAI")}
+            report(f"{title}: scantune in {side}", shown, side, {"MONAI": GOAL})
 
 
 def epoch() -> None:
@@ -69,6 +71,7 @@ def epoch() -> None:
     from safetensors.torch import save_file
 
     from scantune.augment import build
+    from scantune.engine.distributed import resolve_precision
     from scantune.engine.loading import Loader
     from scantune.engine.patches import Patches, PatchSamples
 
@@ -113,26 +116,38 @@ def epoch() -> None:
         def train(x: Any) -> None:
             net(x).square().mean().backward()
 
+        def train_as_it_comes(x: Any) -> None:  # precision: auto
+            with torch.autocast("cpu", torch.bfloat16, enabled=resolve_precision("auto", "cpu") == "bf16"):
+                output = net(x)
+            output.float().square().mean().backward()
+
         report("patches alone", in_turn({"scantune": ours, "MONAI": monai}, repeats=3), "scantune", {"MONAI": GOAL})
-        both: dict[str, Callable[[], object]] = {"scantune": lambda: ours(train), "MONAI": lambda: monai(train)}
-        report("an epoch of a small U-Net", in_turn(both, repeats=3), "scantune", {"MONAI": GOAL})
-        beside_nnunet(Path(folder), ours, lambda: ours(train))
+        sides: dict[str, Callable[[], object]] = {
+            "float32": lambda: ours(train),
+            "auto": lambda: ours(train_as_it_comes),
+        }
+        medians = in_turn({**sides, "MONAI": lambda: monai(train)}, repeats=3)
+        for side in sides:
+            shown = {key: value for key, value in medians.items() if key in (side, "MONAI")}
+            report(f"an epoch of a small U-Net, scantune in {side}", shown, side, {"MONAI": GOAL})
+        beside_nnunet(Path(folder), {"patches": ours, **sides})
 
 
-def beside_nnunet(folder: Path, patches: Callable[[], object], train: Callable[[], object]) -> None:
-    """Both epochs in turn with those of nnU-Net, in a process of its own."""
+def beside_nnunet(folder: Path, sides: dict[str, Callable[[], object]]) -> None:
+    """Epochs in turn with those of nnU-Net, in a process of its own: of patches alone, or with the training steps."""
     python = os.environ.get("SCANTUNE_NNUNET_PYTHON", "")
     if not python:
         print("  nnU-Net: not measured (SCANTUNE_NNUNET_PYTHON names no interpreter that has it)")
         return
     arguments = (folder, WINDOW, SAMPLES * PER_SAMPLE, BATCH)
     other = Other("nnU-Net", python, "nnunet_patches_side.py", folder, *arguments)
-    for kind, call in {"patches": patches, "train": train}.items():
+    for side, call in sides.items():
+        kind = "patches" if side == "patches" else "train"
         rounds = [{"scantune": timed(call), "nnU-Net": other.epoch(kind)} for _ in range(4)][1:]
         walls = [round_["nnU-Net"][0] / round_["scantune"][0] for round_ in rounds]
         used = [round_["nnU-Net"][1] / round_["scantune"][1] for round_ in rounds]
         wall, processor = statistics.median(walls), statistics.median(used)
-        print(f"  {kind}: nnU-Net / scantune {wall:.2f}, processor {processor:.2f}   goal ≥ {GOAL:g}")
+        print(f"  {kind}: nnU-Net / scantune {side} {wall:.2f}, processor {processor:.2f}   goal ≥ {GOAL:g}")
     other.close()
 
 

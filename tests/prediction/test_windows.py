@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from scantune.prediction import TensorPredictor, Windows
+from scantune.registry.tensors import windows_of
 from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.segmentation.task import SegmentationTask
 
@@ -73,3 +74,34 @@ def test_the_predictor_slides_and_reflects() -> None:
     mirrored = TensorPredictor([net], task, {}, Augmentation(3, mirrors=True), windows=windows).output(inputs).mean
     torch.testing.assert_close(alone, Counted()(inputs), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(mirrored.softmax(1), alone.softmax(1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("modality", ["image", "volume"])
+def test_networks_compute_in_bf16_where_the_input_says_so_and_averages_are_float32(modality: str) -> None:
+    seen = []
+
+    class Seen(nn.Module):
+        def __init__(self, axes: int) -> None:
+            super().__init__()
+            self.layer = (nn.Conv2d, nn.Conv3d)[axes - 2](1, 2, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            answer: Tensor = self.layer(x)
+            seen.append(answer.dtype)
+            return answer
+
+    axes = 2 if modality == "image" else 3
+    block = {"modality": modality, "patch": [8] * axes, "overlap": 0.5}
+    net, inputs = Seen(axes).eval(), torch.randn(1, 1, *[21] * axes)
+    task = SegmentationTask(Segmentation(classes=("background", "a")))
+    results = {}
+    for written in ({}, {"window_precision": "32"}, {"window_precision": "bf16"}):
+        seen.clear()
+        windows = windows_of(block | written)
+        results[str(written)] = TensorPredictor([net], task, {}, windows=windows).output(inputs).mean
+        assert set(seen) == {torch.bfloat16 if "bf16" in written.values() else torch.float32}
+    before, same, changed = results.values()
+    assert torch.equal(before, same), "a model of before has no such key"
+    assert changed.dtype == torch.float32
+    torch.testing.assert_close(changed, before, atol=0.02, rtol=0.02)
+    assert not torch.equal(changed, changed.bfloat16().float()), "the mean over windows is finer than bf16"

@@ -81,7 +81,8 @@ def test_a_patch_makes_no_other_tensor_but_another_training(tmp_path):
     from scantune.preprocess.sample import sample_key
 
     patched = IMAGE.model_copy(update={"patch": [8, 8]})
-    assert agreement.differing(IMAGE, patched) == {"overlap": (None, 0.5), "patch": (None, [8, 8])}
+    network = {"patch": [8, 8], "overlap": 0.5, "window_precision": "32"}
+    assert agreement.differing(IMAGE, patched) == {key: (None, value) for key, value in network.items()}
     assert sample_key(["a"], [], IMAGE.model_dump(mode="json")) == sample_key(
         ["a"], [], patched.model_dump(mode="json")
     )
@@ -90,7 +91,7 @@ def test_a_patch_makes_no_other_tensor_but_another_training(tmp_path):
     assert "overlap" not in before, "an input without patches is what it was"
     agreement.write_input(tmp_path, patched)
     after = json.loads((tmp_path / "input.json").read_text())
-    assert after == {**before, "patch": [8, 8], "overlap": 0.5}
+    assert after == {**before, **network}
     agreement.check_facts("m", patched, [1, 8, 8])
     with pytest.raises(ScantuneError, match="8×8"):
         agreement.check_facts("m", patched, [1, 32, 24])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -40,7 +41,8 @@ def maps(
         return torch.stack([_of_window(window, len(x), targets, make, made) for window in batch])
 
     stacked = torch.cat([x, torch.stack([region.to(x) for region in regions])])
-    total = windows(explained, stacked[None])[0]  # type: ignore[arg-type]
+    whole = replace(windows, precision="32")  # gradients in bf16 can be wrong
+    total = whole(explained, stacked[None])[0]  # type: ignore[arg-type]
     if not made:
         raise ScantuneError("no window of this sample has anything that the network marks, so that there is no map")
     layer, method, grid = made[0].layer, made[0].method, made[0].grid

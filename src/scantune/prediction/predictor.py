@@ -82,7 +82,8 @@ class Predicted:
 class TensorPredictor:
     """Predictions of a model for preprocessed samples, the same in evaluation and in the served model.
 
-    All computations are in float32, independently of the precision in training.
+    All computations are in float32, independently of the precision in training, but for those of ``windows`` with a
+    precision of their own.
 
     Attributes:
         networks: whose outputs are averaged; set to evaluation mode and moved to ``device``.

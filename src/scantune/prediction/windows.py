@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -26,12 +27,14 @@ class Windows:
         overlap: share of a window that the next one overlaps at least, 0 to below 1.
         batch: windows that go through the network at once; None: as many as have about 2¹⁸ pixels, at least one.
         device: of the network; None for that of the sample.
+        precision: of the network, ``32`` or ``bf16``. Sums and averages over windows are float32.
     """
 
     size: tuple[int, ...]
     overlap: float = 0.5
     batch: int | None = None
     device: torch.device | None = None
+    precision: str = "32"
 
     def __call__(self, network: nn.Module, inputs: Tensor) -> Tensor:
         """The output [B, K, …space] for samples [B, C, …space], on the device of ``inputs``, float32."""
@@ -68,7 +71,8 @@ class Windows:
         for places in _batches(itertools.product(*starts), count):
             boxes = [tuple(slice(at, at + edge) for at, edge in zip(place, self.size)) for place in places]
             batch = torch.stack([sample[(slice(None), *box)] for box in boxes]).to(self.device or home)
-            outputs = network(batch).float()
+            with torch.autocast(batch.device.type, torch.bfloat16) if self.precision == "bf16" else nullcontext():
+                outputs = network(batch).float()
             if total is None:
                 total = torch.zeros((outputs.shape[1], *sample.shape[1:]), device=home)
             if outputs.device == home:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: Keys that set where and how carefully samples are prepared, without effect on the result.
 _NOT_OF_THE_TENSOR = ("dataset", "workers", "backend", "verify_fraction", "time_limit", "modality")
 #: Keys that set what a network sees of a tensor.
-OF_THE_NETWORK = ("patch", "overlap")
+OF_THE_NETWORK = ("patch", "overlap", "window_precision")
 
 
 def what_matters(settings: InputConfig | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -44,7 +44,10 @@ def windows_of(prepared: Mapping[str, Any], device: torch.device | None = None) 
         device: of the networks; None for that of the samples.
     """
     size = patch_shape(prepared)
-    return None if size is None else Windows(size, float(prepared["overlap"]), device=device)
+    if size is None:
+        return None
+    precision = str(prepared.get("window_precision", "32"))  # older models have none
+    return Windows(size, float(prepared["overlap"]), device=device, precision=precision)
 
 
 def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str, Any], copies: int) -> Augmentation:
