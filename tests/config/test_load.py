@@ -64,6 +64,12 @@ def test_a_good_file_is_read_and_frozen():
         ),
         ("experiments.knees.train.epochs", "many", "experiments.knees.train.epochs:"),
         (
+            "inputs.knees",
+            {"dataset": "knees", "modality": "volume", "shape": [8], "volume": {"index": -1}},
+            "inputs.knees.shape: list should have at least 3 items",
+        ),
+        ("inputs.knees", {"dataset": "knees", "modality": "volume", "volume": {"indx": 1}}, "inputs.knees.volume.indx"),
+        (
             "experiments.knees.model.weights",
             "kinetics",
             "experiments.knees.model.weights: there are no 'kinetics' weights for the backbone 'resnet18'; those for it",

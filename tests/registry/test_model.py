@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from scantune import models
+from scantune import io, models
 from scantune.prediction.predictor import NOT_FINITE
 from scantune.records import ScantuneError
 from scantune.registry.model import MODEL, ModelFacts, load_networks, read_facts, save_model
@@ -95,3 +96,43 @@ def test_an_answer_that_is_not_finite_is_a_reason_and_no_empty_cell(monkeypatch:
     assert answer.values == {}
     assert answer.mask is None
     assert NOT_FINITE in answer.reason
+
+
+def saved(tmp_path: Path, **facts: Any) -> Path:
+    torch.manual_seed(0)
+    save_model(tmp_path / "saved", ModelFacts(**vars(FACTS) | facts), [network()])
+    return tmp_path / "saved"
+
+
+def test_a_model_with_settings_that_are_now_refused_opens_predicts_and_notes_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    block = {"dataset": "d", "modality": "image", "shape": [16, 16], "overlap": 0.25}
+    plain = Predictor.load(saved(tmp_path / "a", input={**block, "overlap": 0.5}), reading=Reading(isolated=False))
+    with caplog.at_level("INFO"):
+        opened = Predictor.load(saved(tmp_path / "b", input=block), reading=Reading(isolated=False))
+    assert "note: the model 'm' predicts as it was trained" in caplog.text
+    assert "overlap: 0.25 is of windows" in caplog.text
+    picture = io.write_png(tmp_path / "a.png", np.arange(256, dtype=np.uint8).reshape(16, 16))
+    (expected,), (answer,) = plain.predict([picture]), opened.predict([picture])
+    assert answer.values == expected.values
+    assert not answer.reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        (
+            {"input": {"dataset": "d", "modality": "volume", "volume_index": 3}},
+            "input: 'volume_index' is now 'volume': write volume: {index: 3}. The model 'm' was saved by another",
+        ),
+        (
+            {"input": {"dataset": "d", "modality": "image", "colour": 1}},
+            "input: colour: Extra inputs are not permitted",
+        ),
+        ({"task": {"name": "regression", "target": "score", "goal": 1}}, "task.goal: Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_this_version_does_not_have_are_named(tmp_path: Path, facts: dict[str, Any], why: str) -> None:
+    with pytest.raises(ScantuneError, match=re.escape(why)):
+        Predictor.load(saved(tmp_path, **facts), reading=Reading(isolated=False))

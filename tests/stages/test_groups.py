@@ -358,6 +358,11 @@ def test_the_stage_refuses_before_it_predicts(grouped, tmp_path):
     with pytest.raises(LockedTestSet):
         run_stages(home, "evaluate other")
     assert not (home / "outputs" / "other" / "evaluate" / "predictions.csv").exists()
+    params["experiments"]["other"]["evaluate"] = {"saliency": {"layer": "layer9"}}
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(ScantuneError, match=r"experiments\.other\.evaluate\.saliency\.layer: 'layer9' is not a layer"):
+        run_stages(home, "evaluate other")
+    assert not (home / "outputs" / "other" / "evaluate" / "predictions.csv").exists()
 
 
 class Service:

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from scantune.config.load import parse
+from scantune.records import ScantuneError
 from tests.stages.conftest import digits_params, experiment
 
 BASE = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "precision": "32", "early_stopping": False}
@@ -127,6 +128,17 @@ def test_an_option_changes_what_is_learned(runs, plain, name):
     got = weights(runs(OPTIONS[name]))
     assert np.isfinite(got).all()
     assert not np.array_equal(got, plain), f"{name} had no effect"
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_layer_for_maps_that_the_network_lacks_is_told_before_the_training(runs, enabled):
+    saliency = {"enabled": enabled, "layer": "layers.O.1"}
+    if enabled:
+        key = r"experiments\.small\.evaluate\.saliency\.layer: 'layers\.O\.1' is not a layer .* similar: .*layers\.0\.1"
+        with pytest.raises(ScantuneError, match=key):
+            runs({}, evaluate={"saliency": saliency})
+    else:
+        runs({"epochs": 1}, evaluate={"saliency": saliency})
 
 
 def test_a_frozen_backbone_stays_as_it_was_and_the_head_learns(runs):

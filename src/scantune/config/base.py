@@ -6,7 +6,32 @@ import itertools
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+)
+
+#: Context of the validation of a block that was accepted once, such as that of a saved model: its effect is known, and
+#: the rules by which ``params.yaml`` refuses settings without effect are left out.
+SAVED = {"saved": True}
+
+
+def is_saved(info: ValidationInfo) -> bool:
+    """Whether a block is validated that was accepted once, see :data:`SAVED`."""
+    return bool((info.context or {}).get("saved"))
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of a block that was not accepted, as ``key: what``."""
+    fault = error.errors(include_url=False)[0]
+    key, text = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+    return f"{key}: {text}" if key else text
 
 
 class Block(BaseModel):

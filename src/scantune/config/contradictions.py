@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from scantune.config import covariates, derivation, ensembles, evaluating, map_checks, watching
+from scantune.config import covariates, derivation, ensembles, evaluating, fitting, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
@@ -320,6 +320,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _dense,
     _monitors,
     _groups,
+    fitting.faults,
     evaluating.faults,
     derivation.faults,
     map_checks.faults,

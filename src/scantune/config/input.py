@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from scantune.config.base import Block, Name, by_name
+from scantune.config.base import Block, Name, by_name, is_saved
 from scantune.config.intensity import BOUNDED, Clahe, Intensity, Scale, ZScore
 
 Length = Annotated[int, Field(ge=1, le=8192)]
@@ -16,6 +17,8 @@ Millimetres = Annotated[float, Field(gt=0.0, le=1000.0)]
 Where = Literal["processes", "threads", "dask", "ray"]
 _JOBLIB = {"loky": "processes", "threading": "threads"}
 Affine = Literal["refuse", "sform", "qform"]
+#: Of neighbouring windows, unless the block states another.
+OVERLAP = 0.5
 
 
 class Backend(Block):
@@ -70,6 +73,18 @@ class _Common(Block):
         if names and len(names) < len(self.mask_values):
             raise ValueError(f"'mask_values' has values and names ({', '.join(names)}): give either")
         return self
+
+    @model_validator(mode="after")
+    def _of_use(self, info: ValidationInfo) -> Self:
+        faults = [] if is_saved(info) else list(self.faults())
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def faults(self) -> Iterator[str]:
+        """Settings that would have no effect, or that their values do not allow: refused in ``params.yaml``, and told
+        of a saved model, which does with them what it did in its training."""
+        yield from ()
 
 
 class VolumeChoice(Block):
@@ -169,7 +184,7 @@ class VolumeInput(_Common):
     """Voxels along the axes of ``shape`` of the patches that a segmentation is trained on. Samples keep the size that
     ``spacing`` and ``shape`` give them; a network sees patches of them, in predictions windows of the same size.
     ``train.patches`` sets how they are drawn. Without it a network sees whole samples, all of one size."""
-    overlap: float = Field(default=0.5, ge=0.0, le=0.9)
+    overlap: float = Field(default=OVERLAP, ge=0.0, le=0.9)
     """Share that neighbouring windows overlap at least in a prediction, with ``patch``."""
     window_precision: Literal["32", "bf16"] = "32"
     """Precision of the network in the windows of a prediction, with ``patch``. bf16 changes probabilities in the third
@@ -177,33 +192,30 @@ class VolumeInput(_Common):
     dtype: Literal["float16", "float32"] = "float16"
     """Of the cached tensor."""
 
-    @model_validator(mode="after")
-    def _brain_alone(self) -> VolumeInput:
+    def faults(self) -> Iterator[str]:
+        """See :meth:`_Common.faults`."""
+        yield from _per_channel(self.intensity, 1)
         if self.intensity.name == "white_stripe" and not self.brain:
-            raise ValueError(
+            yield (
                 "intensity: white_stripe needs a brain without skull: add brain: true, or "
                 "brain: {extract: stripped} where the files hold one"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _of_volumes(self) -> VolumeInput:
-        _per_channel(self.intensity, 1)
         if self.intensity.name == "window" and self.intensity.center is None:
-            raise ValueError(
+            yield (
                 "intensity: window needs center and width in volumes, such as {name: window, center: 40, width: 400}; "
                 "none leaves values as they are"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _one_grid(self) -> VolumeInput:
         if self.brain and self.brain.registration != "none" and (self.center != "image" or self.crop != "none"):
-            raise ValueError(
+            yield (
                 "center and crop have no effect on registered brains, whose grid is placed around the template's "
                 "middle: leave them out, or set brain.registration to none"
             )
-        return self
+        elif self.crop == "foreground" and self.shape is not None:
+            yield (
+                f"crop: foreground has no effect beside shape {self.shape}, which sets what is cut away: remove shape, "
+                "or write center: foreground instead of crop"
+            )
+        yield from _windowed(self.overlap, self.patch)
 
     @model_validator(mode="before")
     @classmethod
@@ -243,7 +255,7 @@ class ImageInput(_Common):
     """[height, width] in pixels of the patches that a segmentation is trained on. Samples keep their own size, or that
     of ``shape``; a network sees patches of them, in predictions windows of the same size. ``train.patches`` sets how
     they are drawn. Without it a network sees whole samples, all of one size."""
-    overlap: float = Field(default=0.5, ge=0.0, le=0.9)
+    overlap: float = Field(default=OVERLAP, ge=0.0, le=0.9)
     """Share that neighbouring windows overlap at least in a prediction, with ``patch``."""
     window_precision: Literal["32", "bf16"] = "32"
     """Precision of the network in the windows of a prediction, with ``patch``. bf16 changes probabilities in the third
@@ -254,29 +266,34 @@ class ImageInput(_Common):
     """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1 (scale, percentile,
     window), else float16. uint8 is for those alone."""
 
-    @model_validator(mode="after")
-    def _colour(self) -> ImageInput:
-        _per_channel(self.intensity, self.channels)
+    def faults(self) -> Iterator[str]:
+        """See :meth:`_Common.faults`."""
+        yield from _per_channel(self.intensity, self.channels)
         if self.intensity.name == "white_stripe":
-            raise ValueError("intensity: white_stripe is for volumes: T1-weighted brains")
+            yield "intensity: white_stripe is for volumes: T1-weighted brains"
         if self.clahe is not None:
-            _bounded("clahe", self.intensity)
+            yield from _bounded("clahe", self.intensity)
         if self.dtype == "uint8":
-            _bounded("dtype: uint8", self.intensity)
-        return self
+            yield from _bounded("dtype: uint8", self.intensity)
+        yield from _windowed(self.overlap, self.patch)
 
 
-def _bounded(key: str, intensity: Intensity) -> None:
+def _bounded(key: str, intensity: Intensity) -> Iterator[str]:
     if intensity.name not in BOUNDED:
-        raise ValueError(
+        yield (
             f"{key} needs values of 0 … 1, and intensity is {intensity.name}: use scale, percentile or window, or "
             f"leave {key} out"
         )
 
 
-def _per_channel(intensity: Intensity, channels: int) -> None:
+def _per_channel(intensity: Intensity, channels: int) -> Iterator[str]:
     if getattr(intensity, "per_channel", False) and channels != 3:
-        raise ValueError("intensity.per_channel is for colour images: modality image with channels: 3")
+        yield "intensity.per_channel is for colour images: modality image with channels: 3"
+
+
+def _windowed(overlap: float, patch: list[int] | None) -> Iterator[str]:
+    if patch is None and overlap != OVERLAP:
+        yield f"overlap: {overlap:g} is of windows of the size of 'patch', which is not set: add patch or remove it"
 
 
 class VideoInput(_Common):
@@ -310,11 +327,10 @@ class VideoInput(_Common):
     """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1 (scale, percentile,
     window), else float16. uint8 is for those alone."""
 
-    @model_validator(mode="after")
-    def _in_bytes(self) -> VideoInput:
+    def faults(self) -> Iterator[str]:
+        """See :meth:`_Common.faults`."""
         if self.dtype == "uint8":
-            _bounded("dtype: uint8", self.intensity)
-        return self
+            yield from _bounded("dtype: uint8", self.intensity)
 
     @model_validator(mode="before")
     @classmethod

@@ -172,6 +172,11 @@ def _members(annotation: Any) -> list[Any]:
 def _step(annotation: Any, part: int | str) -> tuple[Any, bool]:
     """The annotation below ``part``, and whether ``part`` was a union's tag rather than a key."""
     members = _members(annotation)
+    blocks = [member for member in members if isinstance(member, type) and issubclass(member, BaseModel)]
+    if len(blocks) > 1:  # pydantic puts the tag of one of them first, which may be a key of theirs too
+        tagged = [block for block in blocks if part in _tags(block)]
+        if tagged:
+            return tagged[0], True
     for member in members:
         if isinstance(member, type) and issubclass(member, BaseModel):
             for name, field in member.model_fields.items():

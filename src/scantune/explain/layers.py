@@ -6,7 +6,6 @@ along time): deeper layers represent more abstract features, but 2 × 2 cells do
 
 from __future__ import annotations
 
-import difflib
 import math
 import weakref
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scantune.models.named import convolutions, named_layer
 from scantune.records import ScantuneError
 
 CELLS = 7
@@ -43,23 +43,20 @@ def find(network: nn.Module, layer: str | None = None, x: Tensor | None = None) 
     Raises:
         ScantuneError: an unknown layer (with the nearest names), or no default layer.
     """
-    modules = {name: module for name, module in network.named_modules() if name}
     if layer is None:
         backbone: Any = getattr(network, "backbone", network)
         layer = getattr(backbone, "saliency_layer", None)
         if layer is None:
             raise ScantuneError(
                 f"saliency layer: {_name(backbone)} has no default; set layer. Layers with a spatial grid: "
-                f"{', '.join(_candidates(network)) or 'none'}"
+                f"{', '.join(convolutions(network)) or 'none'}"
             )
         if x is not None:
             layer = _deepest(network, layer, x)
-    for prefix in ("", "backbone.", "backbone.net.", "net."):
-        if prefix + layer in modules:
-            return prefix + layer, modules[prefix + layer]
-    short = {name.removeprefix("backbone.").removeprefix("net.") for name in modules}
-    similar = difflib.get_close_matches(layer, sorted(short), n=5, cutoff=0.3) or _candidates(network)
-    raise ScantuneError(f"saliency layer: {layer!r} is not a layer of this network; similar: {', '.join(similar)}")
+    try:
+        return named_layer(network, layer)
+    except ScantuneError as error:
+        raise ScantuneError(f"saliency layer: {error}") from error
 
 
 def min_cells(network: nn.Module, space: tuple[int, ...]) -> tuple[int, ...]:
@@ -154,11 +151,6 @@ def _layers_with_complete_output(network: nn.Module) -> list[tuple[str, nn.Modul
 def _name(backbone: Any) -> str:
     recipe = getattr(backbone, "recipe", None)
     return str(getattr(recipe, "name", type(backbone).__name__))
-
-
-def _candidates(network: nn.Module, last: int = 5) -> list[str]:
-    kinds = (nn.Conv2d, nn.Conv3d)
-    return [name for name, module in network.named_modules() if isinstance(module, kinds)][-last:]
 
 
 def as_grid(network: nn.Module, space: int) -> Callable[[Tensor], Tensor]:

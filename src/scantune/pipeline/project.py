@@ -10,6 +10,9 @@ from scantune.records import ScantuneError
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, Params
 
+#: Key of an experiment, derived experiment or ensemble that names a layer of its networks.
+LAYER = "evaluate.saliency.layer"
+
 
 def block_of(params: Params, key: str) -> ExperimentConfig:
     """The block of an experiment or derived experiment.
@@ -46,10 +49,14 @@ def home_of(params: Params, key: str) -> Path:
     return Path("ensembles" if key in params.ensembles else "outputs") / key
 
 
+def group_of(params: Params, key: str) -> str:
+    """The group of ``params.yaml`` that an experiment or ensemble is in."""
+    return next(group for group in ("experiments", "derived", "ensembles") if key in getattr(params, group))
+
+
 def trained_by(params: Params, key: str) -> str:
     """The DVC stage that makes the model of an experiment or ensemble."""
-    groups = {"experiments": "train", "derived": "train-derived", "ensembles": "ensemble"}
-    return next(stage for group, stage in groups.items() if key in getattr(params, group))
+    return {"experiments": "train", "derived": "train-derived", "ensembles": "ensemble"}[group_of(params, key)]
 
 
 def named(params: Params, group: str, name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from scantune.config.base import SAVED
 from scantune.config.input import InputConfig
 from scantune.files import write_json
 from scantune.preprocess.settings import OF_THE_NETWORK, patch_shape, what_matters
@@ -58,7 +59,7 @@ def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
 def _complete_settings(settings: InputConfig | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(settings, Mapping):
         with contextlib.suppress(ValidationError):  # of another version: compared unchanged
-            settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})
+            settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings}, context=SAVED)
     modality, options = what_matters(settings)
     options.pop("max_voxels", None)  # decides which files are refused, not what becomes of the others
     plain = dict(settings) if isinstance(settings, Mapping) else settings.model_dump(mode="json")

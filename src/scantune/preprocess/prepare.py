@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from scantune import io
+from scantune.config.base import SAVED
 from scantune.config.input import ImageInput, InputConfig, VideoInput, VolumeChoice, VolumeInput
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample_files import SampleFiles
@@ -66,7 +67,7 @@ def _block(
 ) -> VolumeInput | ImageInput | VideoInput:
     if not isinstance(settings, Mapping):
         return settings
-    return _blocks().validate_python({"dataset": "any", **settings})
+    return _blocks().validate_python({"dataset": "any", **settings}, context=SAVED)
 
 
 @cache

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from scantune.config.base import SAVED, first_fault
 from scantune.digests import file_digest, text_digest
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
+    from scantune.config.input import InputConfig
     from scantune.models.network import Network
+
+log = logging.getLogger(__name__)
 
 MODEL = "model.json"
 FORMAT = "scantune model 1"
@@ -92,17 +99,41 @@ def read_facts(folder: Path) -> ModelFacts:
     """
     content = _read(folder)
     content.pop("files", None)
-    from pydantic import TypeAdapter, ValidationError
-
     unknown = content.keys() - {known.name for known in fields(ModelFacts)}
     if unknown:
         raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {sorted(unknown)[0]!r} is not known")
     try:
         return TypeAdapter(ModelFacts).validate_python(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {key}: {first['msg']}") from error
+        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {first_fault(error)}") from error
+
+
+def input_of(facts: ModelFacts) -> InputConfig:
+    """The ``inputs:`` block of a model: how a file becomes a tensor.
+
+    Settings that ``params.yaml`` now refuses, since they have no effect or harm the image, are noted in the log: the
+    model was trained on what they give, and predicts from the same.
+
+    Raises:
+        ScantuneError: a setting that this version does not have.
+    """
+    from scantune.config.input import InputConfig
+
+    try:
+        block: InputConfig = TypeAdapter(InputConfig).validate_python(facts.input, context=SAVED)
+    except ValidationError as error:
+        fault = first_fault(error).removeprefix(f"{facts.input.get('modality')}").lstrip(":. ")
+        raise ScantuneError(
+            f"{MODEL}: input: {fault}. The model {facts.name!r} was saved by another version, whose settings this one "
+            "does not read: open it with that version, or train it again"
+        ) from error
+    for fault in block.faults():
+        log.info(
+            "note: the model %r predicts as it was trained, with settings that params.yaml now refuses: %s",
+            facts.name,
+            fault,
+        )
+    return block
 
 
 def _read(folder: Path) -> dict[str, Any]:

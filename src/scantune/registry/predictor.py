@@ -14,7 +14,7 @@ import numpy as np
 
 from scantune.plugins import open_carried
 from scantune.records import ReadError, ScantuneError, first_line
-from scantune.registry.model import MODEL, ModelFacts, load_networks, read_facts
+from scantune.registry.model import MODEL, ModelFacts, input_of, load_networks, read_facts
 
 if TYPE_CHECKING:
     from scantune.models.covariates import Covariates
@@ -77,9 +77,6 @@ class Predictor:
     def __init__(
         self, facts: ModelFacts, networks: Sequence[Any], *, reading: Reading | None = None, device: str = "cpu"
     ) -> None:
-        from pydantic import TypeAdapter
-
-        from scantune.config.input import InputConfig
         from scantune.preprocess.agreement import check_facts
         from scantune.registry.tensors import tensor_predictor
         from scantune.tasks.build import build_task
@@ -88,7 +85,7 @@ class Predictor:
         self.facts = facts
         self.networks = list(networks)
         self.reading = reading or Reading()
-        self.input: Any = TypeAdapter(InputConfig).validate_python(facts.input)
+        self.input: Any = input_of(facts)
         check_facts(facts.name, self.input, facts.training.get("shape"))
         schema = settings_of(facts.task)
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)

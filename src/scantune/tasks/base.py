@@ -28,6 +28,10 @@ class TaskSettings(Block):
     exclusive: ClassVar[bool] = True
     """Probabilities whose columns differ in the last part alone (``p/<class>``) are of classes that exclude each other,
     and sum to one."""
+    calibrations: ClassVar[tuple[str, ...]] = ("temperature", "isotonic")
+    """Kinds of ``train.calibration`` that do something to the task's answers; empty where it gives no probabilities."""
+    conformal: ClassVar[bool] = True
+    """It gives conformal intervals or sets, for ``train.miscoverage``."""
     called: ClassVar[bool] = False
     """In a predictions file classes in ``prediction`` may stand in for probabilities."""
     takes_empty_targets: ClassVar[bool] = False

@@ -93,9 +93,16 @@ def settings_of(block: Mapping[str, Any]) -> Any:
     """A task's settings from its ``task:`` block as it was written, such as that of a model.
 
     Raises:
-        ScantuneError: there is no such task.
+        ScantuneError: there is no such task, or it has other settings.
     """
-    return part(str(block.get("name")), "settings").Settings.model_validate(dict(block))
+    from pydantic import ValidationError
+
+    from scantune.config.base import first_fault
+
+    try:
+        return part(str(block.get("name")), "settings").Settings.model_validate(dict(block))
+    except ValidationError as error:
+        raise ScantuneError(f"task.{first_fault(error)}") from error
 
 
 def optional_part(task: str, module: str) -> ModuleType | None:

@@ -37,14 +37,14 @@ def settings_for(name: str, settings: Mapping[str, Any], columns: Sequence[str] 
     """
     from pydantic import ValidationError
 
+    from scantune.config.base import first_fault
+
     kind = part(name, "settings").Settings
     try:
         return kind.model_validate({**kind.from_columns(columns), **settings})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        at = ".".join(map(str, first["loc"]))
         known = ", ".join(kind.model_fields)
-        raise ScantuneError(f"--set {at}: {first['msg']}; {name} has the settings {known}") from error
+        raise ScantuneError(f"--set {first_fault(error)}; {name} has the settings {known}") from error
 
 
 def columns_of(path: Path | str) -> tuple[str, ...]:

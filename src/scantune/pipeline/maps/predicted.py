@@ -120,12 +120,11 @@ def check(model: Predictor | Foreign, method: str = "auto", layer: str | None = 
     Raises:
         ScantuneError: not a scantune model, an unknown layer, or an unknown method.
     """
-    from scantune.explain import layers
     from scantune.explain.maps import METHODS
+    from scantune.models.named import check_layer
 
     if model.facts is None:
         raise ScantuneError("--maps requires a model folder of scantune")
     if method not in ("auto", *METHODS):
         raise ScantuneError(f"--map-method: {method!r} is not one of auto, {', '.join(METHODS)}")
-    if layer is not None:
-        layers.find(model.networks[0], layer)
+    check_layer("--map-layer", layer, model.networks)

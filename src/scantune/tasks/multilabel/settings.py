@@ -40,6 +40,7 @@ class Multilabel(TaskSettings):
 
     default_loss: ClassVar[str] = "masked_bce"
     loss_targets: ClassVar[tuple[str, ...]] = ("findings",)
+    conformal: ClassVar[bool] = False
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
     called: ClassVar[bool] = True

@@ -73,6 +73,7 @@ class Regression(TaskSettings, Measure):
 
     default_loss: ClassVar[str] = "mse"
     loss_targets: ClassVar[tuple[str, ...]] = ("numbers",)
+    calibrations: ClassVar[tuple[str, ...]] = ()
 
     name: Literal["regression"] = "regression"
 

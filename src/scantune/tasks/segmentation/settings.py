@@ -24,6 +24,8 @@ class Segmentation(TaskSettings):
     """A class for every pixel or voxel."""
 
     loss_targets: ClassVar[tuple[str, ...]] = ("classes", "binary", "masks")
+    calibrations: ClassVar[tuple[str, ...]] = ()
+    conformal: ClassVar[bool] = False
     one_target: ClassVar[bool] = False
 
     name: Literal["segmentation"] = "segmentation"

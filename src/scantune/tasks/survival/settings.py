@@ -31,6 +31,8 @@ class Survival(TaskSettings):
 
     default_loss: ClassVar[str] = "cox"
     loss_targets: ClassVar[tuple[str, ...]] = ("times",)
+    calibrations: ClassVar[tuple[str, ...]] = ("temperature",)
+    conformal: ClassVar[bool] = False
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
 
