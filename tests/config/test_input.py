@@ -18,7 +18,11 @@ WITHOUT_EFFECT: list[tuple[dict[str, Any], str]] = [
         {"modality": "volume", "shape": [8, 8, 8], "overlap": 0.25},
         "overlap: 0.25 is of windows .* add patch or remove",
     ),
-    ({"modality": "image", "shape": [8, 8], "overlap": 0.0}, "overlap: 0 is of windows .* add patch or remove"),
+    ({"modality": "image", "shape": [8, 8], "overlap": 0.0}, "overlap: 0.0 is of windows .* add patch or remove"),
+    (
+        {"modality": "image", "shape": [8, 8], "window_precision": "bf16"},
+        "window_precision: bf16 is of windows .* add patch or remove",
+    ),
     ({"modality": "image", "dtype": "uint8", "intensity": "zscore"}, "dtype: uint8 needs values of 0 … 1"),
     ({"modality": "volume", "intensity": "window"}, "intensity: window needs center and width in volumes"),
 ]

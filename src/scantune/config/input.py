@@ -215,7 +215,7 @@ class VolumeInput(_Common):
                 f"crop: foreground has no effect beside shape {self.shape}, which sets what is cut away: remove shape, "
                 "or write center: foreground instead of crop"
             )
-        yield from _windowed(self.overlap, self.patch)
+        yield from _windowed(self.overlap, self.window_precision, self.patch)
 
     @model_validator(mode="before")
     @classmethod
@@ -275,7 +275,7 @@ class ImageInput(_Common):
             yield from _bounded("clahe", self.intensity)
         if self.dtype == "uint8":
             yield from _bounded("dtype: uint8", self.intensity)
-        yield from _windowed(self.overlap, self.patch)
+        yield from _windowed(self.overlap, self.window_precision, self.patch)
 
 
 def _bounded(key: str, intensity: Intensity) -> Iterator[str]:
@@ -291,9 +291,12 @@ def _per_channel(intensity: Intensity, channels: int) -> Iterator[str]:
         yield "intensity.per_channel is for colour images: modality image with channels: 3"
 
 
-def _windowed(overlap: float, patch: list[int] | None) -> Iterator[str]:
-    if patch is None and overlap != OVERLAP:
-        yield f"overlap: {overlap:g} is of windows of the size of 'patch', which is not set: add patch or remove it"
+def _windowed(overlap: float, precision: str, patch: list[int] | None) -> Iterator[str]:
+    own = {"overlap": overlap} if overlap != OVERLAP else {}
+    if precision != "32":
+        own |= {"window_precision": precision}
+    for key, value in own.items() if patch is None else ():
+        yield f"{key}: {value} is of windows of the size of 'patch', which is not set: add patch or remove it"
 
 
 class VideoInput(_Common):
