@@ -1,9 +1,13 @@
-"""The presets on real public data over several seeds, beside a plain timm script on the same split.
+"""The presets on real public data over several seeds, beside a plain timm script and GaNDLF on the same split.
 
-``python -m benchmarks beside --data FOLDER --seeds 5`` trains each set of :mod:`benchmarks.defaults` by the stages and
-by ``plain_timm.py`` with the same network, weights, image size and epochs, and prints a row for each set: both metrics
-as means over the seeds, and their paired difference. ``--folds 5`` trains by cross-validation instead, on the same
-folds of subjects, so that every sample is tested once. FOLDER is described there. What is there is not trained again.
+``python -m benchmarks beside --data FOLDER --seeds 5`` trains each set of :mod:`benchmarks.defaults` by the stages, by
+``plain_timm.py`` and by GaNDLF (``gandlf_pictures_side.py``) with the same network, weights, image size and epochs, and
+prints a row for each set and peer: both metrics as means over the seeds, and their paired difference. ``--folds 5``
+trains by cross-validation instead, on the same folds of subjects, so that every sample is tested once. FOLDER is
+described there. What is there is not trained again.
+
+GaNDLF takes part if ``SCANTUNE_GANDLF_PYTHON`` names an interpreter that has it (:mod:`benchmarks.gandlf`). AUCMEDI
+does not: it needs TensorFlow, for which these weights do not exist, and downloads its own.
 """
 
 from __future__ import annotations
@@ -11,10 +15,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import itertools
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +33,21 @@ SETS: dict[str, tuple[str, str, list[str]]] = {
     "age": ("mae", "regression", ["--number"]),
     "cells": ("accuracy", "classification", ["--smear"]),
 }
+
+#: Peer → its script, which is told what ``plain_timm.py`` is told, and the interpreter of the script.
+PEERS: dict[str, tuple[str, str]] = {
+    "timm": ("plain_timm.py", sys.executable),
+    "gandlf": ("gandlf_pictures_side.py", os.environ.get("SCANTUNE_GANDLF_PYTHON", "")),
+}
+
+
+def left_out(name: str, side: str) -> str:
+    """Why a side does not train a set; empty if it does."""
+    if side == "gandlf" and not PEERS[side][1]:
+        return "SCANTUNE_GANDLF_PYTHON names no interpreter that has it"
+    if side == "gandlf" and SETS[name][1] != "classification":
+        return "its loss of one number fails in batches of several"
+    return ""
 
 
 def scantune_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
@@ -43,11 +65,11 @@ def scantune_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any
     return result
 
 
-def plain_side(name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
-    """A training by the plain script, of the samples and split that the stages prepared."""
+def peer_side(peer: str, name: str, data: Path, home: Path, seed: int) -> dict[str, Any]:
+    """A training by a peer's script, of the samples and split that the stages prepared."""
     params = defaults.blocks(name, data, home)
-    rows = _rows(params, home / "project" / "project")
-    return {"processor_minutes": _plain(name, params, home, list(rows), home / name / "timm" / f"seed_{seed}", seed)}
+    rows = list(_rows(params, _split(params, home / "project" / "project")))
+    return {"processor_minutes": _script(peer, name, params, home, rows, home / name / peer / f"seed_{seed}", seed)}
 
 
 def scantune_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
@@ -61,15 +83,17 @@ def scantune_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, A
     return {"processor_minutes": result["processor_minutes"] / folds}
 
 
-def plain_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
-    """The same folds by the plain script; its checkpoint is chosen on the same subjects as that of the stages."""
-    params, target = folded(name, data, home, folds), home / name / "timm_folds"
-    rows = list(_rows(params, home / "project" / "project"))
+def peer_folds(peer: str, name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+    """The same folds by a peer's script; its checkpoint is chosen on the same subjects as that of the stages."""
+    params, target = folded(name, data, home, folds), home / name / f"{peer}_folds"
+    project = _split(params, home / "project" / "project")
+    rows = list(_rows(params, project))
     minutes, merged = 0.0, list[dict[str, str]]()
-    for fold, sides in _fold_sides(home / "project" / "project", name):
+    seed = params["experiments"][name]["train"].get("seed", 42)
+    for fold, sides in fold_sides(project, name):
         folder = target / "by_fold" / str(fold)
         of_fold = [row | {"split": sides[row["sample_id"]]} for row in rows]
-        minutes += _plain(name, params, home, of_fold, folder, params["experiments"][name]["train"].get("seed", 42))
+        minutes += _script(peer, name, params, home, of_fold, folder, seed)
         with (folder / "predictions.csv").open(encoding="utf-8") as file:
             merged += csv.DictReader(file)
     with (target / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
@@ -77,6 +101,14 @@ def plain_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]
         writer.writeheader()
         writer.writerows(merged)
     return {"processor_minutes": minutes / folds}
+
+
+def _split(params: dict[str, Any], project: Path) -> Path:
+    """The project with the split of these blocks; the one that is there may be of folds, or of another set."""
+    defaults.write(params, project)
+    for dataset in params["datasets"]:
+        defaults.run_stage(project, "split", dataset)
+    return project
 
 
 def folded(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
@@ -89,7 +121,7 @@ def folded(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
     return params
 
 
-def _fold_sides(project: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+def fold_sides(project: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Each fold with the side of every sample in it, as the stages have them."""
     from scantune.config.load import load
     from scantune.pipeline.train.networks import members_of
@@ -102,8 +134,10 @@ def _fold_sides(project: Path, name: str) -> Iterator[tuple[int, dict[str, str]]
         yield fold, {sample.sample_id: side for side, samples in named.items() for sample in samples}
 
 
-def _plain(name: str, params: dict[str, Any], home: Path, rows: list[dict[str, str]], folder: Path, seed: int) -> float:
-    """Run the plain script on these rows; its predictions are in the folder. Returns its processor minutes."""
+def _script(
+    peer: str, name: str, params: dict[str, Any], home: Path, rows: list[dict[str, str]], folder: Path, seed: int
+) -> float:
+    """Run a peer's script on these rows; its predictions are in the folder. Returns its processor minutes."""
     table, weights = home / f"{name}.csv", home / "lite0.pt"
     if not weights.exists():
         _write_weights(weights)
@@ -114,8 +148,10 @@ def _plain(name: str, params: dict[str, Any], home: Path, rows: list[dict[str, s
     size = params["inputs"][name]["shape"][0]
     epochs = defaults.epochs_of(params["experiments"][name]["train"])
     options = ["--weights", weights, "--size", size, "--epochs", epochs, "--seed", seed, *SETS[name][2]]
-    script = Path(__file__).with_name("plain_timm.py")
-    return defaults.timed([sys.executable, *map(str, [script, table, folder, *options])])
+    script, python = PEERS[peer]
+    # An environment of its own must not see the packages of this one.
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return defaults.timed([python, *map(str, [Path(__file__).with_name(script), table, folder, *options])], env)
 
 
 def _rows(params: dict[str, Any], project: Path) -> Iterator[dict[str, str]]:
@@ -154,56 +190,48 @@ def _write_weights(path: Path) -> None:
     torch.save(timm_names(read(file)), path)
 
 
-SIDES = {"scantune": scantune_side, "timm": plain_side}
-FOLDED = {"scantune": scantune_folds, "timm": plain_folds}
+SIDES = {"scantune": scantune_side} | {peer: partial(peer_side, peer) for peer in PEERS}
+FOLDED = {"scantune": scantune_folds} | {peer: partial(peer_folds, peer) for peer in PEERS}
 
 
-def lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
-    """A row of the table for each set that both sides have."""
+def lines(home: Path, minutes: dict[str, float], folds: bool = False) -> Iterator[str]:
+    """A row of the table for each set and peer that have results, over seeds or out of fold."""
+    yield "| data | metric | n (subjects) | scantune | peer | | difference (95 % interval), p | processor minutes |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for name, peer, other in itertools.product(SETS, PEERS, (False, True)):
+        result = None if folds and other else _compared(home / name, peer, folds, other)
+        if result is None:
+            continue
+        metric = SETS[name][0]
+        entry = result["metrics"][metric]
+        ours, theirs = (_told(entry[role]) for role in ("challenger", "reference"))
+        sides = [f"{name}/{side}{'_folds' if folds else ''}" for side in ("scantune", peer)]
+        cost = " and ".join(f"{minutes.get(side, float('nan')):.1f}" for side in sides)
+        cells = [f"{name}, other laboratory" if other else name, metric, f"{result['n']} ({result['n_subjects']})"]
+        cells += [ours, peer, theirs, _difference(entry["difference"]), cost]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _compared(folder: Path, peer: str, folds: bool, other: bool) -> dict[str, Any] | None:
+    """Predictions of a set compared with those of a peer, out of fold or of one or several trainings; None without."""
+    from scantune.tasks.comparing import compare_files
     from scantune.tasks.foreign import settings_for
     from scantune.tasks.trainings import compare_folders
 
-    yield "| data | metric | n (subjects) | scantune | timm | difference (95 % interval), p | processor minutes |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for name, (metric, task, _) in SETS.items():
-        for other in (False, True):
-            folders = [_kept(home / name / side, other) for side in ("timm", "scantune")]
-            if not all(len(list(folder.glob("*/predictions.csv"))) > 1 for folder in folders):
-                continue
-            result = compare_folders(*folders, settings_for(task, {}, ()), primary=metric)
-            entry = result["metrics"][metric]
-            told = _difference(entry["difference"])
-            cost = " and ".join(f"{minutes.get(f'{name}/{side}', float('nan')):.1f}" for side in SIDES)
-            means = " | ".join(_told(entry[role]) for role in ("challenger", "reference"))
-            label = f"{name}, other laboratory" if other else name
-            yield f"| {label} | {metric} | {result['n']} ({result['n_subjects']}) | {means} | {told} | {cost} |"
-
-
-def folded_lines(home: Path, minutes: dict[str, float]) -> Iterator[str]:
-    """A row of the table for each set whose folds both sides have."""
-    from scantune.tasks.comparing import compare_files
-    from scantune.tasks.foreign import settings_for
-
-    yield "| data | metric | n (subjects) | scantune | timm | difference (95 % interval), p | minutes a fold |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for name, (metric, task, _) in SETS.items():
-        files = [home / name / f"{side}_folds" / "predictions.csv" for side in ("timm", "scantune")]
-        if not all(file.exists() for file in files):
-            continue
-        result = compare_files(*files, settings_for(task, {}, ()), primary=metric)
-        entry = result["metrics"][metric]
-        told = _difference(entry["difference"])
-        means = " | ".join(_interval(entry[role]) for role in ("challenger", "reference"))
-        cost = " and ".join(f"{minutes.get(f'{name}/{side}_folds', float('nan')):.1f}" for side in SIDES)
-        yield f"| {name} | {metric} | {result['n']} ({result['n_subjects']}) | {means} | {told} | {cost} |"
+    metric, task, _ = SETS[folder.name]
+    settings, sides = settings_for(task, {}, ()), (peer, "scantune")
+    if folds:
+        files = [list(folder.glob(f"{side}_folds/predictions.csv")) for side in sides]
+    else:
+        kept = [_kept(folder / side, other) for side in sides]
+        files = [sorted(of_side.glob("*/predictions.csv")) for of_side in kept]
+        if min(map(len, files)) > 1:
+            return compare_folders(*kept, settings, primary=metric)
+    return compare_files(files[0][0], files[1][0], settings, primary=metric) if all(files) else None
 
 
 def _difference(d: dict[str, Any]) -> str:
     return f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
-
-
-def _interval(estimate: dict[str, Any]) -> str:
-    return f"{estimate['value']:.3f} ({estimate['lower']:.3f} to {estimate['upper']:.3f})"
 
 
 def _kept(folder: Path, other: bool) -> Path:
@@ -218,7 +246,9 @@ def _kept(folder: Path, other: bool) -> Path:
 
 
 def _told(side: dict[str, Any]) -> str:
-    return f"{side['mean']:.3f} ({min(side['values']):.3f} to {max(side['values']):.3f})"
+    """A metric with its interval, or its mean over trainings with the lowest and highest."""
+    value, bounds = side.get("mean", side.get("value")), side.get("values", (side.get("lower"), side.get("upper")))
+    return f"{value:.3f} ({min(bounds):.3f} to {max(bounds):.3f})"
 
 
 def main() -> None:
@@ -239,7 +269,9 @@ def main() -> None:
             for side in SIDES:
                 results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
                 key = f"{name}/{side}{'_folds' if options.folds else ''}/{unit}"
-                if key not in results:
+                if why := left_out(name, side):
+                    print(f"== {key} is left out: {why}", flush=True)
+                elif key not in results:
                     print(f"== {key}", flush=True)
                     train = (FOLDED if options.folds else SIDES)[side]
                     results[key] = train(name, data, home, unit)["processor_minutes"]
@@ -248,7 +280,7 @@ def main() -> None:
     groups = {key.rpartition("/")[0] for key in results}
     of = {group: [value for key, value in results.items() if key.rpartition("/")[0] == group] for group in groups}
     means = {group: sum(values) / len(values) for group, values in of.items()}
-    print("\n".join((folded_lines if options.folds else lines)(home, means)))
+    print("\n".join(lines(home, means, bool(options.folds))))
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def changed(params: dict[str, Any], name: str, settings: dict[str, Any]) -> dict
 
 def train(params: dict[str, Any], name: str, project: Path) -> dict[str, Any]:
     """Run the stages for a set of data in a project, and return its headline metrics and the time of training."""
-    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    write(params, project)
     for dataset in params["datasets"]:
         for stage in ("index", "preprocess", "split"):
             run_stage(project, stage, dataset)
@@ -178,6 +178,11 @@ def train(params: dict[str, Any], name: str, project: Path) -> dict[str, Any]:
         run_stage(project, "external", key)
         results["other"] = _metrics(project / "outputs" / "external" / key / "metrics.json")
     return results
+
+
+def write(params: dict[str, Any], project: Path) -> None:
+    """Write the project's ``params.yaml``."""
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
 
 def run_stage(project: Path, name: str, key: str) -> float:

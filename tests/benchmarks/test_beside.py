@@ -1,0 +1,88 @@
+"""Peers on the folds of a training: their tables have its sides, each sample is tested once, a row compares both."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import beside, gandlf_pictures_side
+from tests.stages.conftest import run_stages
+
+KINDS = ["No_findings", "Pneumonia"]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    images, random = tmp_path / "nih_chest" / "images", np.random.default_rng(0)
+    images.mkdir(parents=True)
+    lines = ["Image Index,Patient ID,Patient Gender,View Position,folder"]
+    for number in range(24):
+        Image.fromarray(random.integers(0, 256, (20, 20), "uint8")).save(images / f"{number}.png")
+        lines.append(f"{number}.png,{number // 2},F,PA,{KINDS[number // 2 % 2]}")
+    (tmp_path / "nih_chest" / "Data_Entry.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "pocus").mkdir()
+    (tmp_path / "pocus" / "dataset_metadata.csv").touch()
+    return tmp_path
+
+
+def test_folds_beside_gandlf(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, tables = films / "home", list[dict[str, list[dict[str, str]]]]()
+    project = home / "project" / "project"
+    project.mkdir(parents=True)
+    (home / "lite0.pt").touch()
+    beside.defaults.write(beside.folded("pneumonia", films, home, 2), project)
+    run_stages(project, "index pneumonia", "preprocess pneumonia")
+
+    def script(command: Sequence[str], env: Any, folder: Path | None = None) -> float:
+        """What the script of GaNDLF writes, with predictions by chance."""
+        if folder is not None:
+            run_stages(folder, f"{Path(command[1]).stem} {command[2]}")
+            return 0.0
+        rows, out = table(Path(command[2])), Path(command[3])
+        out.mkdir(parents=True)
+        sides = gandlf_pictures_side.write_tables(rows, KINDS, out)
+        tables.append({side: table(out / f"{side}.csv") for side in sides})
+        told = [{"SubjectID": f"s{place}", "0": place / 24, "1": 1 - place / 24} for place in range(len(sides["test"]))]
+        with (out / "told.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["SubjectID", "0", "1"])
+            writer.writeheader()
+            writer.writerows(told)
+        gandlf_pictures_side.write_predictions(out / "told.csv", sides["test"], KINDS, out)
+        return 3.0
+
+    monkeypatch.setattr(beside.defaults, "timed", script)
+    assert beside.peer_folds("gandlf", "pneumonia", films, home, 2) == {"processor_minutes": 3.0}
+    for (_, plan), sides in zip(beside.fold_sides(project, "pneumonia"), tables, strict=True):
+        assert plan == {Path(row["Channel_0"]).name: side for side, rows in sides.items() for row in rows}
+        assert ["ValueToPredict" in sides[side][0] for side in ("train", "validation", "test")] == [True, True, False]
+        kinds = {row["ValueToPredict"]: int(Path(row["Channel_0"]).stem) // 2 % 2 for row in sides["train"]}
+        assert kinds == {"0": 0, "1": 1}
+
+    target = home / "pneumonia" / "gandlf_folds" / "predictions.csv"
+    tested = [row["sample_id"] for row in table(target)]
+    assert sorted(tested) == sorted(f"{number}.png" for number in range(24))
+    shutil.copytree(target.parent, home / "pneumonia" / "scantune_folds")
+    *_, row = beside.lines(home, {"pneumonia/gandlf_folds": 3.0}, folds=True)
+    assert "| pneumonia | auroc | 24 (12) | " in row
+    assert " | gandlf | " in row
+    assert row.endswith(" | +0.000 (+0.000 to +0.000), 1 | nan and 3.0 |")
+
+
+def test_a_peer_that_cannot_train_a_set_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(beside.PEERS, "gandlf", ("gandlf_pictures_side.py", ""))
+    assert "SCANTUNE_GANDLF_PYTHON names no interpreter" in beside.left_out("cells", "gandlf")
+    monkeypatch.setitem(beside.PEERS, "gandlf", ("gandlf_pictures_side.py", "python"))
+    assert [beside.left_out(name, "gandlf") != "" for name in ("cells", "age")] == [False, True]
+    assert not beside.left_out("age", "timm")
