@@ -330,3 +330,27 @@ def test_columns_that_stand_below_a_title_row_are_found(table, dataset):
 def test_numbers_in_a_form_of_another_country_are_no_other_numbers(text, decimal, word):
     with pytest.raises(ValueError, match=word):
         values.number(text, decimal)
+
+
+def test_recoded_cells_are_read_as_their_values_by_all_that_reads_the_column(table, dataset):
+    table("file,age,sex,grade\na.png,-9,M,1\nb.png,40,male,999\nc.png,41,F,2.0\n")
+    records = cohort.load(
+        dataset(
+            files="{file}",
+            groups=["age", "sex"],
+            targets={"grade": {"column": "grade", "missing": "exclude"}},
+            recode={"age": {"-9": ""}, "sex": {"male": "M"}, "grade": {"999": ""}},
+            where={"sex": ["M", "F"]},
+        ),
+        Path(),
+    )
+    assert [(r.groups["age"], r.groups["sex"], r.targets["grade"]) for r in records] == [
+        ("", "M", "1"),
+        ("41", "F", "2.0"),
+    ]
+
+
+def test_a_recoded_column_that_does_not_exist_is_named(table, dataset):
+    table("file\na.png\n")
+    with pytest.raises(CohortError, match="recode"):
+        cohort.load(dataset(files="{file}", recode={"age": {"-9": ""}}), Path())

@@ -264,3 +264,10 @@ def test_files_that_are_no_csv_or_xlsx_are_named(table, tmp_path):
             archive.writestr(name, kind)
         with pytest.raises(CohortError, match=words):
             read_table(tmp_path / "t.xlsx")
+
+
+def test_a_second_column_of_one_name_is_numbered_where_that_is_accepted(table):
+    path = table("a,a,b\n1,2,3\n")
+    with pytest.raises(CohortError, match="more than once"):
+        read_table(path)
+    assert read_table(path, repeated=True).columns == ("a", "a (2)", "b")

@@ -200,6 +200,19 @@ def test_bmp_gif_and_webp_are_read(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(pixels[..., 0] if pixels.ndim == 3 and suffix == "gif" else pixels, picture)
 
 
+@pytest.mark.parametrize(("head", "values"), [(b"P5 4 2 255\n", 8), (b"P6\n# by hand\n4 2\n255\n", 24)])
+def test_ppm_and_pgm_are_read(tmp_path: Path, head: bytes, values: int) -> None:
+    (tmp_path / "a").write_bytes(head + bytes(range(values)))
+    loaded = io.read(tmp_path / "a", kind="image")
+    assert np.moveaxis(loaded.array, 0, -1).ravel().tolist() == list(range(values))
+
+
+@pytest.mark.parametrize("head", [b"P5 4 2 1\n", b"P6 4 2 65535\n"])
+def test_values_that_would_be_rescaled_are_refused(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "a").write_bytes(head + bytes(48))
+    assert "largest value" in refused(tmp_path / "a").reason
+
+
 def _jpeg(pixels: np.ndarray, **options: object) -> bytes:
     out = streams.BytesIO()
     PIL.Image.fromarray(pixels).save(out, "JPEG", **{"quality": 95, **options})

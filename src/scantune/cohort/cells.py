@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from scantune.cohort import ids, values
 from scantune.cohort.faults import Fault
@@ -26,6 +26,16 @@ def recoded(text: str, rule: TargetColumn, decimal: str) -> str:
         return f"{values.number(text, decimal):.12g}".replace(".", decimal)  # 1.0 and 1 are one class
     except ValueError:
         return text
+
+
+def replaced(row: Row, recode: Mapping[str, Mapping[str, object]], decimal: str) -> Row:
+    """The row with the cells that ``recode`` of the dataset names replaced."""
+    cells = dict(row.cells)
+    for column, rule in recode.items():
+        for value, other in rule.items():
+            if row.cells[column] == value or same_number(row.cells[column], value, decimal):
+                cells[column] = str(other).replace(".", decimal) if isinstance(other, float) else str(other)
+    return Row(row.line, cells)
 
 
 def same_number(text: str, value: str, decimal: str) -> bool:

@@ -17,6 +17,8 @@ SIDES = {
     "training": "train",
     "val": "validation",
     "valid": "validation",
+    "validate": "validation",
+    "dev": "validation",
     "validation": "validation",
     "test": "test",
     "testing": "test",
@@ -81,7 +83,12 @@ def _subject(name: str, pattern: str) -> str:
 def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise CohortError(f"no folder {folder}", ["'root' must be a folder of class folders"])
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not system_folder(path.name))
+
+
+def system_folder(name: str) -> bool:
+    """Whether a folder is hidden, or one that archives and servers add: ``__MACOSX``, ``@eaDir``, ``$RECYCLE.BIN``."""
+    return name.startswith((".", "__MACOSX", "@eaDir", "$RECYCLE"))
 
 
 def _files(folder: Path, root: Path, follow_links: bool) -> Iterator[Path]:

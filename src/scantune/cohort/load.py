@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scantune.cohort import ids, values
-from scantune.cohort.cells import recoded
+from scantune.cohort.cells import recoded, replaced
 from scantune.cohort.doubts import one_form, words_for_empty
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
@@ -92,6 +92,8 @@ def _from_table(
     missing = _missing_columns(table, dataset, targets)
     if missing:
         raise CohortError(title, missing)
+    if dataset.recode:
+        table = replace(table, rows=[replaced(row, dataset.recode, dataset.decimal) for row in table.rows])
     used = dict.fromkeys(column for column, _ in _named_columns(dataset, targets) if column)
     faults = [Fault(what, line, column) for (line, column), what in table.unusable.items() if column in used]
     if faults:
@@ -132,6 +134,7 @@ def _named_columns(dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) 
         *((column, f"groups.{name}") for name, column in dataset.groups.items()),
         *((column, f"raters.{name}") for name, column in dataset.raters.items()),
         *((column, "where") for column in dataset.where),
+        *((column, "recode") for column in dataset.recode),
         *((column, "subject") for column in [subject_column(dataset)] if column),
         *((column, "order") for column in [dataset.order] if column),
         *((column, "split.columns") for column in (columns.values() if isinstance(columns, dict) else [columns])),

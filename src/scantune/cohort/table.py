@@ -61,6 +61,7 @@ def read_table(
     header: int = 1,
     decimal: str = ".",
     max_megabytes: float = 100.0,
+    repeated: bool = False,
 ) -> Table:
     """Read a CSV or Excel file; which of them is seen from its content. Every cell stays text: 007 is not 7.
 
@@ -71,6 +72,7 @@ def read_table(
         header: line of the column names; lines above it are ignored.
         decimal: sign that numbers of an Excel file are written with; those of a CSV stay as they are.
         max_megabytes: of the file, of an Excel file unpacked, that are read.
+        repeated: accept two columns of one name; the second is called ``name (2)``.
 
     Raises:
         CohortError: the file is not there, is too large, is empty, has two columns of one name, quotes that are not
@@ -87,7 +89,7 @@ def read_table(
         _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
         sheet_content = read_sheet(content, path, sheet, decimal)
         lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet_content.lines]
-        table = _checked(path, lines, sheet_content.notes, header, quotes=False)
+        table = _checked(path, lines, sheet_content.notes, header, quotes=False, repeated=repeated)
         return replace(table, unusable=_unusable(sheet_content, table), remarks=_percent(sheet_content, table.columns))
     text, notes = _decode(content)
     if text.count("\0") > len(text) // 4:
@@ -99,7 +101,8 @@ def read_table(
         words = "it is HTML or XML, as some systems export under .xls: open it in Excel and save it as .xlsx or CSV"
         raise CohortError(f"table {path.name}", [words])
     separator = separator or _separator(text, path, header)
-    table = _checked(path, _csv_lines(text, separator, path), (*notes, f"separator {separator!r}"), header, quotes=True)
+    lines, notes = list(_csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
+    table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
     return replace(table, unusable=_lost_letters(table))
 
 
@@ -222,7 +225,13 @@ def _percent(sheet: Sheet, header: Sequence[str]) -> dict[str, str]:
 
 
 def _checked(
-    path: Path, lines: Iterable[tuple[int, list[str]]], notes: Sequence[str], first: int, *, quotes: bool
+    path: Path,
+    lines: Iterable[tuple[int, list[str]]],
+    notes: Sequence[str],
+    first: int,
+    *,
+    quotes: bool,
+    repeated: bool,
 ) -> Table:
     """Header and rows; faults of their form are gathered and raised together."""
     lines = list(lines)
@@ -236,6 +245,7 @@ def _checked(
         if header is None:
             header, unnamed = _names(cells, lines)
             notes = (*notes, *unnamed)
+            header = _numbered(header) if repeated else header
             faults += _header_faults(header, line)
             first = line
             continue
@@ -287,6 +297,17 @@ def _names(cells: list[str], lines: Sequence[tuple[int, list[str]]]) -> tuple[li
 def _used(cells: Sequence[str]) -> int:
     """Cells up to the last one that is not empty."""
     return max((i for i, cell in enumerate(cells, start=1) if cell), default=0)
+
+
+def _numbered(header: Sequence[str]) -> list[str]:
+    """The header with a number behind names that were there before: ``score``, ``score (2)``."""
+    seen: Counter[str] = Counter()
+    names = []
+    for name in header:
+        seen[unicodedata.normalize("NFC", name)] += 1
+        count = seen[unicodedata.normalize("NFC", name)]
+        names.append(f"{name} ({count})" if count > 1 else name)
+    return names
 
 
 def _header_faults(header: list[str], line: int) -> list[Fault]:

@@ -291,6 +291,9 @@ class DatasetConfig(Block):
     where: Annotated[dict[Text, Filter], BeforeValidator(_bare)] = {}
     """Rows to include: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold. A
     column named size stands in braces: ``{"{size}": {min: 3}}``; DVC overlooks changes under a key ``size``."""
+    recode: dict[Text, dict[str, Cell]] = {}
+    """Cells of a column replaced before anything else reads them, keys in quotes: ``{age: {"-9": "", "999": ""}, sex:
+    {Male: M}}`` empties what stands for a missing value and joins two spellings. Numbers compare as numbers."""
     order: Text | None = None
     """Column of a date (ISO: 2024-03-31) or number that sequential and temporal splits sort by."""
     split: SplitConfig = SplitConfig()

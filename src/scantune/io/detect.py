@@ -93,6 +93,7 @@ _MAGIC = {
     "jpeg": lambda head: head[:3] == b"\xff\xd8\xff",
     "tiff": lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     "bmp": lambda head: head[:2] == b"BM" and head[14:18] in _BMP_HEADERS,
+    "pnm": lambda head: head[:2] in (b"P5", b"P6") and head[2:3].isspace(),
     "gif": lambda head: head[:6] in (b"GIF87a", b"GIF89a"),
     "webp": lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
     "avi": lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ",

@@ -12,7 +12,7 @@ from scantune.io.arrays import Kind, Video, Volume, VolumeRule
 from scantune.io.detect import file_head, format_of
 from scantune.records import ReadError
 
-_STILLS = ("png", "jpeg", "tiff", "bmp", "gif", "webp")
+_STILLS = ("png", "jpeg", "tiff", "bmp", "pnm", "gif", "webp")
 _CONTAINERS = ("avi", "mp4", "mov", "mkv", "mpeg", "wmv")
 
 

@@ -8,6 +8,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from scantune.records import ReadError
+
 #: By keyword: names, ids, places and free text that the standard's basic profile removes or replaces (PS3.15 E.1-1).
 _WORDS = """
 AccessionNumber AdditionalPatientHistory AdmissionID AdmittingDiagnosesDescription Allergies BranchOfService
@@ -55,6 +57,29 @@ def identifying_in(path: Path | str) -> list[str]:
     if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
         return []
     return guarded(lambda: find_identifying(pydicom.dcmread(path, stop_before_pixels=True, force=True)), str(path))
+
+
+def read_owner(path: Path | str) -> tuple[str, str]:
+    """Digests of the patient's id and of the series' UID of a file; "" for what it does not state.
+
+    Both are empty where the file is not DICOM or cannot be read.
+    """
+    from scantune.io.detect import file_head, format_of
+    from scantune.io.dicom_choice import digest
+    from scantune.io.reading import guarded
+
+    path, keywords = Path(path), ["PatientID", "SeriesInstanceUID"]
+    try:
+        if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
+            return "", ""
+        dataset = guarded(
+            lambda: pydicom.dcmread(path, specific_tags=keywords, force=True, stop_before_pixels=True), ""
+        )
+    except ReadError:
+        return "", ""
+    texts = [str(dataset.get(keyword) or "").strip() for keyword in keywords]
+    patient, series = (digest(text) if text else "" for text in texts)
+    return patient, series
 
 
 def _walk(dataset: Dataset, keywords: set[str], depth: int) -> None:

@@ -183,7 +183,7 @@ def _open(path: Path, options: Options) -> Loop:
 def _format(path: Path) -> str:
     name = format_of(file_head(path))
     if name == "unknown":
-        raise ReadError("it is not DICOM, NIfTI, a picture (PNG, JPEG, TIFF, BMP, GIF, WebP) or a video "
+        raise ReadError("it is not DICOM, NIfTI, a picture (PNG, JPEG, TIFF, BMP, PPM, GIF, WebP) or a video "
                         "(AVI, MP4, MOV, MKV, MPEG, WMV)", str(path))  # fmt: skip
     if name in _NOT_READ:
         raise ReadError(f"it is {_NOT_READ[name]}", str(path))
@@ -191,8 +191,9 @@ def _format(path: Path) -> str:
 
 
 _FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti", "gzip": "gzip", "png": "still",
-           "jpeg": "still", "tiff": "still", "bmp": "still", "gif": "animation", "webp": "animation", "avi": "video",
-           "mp4": "video", "mov": "video", "mkv": "video", "mpeg": "video", "wmv": "video"}  # fmt: skip
+           "jpeg": "still", "tiff": "still", "bmp": "still", "pnm": "still", "gif": "animation",
+           "webp": "animation", "avi": "video", "mp4": "video", "mov": "video", "mkv": "video", "mpeg": "video",
+           "wmv": "video"}  # fmt: skip
 _NOT_READ = {
     "heif": "a HEIC or AVIF picture, which is not read: save it as PNG or TIFF (phones can be set to write JPEG)",
     "jpeg2000": "a JPEG 2000 picture outside of DICOM, which is not read: save it as PNG or TIFF",

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF, BMP, GIF and WebP pictures: their values at the depth that is stored."""
+"""PNG, JPEG, TIFF, BMP, PPM, GIF and WebP pictures: their values at the depth that is stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scantune.records import ReadError
 
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3, "P": 3, "RGBA": 3, "CMYK": 3,
              "YCbCr": 3, "LA": 1, "PA": 3, "RGBX": 3, "LAB": 3, "HSV": 3}  # fmt: skip
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "PPM", "GIF", "WEBP")
 _ORIENTATION = 0x0112  # EXIF and TIFF alike
 
 
@@ -63,6 +63,8 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             jpeg.check_complete(path)
         elif picture.format == "TIFF":
             tiff.check_data(picture, path)
+        elif picture.format == "PPM" and picture.tile[0].codec_name != "raw":
+            raise ReadError("the largest value of a PPM must be 255, of a PGM 255 or 65535: save it as PNG")
         orientation = int(picture.getexif().get(_ORIENTATION, 1) or 1)
         stored = Stored.of(picture, path)
         facts: dict[str, Any] = {

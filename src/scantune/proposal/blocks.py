@@ -12,11 +12,11 @@ from typing import Any
 
 from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
-from scantune.proposal import folders, settings
+from scantune.proposal import described, folders, joining, patients, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.listing import Listing, list_files, stem
 from scantune.proposal.repeated import repeated
-from scantune.proposal.source import FILE, MASK, SPLIT, Source, of_table
+from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source, of_table
 from scantune.proposal.survey import survey
 from scantune.records import ScantuneError
 
@@ -66,12 +66,24 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     home = root or (path if path.is_dir() else path.parent)
     listing = list_files(home)
     proposed = Proposed()
-    sources = _sources(path, home, name, listing)
+    sources, faults = _sources(path, home, name, listing, proposed), []
     for source in sources:
-        _add(proposed, source, target)
-        if not listing.complete:
-            proposed.notes.append(f"only {len(listing.names)} files below {home} were listed")
-    proposed.notes += _unused(sources, listing)
+        try:
+            _add(proposed, source, target)
+        except ScantuneError as error:
+            faults.append((source, error))
+    if not proposed.blocks and path.is_dir() and faults and not target:
+        sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
+        _add(proposed, sources[0], target)
+        if not proposed.blocks.get("experiments"):
+            raise faults[0][1]
+    elif not proposed.blocks:
+        raise faults[0][1]
+    for source, fault in faults:
+        proposed.notes.append(f"{source.origin or source.name} is not used: {fault}")
+    if not listing.complete:
+        proposed.notes.append(f"only {len(listing.names)} files below {home} were listed")
+    proposed.notes += _unused([source for source in sources if source not in [s for s, _ in faults]], listing)
     parse({"experiments": {}, **proposed.blocks}, "the blocks")
     proposed.notes = list(dict.fromkeys(proposed.notes))
     return proposed
@@ -87,31 +99,28 @@ def _unused(sources: Sequence[Source], listing: Listing) -> list[str]:
     if len(others) * 2 < sum(len(source.files) for source in sources):
         return []
     some = ", ".join(others[:2])
-    return [f"{len(others)} files are in no row of the table, such as {some}: if they are masks, name them by `masks`"]
+    what = "images without a row are not used; masks are named by `masks`"
+    return [f"{len(others)} files are in no row of the table, such as {some}: {what}"]
 
 
-def _sources(path: Path, root: Path, name: str, listing: Listing) -> list[Source]:
+def _sources(path: Path, root: Path, name: str, listing: Listing, proposed: Proposed) -> list[Source]:
     if not path.is_dir():
         return [of_table(path, root, name or plain_name(path.stem), listing)]
-    tables = [path / table for table in listing.tables if "/" not in table]
-    sources: list[Source] = []
-    for table in tables:
-        try:
-            sources.append(
-                of_table(table, root, name if name and len(tables) == 1 else plain_name(table.stem), listing)
-            )
-        except ScantuneError:
-            continue  # a table of something else
-    return sources or [folders.of_folder(root, name or plain_name(path.resolve().name), listing)]
+    folder = name or plain_name(path.resolve().name)
+    tables = joining.of_folder(root, listing, name, folder)
+    proposed.notes += tables.notes
+    return tables.sources or [folders.of_folder(root, folder, listing)]
 
 
 def _add(proposed: Proposed, source: Source, target: str) -> None:
     """Add the blocks of one source."""
+    source = patients.with_patients(source)
     source = source if source.class_folders else _with_ids(source)
     known = _roles(source, target)
+    if known and known.anew:
+        source = _with_ids(source.with_files().rewritten(known.anew))
     if known and known.blank_subjects and source.table is not None:
-        source = _with_ids(source.rewritten({FILE: source.files}))
-        source.template = f"{{{FILE}}}"
+        source = _with_ids(source.with_files())
     if known and known.blank_subjects and known.subject:
         cells = [row[known.subject] or stem(file) for row, file in zip(source.rows, source.files)]
         source.notes.append(f"{len(known.blank_subjects)} rows have no {known.subject!r}: each is a subject of its own")
@@ -132,7 +141,11 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
     input_block = settings.input_of(name, files, dense=dense)
     task = dict(known.task) if known else {}
     if dense:
-        keys, classes, reason = settings.masks_of(source.root, [row[MASK] for row in source.rows if row.get(MASK)])
+        keys, classes, reason = settings.masks_of(
+            source.root,
+            [row[MASK] for row in source.rows if row.get(MASK)],
+            described.labels(source.root, source.files),
+        )
         for key, value in keys.items():
             input_block.add(key, value, reason)
         task |= classes
@@ -173,21 +186,28 @@ def _roles(source: Source, target: str) -> Roles | None:
             "class_folders": "samples by class: " + ", ".join(f"{k} {n}" for k, n in counts.most_common(12)),
             "split": "folders for the partitions" if partitioned else "no folders for partitions",
         }
-        note = "which files show the same subject: each counts as a subject of its own (key `subject_from`)"
-        return Roles({"split": split}, {"name": "classification", "target": "label"}, {}, "", reasons, [note], None, [])
-    if set(source.columns) <= {FILE, "sample_id"} and not target:
+        notes = [] if source.subject_from else [
+            "which files show the same subject: each counts as a subject of its own (key `subject_from`)"
+        ]  # fmt: skip
+        known = Roles({"split": split}, {"name": "classification", "target": "label"}, reasons=reasons, notes=notes)
+        known.subject = "subject"
+        return known
+    known_columns = {FILE, "sample_id", folders.SUBJECT, SPLIT, CONTENT, *fields(" ".join(source.channels))}
+    bare = set(source.columns) <= {*known_columns, *fields(source.template)}
+    if source.table is None and bare and not source.masks and not target:
         return None
 
     beside = [source.masks, source.region, *source.rater_masks.values()]
-    used = {*fields(source.template), *(name for template in beside for name in fields(template))}
-    return roles(source.columns, source.rows, used, source.masks or _mask_template(source), target)
+    used = {*fields(source.template), *(name for template in [*beside, *source.channels] for name in fields(template))}
+    masks = source.masks or _mask_template(source)
+    template = fields(source.template)
+    named = template[0] if len(template) == 1 else ""
+    return roles(source.columns, source.rows, used, masks, target, named)
 
 
 def _without_repeated(source: Source, known: Roles) -> Source:
     """The source without files of other subjects that are there already: by a filter, or in the table to be written."""
     subjects = [row[known.subject] for row in source.rows] if known.subject else None
-    if len(source.files) != len(source.rows):  # rows without a file: which row a file is of is not kept
-        return source
     again = repeated(source.root, source.files, subjects)
     if not again:
         return source
@@ -227,14 +247,25 @@ def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[
     reasons = dict(known.reasons) if known else {}
     if source.class_folders:
         block["class_folders"] = True
+        if source.subject_from:
+            block["subject_from"] = source.subject_from
+            reasons["subject_from"] = "files of one subject are in one partition only"
     else:
-        block |= {"table": _table(source), "files": source.template}
+        files = [source.template, *source.channels]
+        block |= {"table": _table(source), "files": files if len(files) > 1 else source.template}
         if source.header > 1 and source.table is not None:
             block["header"] = source.header
         reasons["files"] = f"files of {len(source.files)} of {len(source.rows)} rows"
         if "sample_id" in source.columns:
             block["sample"] = "{sample_id}"
     block |= known.dataset if known else {}
+    if source.blank:
+        block["where"] = {**block.get("where", {}), source.blank: {"exclude": [""]}}
+        reasons["where"] = "; ".join(["rows without a file", *([reasons["where"]] if "where" in reasons else [])])
+    if not known and folders.SUBJECT in source.columns:
+        block["subject"] = folders.SUBJECT
+    elif not known and CONTENT in source.columns:
+        block["subject"] = CONTENT
     if source.region:
         block["region"], reasons["region"] = source.region, "metrics of masks are of what lies inside"
     if source.rater_masks:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from scantune.cohort.folders import SIDES
-from scantune.proposal.source import FILE, MASK, SPLIT
-from scantune.records import ScantuneError
-from scantune.tasks.catalogue import names, part, settings_of
-from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
+from scantune.proposal import goals, headings, partitions
+from scantune.proposal.cleaning import Cleaned, cleaned
+from scantune.proposal.goals import Goal
+from scantune.proposal.naming import subject_pattern
+from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
+from scantune.tasks.catalogue import settings_of
 
-_SUBJECT = re.compile(r"(subject|patient|participant|case|person)([ _-]?(id|no|number|name))?\b|^(mrn|pid)$", re.I)
-_NOT_SUBJECT = re.compile(r"\b(age|sex|gender|comment|history|weight|height|position)", re.I)
-_GROUP = re.compile(
-    r"(?<![a-z])(sex|gender|age|site|centre|center|hospital|clinic|scanner|vendor|manufacturer|view|device|probe|machine|"
-    r"laterality|ethnicity|race)(?![a-z])", re.I
-)  # fmt: skip
-_SHORT = {"gender": "sex", "centre": "site", "center": "site", "hospital": "site", "clinic": "site"}
-_READER = re.compile(r"^(reader|rater|observer|annotator)[ _-]?\w+$", re.I)
-_TARGET = re.compile(r"(score|label|target|class|grade|quality|diagnosis|outcome|severity|finding|pathology)", re.I)
-_NO_GROUP = re.compile(r"licen[cs]e|link|url|comment|note|remark|date|doi\b|version|change|path|file", re.I)
+Rows = Sequence[Mapping[str, str]]
 _LEVELS = 6  # of a column that becomes a group for its values alone
 _GROUPS = 6  # groups that are proposed at most
 _LESSER = 0.1  # share of the rows of its second most frequent value
 _CLASS = 6  # subjects without which a class is excluded: two for each partition
+_CUT = 0.2  # share of the rows whose exclusion is noted
 
 
-@dataclass(frozen=True)
+@dataclass
 class Roles:
     """Keys of a dataset for its columns.
 
@@ -42,20 +34,23 @@ class Roles:
         stratify: the target that the split is stratified on; "" for none.
         reasons: key → what it follows from.
         notes: what could not be known.
+        subject: column of the subject's id, None where there is none.
         blank_subjects: rows whose subject is unknown.
+        anew: column → cells that a dataset block cannot express: the table must be written.
     """
 
     dataset: dict[str, object]
-    task: dict[str, object]
-    model: dict[str, object]
-    stratify: str
-    reasons: dict[str, str]
-    notes: list[str]
-    subject: str | None
-    blank_subjects: list[int]
+    task: dict[str, object] = field(default_factory=dict)
+    model: dict[str, object] = field(default_factory=dict)
+    stratify: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    subject: str | None = None
+    blank_subjects: list[int] = field(default_factory=list)
+    anew: dict[str, list[str]] = field(default_factory=dict)
 
 
-def roles(columns: Sequence[str], rows: Sequence[Mapping[str, str]], used: set[str], masks: str, target: str) -> Roles:
+def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target: str, named: str = "") -> Roles:
     """Find out what columns are for.
 
     Args:
@@ -64,136 +59,164 @@ def roles(columns: Sequence[str], rows: Sequence[Mapping[str, str]], used: set[s
         used: columns of file names.
         masks: template of masks, "" for none.
         target: the column to predict, where the user named it.
+        named: the column of file names that may say the subject, "" for none.
 
     Raises:
         ScantuneError: the column named does not exist, or none can be a target.
     """
-    reasons: dict[str, str] = {}
-    notes: list[str] = []
-    subject = next((c for c in columns if _SUBJECT.search(c) and not _NOT_SUBJECT.search(c)), None)
-    split = _split_column(columns, rows)
-    readers = [c for c in columns if _READER.match(c)]
-    named = [c for c in columns if _GROUP.search(c)]
-    taken = {*used, FILE, MASK, *readers, *named, *([subject] if subject else []), *([split] if split else [])}
-    goal = _goal(columns, rows, taken, masks, target)
-    dataset: dict[str, object] = {}
-    if subject:
-        people = len({row[subject] for row in rows if row[subject]})
-        dataset["subject"] = subject
-        reasons["subject"] = f"{len(rows)} samples of {people} subjects: a subject is in one partition only"
-    else:
-        notes.append("no column names the subject: each sample counts as a subject of its own (key `subject`)")
-    dataset |= _targets(goal, rows, subject, reasons)
-    targets = _columns_of(goal)
-    free = [c for c in columns if c not in {*used, FILE, MASK, SPLIT, subject, split, *readers, *targets}]
-    answers = _answers(goal, rows)
-    groups = _groups(free, named, rows, answers)
+    plain = {c for c in columns if c in used or c in (FILE, MASK, SPLIT, CONTENT) or headings.is_id(c)}
+    table = cleaned(columns, rows, plain)
+    found = Roles({})
+    found.subject = _subject(columns, rows, found, named)
+    subjects = [row[found.subject] for row in rows] if found.subject else _parts(found, rows)
+    split = partitions.of_columns(columns, rows, subjects)
+    readers = [c for c in columns if headings.READER.match(c)]
+    taken = {*used, FILE, MASK, CONTENT, *readers, *split.columns, *([found.subject] if found.subject else [])}
+    goal = goals.choose(columns, table.rows, taken, readers, masks, target)
+    found.notes += [*split.notes, *goal.notes]
+    found.task, found.model, found.stratify = dict(goal.task), dict(goal.model), goal.stratify
+    _targets(goal, table, subjects, found)
+    targets = goal.columns
+    free = [c for c in columns if c not in {*used, FILE, MASK, SPLIT, CONTENT, found.subject, *split.columns, *readers}]
+    groups = _groups([c for c in free if c not in (*targets, *goal.findings)], table.rows, goal.answers(table.rows))
     if groups:
-        dataset["groups"] = list(groups) if list(groups) == list(groups.values()) else groups
-        reasons["groups"] = "columns of few values, and those known by their names; metrics are computed by each"
-    if readers and goal.stratify:
-        dataset["raters"] = readers
-    if split:
-        dataset["split"] = {"method": "predefined", "columns": split}
-        missing = {"train", "validation", "test"} - {SIDES.get(row[split].lower(), "") for row in rows}
-        filled = f"; {' and '.join(sorted(missing))} is a share of the training subjects" if missing else ""
-        reasons["split"] = f"column {split!r} names the partitions{filled}"
-    else:
-        on = {"method": "stratified", "on": goal.stratify} if goal.stratify else {"method": "random"}
-        dataset["split"] = {**on, "fractions": [0.7, 0.15, 0.15], "seed": 42}
-    blank = [i for i, row in enumerate(rows) if subject and not row[subject]]
-    return Roles(dataset, dict(goal.task), dict(goal.model), goal.stratify, reasons, notes, subject, blank)
+        found.dataset["groups"] = list(groups) if list(groups) == list(groups.values()) else groups
+        found.reasons["groups"] = "columns of few values, and those known by their names; metrics are computed by each"
+    raters = [c for c in readers if c not in targets]
+    if raters and goal.stratify:
+        found.dataset["raters"] = raters
+    found.dataset["split"] = split.block or _drawn(goal.stratify)
+    if split.reason:
+        found.reasons["split"] = split.reason
+    _cells(table, [*targets, *groups.values(), *raters], goal, found)
+    found.blank_subjects = [i for i, row in enumerate(rows) if found.subject and not row[found.subject]]
+    return found
 
 
-def _goal(
-    columns: Sequence[str], rows: Sequence[Mapping[str, str]], taken: set[str], masks: str, target: str
-) -> Suggestion:
-    if target and target not in columns:
-        raise ScantuneError(f"--target {target!r}: no such column; there are {', '.join(columns)}")
-    cells = {c: [row[c] for row in rows] for c in columns}
-    table = LabelTable(cells, target or _target(columns, rows, taken), bool(target), masks)
-    suggestions = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
-    if suggestions:
-        return max(suggestions, key=lambda suggestion: suggestion.strength)
-    if not table.target:
-        raise ScantuneError(f"no column looks like a target: name it by --target; there are {', '.join(columns)}")
-    raise ScantuneError(f"column {table.target!r} has {len(table.values(table.target))} values; a target needs two")
+def _drawn(stratify: str) -> dict[str, object]:
+    on = {"method": "stratified", "on": stratify} if stratify else {"method": "random"}
+    return {**on, "fractions": [0.7, 0.15, 0.15], "seed": 42}
 
 
-def _target(columns: Sequence[str], rows: Sequence[Mapping[str, str]], taken: set[str]) -> str:
-    """The column that looks most like a target; "" where none does."""
-    free = [c for c in columns if c not in taken and len({row[c] for row in rows} - {""}) > 1]
-    named = [c for c in free if _TARGET.search(c)]
-    rest = [c for c in free if len({row[c] for row in rows}) <= max(FEW, len(rows) // 2)]
-    return next(iter(named or rest), "")
+def _subject(columns: Sequence[str], rows: Rows, found: Roles, named: str) -> str | None:
+    """The column of the subject; else of what several samples share; else the part of a file's name that says it."""
+    subject = headings.subject_of(columns)
+    if subject and len({row[subject] for row in rows} - {""}) > 1:
+        people = len({row[subject] for row in rows if row[subject]})
+        found.dataset["subject"] = subject
+        found.reasons["subject"] = f"{len(rows)} samples of {people} subjects: a subject is in one partition only"
+        return subject
+    if CONTENT in columns:
+        people = len({row[CONTENT] for row in rows})
+        found.dataset["subject"] = CONTENT
+        found.reasons["subject"] = f"digests of the patients' ids in the DICOM files: {people} of {len(rows)} samples"
+        return CONTENT
+    shared = {c: len({row[c] for row in rows if row[c]}) for c in headings.unit_of(columns)}
+    several = {c: n for c, n in shared.items() if 2 <= n < len(rows)}
+    if several:
+        unit = min(several, key=lambda c: several[c])
+        found.dataset["subject"] = unit
+        found.reasons["subject"] = f"{several[unit]} of {len(rows)} samples: what shares it is in one partition only"
+        found.notes.append(f"no column names the subject: {unit!r} is taken for it, the nearest that is there")
+        return unit
+    match = subject_pattern([row[named] for row in rows]) if named else None
+    if match:
+        found.dataset["subject"] = {"column": named, "match": match.pattern}
+        found.reasons["subject"] = match.reason
+        found.notes.append(f"no column names the subject: {match.reason} (key `subject`)")
+        return None
+    found.notes.append("no column names the subject: each sample counts as a subject of its own (key `subject`)")
+    return None
 
 
-def _columns_of(goal: Suggestion) -> list[str]:
-    targets = goal.dataset.get("targets") or {}
-    return list(targets.values()) if isinstance(targets, Mapping) else list(targets)
+def _parts(found: Roles, rows: Rows) -> list[str] | None:
+    """The subject of each row where a pattern says it; None where each row is one."""
+    import re
+
+    part = found.dataset.get("subject")
+    if not isinstance(part, dict):
+        return None
+    matches = [re.search(part["match"], row[part["column"]]) for row in rows]
+    return [(m.group(1 if m.re.groups else 0) or "") if m else "" for m in matches]
 
 
-def _targets(
-    goal: Suggestion, rows: Sequence[Mapping[str, str]], subject: str | None, reasons: dict[str, str]
-) -> dict[str, object]:
+def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: Roles) -> None:
     """Targets with their gaps excluded, and a filter for classes of too few subjects."""
     block = dict(goal.dataset)
     targets, task = goal.dataset.get("targets"), settings_of(goal.task)
-    if not isinstance(targets, Mapping) or len(targets) != 1 or task.takes_empty_targets:
-        return block
-    ((name, column),) = targets.items()
-    empty = sum(not row[column] for row in rows)
-    if empty:
-        block["targets"] = {name: {"column": column, "missing": "exclude"}}
-        reasons["targets"] = f"{empty} rows have no {column!r} and are excluded"
-    if "classes" in task.loss_targets:
-        people = {(row[column], row[subject] if subject and row[subject] else str(i)) for i, row in enumerate(rows)}
-        counts = Counter(value for value, _ in people if value)
-        rare = sorted(value for value, n in counts.items() if n < _CLASS)
-        listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
-        reasons.setdefault("targets", f"subjects by class: {listed}")
-        if rare and len(counts) - len(rare) >= 2 and len(rows) >= 10 * _CLASS:
-            block["where"] = {column: {"exclude": rare}}
-            reasons["where"] = f"fewer than {_CLASS} subjects: too few for three partitions"
-    return block
+    if isinstance(targets, Mapping) and len(targets) == 1 and not task.takes_empty_targets:
+        ((name, column),) = targets.items()
+        empty = sum(not row[column] for row in table.rows)
+        rule: dict[str, object] = {"column": column}
+        if column in table.words:
+            rule["values"] = table.words[column]
+        if empty:
+            rule["missing"] = "exclude"
+            found.reasons["targets"] = f"{empty} rows have no {column!r} and are excluded"
+        if len(rule) > 1:
+            block["targets"] = {name: rule}
+        if "classes" in task.loss_targets:
+            _rare(column, table.rows, subjects, block, found)
+    elif isinstance(targets, Mapping):
+        gaps = {c: sum(not row[c] for row in table.rows) for c in targets.values()}
+        if any(gaps.values()) and not task.takes_empty_targets:
+            block["targets"] = {n: {"column": c, "missing": "exclude"} if gaps[c] else c for n, c in targets.items()}
+    found.dataset |= {key: value for key, value in block.items() if key != "recode"}
 
 
-def _groups(
-    free: Sequence[str],
-    named: Sequence[str],
-    rows: Sequence[Mapping[str, str]],
-    answers: Mapping[str, Sequence[str]],
-) -> dict[str, str]:
+def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[str, object], found: Roles) -> None:
+    people = {(row[column], subjects[i] if subjects and subjects[i] else str(i)) for i, row in enumerate(rows)}
+    counts = Counter(value for value, _ in people if value)
+    rare = sorted(value for value, n in counts.items() if n < _CLASS)
+    listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
+    found.reasons.setdefault("targets", f"subjects by class: {listed}")
+    if rare and len(counts) - len(rare) >= 2 and len(rows) >= 10 * _CLASS:
+        block["where"] = {column: {"exclude": rare}}
+        found.reasons["where"] = f"fewer than {_CLASS} subjects: too few for three partitions"
+        out = sum(row[column] in rare for row in rows)
+        if out > _CUT * len(rows):
+            found.notes.append(f"{out} of {len(rows)} rows are excluded: their {column!r} has too few subjects each")
+
+
+def _cells(table: Cleaned, named: Sequence[str], goal: Goal, found: Roles) -> None:
+    """Keys and notes for the cells of the columns that are used."""
+    columns = list(dict.fromkeys(named))
+    own = goal.dataset.get("recode") or {}
+    recode = {c: {**table.recode.get(c, {}), **own.get(c, {})} for c in columns}
+    recode = {c: rule for c, rule in recode.items() if rule}
+    if recode:
+        found.dataset["recode"] = recode
+        found.reasons["recode"] = "spellings and cells that stand for a missing value; the notes say which"
+    if table.decimal == ",":
+        found.dataset["decimal"] = ","
+        found.reasons["decimal"] = "numbers of the table have commas"
+    for column in columns:
+        if column in goal.made:
+            found.anew[column] = goal.made[column]
+        elif column in table.anew:
+            comma = table.decimal == ","
+            found.anew[column] = [c.replace(".", ",") if comma else c for c in table.anew[column]]
+        if column in table.notes:
+            found.notes.append(f"column {column!r}: {table.notes[column]}")
+
+
+def _groups(free: Sequence[str], rows: Rows, answers: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Name of a group to its column: those known by name, then those of few values; never the answer itself."""
-    several = [c for c in named if c in free and len({row[c] for row in rows}) > 1]
+    known = [c for c in free if headings.group_of(c) and len({row[c] for row in rows}) > 1]
     few = [
-        c
-        for c in free
-        if c not in named and "/" not in c and not _NO_GROUP.search(c) and not _TARGET.search(c) and _few(c, rows)
-    ]
-    chosen = [c for c in (*several, *few) if not _is_answer([row[c] for row in rows], answers)][
-        : max(_GROUPS, len(several))
-    ]
-    groups: dict[str, str] = {}
-    for column in chosen:
-        match = _GROUP.search(column)
-        short = _SHORT.get(match[1].lower(), match[1].lower()) if match else column
-        plain = column.lower() in (short, match and match[1].lower()) or short in groups or short in chosen
-        groups[column if plain else short] = column
-    return groups
+        c for c in free
+        if c not in known and "/" not in c and not headings.TARGET.search(c) and not headings.is_id(c)
+        and not headings.is_technical(c) and _few(c, rows)
+    ]  # fmt: skip
+    chosen = [c for c in (*known, *few) if not _is_answer([row[c] for row in rows], answers)]
+    return headings.short_names(chosen[: max(_GROUPS, len(known))], {})
 
 
-def _few(column: str, rows: Sequence[Mapping[str, str]]) -> bool:
+def _few(column: str, rows: Rows) -> bool:
     counts = Counter(row[column] for row in rows)
     empty = counts.pop("", 0)
     common = counts.most_common(2)
     return 2 <= len(counts) <= _LEVELS and empty <= 0.2 * len(rows) and common[1][1] >= max(2, _LESSER * len(rows))
-
-
-def _answers(goal: Suggestion, rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    """Target to its cells; of a target that lists findings each finding as 1 or 0."""
-    cells = {column: [row[column] for row in rows] for column in _columns_of(goal)}
-    return settings_of(goal.task).answer_cells(cells, goal.task)
 
 
 def _is_answer(cells: Sequence[str], answers: Mapping[str, Sequence[str]]) -> bool:
@@ -203,12 +226,3 @@ def _is_answer(cells: Sequence[str], answers: Mapping[str, Sequence[str]]) -> bo
 
     table = PredictionTable.make({f"target/{name}": list(values) for name, values in answers.items()})
     return bool(baselining.answers(table, {"column": np.array(cells, dtype=object)}))
-
-
-def _split_column(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str | None:
-    """A column whose cells all name a partition, training among them."""
-    for column in columns:
-        cells = {row[column].lower() for row in rows}
-        if len(cells) > 1 and cells <= set(SIDES) and "train" in {SIDES[c] for c in cells}:
-            return column
-    return None

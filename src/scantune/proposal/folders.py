@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scantune import io
 from scantune.cohort.faults import CohortError
-from scantune.cohort.folders import SIDES, load_folders
-from scantune.proposal.listing import Listing, mask_rank, spread, stem
+from scantune.cohort.folders import load_folders
+from scantune.proposal.listing import ENDING, Listing, spread, stem
+from scantune.proposal.naming import subject_pattern
+from scantune.proposal.pairing import Pairing, paired
 from scantune.proposal.source import FILE, MASK, REGION, SPLIT, Source
+from scantune.proposal.trees import Levels, levels_of
 from scantune.records import ScantuneError
 
-_LOOKED = 20  # files whose format is looked at
-_NOISE = re.compile(
-    r"(training|train|testing|test|validation|val|image|img|mask|label|manual|annotation|annot|segmentation|seg|gt)\d*",
-    re.I,
-)
+_WORDS = 10  # classes that names of files state, at most
+LABEL, SUBJECT = "label", "subject"
 
 
 def of_folder(root: Path, name: str, listing: Listing) -> Source:
@@ -27,112 +27,154 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     Raises:
         ScantuneError: it contains no images.
     """
-    names = _samples(listing)
+    names = images_of(listing)
     if not names:
         raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files)")
-    paired = _pairs(root, name, names)
-    if paired:
-        return paired
-    try:
-        records = load_folders(root.absolute())
-        if len({tuple(r.targets.values()) for r in records}) > 1 and all(
-            io.kind_of(p) != "unknown" for p in _some(records)
-        ):
-            files = [record.files[0].relative_to(root.absolute()).as_posix() for record in records]
-            rows = [{"label": r.targets["label"], "split": r.split or ""} for r in records]
-            return Source(name, root, ["label", "split"], rows, files, "", class_folders=True)
-    except CohortError:
-        pass
-    source = Source(name, root, [FILE], [{FILE: n} for n in names], names, f"{{{FILE}}}")
-    source.notes.append(
-        "no labels and no masks are known: add a column to the table that is written and run init on it"
-    )
+    pairing = paired(root, names)
+    levels = levels_of([images[0] for images in pairing.images])
+    if levels.plain and not pairing.masks and not pairing.channels:
+        classes = _class_folders(root, name, names, levels)
+        if classes:
+            return classes
+    source = of_pairing(name, root, pairing)
+    _add_levels(source, levels, pairing)
+    if set(source.columns) <= {FILE, "sample_id"}:
+        _add_words(source)
+    if set(source.columns) <= {FILE, "sample_id", SUBJECT, *pairing.channels} and not pairing.masks:
+        source.notes.append(
+            "no labels and no masks are known: add a column to the table that is written and run init on it"
+        )
     return source
 
 
-def _some(records: Sequence[object]) -> list[Path]:
-    step = max(1, len(records) // _LOOKED)
-    return [record.files[0] for record in records[::step]]  # type: ignore[attr-defined]
-
-
-def _samples(listing: Listing) -> list[str]:
+def images_of(listing: Listing) -> list[str]:
     """Images below the root; a folder of several DICOM slices is one."""
     by_folder: dict[str, list[str]] = defaultdict(list)
     for name in listing.names:
         by_folder[name.rpartition("/")[0]].append(name)
     samples: list[str] = []
     for folder, names in by_folder.items():
-        kinds = {io.kind_of(listing.root / name) for name in spread(names, 3)}
-        if folder and len(names) > 2 and kinds <= {"dicom", "dicom without preamble"}:
+        by_ending: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            match = ENDING.search(name)
+            by_ending[match[0].lower() if match else ""].append(name)
+        kinds = {e: {io.kind_of(listing.root / n) for n in spread(own, 3)} for e, own in by_ending.items()}
+        known = {ending: own for ending, own in kinds.items() if own != {"unknown"}}
+        slices = set().union(*known.values()) <= {"dicom", "dicom without preamble"} if known else False
+        if folder and slices and _one_series(listing.root, [n for e in known for n in by_ending[e]]):
             samples.append(folder)
-        elif kinds != {"unknown"}:
-            samples += names
+        else:
+            samples += [n for ending in known for n in by_ending[ending]]
     return sorted(samples)
 
 
-def _pairs(root: Path, name: str, names: Sequence[str]) -> Source | None:
-    """Images with masks of the same name, or of names that differ in words such as "mask"; None without such pairs."""
-    ranks = {n: mask_rank(n) for n in names}
-    best = max(ranks.values())
-    drawn = [n for n in names if ranks[n] == best] if best else []
-    plain = [n for n in names if ranks[n] == 0]
-    readers = sorted({n.rpartition("/")[0].rpartition("/")[2] for n in drawn})
-    first = [n for n in drawn if n.rpartition("/")[0].rpartition("/")[2] == readers[0]] if len(readers) > 1 else drawn
-    masks: dict[tuple[str, str], str] = {}
-    for mask in first:
-        masks.setdefault(_key(mask), mask)
-    pairs = [(image, masks[_key(image)]) for image in plain if _key(image) in masks]
-    if len(pairs) < 4 or len(pairs) * 2 < len(plain):
-        return None
-    rows = [{FILE: image, MASK: mask, SPLIT: _side(image)} for image, mask in pairs]
-    columns = [FILE, MASK, *([SPLIT] if all(row[SPLIT] for row in rows) else [])]
-    rows = [{c: row[c] for c in columns} for row in rows]
-    source = Source(name, root, columns, rows, [i for i, _ in pairs], f"{{{FILE}}}", masks=f"{{{MASK}}}")
-    alone = [image for image in plain if _key(image) not in masks]
-    if alone:
-        source.notes.append(f"{len(alone)} images have no mask and are not in the table ({', '.join(alone[:3])})")
-    unused = len(set(first) - {mask for _, mask in pairs})
-    if unused:
-        source.notes.append(f"{unused} masks have no image")
-    if len(readers) > 1:
-        _add_readers(source, readers, drawn)
-    fields = {_key(n): n for n in names if ranks[n] == 1} if best == 2 else {}
-    if fields and all(_key(row[FILE]) in fields for row in source.rows):
-        _add_column(source, REGION, [fields[_key(row[FILE])] for row in source.rows])
-        source.region = f"{{{REGION}}}"
-        source.notes.append(
-            "files named mask beside the drawn structures are taken for fields of view, which metrics are limited to"
-        )
-    elif fields:
-        source.notes.append("files named mask beside the drawn structures are not of all images and not used")
+def _one_series(root: Path, names: Sequence[str]) -> bool:
+    """Whether DICOM files of a folder are slices of one series or a few, not images of their own."""
+    if len(names) < 3:
+        return False
+    series = {io.read_owner(root / name)[1] for name in spread(names, 12)}
+    return len(series) * 3 <= min(12, len(names)) + 2
+
+
+def of_pairing(name: str, root: Path, pairing: Pairing) -> Source:
+    """A table to be written for images with what belongs to them."""
+    columns = {FILE: [images[0] for images in pairing.images]}
+    if pairing.channels:
+        columns = {channel: [images[k] for images in pairing.images] for k, channel in enumerate(pairing.channels)}
+    template = [f"{{{column}}}" for column in columns]
+    files = next(iter(columns.values()))
+    if pairing.masks:
+        columns[MASK] = pairing.masks
+    if pairing.regions:
+        columns[REGION] = pairing.regions
+    columns |= pairing.readers
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    source = Source(name, root, list(columns), rows, files, template[0], channels=template[1:])
+    source.masks = f"{{{MASK}}}" if pairing.masks else ""
+    source.region = f"{{{REGION}}}" if pairing.regions else ""
+    source.rater_masks = {reader: f"{{{reader}}}" for reader in pairing.readers}
+    source.notes += pairing.notes
     return source
 
 
-def _add_readers(source: Source, folders: Sequence[str], drawn: Sequence[str]) -> None:
-    """Columns for the masks of the readers beside the first, each in a folder of that name."""
-    source.notes.append(f"masks are those in {folders[0]!r}")
-    for folder in folders[1:]:
-        masks = {_key(n): n for n in drawn if n.rpartition("/")[0].rpartition("/")[2] == folder}
-        cells = [masks.get(_key(row[FILE]), "") for row in source.rows]
-        if folder.lower() in SIDES or not any(cells):
-            source.notes.append(f"those in {folder!r} are not used")
-            continue
-        _add_column(source, folder, cells)
-        source.rater_masks[folder] = f"{{{folder}}}"
-        source.notes.append(f"those in {folder!r} are another reader's, for {sum(map(bool, cells))} images")
+def _class_folders(root: Path, name: str, names: Sequence[str], levels: Levels) -> Source | None:
+    """The folder as a data set without a table, where every file below it is an image of a class."""
+    above = "/".join(names[0].split("/")[: levels.depth])
+    home = root / above if above else root
+    bases = [n.rpartition("/")[2] for n in names]
+    part = subject_pattern(bases)
+    try:
+        records = load_folders(home.absolute(), subject_from=part.pattern if part else None)
+    except CohortError:
+        return None
+    files = [record.files[0].relative_to(home.absolute()).as_posix() for record in records]
+    if len(files) != len(names):
+        return None
+    sides: dict[str, set[str | None]] = defaultdict(set)
+    for record in records:
+        sides[record.subject_id].add(record.split)
+    several = sum(len(own) > 1 for own in sides.values())
+    rows = [
+        {LABEL: r.targets["label"], SPLIT: "" if several else r.split or "", SUBJECT: r.subject_id} for r in records
+    ]
+    if several:
+        return None
+    source = Source(name, home, [LABEL, SPLIT, SUBJECT], rows, files, "", class_folders=True)
+    if part:
+        source.subject_from = part.pattern
+        source.notes.append(f"{part.reason} (key `subject_from`)")
+    return source
 
 
-def _add_column(source: Source, column: str, cells: Sequence[str]) -> None:
-    source.columns.append(column)
-    for row, cell in zip(source.rows, cells, strict=True):
-        row[column] = cell
+def _add_levels(source: Source, levels: Levels, pairing: Pairing) -> None:
+    """Columns for what the folders say."""
+    if levels.classes:
+        counts = Counter(levels.classes)
+        if pairing.masks:
+            source.notes.append(
+                f"folders {', '.join(sorted(counts)[:6])} are in the column {LABEL!r}: --target {LABEL} predicts them "
+                "instead of the masks"
+            )
+        source.add_column(LABEL, levels.classes)
+    subjects = levels.subjects
+    if not subjects:
+        part = subject_pattern(
+            ["_".join(key) if "/" not in file else file for file, key in zip(source.files, pairing.keys)]
+        )
+        found = [re.search(part.pattern, file) for file in source.files] if part else []
+        if part and all(found):
+            subjects = [m.group(1 if m.re.groups else 0).lower() for m in found if m]
+            source.notes.append(f"{part.reason} (column {SUBJECT!r})")
+    else:
+        source.notes.append(f"folders such as {subjects[0]!r} are taken for subjects (column {SUBJECT!r})")
+    if subjects:
+        source.add_column(SUBJECT, subjects)
+    if levels.sides and not _parted(levels.sides, subjects):
+        source.add_column(SPLIT, levels.sides)
+    elif levels.sides:
+        source.notes.append("subjects are in several folders of partitions, which are not used: partitions are drawn")
+    for group, cells in levels.groups.items():
+        source.add_column(group, cells)
 
 
-def _key(name: str) -> tuple[str, str]:
-    """What an image and its mask have in common: the side of the split, and the name without words for either."""
-    bare = re.sub(r"[^a-z0-9]+", "_", _NOISE.sub("_", stem(name))).strip("_")
-    return _side(name), bare
+def _parted(sides: Sequence[str], subjects: Sequence[str]) -> bool:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for side, subject in zip(sides, subjects, strict=False):
+        seen[subject].add(side)
+    return any(len(own) > 1 for own in seen.values())
 
 
-def _side(name: str) -> str:
-    return next((SIDES[part.lower()] for part in name.split("/")[:-1] if part.lower() in SIDES), "")
+def _add_words(source: Source) -> None:
+    """A column for the first or last word of names, where few words recur: ``covid_001``, ``001-normal``."""
+    tokens = [re.findall(r"[a-z]+|\d+", stem(file)) for file in source.files]
+    for place in (0, -1):
+        words = [own[place] if own and own[place].isalpha() else "" for own in tokens]
+        counts: Mapping[str, int] = Counter(words)
+        if 2 <= len(counts) <= _WORDS and "" not in counts and min(counts.values()) >= max(4, len(words) // 50):
+            listed = ", ".join(f"{word} {n}" for word, n in sorted(counts.items()))
+            source.add_column(LABEL, words)
+            source.notes.append(
+                f"a word in the names of files is taken for the class ({listed}): if it is something else, remove the "
+                f"column {LABEL!r} from the table that is written"
+            )
+            return

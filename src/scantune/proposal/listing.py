@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from scantune.cohort.folders import system_folder
+
 MOST = 200_000
 """Files that are listed at most."""
-TABLES = (".csv", ".tsv", ".xlsx")
+TABLES = (".csv", ".tsv", ".xlsx", ".txt", ".xls")
 _OTHERS = {
-    *TABLES, ".txt", ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
-    ".bvec", ".log", ".xml", ".zip", ".xls",
+    *TABLES, ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
+    ".bvec", ".log", ".xml", ".zip", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
 }  # fmt: skip
 _DRAWN = re.compile(r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])seg(?![a-z]))", re.I)
 _MASK = re.compile(r"mask", re.I)
-_ENDING = re.compile(r"(\.nii\.gz|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
+ENDING = re.compile(r"(\.nii\.gz|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def list_files(root: Path) -> Listing:
     names: list[str] = []
     tables: list[str] = []
     for base, folders, files in os.walk(root):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        folders[:] = sorted(folder for folder in folders if not system_folder(folder))
         for file in files:
             name = Path(base, file).relative_to(root).as_posix()
             ending = Path(file).suffix.lower()
@@ -64,7 +66,7 @@ def list_files(root: Path) -> Listing:
 
 def stem(name: str) -> str:
     """A file's name without folder and ending, in lower case: that of ``a/B.nii.gz`` is ``b``."""
-    return _ENDING.sub("", name.rpartition("/")[2]).strip().lower()
+    return ENDING.sub("", name.rpartition("/")[2]).strip().lower()
 
 
 def mask_rank(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Rows of a table to files below a folder: by a template of columns, or row by row by the names of files."""
+"""Rows of a table to files below a folder: by a template of columns, or row by row by paths, names and ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from scantune.cohort.template import fill
+from scantune.cohort.template import fields, fill
+from scantune.proposal import headings
+from scantune.proposal.listing import ENDING as _ENDING_OF
 from scantune.proposal.listing import Listing, mask_rank, stem
 
 _ENDINGS = ("", ".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".avi", ".mp4")
@@ -14,6 +16,9 @@ _PICTURE = re.compile(r"im(g|age)|film|photo|scan", re.I)
 _EXAMPLES = 3  # rows whose cells are searched for in the names of files
 _NAMES = 20_000  # files that are searched
 _TRIED = 200  # templates that are tried on all rows
+_SHORT = 5  # digits of a number up to which files can have it by chance
+_BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
+_RUNS = 6  # numbers in a file's name that are compared with a column
 
 Rows = Sequence[Mapping[str, str]]
 
@@ -30,54 +35,133 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
     candidates = [f"{{{column}}}{ending}" for column in columns for ending in _ENDINGS]
     candidates = [c for c in candidates if any(files_of(c, rows[:50], listing))]
     candidates += _from_names(columns, rows[:_EXAMPLES], listing)[:_TRIED]
-    scored = [(files_of(template, rows, listing), template) for template in dict.fromkeys(candidates)]
+    chance = {c for c in columns if by_chance(c, rows)}
+    scored = []
+    for template in dict.fromkeys(candidates):
+        files, named = files_of(template, rows, listing), set(fields(template))
+        count = len({f for f in files if f})
+        if named <= chance and (count < _BY_NUMBER * len(rows) or any(headings.group_of(c) for c in named)):
+            continue
+        if count:
+            scored.append((files, template, count, not named <= chance))
     if not scored:
         return "", [""] * len(rows)
 
-    def score(item: tuple[list[str], str]) -> tuple[int, bool, int, bool]:
-        files, template = item
+    def score(item: tuple[list[str], str, int, bool]) -> tuple[int, bool, bool, int, bool, int]:
+        _, template, count, by_name = item
         folder, _, base = template.lower().rpartition("/")
-        named = bool(folder) and folder in table.lower()
-        return (
-            len({f for f in files if f}),
-            named,
-            -mask_rank(base),
-            _PICTURE.search(re.sub(r"\{.*?\}", "", base)) is not None,
-        )
+        whole = re.sub(r"\{.*?\}", "", base)
+        in_table = bool(folder) and folder in table.lower()
+        picture = _PICTURE.search(whole) is not None
+        return count, in_table, by_name, -mask_rank(base), picture, -len(fields(template))
 
-    files, template = max(scored, key=score)
+    files, template, _, _ = max(scored, key=score)
     return template, files
+
+
+def by_chance(column: str, rows: Rows) -> bool:
+    """Whether a column has short numbers alone, which names of files can contain by chance."""
+    cells = [row[column].removesuffix(".0") for row in rows if row[column]]
+    return all(cell.isdecimal() and len(cell) <= _SHORT for cell in cells)
 
 
 def files_of(template: str, rows: Rows, listing: Listing) -> list[str]:
     """The file that a template leads to for each row, "" where there is none."""
-    texts = (fill(template, row).removeprefix("./") for row in rows)
+    names = fields(template)
+    texts = (fill(template, row).removeprefix("./").rstrip("/") if all(row[c] for c in names) else "" for row in rows)
     root = listing.root.absolute().as_posix() + "/"
     return [text if (text := one.removeprefix(root)) and text in listing.known else "" for one in texts]
 
 
-def by_stem(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, list[str]]:
-    """The column whose cells name most files without folder or ending, and the file of each row.
+def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, list[str]]:
+    """The column whose cells name most files without ending, and the file of each row.
 
-    Where several files have one name, the one whose folders stand in other cells of the row is taken, else none.
+    Folders of a cell that are not there (``C:\\scans``, a prefix) are ignored; where several files have one name, the
+    one that shares most of the folders above it is taken, else the one whose folders stand in other cells, else none.
     """
     named: dict[str, list[str]] = defaultdict(list)
-    for name in listing.names:
+    for name in sorted(listing.known):
         named[stem(name)].append(name)
     best: tuple[str, list[str]] = ("", [""] * len(rows))
     for column in columns:
-        files = [_one(named.get(stem(row[column]), ()), row) for row in rows]
+        if by_chance(column, rows) and headings.group_of(column):
+            continue
+        files = [_one(named, row[column].replace("\\", "/").rstrip("/"), row) for row in rows]
         if len({f for f in files if f}) > len({f for f in best[1] if f}):
             best = (column, files)
     return best
 
 
-def _one(names: Sequence[str], row: Mapping[str, str]) -> str:
+def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) -> str:
+    names = named.get(stem(cell), ())
     if len(names) <= 1:
         return names[0] if names else ""
-    cells = [cell.lower() for cell in row.values() if cell]
+    shared = {name: _shared(cell, name) for name in names}
+    most = max(shared.values())
+    nearest = [name for name, count in shared.items() if count == most]
+    if most and len(nearest) == 1:
+        return nearest[0]
+    cells = [text.lower() for text in row.values() if text]
     fitting = [n for n in names if all(any(p in c for c in cells) for p in n.lower().split("/")[-2:-1])]
     return fitting[0] if len(fitting) == 1 else ""
+
+
+def _shared(cell: str, name: str) -> int:
+    """Folders above the name that a cell and a file have in common."""
+    count = 0
+    for one, other in zip(cell.lower().split("/")[-2::-1], name.lower().split("/")[-2::-1], strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def by_id(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, list[list[str]]]:
+    """The column whose ids most files have in a part of their path, and all files of each row.
+
+    An id of letters, or of many digits, is a whole part of a path between signs: ``OAS1_0001_MR1`` of
+    ``OAS1_0001_MR1_mpr.nii.gz``. A short number is one that stands at one place in all names: 2 of ``IXI002-Guys``.
+    """
+    best: tuple[str, list[list[str]]] = ("", [[] for _ in rows])
+    order = sorted(columns, key=lambda c: not headings.is_id(c))
+    for column in order:
+        if headings.group_of(column) or len({row[column] for row in rows}) * 2 < len(rows):
+            continue
+        chance = by_chance(column, rows)
+        files = _by_number(column, rows, listing) if chance else _by_words(column, rows, listing)
+        count = sum(map(bool, files))
+        if count > sum(map(bool, best[1])) and (not chance or count >= _BY_NUMBER * len(rows)):
+            best = (column, files)
+    return best
+
+
+def _by_words(column: str, rows: Rows, listing: Listing) -> list[list[str]]:
+    ids = [tuple(_words(stem(row[column].replace("\\", "/")))) for row in rows]
+    lengths = {len(words) for words in ids if words}
+    wanted = {words for words in ids if words and len("".join(words)) > 2}
+    files: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name in listing.names:
+        seen: set[tuple[str, ...]] = set()
+        for part in _ENDING_OF.sub("", name.lower()).split("/"):
+            words = _words(part)
+            seen |= {tuple(words[i : i + n]) for n in lengths for i in range(len(words) - n + 1)} & wanted
+        for one in seen:
+            files[one].append(name)
+    return [files.get(key, []) for key in ids]
+
+
+def _by_number(column: str, rows: Rows, listing: Listing) -> list[list[str]]:
+    places: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name in listing.names:
+        for place, digits in enumerate(re.findall(r"\d+", stem(name))[:_RUNS]):
+            places[place][int(digits)].append(name)
+    numbers = [row[column].removesuffix(".0") for row in rows]
+    found = [[at[int(n)] if n.isdecimal() and int(n) in at else [] for n in numbers] for at in places.values()]
+    return max(found, key=lambda files: sum(map(bool, files)), default=[[] for _ in rows])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text)
 
 
 def _from_names(columns: Sequence[str], rows: Rows, listing: Listing) -> list[str]:

@@ -180,8 +180,14 @@ def _numbers(values: np.ndarray) -> str:
     return "×".join(f"{v:.3g}" for v in values)
 
 
-def masks_of(root: Path, masks: Sequence[str]) -> tuple[Block, Block, str]:
-    """Keys for the input, the task's classes and the reason, from the values in masks."""
+def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> tuple[Block, Block, str]:
+    """Keys for the input, the task's classes and the reason, from the values in masks.
+
+    Args:
+        root: folder of the masks.
+        masks: paths below it.
+        described: value → name, where a description of the data set states them.
+    """
     values: set[int] = set()
     for mask in spread(masks, _MASKS):
         try:
@@ -197,6 +203,9 @@ def masks_of(root: Path, masks: Sequence[str]) -> tuple[Block, Block, str]:
     if len(labels) > 16:
         return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
     names = ["foreground"] if len(labels) <= 1 else [f"label_{n}" for n in range(1, len(labels) + 1)]
+    if labels and set(labels) <= set(described):
+        names = [described[label] for label in labels]
+        reason = f"{reason}; names from dataset.json"
     input_keys: Block = {}
     if labels not in (list(range(1, len(labels) + 1)), [255]):
         input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}

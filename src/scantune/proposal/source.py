@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
@@ -10,14 +11,15 @@ from pathlib import Path
 
 from scantune.cohort.faults import CohortError
 from scantune.cohort.table import Table, read_table
+from scantune.cohort.template import fields
 from scantune.proposal.listing import Listing, list_files
-from scantune.proposal.matching import by_stem, by_template
+from scantune.proposal.matching import by_path, by_template
 from scantune.records import ScantuneError
 
 _HEADERS = 10  # rows in which the column names are searched
 _MOST = 0.95  # share of the rows with a file from which a template is kept
 _FEWEST = 4  # samples without which nothing is proposed
-FILE, MASK, SPLIT, REGION = "file", "mask", "split", "field_of_view"
+FILE, MASK, SPLIT, REGION, CONTENT = "file", "mask", "split", "field_of_view", "patient_digest"
 """Columns of a table that is written."""
 
 
@@ -29,9 +31,9 @@ class Source:
         name: of the blocks.
         root: folder of the files.
         columns: of the table.
-        rows: cells by column; those without a file are omitted where the table is written anew.
+        rows: cells by column of the rows with a file.
         files: path below ``root`` of each row's file.
-        template: ``files:`` of the dataset.
+        template: ``files:`` of the dataset, its first where there are several.
         table: the table; None where it must be written.
         header: row of the column names.
         masks: ``masks:`` of the dataset, "" for none.
@@ -39,6 +41,10 @@ class Source:
         rater_masks: ``rater_masks:`` of the dataset.
         notes: what was noticed, and what could not be known.
         class_folders: the folder is a dataset without a table.
+        subject_from: of class folders, "" for none.
+        channels: ``files:`` of the dataset beside the first.
+        blank: column of file names that is empty in some rows, "" for none.
+        origin: name of the table that was read, "" for a folder.
     """
 
     name: str
@@ -54,12 +60,33 @@ class Source:
     rater_masks: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     class_folders: bool = False
+    subject_from: str = ""
+    channels: list[str] = field(default_factory=list)
+    blank: str = ""
+    origin: str = ""
 
     def rewritten(self, columns: Mapping[str, Sequence[str]]) -> Source:
         """The same rows in a table to be written, with some columns replaced or added."""
         rows = [{**row, **{c: cells[i] for c, cells in columns.items()}} for i, row in enumerate(self.rows)]
         names = [*columns, *(c for c in self.columns if c not in columns)]
-        return replace(self, columns=names, rows=rows, table=None, header=1)
+        return replace(self, columns=names, rows=rows, table=None, header=1, blank="")
+
+    def with_files(self) -> Source:
+        """The same rows in a table to be written, with a column of files."""
+        if self.template in (f"{{{FILE}}}", *self.channels) or self.channels:
+            return self if self.table is None else self.rewritten({})
+        return replace(self.rewritten({FILE: self.files}), template=f"{{{FILE}}}")
+
+    def add_column(self, column: str, cells: Sequence[str]) -> None:
+        """Add or replace a column."""
+        if column not in self.columns:
+            self.columns.append(column)
+        for row, cell in zip(self.rows, cells, strict=True):
+            row[column] = cell
+
+    def some(self, places: Sequence[int]) -> Source:
+        """Some of the rows."""
+        return replace(self, rows=[self.rows[i] for i in places], files=[self.files[i] for i in places])
 
     def written(self) -> str:
         """The table as CSV."""
@@ -75,68 +102,156 @@ def of_table(path: Path, root: Path, name: str, listing: Listing | None = None) 
 
     Raises:
         CohortError: the table cannot be read.
-        ScantuneError: fewer than four rows, or a minority of less than a tenth, lead to files.
+        ScantuneError: too few rows lead to files.
     """
-    table, header = _read(path)
-    rows = [dict(row.cells) for row in table.rows]
-    columns = list(table.columns)
     listing = listing or list_files(root)
+    return of_content(read(path, listing), root, name, listing, path)
+
+
+@dataclass
+class Content:
+    """A table that was read.
+
+    Attributes:
+        columns: their names.
+        rows: cells by column.
+        header: row of the column names; 0 where the table has none.
+        notes: what was noticed.
+        anew: the table must be written, since a block cannot say how it is read.
+    """
+
+    columns: list[str]
+    rows: list[dict[str, str]]
+    header: int = 1
+    notes: list[str] = field(default_factory=list)
+    anew: bool = False
+
+
+def of_content(content: Content, root: Path, name: str, listing: Listing, path: Path) -> Source:
+    """As :func:`of_table`, of a table that was read."""
+    from scantune.proposal.expanding import expanded
+
+    rows, columns, notes = content.rows, content.columns, list(content.notes)
     template, files = by_template(columns, rows, listing, path.stem)
-    notes = [note for note in table.notes if note.startswith("columns without")]
-    if header > 1:
-        notes.append(f"the column names stand in row {header}")
-    present = len({f for f in files if f})
-    if present >= _MOST * len(rows):
-        source = Source(name, root, columns, rows, files, template, path, header, notes=notes)
-        return _with_reported_gaps(source)
-    column, by_name = by_stem(columns, rows, listing)
-    how = f"by the names in column {column!r}, whatever their folder and ending"
-    if len({f for f in by_name if f}) <= present:
-        by_name, how = files, f"by {template!r}"
-    return _joined(Source(name, root, columns, rows, by_name, f"{{{FILE}}}", path, header, notes=notes), how)
+    how, present = f"by {template!r}", _count(files)
+    filled = [i for i, row in enumerate(rows) if all(row[c] for c in fields(template))]
+    kept = present >= max(1.0, _MOST * len(filled))
+    if not kept:
+        column, by_name = by_path(columns, rows, listing)
+        if _count(by_name) > present:
+            files, how = by_name, f"by the names in column {column!r}, whatever their folder and ending"
+    table = None if content.anew else path
+    source = Source(
+        name, root, columns, rows, files, template, table, max(content.header, 1), notes=notes, origin=path.name
+    )
+    several = expanded(source, listing)
+    if several is not None:
+        return several
+    return _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
 
 
-def _with_reported_gaps(source: Source) -> Source:
-    missing = [i for i, file in enumerate(source.files) if not file]
+def _count(files: Sequence[str]) -> int:
+    return len({file for file in files if file})
+
+
+def _with_gaps(source: Source, filled: Sequence[int]) -> Source:
+    """Rows with a file; of the others a note, and a filter where no file is named."""
+    source = replace(source)
+    missing = sum(not source.files[i] for i in filled)
     if missing:
-        source.notes.append(f"{len(missing)} rows have no file and will be excluded")
-    source.files = [f for f in source.files if f]
-    return source
+        source.notes.append(f"{missing} rows have no file and will be excluded")
+    if len(filled) < len(source.rows):
+        names = fields(source.template)
+        source.blank = next(c for c in names if any(not row[c] for row in source.rows))
+        source.notes.append(f"{len(source.rows) - len(filled)} rows name no file and are excluded")
+    kept = source.some([i for i, file in enumerate(source.files) if file])
+    twice = len(kept.files) - len(set(kept.files))
+    return _joined(kept, f"by {source.template!r}") if twice or source.table is None else kept
 
 
 def _joined(source: Source, how: str) -> Source:
     """A table to be written with a column of files: rows with a file, one for each file."""
     first: dict[str, int] = {}
+    again: dict[str, list[int]] = {}
     for i, file in enumerate(source.files):
         if file:
             first.setdefault(file, i)
+            again.setdefault(file, []).append(i)
     present = sorted(first.values())
-    if len(present) < max(_FEWEST if len(source.rows) >= _FEWEST else 1, 0.1 * len(source.rows)):
+    if len(present) < (_FEWEST if len(source.rows) >= _FEWEST else 1):
         raise ScantuneError(
             f"no column of the table matches files below {source.root}: {len(present)} of {len(source.rows)} rows lead "
             "to one; set --root to the folder of the files, or write `files:` by hand: '{subject}_{session}.nii.gz'"
         )
-    again = sum(bool(f) for f in source.files) - len(present)
-    none = len(source.rows) - len(present) - again
+    repeats = sum(map(len, again.values())) - len(present)
+    none = len(source.rows) - len(present) - repeats
     source.notes.append(
         f"files were found {how}: {len(present)} rows are in the table that is written"
         + (f"; {none} rows without a file are not" if none else "")
-        + (f"; {again} rows for a file that another row has are not" if again else "")
+        + (f"; {repeats} rows for a file that another row has are not" if repeats else "")
     )
-    files = [source.files[i] for i in present]
-    fewer = replace(source, rows=[source.rows[i] for i in present], files=files)
-    return fewer.rewritten({FILE: files})
+    if repeats:
+        differing = [
+            column for column in source.columns
+            if any(len({source.rows[i][column] for i in places}) > 1 for places in again.values())
+        ]  # fmt: skip
+        if differing:
+            source.notes.append(f"rows of one file differ in {', '.join(differing[:6])}: the first row of each counts")
+    fewer = source.some(present)
+    return replace(fewer.rewritten({FILE: fewer.files}), template=f"{{{FILE}}}")
 
 
-def _read(path: Path) -> tuple[Table, int]:
-    """The table, and the row of its header: the first from which the rows fit."""
+def _with_header_row(content: Content, listing: Listing) -> Content:
+    """The table with names of columns where its first row is a sample: one of its cells is a file that is there."""
+    bare = [re.sub(r" \(\d+\)$", "", c) for c in content.columns]
+    bare = ["" if re.fullmatch(r"column \d+", c) else c for c in bare]
+    names = {name.rpartition("/")[2] for name in listing.names}
+    if content.header != 1 or not any(
+        c.replace("\\", "/").rpartition("/")[2] in names or _leads(c, listing) for c in bare if c
+    ):
+        return content
+    columns = [f"column {i}" for i in range(1, len(bare) + 1)]
+    rows = [
+        dict(zip(columns, row, strict=True)) for row in [bare, *([r[c] for c in content.columns] for r in content.rows)]
+    ]
+    return Content(columns, rows, 0, [*content.notes, "the table has no row of column names"], anew=True)
+
+
+def _leads(cell: str, listing: Listing) -> bool:
+    """Whether a text is a folder of the listing, or the end of one's path."""
+    text = cell.replace("\\", "/").strip("/")
+    return "/" in text and any(known == text or known.endswith(f"/{text}") for known in listing.known)
+
+
+def read(path: Path, listing: Listing) -> Content:
+    """The table, from the first row on that can be its header; without one where its first row is a sample.
+
+    Raises:
+        CohortError: none can.
+    """
     fault: CohortError | None = None
     for header in range(1, _HEADERS + 1):
         try:
-            table = read_table(path, header=header)
+            table = read_table(path, header=header, repeated=True)
         except CohortError as error:
             fault = fault or error
             continue
-        if len(table.columns) > 1 or header == 1:
-            return table, header
+        if not _title(table) or header == _HEADERS:
+            return _with_header_row(_content(table, header), listing)
     raise fault or CohortError(f"table {path.name}", ["it has no header"])
+
+
+def _title(table: Table) -> bool:
+    """Whether most columns have no name: a title, or a row of headings above the headings."""
+    unnamed = [c for c in table.columns if re.fullmatch(r"column \d+", c)]
+    return len(unnamed) * 2 > len(table.columns)
+
+
+def _content(table: Table, header: int) -> Content:
+    notes = [note for note in table.notes if note.startswith("columns without")]
+    if header > 1:
+        notes.append(f"the column names stand in row {header}")
+    twice = [c for c in table.columns if re.fullmatch(r".* \(\d+\)", c) and c.rpartition(" (")[0] in table.columns]
+    if twice:
+        notes.append(f"columns of one name are numbered in the table that is written: {', '.join(twice)}")
+    return Content(list(table.columns), [dict(row.cells) for row in table.rows], header, notes, anew=bool(twice))

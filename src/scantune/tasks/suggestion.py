@@ -20,12 +20,14 @@ class LabelTable:
         target: the column that was named, or else looks most like a target; "" where none does.
         named: the user named it.
         masks: template that leads to the samples' mask files; "" where none does.
+        findings: columns of 1, 0, −1 and empty cells, of which several can be 1 at once.
     """
 
     cells: Mapping[str, Sequence[str]]
     target: str = ""
     named: bool = False
     masks: str = ""
+    findings: Sequence[str] = ()
 
     def values(self, column: str) -> set[str]:
         """Distinct texts of a column, but for empty ones."""

@@ -25,10 +25,27 @@ LISTED = "findings"
 """The target whose cells list the findings, where the block names neither it nor the findings."""
 
 _NONE = re.compile(r"^(no[ _-]?findings?|none|normal|healthy|negative)$", re.I)
-_FEWEST = 20  # samples of a finding, and without it, for it to be proposed
+_FEWEST = (6, 20)  # samples of a finding, and without it, for it to be proposed: of few samples, of 200 and more
 
 State = Literal["unknown", "present", "absent"]
 _VALUES: Mapping[State, float] = {"unknown": math.nan, "present": 1.0, "absent": 0.0}
+
+
+def _fewest(samples: int) -> int:
+    return min(_FEWEST[1], max(_FEWEST[0], samples // 10))
+
+
+def _of_columns(table: LabelTable) -> Suggestion | None:
+    """The findings that enough samples have and have not; without the column for none of them."""
+    chosen = []
+    for column in table.findings:
+        numbers = [float(cell) for cell in table.cells[column] if cell]
+        enough = min(numbers.count(1.0), len(numbers) - numbers.count(1.0)) >= _fewest(len(table.cells[column]))
+        if enough and not _NONE.match(column):
+            chosen.append(column)
+    if not chosen:
+        return None
+    return Suggestion({"targets": chosen}, {"name": "multilabel", "findings": chosen}, strength=2)
 
 
 class Multilabel(TaskSettings):
@@ -86,14 +103,17 @@ class Multilabel(TaskSettings):
 
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:
-        """For a column whose cells list words by a bar or a semicolon; words of few samples are ignored."""
+        """For a column whose cells list words by a bar or a semicolon, or a column for each finding; words and columns
+        of few samples are ignored."""
+        if table.findings:
+            return _of_columns(table)
         cells = [cell for cell in table.cells.get(table.target, ()) if cell]
         separator = next((mark for mark in "|;" if sum(mark in cell for cell in cells) * 20 >= len(cells) > 0), "")
         if not separator:
             return None
         counts = Counter(word.strip() for cell in cells for word in set(cell.split(separator)))
         none = [word for word in counts if _NONE.match(word)]
-        rare = [word for word, n in counts.items() if min(n, len(cells) - n) < _FEWEST and word not in none]
+        rare = [w for w, n in counts.items() if min(n, len(cells) - n) < _fewest(len(cells)) and w not in none]
         if len(counts) - len(none) - len(rare) < 1:
             return None
         suggestion = one_target("multilabel", table.target)
@@ -102,7 +122,9 @@ class Multilabel(TaskSettings):
 
     @classmethod
     def answer_cells(cls, cells: Mapping[str, Sequence[str]], block: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Each finding of a column that lists them, as 1 or 0."""
+        """Each finding of a column that lists them, as 1 or 0; columns of single findings as they are."""
+        if len(cells) > 1 or "findings" in block:
+            return {name: list(texts) for name, texts in cells.items()}
         (texts,) = cells.values()
         lists = [set(text.split(str(block.get("separator", "|")))) for text in texts]
         findings = sorted(set().union(*lists) - set(block.get("ignored", ())))

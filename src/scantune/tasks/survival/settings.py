@@ -18,12 +18,27 @@ from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
 EPOCH_METRICS: dict[str, Direction] = {"concordance_harrell": "max"}
 
 #: What columns of follow-up, and of events, are called; and a year in each unit.
-_TIME = re.compile(r"surviv|follow[ _.-]?up|time[ _.-]?to|(^|[ _.-])(os|pfs|dfs|days|months|years)([ _.-]|$)", re.I)
-_EVENT = re.compile(r"event|dead|death|deceased|died|relapse|progression", re.I)
+_TIME = re.compile(
+    r"surviv|follow[ _.-]?up|time[ _.-]?to|^(time|duration|tte)$|(^|[ _.-])(os|pfs|dfs|days|months|years)([ _.-]|$)",
+    re.I,
+)
+_EVENT = re.compile(r"event|dead|death|deceased|died|relapse|progression|censor|status|vital", re.I)
+_EVENT_ITSELF = re.compile(r"event|dead|death|deceased|died|relapse|progression|censor|vital|(^|_)(os|pfs|dfs)_", re.I)
+_HAPPENED = re.compile(r"^(1[: ]|1$|1\.0$|(1:)?(deceased|dead|died|death|event|recurred|progressed|yes|true)\b)", re.I)
+_NOT_YET = re.compile(r"^(0[: ]|0$|0\.0$|(0:)?(living|alive|censored|no|false|disease ?free|event[ -]?free)\b)", re.I)
 _UNITS = {"days": 365, "months": 12, "years": 1}
 
 #: The loss whose outputs are hazards of intervals of time.
 HAZARDS = "discrete_hazard"
+
+
+def _codes(column: str, texts: set[str]) -> dict[str, int]:
+    """Text to 1 for the event and 0 for none until then; empty where the texts are not of that kind."""
+    codes = {t: 1 if _HAPPENED.match(t) else 0 if _NOT_YET.match(t) else None for t in sorted(texts)}
+    if set(codes.values()) != {0, 1}:
+        return {}
+    reversed_ = "censor" in column.lower() and texts <= {"0", "1", "0.0", "1.0"}
+    return {text: int(code != reversed_) for text, code in codes.items() if code is not None}
 
 
 class Survival(TaskSettings):
@@ -79,16 +94,19 @@ class Survival(TaskSettings):
 
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:
-        """For a column of times of follow-up beside one of 0 and 1 for the event, by their names."""
+        """For a column of times of follow-up beside one that says whether the event happened, by their names."""
         times = [c for c in table.cells if _TIME.search(c) and len(table.numbers(c)) > FEW and table.numbers(c)[0] >= 0]
-        events = [c for c in table.cells if _EVENT.search(c) and table.values(c) == {"0", "1"}]
+        coded = {c: _codes(c, table.values(c)) for c in table.cells if _EVENT.search(c) and c not in times}
+        events = sorted((c for c, codes in coded.items() if codes), key=lambda c: not _EVENT_ITSELF.search(c))
         if not times or not events or (table.named and table.target not in (times[0], events[0])):
             return None
+        recode = {text: code for text, code in coded[events[0]].items() if text != str(code)}
         unit = next((name for name in _UNITS if name in times[0].lower()), None)
         middle = statistics.median(table.numbers(times[0]))
         unit = unit or ("days" if middle > 200 else "months" if middle > 10 else "years")
         task = {"name": "survival", "unit": unit, "horizons": [_UNITS[unit] * years for years in (1, 2, 3)]}
-        return Suggestion({"targets": {"time": times[0], "event": events[0]}}, task, "event", strength=3)
+        dataset = {"targets": {"time": times[0], "event": events[0]}}
+        return Suggestion(dataset | ({"recode": {events[0]: recode}} if recode else {}), task, "event", strength=3)
 
     @classmethod
     def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:

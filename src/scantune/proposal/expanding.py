@@ -1,0 +1,159 @@
+"""Rows that lead to several files: a folder of pictures, all scans of a subject, an image of each eye."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scantune import io
+from scantune.cohort.template import fields
+from scantune.proposal import headings
+from scantune.proposal.folders import images_of, of_pairing
+from scantune.proposal.listing import Listing, mask_rank, spread
+from scantune.proposal.matching import by_chance, by_id, by_path, files_of
+from scantune.proposal.naming import subject_pattern
+from scantune.proposal.pairing import paired
+from scantune.proposal.source import FILE, Source
+
+_FEWEST = 4
+_MORE = 1.3  # samples a row that ids lead to, from which on a template of one file is too few
+_MOST = 0.95  # share of the rows with a file from which columns of files are complete
+
+
+def expanded(source: Source, listing: Listing) -> Source | None:
+    """The source with a row for each sample; None where a row is a sample."""
+    return _by_columns(source, listing) or _by_folder_or_id(source, listing)
+
+
+def _by_columns(source: Source, listing: Listing) -> Source | None:
+    """Two or more columns of files that are no masks: channels where they are volumes, else samples of one subject."""
+    used = fields(source.template)
+    if len(used) != 1 or not source.template.endswith(f"{{{used[0]}}}"):
+        return None
+    folder = source.template.removesuffix(f"{{{used[0]}}}")
+    found = {used[0]: source.files}
+    for column in source.columns:
+        if column in used or mask_rank(column):
+            continue
+        files = max((files_of(f"{prefix}{{{column}}}", source.rows, listing) for prefix in ("", folder)), key=_count)
+        if not _count(files):
+            files = by_path([column], source.rows, listing)[1]
+        apart = {f for f in files if f}.isdisjoint({f for own in found.values() for f in own})
+        if _count(files) >= max(_FEWEST, _MOST * _count(source.files)) and apart and not any(map(mask_rank, files)):
+            found[column] = files
+    if len(found) == 1:
+        return None
+    columns = sorted(found, key=source.columns.index)
+    volumes = {io.kind_of(listing.root / f) for own in found.values() for f in spread([f for f in own if f], 2)}
+    if volumes <= {"nifti", "gzip"}:
+        whole = [i for i in range(len(source.rows)) if all(found[c][i] for c in columns)]
+        kept = source.some(whole).rewritten({c: [found[c][i] for i in whole] for c in columns})
+        kept.notes.append(f"columns {', '.join(columns)} are channels of one sample: they must show one position")
+        kept.files = [found[columns[0]][i] for i in whole]
+        return replace(kept, template=f"{{{columns[0]}}}", channels=[f"{{{c}}}" for c in columns[1:]])
+    places = [(i, c) for i in range(len(source.rows)) for c in columns if found[c][i]]
+    result = _repeated(source, [i for i, _ in places], [found[c][i] for i, c in places])
+    result.add_column("image_column", [c for _, c in places])
+    result.notes.append(
+        f"columns {', '.join(columns)} name a file each: every file is a sample of the row's subject, with the row's "
+        "target (which image a sample is stands in the column 'image_column')"
+    )
+    return result
+
+
+def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
+    """Rows that name a folder of pictures, or an id that several pictures have."""
+    usual = {f for f in source.files if f}
+    for column in source.columns:
+        folders = files_of(f"{{{column}}}", source.rows, listing)
+        if _count(folders) * 2 <= len(folders):
+            continue
+        if not (listing.root / next(filter(None, folders))).is_dir():
+            continue
+        inside = _inside(set(images_of(listing)), set(folders) - {""})
+        if not inside:  # series of slices, which are samples
+            return None
+        return _grouped(source, listing, "", [inside.get(folder, []) for folder in folders])
+    column, files = by_id(source.columns, source.rows, listing)
+    count, before = sum(map(bool, files)), len(usual)
+    if not column or count < _FEWEST or (before and count < 0.9 * before):
+        return None
+    whole = before >= _MOST * len(source.rows) and by_chance(column, source.rows)
+    if before > count or whole or (before and _one_each(source, files, listing)):
+        return None
+    return _grouped(source, listing, column, files)
+
+
+def _inside(images: set[str], folders: set[str]) -> dict[str, list[str]]:
+    """Folder → images in it and below; empty where folders are images themselves."""
+    if images & folders:
+        return {}
+    inside: dict[str, list[str]] = defaultdict(list)
+    for image in sorted(images):
+        parts = image.split("/")
+        for height in range(1, len(parts)):
+            folder = "/".join(parts[:height])
+            if folder in folders:
+                inside[folder].append(image)
+    return inside
+
+
+def _one_each(source: Source, files: Sequence[Sequence[str]], listing: Listing) -> bool:
+    """Whether ids lead to hardly more samples than the template: masks beside images are no samples."""
+    names = sorted({name for own in files for name in own})
+    samples = len(paired(listing.root, names).images)
+    return samples < _MORE * sum(map(bool, source.files))
+
+
+def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequence[str]]) -> Source | None:
+    """A row for each sample among the files of a row, with its mask and channels."""
+    row_of: dict[str, int] = {}
+    for i, own in enumerate(files):
+        row_of |= {name: i for name in own if name not in row_of}
+    images = set(images_of(listing))
+    names = sorted(n for n in row_of if n in images)
+    if len(names) < _FEWEST:
+        return None
+    pairing = paired(listing.root, names)
+    base = of_pairing(source.name, source.root, pairing)
+    places = [row_of[images[0]] for images in pairing.images]
+    result = _repeated(source, places, [images[0] for images in pairing.images], column)
+    for cell in (c for c in base.columns if c != FILE):
+        result.add_column(cell, [row[cell] for row in base.rows])
+    result = replace(
+        result, template=base.template, channels=base.channels, masks=base.masks, region=base.region,
+        rater_masks=base.rater_masks,
+    )  # fmt: skip
+    several = len(places) - len(set(places))
+    what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
+    result.notes += [
+        f"files {what}: {len(places)} samples of {len(set(places))} of {len(source.rows)} rows are in the table that "
+        "is written" + ("; samples of one row are of one subject" if several else ""),
+        *base.notes,
+    ]
+    return result
+
+
+def _repeated(source: Source, places: Sequence[int], files: Sequence[str], column: str = "") -> Source:
+    """A row for each file, and a column of the subject where rows have several and no column says it."""
+    rows = [dict(source.rows[i]) for i in places]
+    result = replace(source, columns=list(source.columns), rows=rows, files=list(files), table=None, header=1)
+    if FILE not in result.columns:
+        result.columns.insert(0, FILE)
+    for row, file in zip(result.rows, files, strict=True):
+        row[FILE] = file
+    result.template = f"{{{FILE}}}"
+    if len(set(places)) < len(places) and headings.subject_of(source.columns) is None:
+        part = subject_pattern(files)
+        matches = [re.search(part.pattern, file) for file in files] if part else []
+        people = [m.group(1 if m.re.groups else 0).lower() for m in matches if m]
+        if len(people) < len(files) or any(len({p for p, i in zip(people, places) if i == k}) > 1 for k in set(places)):
+            people = [source.rows[i][column] if column else f"row {i + 1}" for i in places]
+        result.add_column("subject", people)
+    return result
+
+
+def _count(files: Sequence[str]) -> int:
+    return len({f for f in files if f})

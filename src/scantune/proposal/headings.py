@@ -1,0 +1,107 @@
+"""What the names of columns say, in the words that tables of several languages and registries use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+_SUBJECT = re.compile(
+    r"(subject|patient(en)?|participant|case|person|proband|paciente?|\bpat\b|\bpt\b)([ ._-]*(ids?|nos?|nr|num|number|"
+    r"nummer|name|code|key))?[ ._]*(/ ?\w+)?$|^(mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
+    r"^[a-z0-9]*(subject|patient)_?id$", re.I
+)  # fmt: skip
+_NOT_SUBJECT = re.compile(r"\b(age|sex|gender|comment|history|weight|height|position|birth|status)", re.I)
+_UNIT = re.compile(r"(stud(y|ie)|exam(ination)?|lesion|accession|session|visit|series|stack|slide|specimen|scan|case)"
+                   r"([ _-]?(instance)?[ _-]?(id|uid|no|number|key))", re.I)  # fmt: skip
+_ID = re.compile(
+    r"(^|[ ._-])(u?uid|guid|id|ids|nr|no|number|nummer|index|idx|code|key|accession|mrn|unnamed|row|#)([ ._:-]|$|\d)|"
+    r"[a-z](ID|Id|UID)$|^unnamed.*$|(subject|patient|study|series|image|lesion|case|dicom)_?id", re.I
+)  # fmt: skip
+_CAMEL = re.compile(r"[a-z](ID|UID|Nr|No)$")
+GROUP = re.compile(
+    r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|age|alter|edad|site|centre|center|hospital|klinik|"
+    r"clinic|scanner|vendor|manufacturer|view|projection|device|ger(ä|ae)t|probe|machine|laterality|ethnicity|race)"
+    r"(?![a-z])", re.I
+)  # fmt: skip
+_SHORT = {
+    "gender": "sex", "m/f": "sex", "male": "sex", "female": "sex", "geschlecht": "sex", "sexe": "sex", "sexo": "sex",
+    "alter": "age", "edad": "age", "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
+    "clinic": "site", "projection": "view", "gerät": "device", "geraet": "device",
+}  # fmt: skip
+_JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
+READER = re.compile(r"^(reader|rater|observer|annotator|radiologist|befunder|leser)[ _-]?\w+$", re.I)
+TARGET = re.compile(
+    r"(score|label|target|class|klasse|grad(e|ing)|quality|diagn|\bdx\b|befund|outcome|severity|schweregrad|finding|"
+    r"pathology|birads|bi-rads|\bdr\b|^levels?$|^stage$|bone[ _]?age|ground ?_?truth|consensus|etiquette|clase)", re.I
+)  # fmt: skip
+_LABEL = re.compile(
+    r"^(labels?|target|class|classes|y|diagnos(is|e)|outcome|ground[ _]?truth|consensus|befund|dx)$", re.I
+)
+_BODY = re.compile(r"weight|gewicht|height|gr(ö|oe)(ß|ss)e|poids|peso|\bbsa\b", re.I)
+_MEASURED = re.compile(
+    r"^(lv|rv)?ef$|ejection|ejektion|auswurf|\bcdr\b|mmse|moca|updrs|edss|fev1|bmi|bone[ _]?age", re.I
+)
+_TECHNICAL = re.compile(
+    r"width|height|frame|fps|\brows?\b|columns?$|resolution|spacing|format|bits|bytes|(?<![a-z])size|kvp|exposure|"
+    r"tube|modality|series|description|protocol|procedure|url|link|licen[cs]e|version|path|file|folder|\bdir|date|time$|"
+    r"datum|fecha|birth|geburt|\bdob\b|comment|note|remark|bemerkung|kommentar|report|text|doi\b|change|x_?min|y_?min|"
+    r"x_?max|y_?max|bbox|^[xywh]\d?$|split|^fold|subset|partition|is_?(train|test|val)|type$|method|rad_?id", re.I
+)  # fmt: skip
+_SPLIT = re.compile(r"^(split|set|subset|partition|dataset|usage|phase|is_?(train|val|valid|test)(ing)?|fold)s?$", re.I)
+
+
+def subject_of(columns: Sequence[str]) -> str | None:
+    """The column that names the subject by its name; None where none does."""
+    fitting = [c for c in columns if _SUBJECT.search(c.strip()) and not _NOT_SUBJECT.search(c)]
+    return next(iter(fitting), None)
+
+
+def unit_of(columns: Sequence[str]) -> list[str]:
+    """Columns that name something that several samples share: a study, an examination, a lesion."""
+    return [c for c in columns if _UNIT.search(c)]
+
+
+def is_id(column: str) -> bool:
+    """Whether a column numbers or names things: no target and no group."""
+    return bool(_ID.search(column) or _CAMEL.search(column) or _SUBJECT.search(column) or _UNIT.search(column))
+
+
+def is_technical(column: str) -> bool:
+    """Whether a column describes the file, the device, a place or a date."""
+    return bool(_TECHNICAL.search(column))
+
+
+def is_split(column: str) -> bool:
+    """Whether a column is named as one of partitions or folds."""
+    return bool(_SPLIT.match(column.strip()))
+
+
+def is_label(column: str) -> bool:
+    """Whether a column is named as nothing but a target is."""
+    return bool(_LABEL.match(column.strip()))
+
+
+def is_body(column: str) -> bool:
+    """Whether a column is a measure of the body, which is seldom what is to be learned."""
+    return bool(_BODY.search(column))
+
+
+def is_measured(column: str) -> bool:
+    """Whether a column has the name of a measure that is usual as a target."""
+    return bool(_MEASURED.search(column))
+
+
+def group_of(column: str) -> str:
+    """The usual name of a group, such as ``sex``; "" where the column's name says none."""
+    match = GROUP.search(_JOINED.sub(" ", column).replace("_", " "))
+    return _SHORT.get(match[1].lower(), match[1].lower()) if match else ""
+
+
+def short_names(columns: Sequence[str], others: Mapping[str, str]) -> dict[str, str]:
+    """Name of a group to its column: the usual name where one column alone has it."""
+    named = dict(others)
+    for column in columns:
+        short = group_of(column) or column
+        plain = column.lower() == short or short in named or short in columns
+        named[column if plain else short] = column
+    return named

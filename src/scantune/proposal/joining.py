@@ -1,0 +1,212 @@
+"""Several tables of one folder: partitions one below the other, columns joined by ids, and what is left out."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from scantune.cohort.faults import CohortError
+from scantune.cohort.folders import SIDES
+from scantune.proposal import headings
+from scantune.proposal.listing import Listing
+from scantune.proposal.source import SPLIT, Content, Source, of_content, read
+from scantune.records import ScantuneError
+
+_MOST = 20  # tables of a folder that are read
+_SHARED = 0.5  # of the files of the smaller table that the other has, from which on both are of the same samples
+_MATCHED = 0.1  # share of the rows that must find theirs in a table that is joined
+
+
+@dataclass
+class Tables:
+    """What the tables of a folder give.
+
+    Attributes:
+        sources: one for each cohort.
+        notes: tables that are joined or not used, and why.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tables:
+    """The tables of the highest folder that has some.
+
+    Args:
+        root: the folder.
+        listing: its files.
+        name: of the blocks where there is one cohort, "" for that of its table.
+        folder_name: stands in for names of tables that name a partition alone.
+    """
+    found = Tables()
+    contents = _merged(_read(root, listing, found), found)
+    sources: list[tuple[Path, Content, Source]] = []
+    others: list[tuple[Path, Content]] = []
+    for path, content in contents:
+        try:
+            source = of_content(content, root, _name(path, folder_name), listing, path)
+            sources.append((path, content, source))
+        except ScantuneError as error:
+            others.append((path, content))
+            if isinstance(error, CohortError):
+                found.notes.append(f"{path.name} is not used: {error}")
+    cohorts = _cohorts(sources)
+    for first, *same in cohorts:
+        found.sources.append(_whole(first, same, others, root, listing, found))
+    joined = {path for cohort in cohorts for path, _, _ in cohort}
+    left = [path.name for path, _ in others if path not in joined and not _mentioned(path, found.notes)]
+    left = [name for name in left if not name.lower().endswith(".txt")]
+    if left:
+        found.notes.append(f"{', '.join(left)}: no row leads to a file or to a row of another table, so not used")
+    if name and len(found.sources) == 1:
+        found.sources[0].name = name
+    return found
+
+
+def _mentioned(path: Path, notes: Sequence[str]) -> bool:
+    return any(note.startswith(f"{path.name} ") for note in notes)
+
+
+def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Content]]:
+    heights: dict[int, list[str]] = defaultdict(list)
+    for table in listing.tables:
+        heights[table.count("/")].append(table)
+    contents: list[tuple[Path, Content]] = []
+    names = next((heights[height] for height in sorted(heights)), [])
+    for table in names if len(names) <= _MOST else []:
+        path = root / table
+        try:
+            content = read(path, listing)
+        except CohortError as error:
+            if path.suffix.lower() != ".txt":
+                found.notes.append(f"{path.name} is not used: {error.faults[0] if error.faults else error}")
+            continue
+        if path.suffix.lower() != ".txt" or (len(content.columns) > 1 and len(content.rows) > 3):
+            contents.append((path, content))
+    return contents
+
+
+def _merged(contents: list[tuple[Path, Content]], found: Tables) -> list[tuple[Path, Content]]:
+    """Tables that are named after partitions and have the same columns, one below the other."""
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
+    for path, content in contents:
+        words = re.split(r"[ _.\-]+", path.stem.lower())
+        side = next((SIDES[word] for word in words if word in SIDES), "")
+        rest = "_".join(word for word in words if word not in SIDES)
+        groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
+    result: list[tuple[Path, Content]] = []
+    for members in groups.values():
+        sides = [side for _, _, side in members]
+        if len(members) < 2 or "train" not in sides or len(set(sides)) < len(sides):
+            result += [(path, content) for path, content, _ in members]
+            continue
+        training = next(path for path, _, side in members if side == "train")
+        rows = [{**row, SPLIT: side} for _, content, side in members for row in content.rows]
+        columns = [*members[0][1].columns, SPLIT]
+        result.append((training, Content(columns, rows, members[0][1].header, anew=True)))
+        names = ", ".join(path.name for path, _, _ in members)
+        found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
+    return sorted(result, key=lambda pair: pair[0])
+
+
+def _cohorts(sources: Sequence[tuple[Path, Content, Source]]) -> list[list[tuple[Path, Content, Source]]]:
+    """Tables of the same files together, the one with a row a file first."""
+    order = sorted(sources, key=lambda s: (len(s[1].rows) > len(s[2].files), -len(s[2].files), str(s[0])))
+    cohorts: list[list[tuple[Path, Content, Source]]] = []
+    for one in order:
+        files = set(one[2].files)
+        same = next(
+            (c for c in cohorts if len(files & set(c[0][2].files)) >= _SHARED * min(len(files), len(c[0][2].files))),
+            None,
+        )
+        if same is None:
+            cohorts.append([one])
+        else:
+            same.append(one)
+    return sorted(cohorts, key=lambda cohort: str(cohort[0][0]))
+
+
+def _whole(
+    first: tuple[Path, Content, Source], same: Sequence[tuple[Path, Content, Source]],
+    others: Sequence[tuple[Path, Content]], root: Path, listing: Listing, found: Tables,
+) -> Source:  # fmt: skip
+    """The source with the columns of the tables of the same samples, and of tables without files."""
+    path, content, source = first
+    whole = content
+    for other, table in [*((p, c) for p, c, _ in same), *others]:
+        joined = _joined(whole, table, other, found)
+        if joined is not None:
+            whole = joined
+        elif other in {p for p, _, _ in same}:
+            found.notes.append(f"{other.name} is not used: it adds no column to the rows of {path.name}")
+    if whole is content:
+        return source
+    return of_content(replace(whole, anew=True), root, source.name, listing, path)
+
+
+def _joined(content: Content, other: Content, path: Path, found: Tables) -> Content | None:
+    """The table with the columns of another, by the ids that both have; None where rows cannot be told apart."""
+    names = {_plain(column): column for column in other.columns}
+    keys = [(c, names[_plain(c)]) for c in content.columns if _plain(c) in names and c != SPLIT]
+    keys = [
+        (c, o)
+        for c, o in keys
+        if headings.is_id(c) or headings.is_id(o) or _unique(other, [o]) or _unique(content, [c])
+    ]
+    keys = [(c, o) for c, o in keys if {r[c] for r in content.rows} & {r[o] for r in other.rows} - {""}]
+    keys = keys or _alike(content, other)
+    new = [c for c in other.columns if _plain(c) not in {_plain(own) for own in content.columns}]
+    if not keys or not new:
+        return None
+    values: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in other.rows:
+        for column in new:
+            values[tuple(row[o] for _, o in keys)][column].add(row[column])
+    varied = [c for c in new if any(len(cells[c]) > 1 for cells in values.values())]
+    new = [c for c in new if c not in varied]
+    if not new:
+        return None
+    own = {key: {c: next(iter(cells[c])) for c in new} for key, cells in values.items()}
+    matched = [own.get(tuple(row[c] for c, _ in keys)) for row in content.rows]
+    count = sum(match is not None for match in matched)
+    if count < max(4, _MATCHED * len(content.rows)):
+        return None
+    empty = dict.fromkeys(new, "")
+    rows = [{**row, **(match or empty)} for row, match in zip(content.rows, matched, strict=True)]
+    by = " and ".join(c for c, _ in keys)
+    left = f"; {', '.join(varied[:6])} differ between its rows and are left out" if varied else ""
+    found.notes.append(f"{path.name} is joined by {by}, for {count} of {len(rows)} rows{left}")
+    return replace(content, columns=[*content.columns, *new], rows=rows, anew=True)
+
+
+def _alike(content: Content, other: Content) -> list[tuple[str, str]]:
+    """One pair of columns of other names that have the same ids."""
+    for column in content.columns:
+        cells = {row[column] for row in content.rows}
+        for name in other.columns:
+            ids = {row[name] for row in other.rows}
+            words = not all(cell.removesuffix(".0").isdecimal() and len(cell) < 6 for cell in ids)
+            if words and _unique(other, [name]) and len(cells & ids) >= _SHARED * min(len(cells), len(ids)):
+                return [(column, name)]
+    return []
+
+
+def _unique(content: Content, columns: Sequence[str]) -> bool:
+    return len({tuple(row[c] for c in columns) for row in content.rows}) == len(content.rows)
+
+
+def _plain(column: str) -> str:
+    """A column's name without signs, case and a final id: ``Patient_ID`` and ``patientid`` are one."""
+    bare = re.sub(r"[^a-z0-9]+", "", column.lower())
+    return re.sub(r"ids?$", "", bare) or bare
+
+
+def _name(path: Path, folder_name: str) -> str:
+    words = re.split(r"[ _.\-]+", path.stem.lower())
+    return (
+        folder_name if all(word in SIDES for word in words) else re.sub(r"[^A-Za-z0-9_\-]+", "_", path.stem).strip("_-")
+    )

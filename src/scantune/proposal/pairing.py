@@ -1,0 +1,284 @@
+"""Files of one sample: an image or its channels, its mask, other readers' masks, the field of view."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from scantune import io
+from scantune.cohort.folders import SIDES
+from scantune.proposal.listing import mask_rank, spread, stem
+from scantune.records import ReadError
+
+Key = tuple[str, ...]
+_NOISE = re.compile(
+    r"(training|train|testing|test|validation|valid|val|images?|img|masks?|labels?|manual|annotations?|annot|"
+    r"segmentations?|seg|ground_?truth|gt)(?![a-z])|(?<=labels)t[rs]|(?<=images)t[rs]", re.I
+)  # fmt: skip
+_FOLDER = re.compile(
+    r"^(images?|imgs?|masks?|labels?|annotations?|input|original|gt|png|jpg|jpeg|dicom|nifti|data)(tr|ts)?$"
+)
+_CHANNEL = re.compile(r"000\d$|[a-z]")
+_ROLES = 12  # words that tell files of one sample apart, at most
+_SHARE = 0.5  # of the samples that must have a word for it to tell their files apart
+_FEWEST = 4  # pairs of image and mask
+_LEVELS = 4  # values of a mask that no name calls one
+_EXTRA = 0.25  # share of the masks that a reader has, at least
+
+
+@dataclass
+class Pairing:
+    """Samples of a folder and what belongs to each.
+
+    Attributes:
+        images: of each sample its channels, one as a rule.
+        channels: names of the channels where there are several.
+        masks: of each sample; empty where samples have none.
+        regions: fields of view of each sample; empty where there are none.
+        readers: reader → the mask of each sample, "" where he drew none.
+        keys: what the files of each sample have in common.
+        notes: what is not used.
+    """
+
+    images: list[tuple[str, ...]]
+    channels: list[str] = field(default_factory=list)
+    masks: list[str] = field(default_factory=list)
+    regions: list[str] = field(default_factory=list)
+    readers: dict[str, list[str]] = field(default_factory=dict)
+    keys: list[Key] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def subset(self, places: Sequence[int]) -> Pairing:
+        """Some samples."""
+        return Pairing(
+            [self.images[i] for i in places], self.channels,
+            [self.masks[i] for i in places] if self.masks else [],
+            [self.regions[i] for i in places] if self.regions else [],
+            {name: [masks[i] for i in places] for name, masks in self.readers.items()},
+            [self.keys[i] for i in places], self.notes,
+        )  # fmt: skip
+
+
+def paired(root: Path, names: Sequence[str]) -> Pairing:
+    """Samples of the images below a folder.
+
+    Args:
+        root: the folder.
+        names: images below it, masks among them.
+    """
+    common = os.path.commonpath([os.path.dirname(n) for n in names]) if names else ""
+    short = {n: os.path.relpath(n, common) if common else n for n in names}
+    ranks = {n: mask_rank(short[n]) for n in names}
+    best = max(ranks.values(), default=0)
+    keys = _keys(names, short, ranks)
+    drawn = [n for n in names if ranks[n] == best] if best else _drawn(root, names, keys)
+    regions = [n for n in names if ranks[n] == 1] if best == 2 else []
+    plain = [n for n in names if ranks[n] == 0 and n not in set(drawn)]
+    pairing = _with_masks(plain, drawn, keys)
+    if pairing is None and regions:
+        pairing = _with_masks(plain, regions, keys)
+        regions = []
+    if pairing is None:
+        rest = plain if best and len(plain) >= _FEWEST else list(names)
+        return _channels(root, Pairing([(n,) for n in rest], keys=[keys[n] for n in rest]))
+    if regions:
+        _add_regions(pairing, {keys[n]: n for n in regions})
+    return _channels(root, pairing)
+
+
+def _keys(names: Sequence[str], short: dict[str, str], ranks: dict[str, int]) -> dict[str, Key]:
+    """What an image and its mask have in common: side of the split, the name without words for either, and as many
+    of the folders above it as make names of images differ."""
+    plain = [n for n in names if not ranks[n]] or list(names)
+    for depth in range(5):
+        keys = {n: _key(short[n], depth) for n in names}
+        if len({keys[n] for n in plain}) == len(plain):
+            break
+    return keys
+
+
+def _key(name: str, depth: int) -> Key:
+    folders = [part.lower() for part in name.split("/")[:-1]]
+    side = next((SIDES[part] for part in folders if part in SIDES), "")
+    above = [part for part in folders if part not in SIDES and not _FOLDER.match(part)]
+    above = [text for text in ("_".join(_tokens(_NOISE.sub("_", part))) for part in above) if text][
+        -depth or len(above) :
+    ]
+    return (side, *above, *_tokens(_NOISE.sub("_", stem(name))))
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def _roles(keys: Iterable[Key], others: Iterable[Key] = ()) -> set[str]:
+    """Last words that recur from sample to sample, two or more in most: flair, t1, seg; 0000 and 0001.
+
+    Args:
+        keys: of images.
+        others: keys of masks, beside which one such word is enough.
+    """
+    lasts: dict[str, set[Key]] = defaultdict(set)
+    whole = set(keys)
+    for key in whole:
+        if len(key) > 2 and _CHANNEL.search(key[-1]):
+            lasts[key[-1]].add(key[:-1])
+    prefixes = set().union(*lasts.values()) if lasts else set()
+    common = {last for last, of in lasts.items() if len(of) >= max(_FEWEST, _SHARE * len(prefixes))}
+    if not common or len(common) > _ROLES:
+        return set()
+    alone = whole | set(others)
+    several = sum(sum(p in lasts[c] for c in common) + (p in alone) > 1 for p in prefixes)
+    return common if several >= _SHARE * len(prefixes) else set()
+
+
+def _drawn(root: Path, names: Sequence[str], keys: dict[str, Key]) -> list[str]:
+    """Files that no name calls masks: of few values, beside an image of the same name but for a last word or folder."""
+    whole = set(keys.values())
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        key = keys[name]
+        if len(key) > 2 and key[:-1] in whole:
+            families[key[-1]].append(name)
+    alike = Counter((keys[n][0], stem(n)) for n in names)
+    for name in names:
+        if alike[keys[name][0], stem(name)] > 1 and "/" in name:
+            families[name.rpartition("/")[0] + "/"].append(name)
+    few = [family for family in families.values() if len(family) >= _FEWEST and _few_values(root, family)]
+    drawn = sorted({name for family in few for name in family})
+    return drawn if len(drawn) < len(names) else []
+
+
+def _few_values(root: Path, names: Sequence[str]) -> bool:
+    for name in spread(names, 3):
+        try:
+            content = io.read(root / name, labels=True, allow_constant=True, keep_integers=True)
+        except ReadError:
+            return False
+        if isinstance(content, io.Video) or len(np.unique(content.array)) > _LEVELS:
+            return False
+    return True
+
+
+def _with_masks(plain: Sequence[str], drawn: Sequence[str], keys: dict[str, Key]) -> Pairing | None:
+    """Images with the masks whose keys agree, or are longer or shorter by a word; None for too few pairs."""
+    roles = _roles((keys[n] for n in plain), {keys[n] for n in drawn})
+    images: dict[Key, list[str]] = defaultdict(list)
+    for name in plain:
+        images[keys[name]].append(name)
+        if keys[name][-1:] and keys[name][-1] in roles:
+            images[keys[name][:-1]].append(name)
+    masks: dict[str, dict[tuple[str, Key], str]] = defaultdict(dict)
+    used: set[str] = set()
+    for mask in drawn:
+        key = next((k for k in (keys[mask], keys[mask][:-1], keys[mask][:-2]) if k[1:] and k in images), None)
+        if key is not None:
+            folder = mask.rpartition("/")[0].rpartition("/")[2]
+            used.add(mask)
+            for image in images[key]:
+                masks[image].setdefault((folder, keys[mask][len(key) :]), mask)
+    pairs = [image for image in plain if image in masks]
+    if len(pairs) < _FEWEST or len(pairs) * 2 < len(plain):
+        return None
+    return _chosen(plain, pairs, masks, keys, len(set(drawn) - used))
+
+
+def _chosen(
+    plain: Sequence[str], pairs: Sequence[str], masks: dict[str, dict[tuple[str, Key], str]], keys: dict[str, Key],
+    unused: int,
+) -> Pairing:  # fmt: skip
+    """One mask an image; those of other readers beside; images of which one mask is a part are left out."""
+    readers = {image: _reader_names(own, masks) for image, own in masks.items()}
+    counts = Counter(reader for own in readers.values() for reader in own)
+    first = min(counts, key=lambda reader: (-counts[reader] // max(1, len(pairs) // 10), reader))
+    others = sorted(r for r, n in counts.items() if r != first and n >= _EXTRA * len(pairs))
+    parts = [i for i in pairs if set(readers[i]) - {first, *others} or first not in readers[i]]
+    kept = [i for i in pairs if i not in set(parts)]
+    pairing = Pairing([(i,) for i in kept], masks=[readers[i][first] for i in kept], keys=[keys[i] for i in kept])
+    alone = [image for image in plain if image not in masks]
+    if alone:
+        pairing.notes.append(f"{len(alone)} images have no mask and are not in the table ({', '.join(alone[:3])})")
+    if unused:
+        pairing.notes.append(f"{unused} masks have no image")
+    if parts:
+        pairing.notes.append(
+            f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
+            f"({', '.join(parts[:3])}): join their masks to one file"
+        )
+    if others:
+        pairing.notes.append(f"masks are those in {first!r}")
+    for reader in others:
+        cells = [readers[i].get(reader, "") for i in kept]
+        if reader.lower() in SIDES or not any(cells):
+            pairing.notes.append(f"those in {reader!r} are not used")
+            continue
+        pairing.readers[reader] = cells
+        pairing.notes.append(f"those in {reader!r} are another reader's, for {sum(map(bool, cells))} images")
+    return pairing
+
+
+def _reader_names(own: dict[tuple[str, Key], str], masks: dict[str, dict[tuple[str, Key], str]]) -> dict[str, str]:
+    """Name of each mask of an image: its folder where images have masks in several, else its last words."""
+    folders = {folder for folder, _ in own}
+    per_image = max(len({folder for folder, _ in every}) for every in masks.values())
+    if per_image > 1 and len(folders) == len(own):
+        return {folder: mask for (folder, _), mask in own.items()}
+    return {"_".join(words): mask for (_, words), mask in own.items()}
+
+
+def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:
+    if all(key in regions for key in pairing.keys):
+        pairing.regions = [regions[key] for key in pairing.keys]
+        pairing.notes.append(
+            "files named mask beside the drawn structures are taken for fields of view, which metrics are limited to"
+        )
+    else:
+        pairing.notes.append("files named mask beside the drawn structures are not of all images and not used")
+
+
+def _channels(root: Path, pairing: Pairing) -> Pairing:
+    """Volumes of one sample on one grid, as channels; of several grids those of the first name alone."""
+    names = [image for (image,) in pairing.images]
+    if not names or {io.kind_of(root / n) for n in spread(names, 5)} - {"nifti", "gzip", "nrrd"}:
+        return pairing
+    if len(set(pairing.masks)) == len(names):  # each has a mask of its own
+        return pairing
+    roles = sorted(_roles(pairing.keys))
+    places: dict[Key, dict[str, int]] = defaultdict(dict)
+    for i, key in enumerate(pairing.keys):
+        role = key[-1] if key[-1] in roles else ""
+        places[key[:-1] if role else key][role] = i
+    present = Counter(role for own in places.values() for role in own)
+    usual = sorted(role for role, n in present.items() if n >= 0.9 * len(places))
+    if (len(usual) == len(present) == 1 and not roles) or not usual:
+        return pairing
+    whole = [own for own in places.values() if set(usual) <= set(own)]
+    grid = [_grids(root, [names[own[role]] for role in usual]) for own in whole[:: max(1, len(whole) // 5)]]
+    chosen = usual if all(grid) else usual[:1]
+    result = pairing.subset([own[chosen[0]] for own in whole])
+    result.images = [tuple(names[own[role]] for role in chosen) for own in whole]
+    result.keys = [key for key, own in places.items() if set(usual) <= set(own)]
+    result.channels = [role or "first" for role in chosen] if len(chosen) > 1 else []
+    if result.channels:
+        result.notes.append(f"{', '.join(result.channels)} of a sample are its channels: they must show one position")
+    left = [role for role in present if role not in chosen]
+    if left:
+        result.notes.append(f"{', '.join(sorted(left))} are not used: their grids differ, or samples lack them")
+    if len(whole) < len(places):
+        result.notes.append(f"{len(places) - len(whole)} samples lack one of {', '.join(usual)} and are not used")
+    return result
+
+
+def _grids(root: Path, names: Sequence[str]) -> bool:
+    """Whether volumes have one size and spacing."""
+    try:
+        extents = [io.read_extent(root / name) for name in names]
+    except ReadError:
+        return False
+    return len({(tuple(e.shape), tuple(np.round(e.spacing or (), 3))) for e in extents}) == 1

@@ -1,0 +1,49 @@
+"""Whose DICOM files are: the patients' ids in their headers, as digests, where nothing else says the subject."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from scantune import io
+from scantune.proposal import headings
+from scantune.proposal.folders import SUBJECT
+from scantune.proposal.listing import spread
+from scantune.proposal.source import CONTENT, FILE, Source
+
+_MOST = 20_000  # files whose headers are read
+_THREADS = 4
+
+
+def with_patients(source: Source) -> Source:
+    """The source with a column of digests where several DICOM files are of one patient and no column says of which."""
+    named = None if source.class_folders else headings.subject_of(source.columns)
+    if (named and len({row[named] for row in source.rows} - {""}) > 1) or source.subject_from:
+        return source
+    some = [_first(source.root / file) for file in spread(source.files, 5)]
+    if not all(path and io.kind_of(path).startswith("dicom") for path in some) or len(source.files) > _MOST:
+        return source
+    with ThreadPoolExecutor(_THREADS) as pool:
+        owners = list(pool.map(lambda file: _patient(source.root / file), source.files))
+    if not all(owners) or not 1 < len(set(owners)) < len(owners):
+        return source
+    if source.class_folders:
+        kept = [c for c in source.columns if c != SUBJECT and any(row[c] for row in source.rows)]
+        source = replace(source, class_folders=False, columns=kept)
+    written = replace(source.rewritten({FILE: source.files, CONTENT: owners}), template=f"{{{FILE}}}")
+    written.notes.append(
+        f"the DICOM files state their patients: {len(set(owners))} of {len(owners)} files, by digests of their ids in "
+        f"the column {CONTENT!r}"
+    )
+    return written
+
+
+def _patient(path: Path) -> str:
+    first = _first(path)
+    return io.read_owner(first)[0] if first else ""
+
+
+def _first(path: Path) -> Path | None:
+    """The file, or the first of a folder."""
+    return next((p for p in sorted(path.iterdir()) if p.is_file()), None) if path.is_dir() else path

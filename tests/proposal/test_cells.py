@@ -1,0 +1,164 @@
+"""Tables with the dirt of hospitals: what is read as target, group, partition, and what the notes say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from scantune import cohort
+from scantune.config.load import parse
+from scantune.proposal.blocks import propose
+from tests.proposal.test_layouts import picture
+
+N = 48
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for i in range(N):
+        picture(f"images/img_{i:03d}.png", i)
+    return tmp_path
+
+
+def read(head: str, cells: Sequence[Sequence[object]], separator: str = ",", encoding: str = "utf-8"):
+    """Records, block of the task and notes for a table of an image, a patient and further columns."""
+    rows = [[f"img_{i:03d}.png", f"P{i // 2}", *row] for i, row in enumerate(cells)]
+    lines = [["image", "patient", *head.split(",")], *rows]
+    text = "\n".join(separator.join(map(str, line)) for line in lines) + "\n"
+    Path("raw/labels.csv").write_bytes(text.encode(encoding))
+    return proposed()
+
+
+def proposed():
+    result = propose(Path("raw"))
+    for path, source in result.tables.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.written())
+    params = parse(result.blocks)
+    ((_, dataset),) = params.datasets.items()
+    ((_, block),) = params.experiments.items()
+    return cohort.load(dataset, Path()), dataset, block.task, result.notes
+
+
+def values(records) -> list[str]:
+    return [next(iter(record.targets.values())) for record in records]
+
+
+EDEMA = ("edema", "normal")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "task", "kept", "some"),
+    [
+        ("bmi", lambda i: 999 if i % 8 == 0 else f"{20 + i * 0.21:.2f}", "regression", 42, "20.21"),
+        ("EF", lambda i: f"{40 + i * 0.37:.1f}" if i % 6 else (".", "n/a", "unk")[i // 6 % 3], "regression", 40, "40.4"),
+        ("EF", lambda i: f"{40 + i * 0.37:.1f}%", "regression", 48, "40.4"),
+        ("PatientAge", lambda i: f"{20 + i:03d}Y", "regression", 48, "21"),
+        ("bone age", lambda i: f"{20 + 3 * i} months", "regression", 48, "23"),
+        ("volume", lambda i: f'"{1000 + 37 * i:,}"', "regression", 48, "1037"),
+        ("grade", lambda i: -9 if i % 12 == 0 else i // 2 % 3, "classification", 44, "0"),
+        ("grade", lambda i: "." if i % 12 == 0 else EDEMA[i // 2 % 2], "classification", 44, "edema"),
+        ("diagnosis", lambda i: ("Edema", "normal", "edema", "Normal")[i // 2 % 4], "classification", 48, "edema"),
+        ("edema", lambda i: ("yes", "no", "Y", "N", "1", "0")[i // 2 % 6], "classification", 48, "yes"),
+        ("severity", lambda i: ("none", "mild", "moderate", "severe")[i // 2 % 4], "classification", 48, "none"),
+    ],
+)  # fmt: skip
+def test_cells_of_a_target(home, column, cell, task, kept, some):
+    records, _, found, notes = read(column, [[cell(i)] for i in range(N)])
+    assert (found.name, len(records)) == (task, kept)
+    assert some in values(records)
+    assert not {"999", "-9", ".", "Edema", "Y", ""} & set(values(records))
+    assert any(column in note for note in notes)
+
+
+def test_grades_in_words_are_in_their_order(home):
+    _, _, task, _ = read("severity", [[("severe", "none", "mild")[i // 2 % 3]] for i in range(N)])
+    assert task.classes == ("none", "mild", "severe")
+    assert task.ordinal
+
+
+def test_semicolons_commas_and_german_headings(home):
+    rows = [[f"{40 + i * 0.37:.2f}".replace(".", ","), ("m", "w", "M", "W")[i % 4]] for i in range(N)]
+    records, dataset, task, _ = read("Ejektionsfraktion,Geschlecht", rows, ";", "cp1252")
+    assert (dataset.decimal, task.name) == (",", "regression")
+    assert dataset.groups == {"sex": "Geschlecht"}
+    assert {record.groups["sex"] for record in records} == {"m", "w"}
+
+
+def test_codes_for_missing_ages_are_no_ages(home):
+    rows = [[EDEMA[i // 2 % 2], -9 if i % 10 == 0 else 40 + i % 13] for i in range(N)]
+    records, *_ = read("label,age", rows)
+    assert "-9" not in {record.groups["age"] for record in records}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sides"),
+    [
+        ("split", lambda i: ("train", "train", "dev", "test")[i // 2 % 4], {"train", "validation", "test"}),
+        ("is_test", lambda i: int(i >= 38), {"test", None}),
+        ("split", lambda i: ("train", "train", "val", "test")[i % 4], {None}),  # parts subjects
+        ("set", lambda i: ("Training", "PublicTest")[i // 2 % 2], {None}),
+        ("fold", lambda i: i // 2 % 5, {None}),
+    ],
+)
+def test_columns_of_partitions(home, column, cell, sides):
+    records, dataset, task, notes = read(f"label,{column}", [[EDEMA[i // 2 % 2], cell(i)] for i in range(N)])
+    assert {record.split for record in records} == sides
+    assert task.target == "label"
+    assert column not in dataset.groups.values()
+    assert sides != {None} or any(repr(column) in note and "not used" in note for note in notes)
+
+
+def test_a_row_of_units_below_the_heading(home):
+    lines = ["image,patient,age,LVEF", ",,years,%"]
+    lines += [f"img_{i:03d}.png,P{i // 2},{40 + i % 13},{40 + i * 0.37:.2f}" for i in range(N)]
+    Path("raw/labels.csv").write_text("\n".join(lines) + "\n")
+    records, _, task, _ = proposed()
+    assert (task.name, len(records)) == ("regression", N)
+
+
+def test_two_columns_of_one_name(home):
+    records, _, task, notes = read("score,score,label", [[i % 7, i % 6, EDEMA[i // 2 % 2]] for i in range(N)])
+    assert (task.target, len(records)) == ("label", N)
+    assert any("score (2)" in note for note in notes)
+
+
+def test_lists_as_python_writes_them(home):
+    words = (["pneumonia"], ["pneumonia", "effusion"], ["effusion"], ["normal"])
+    rows = [['"' + str(words[i // 2 % 4]) + '"'] for i in range(N)]
+    records, _, task, _ = read("Labels", rows)
+    assert (task.name, task.separator) == ("multilabel", "|")
+    assert "pneumonia|effusion" in values(records)
+
+
+def test_readers_without_a_consensus_are_told(home):
+    _, dataset, task, notes = read("Reader1,Reader2", [[i // 2 % 3, (i // 2 + (i % 5 == 0)) % 3] for i in range(N)])
+    assert (dict(dataset.raters), task.target) == ({"Reader2": "Reader2"}, "reader1")
+    assert any("consensus" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("head", "event"),
+    [
+        ("time,event", lambda i: i % 3 % 2),
+        ("OS_months,OS_status", lambda i: ("0:LIVING", "1:DECEASED")[i % 3 % 2]),
+        ("time,censored", lambda i: 1 - i % 3 % 2),
+        ("follow-up,vital status", lambda i: ("alive", "dead")[i % 3 % 2]),
+    ],
+)
+def test_times_and_events(home, head, event):
+    records, _, task, _ = read(head, [[100 + 17 * i, event(i)] for i in range(N)])
+    assert task.name == "survival"
+    assert [record.targets["event"] for record in records] == [str(i % 3 % 2) for i in range(N)]
+
+
+def test_a_number_of_no_meaning_for_files_names_none(home):
+    """Ages 0 to 47 would lead to img_000 … img_047, of other people."""
+    lines = ["subject,age,label", *(f"S{i},{47 - i},{EDEMA[i % 2]}" for i in range(N))]
+    Path("raw/labels.csv").write_text("\n".join(lines) + "\n")
+    result = propose(Path("raw"))
+    assert "experiments" not in result.blocks
+    assert any("labels.csv" in note for note in result.notes)

@@ -1,0 +1,313 @@
+"""Layouts of public data sets and of hospitals, drawn small: target, subject, partitions, masks, channels of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scantune import cohort, io
+from scantune.config.load import parse
+from scantune.proposal.blocks import Proposed, propose
+
+Row = Sequence[object]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def picture(path: str, seed: int) -> None:
+    Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+    io.write_png(Path("raw", path), np.random.default_rng(seed).integers(0, 255, (16, 16), np.uint8))
+
+
+def mask(path: str, seed: int) -> None:
+    Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+    io.write_png(Path("raw", path), 255 * (np.random.default_rng(seed).random((16, 16)) > 0.5).astype(np.uint8))
+
+
+def volume(path: str, seed: int, labels: bool = False) -> None:
+    Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).random((16, 16, 16), np.float32)
+    io.write_nifti(Path("raw", path), io.Volume(np.floor(values * 3) if labels else values, np.eye(4)))
+
+
+def table(path: str, head: str, rows: Sequence[Row], separator: str = ",") -> None:
+    Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+    lines = [head.replace(",", separator), *(separator.join(map(str, row)) for row in rows)]
+    Path("raw", path).write_text("\n".join(lines) + "\n")
+
+
+def kermany(n: int = 48) -> None:
+    for i in range(n):
+        side = "train" if i < 36 else "test"
+        name = f"NORMAL/IM-{i:04d}-0001.png" if i % 2 else f"PNEUMONIA/person{i // 4}_virus_{i}.png"
+        picture(f"{side}/{name}", i)
+    Path("raw/__MACOSX/train").mkdir(parents=True)
+    Path("raw/train/NORMAL/Thumbs.db").write_bytes(b"\xd0\xcf")
+
+
+def class_and_patient(n: int = 48) -> None:
+    for i in range(n):
+        picture(f"{('benign', 'malignant')[i // 4 % 2]}/patient_{i // 4:03d}/slice_{i % 4}.png", i)
+
+
+def patient_and_class(n: int = 60) -> None:
+    for i in range(n):
+        picture(f"{10000 + i // 6}/{i % 2}/{i}.png", i)
+
+
+def site_and_class(n: int = 48) -> None:
+    for i in range(n):
+        picture(f"Site{'ABC'[i % 3]}/{('normal', 'tumour')[i // 3 % 2]}/{i}.png", i)
+
+
+def classes_with_masks() -> None:
+    for i in range(24):
+        kind, k = ("benign", "malignant")[i % 2], i // 2
+        picture(f"{kind}/{kind} ({k}).png", i)
+        mask(f"{kind}/{kind} ({k})_mask.png", i)
+    mask("benign/benign (3)_mask_1.png", 99)
+
+
+def readers_by_ending() -> None:
+    for i in range(8):
+        for side in "LR":
+            picture(f"Image_{i:02d}{side}.png", 2 * i + (side == "R"))
+            for reader in ("1stHO", "2ndHO"):
+                mask(f"Image_{i:02d}{side}_{reader}.png", 40 + 2 * i + (side == "R"))
+
+
+def folder_named_seg() -> None:
+    for i in range(12):
+        picture(f"Polyp-SEG/images/c{i}z.png", i)
+        mask(f"Polyp-SEG/masks/c{i}z.png", i)
+
+
+def nnunet(channels: int) -> None:
+    for i in range(8):
+        for c in range(channels):
+            volume(f"Dataset005_P/imagesTr/p_{i:02d}_{c:04d}.nii.gz", 10 * i + c)
+        volume(f"Dataset005_P/labelsTr/p_{i:02d}.nii.gz", i, labels=True)
+    names = {"channel_names": {"0": "T2", "1": "ADC"}, "labels": {"background": 0, "PZ": 1, "TZ": 2}}
+    Path("raw/Dataset005_P/dataset.json").write_text(json.dumps(names))
+
+
+def brats() -> None:
+    for i in range(8):
+        for c, kind in enumerate(("flair", "t1", "t1ce", "t2")):
+            volume(f"B/BraTS_{i:03d}/BraTS_{i:03d}_{kind}.nii.gz", 10 * i + c)
+        volume(f"B/BraTS_{i:03d}/BraTS_{i:03d}_seg.nii.gz", i, labels=True)
+
+
+def views_with_masks() -> None:
+    for i in range(6):
+        for view in ("ED", "ES"):
+            volume(f"patient{i:04d}/patient{i:04d}_{view}.nii.gz", 2 * i + (view == "ES"))
+            volume(f"patient{i:04d}/patient{i:04d}_{view}_gt.nii.gz", i, labels=True)
+
+
+def bids() -> None:
+    for i in range(12):
+        for session in ("01", "02")[: 1 + i % 2]:
+            volume(f"sub-{i:02d}/ses-{session}/anat/sub-{i:02d}_ses-{session}_T1w.nii.gz", 2 * i + int(session))
+    rows = [(f"sub-{i:02d}", 20 + i, "FM"[i % 2], ("control", "patient")[i // 2 % 2]) for i in range(12)]
+    table("participants.tsv", "participant_id,age,sex,group", rows, "\t")
+
+
+def ids_as_numbers() -> None:
+    for i in range(12):
+        volume(f"T1/IXI{2 + 3 * i:03d}-{('Guys', 'HH')[i % 2]}-{700 + i}-T1.nii.gz", i)
+    table(
+        "IXI.csv", "IXI_ID,SEX,WEIGHT,AGE", [(2 + 3 * i, 1 + i % 2, 60 + i, f"{35 + i * 1.2:.2f}") for i in range(12)]
+    )
+
+
+def chexpert() -> None:
+    findings = "No Finding,Cardiomegaly,Edema,Support Devices"
+    for side, numbers in (("train", range(48)), ("valid", range(48, 60))):
+        rows = []
+        for i in numbers:
+            path = f"{side}/patient{i // 2:05d}/study1/view{i % 2}_frontal.png"
+            picture(path, i)
+            cells = [("1.0", "", "0.0", "-1.0")[(i * k) % 4] for k in (1, 3, 5, 7)]
+            rows.append((f"CheXpert-v1.0-small/{path}", "FM"[i % 2], 40 + i % 30, *cells))
+        table(f"{side}.csv", f"Path,Sex,Age,{findings}", rows)
+
+
+def one_hot_and_metadata() -> None:
+    for i in range(48):
+        picture(f"input/ISIC_{i:05d}.png", i)
+    truth = [(f"ISIC_{i:05d}", *(float(i % 3 == k) for k in range(3))) for i in range(48)]
+    table("GroundTruth.csv", "image,MEL,NV,BCC", truth)
+    table(
+        "Metadata.csv", "image,age_approx,lesion_id", [(f"ISIC_{i:05d}", 50 + i % 9, f"L{i // 2}") for i in range(48)]
+    )
+
+
+def lesions() -> None:
+    for i in range(48):
+        picture(f"part_{1 + i % 2}/ISIC_{i:05d}.png", i)
+    rows = [(f"HAM_{i // 2:04d}", f"ISIC_{i:05d}", ("bkl", "nv", "mel")[i // 2 % 3], "FM"[i % 2]) for i in range(48)]
+    table("meta.csv", "lesion_id,image_id,dx,sex", rows)
+
+
+def eyes() -> None:
+    for i in range(24):
+        for side in ("left", "right"):
+            picture(f"train/{10 + i}_{side}.png", 2 * i + (side == "left"))
+    rows = [(f"{10 + i}_{side}", (i + (side == "left")) % 3) for i in range(24) for side in ("left", "right")]
+    table("trainLabels.csv", "image,level", rows)
+
+
+def columns_of_eyes() -> None:
+    for i in range(24):
+        for side in "LR":
+            picture(f"images/{i:03d}_{side}.png", 2 * i + (side == "R"))
+    rows = [(i, f"{i:03d}_L.png", f"{i:03d}_R.png", ("amd", "normal")[i % 2]) for i in range(24)]
+    table("eyes.csv", "ID,left_image,right_image,diagnosis", rows)
+
+
+def boxes() -> None:
+    for i in range(30):
+        picture(f"stage_2/u{i:04d}x.png", i)
+    rows = [(f"u{i:04d}x", b, i % 2) for i in range(30) for b in range(1 + i % 2)]
+    table("labels.csv", "patientId,x,Target", rows)
+
+
+def studies_without_header() -> None:
+    for side, numbers in (("train", range(48)), ("valid", range(48, 64))):
+        rows = []
+        for i in numbers:
+            study = f"M/{side}/patient{i // 4:05d}/study1_{('negative', 'positive')[i // 4 % 2]}/"
+            picture(f"{study}image{i % 4}.png", i)
+            rows.append((study, i // 4 % 2))
+        Path(f"raw/M/{side}_studies.csv").write_text("".join(f"{s},{n}\n" for s, n in dict.fromkeys(rows)))
+
+
+def two_tables() -> None:
+    for i in range(48):
+        picture(f"images/img_{i:03d}.png", i)
+    rows = [(f"img_{i:03d}.png", f"P{i // 2:03d}", ("edema", "normal")[i // 2 % 2]) for i in range(48)]
+    table("labels.csv", "image,patient_id,diagnosis", rows)
+    table("demographics.csv", "patient_id,sex,age", [(f"P{i:03d}", "FMM"[i % 3], 40 + i % 11) for i in range(24)])
+
+
+def windows_paths() -> None:
+    for i in range(48):
+        picture(f"images/P{i // 4:02d}/img_{i % 4}.png", i)
+    rows = [(f"D:\\export\\P{i // 4:02d}\\img_{i % 4}.png", i, ("edema", "normal")[i // 4 % 2]) for i in range(48)]
+    table("labels.csv", "filepath,age,label", rows)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a layout is.
+
+    Attributes:
+        samples: number of records.
+        subjects: number of subjects.
+        task: name of the task, "" for none.
+        target: target → value of the first sample; () where it does not matter.
+        sides: partitions that are read.
+        channels: files of a sample.
+        masks: samples have masks.
+        classes: of the task.
+    """
+
+    samples: int
+    subjects: int
+    task: str = "classification"
+    classes: set[str] = field(default_factory=set)
+    sides: set[str | None] = field(default_factory=lambda: {None})
+    channels: int = 1
+    masks: bool = False
+
+
+OFFICIAL: set[str | None] = {"train", "validation"}
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (kermany, Expected(48, 36, classes={"NORMAL", "PNEUMONIA"}, sides={"train", "test"})),
+        (class_and_patient, Expected(48, 12, classes={"benign", "malignant"})),
+        (patient_and_class, Expected(60, 10, classes={"0", "1"})),
+        (site_and_class, Expected(48, 48, classes={"normal", "tumour"})),
+        (classes_with_masks, Expected(23, 23, "segmentation", masks=True)),
+        (readers_by_ending, Expected(16, 8, "segmentation", masks=True)),
+        (folder_named_seg, Expected(12, 12, "segmentation", masks=True)),
+        (lambda: nnunet(1), Expected(8, 8, "segmentation", masks=True)),
+        (lambda: nnunet(2), Expected(8, 8, "segmentation", masks=True, channels=2)),
+        (brats, Expected(8, 8, "segmentation", masks=True, channels=4)),
+        (views_with_masks, Expected(12, 6, "segmentation", masks=True)),
+        (bids, Expected(18, 12, classes={"control", "patient"})),
+        (ids_as_numbers, Expected(12, 12, "regression")),
+        (chexpert, Expected(60, 30, "multilabel", sides=OFFICIAL)),
+        (one_hot_and_metadata, Expected(48, 24, classes={"MEL", "NV", "BCC"})),
+        (lesions, Expected(48, 24, classes={"bkl", "nv", "mel"})),
+        (eyes, Expected(48, 24, classes={"0", "1", "2"})),
+        (columns_of_eyes, Expected(48, 24, classes={"amd", "normal"})),
+        (boxes, Expected(30, 30, classes={"0", "1"})),
+        (studies_without_header, Expected(64, 16, classes={"0", "1"}, sides=OFFICIAL)),
+        (two_tables, Expected(48, 24, classes={"edema", "normal"})),
+        (windows_paths, Expected(48, 12, classes={"edema", "normal"})),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_layout(home: Path, make: Callable[[], None], expected: Expected) -> None:
+    make()
+    params, records = read(propose(Path("raw")))
+    assert len(records) == expected.samples
+    assert len({record.subject_id for record in records}) == expected.subjects
+    assert {record.split for record in records} == expected.sides
+    assert all(path.exists() for record in records for path in (*record.files, *record.masks))
+    assert {len(record.files) for record in records} == {expected.channels}
+    assert {bool(record.masks) for record in records} == {expected.masks}
+    files = [file for record in records for file in record.files]
+    assert len(set(files)) == len(files)
+    assert not set(files) & {file for record in records for file in record.masks}
+    (block,) = params.experiments.values()
+    assert block.task.name == expected.task
+    if expected.classes:
+        assert {next(iter(record.targets.values())) for record in records} == expected.classes
+
+
+def read(proposed: Proposed):
+    """The settings and the records of the one data set, its table written."""
+    for path, source in proposed.tables.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.written())
+    params = parse(proposed.blocks)
+    ((name, dataset),) = params.datasets.items()
+    records = cohort.load(dataset, Path())
+    side = {r.subject_id: r.split for r in records}
+    assert all(side[r.subject_id] == r.split for r in records), name
+    return params, records
+
+
+def test_labels_of_a_data_sets_description_are_the_classes(home):
+    nnunet(2)
+    params, _ = read(propose(Path("raw")))
+    assert params.experiments["raw"].task.classes == ("background", "PZ", "TZ")
+
+
+def test_files_of_one_dicom_patient_are_one_subject(home):
+    for i in range(24):
+        folder = Path("raw", ("healthy", "sick")[i % 2])
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 4000, (16, 16)).astype(np.uint16)
+        io.write_dicom_image(folder / f"IM{i:04d}", pixels, patient_id=f"P{i // 4}", seed=str(i))
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert len(records) == 24
+    assert len({record.subject_id for record in records}) == 6
+    written = next(iter(proposed.tables.values())).written()
+    assert "P1" not in written  # digests, not the patients' ids
