@@ -54,7 +54,7 @@ EDEMA = ("edema", "normal")
     ("column", "cell", "task", "kept", "some"),
     [
         ("bmi", lambda i: 999 if i % 8 == 0 else f"{20 + i * 0.21:.2f}", "regression", 42, "20.21"),
-        ("EF", lambda i: f"{40 + i * 0.37:.1f}" if i % 6 else (".", "n/a", "unk")[i // 6 % 3], "regression", 40, "40.4"),
+        ("EF", lambda i: f"{40 + i * 0.37:.1f}" if i % 6 else (".", "n/a", "?")[i // 6 % 3], "regression", 40, "40.4"),
         ("EF", lambda i: f"{40 + i * 0.37:.1f}%", "regression", 48, "40.4"),
         ("PatientAge", lambda i: f"{20 + i:03d}Y", "regression", 48, "21"),
         ("bone age", lambda i: f"{20 + 3 * i} months", "regression", 48, "23"),
