@@ -77,3 +77,27 @@ def test_a_study_is_planned_from_a_pilot(files):
     assert re.search(r"power of 0.8 for a margin of 0.5: \d\d subjects", paired.splitlines()[-1])
     with pytest.raises(Exception, match="state either --half-width, or --against"):
         called(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("score", "--confidence", 2), "'--confidence': Input should be less than or equal to 0.9999"),
+        (("score", "--draws", 0), "'--draws': Input should be greater than or equal to 1"),
+        (("compare", "--margin", -1), "'--margin': Input should be greater than or equal to 0"),
+        (("plan", "--half-width", 0.1, "--margin", -1), "'--margin': Input should be greater than or equal to 0"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(files, words, why):
+    command, *options = words
+    tables = [files / "one.csv", files / "two.csv"][: 2 if command == "compare" else 1]
+    result = CliRunner().invoke(app, [str(w) for w in (command, *tables, "--task", "classification", *options)])
+    assert result.exit_code == 2
+    assert why in result.output
+
+
+def test_a_metric_may_have_the_name_of_other_systems(files):
+    tables = files / "one.csv", files / "two.csv"
+    assert "brier, margin" not in called("compare", *tables, "--task", "classification", "--primary", "roc_auc")
+    planned = called("plan", tables[0], "--task", "classification", "--metric", "AUC", "--half-width", 0.2)
+    assert planned.splitlines()[-1].startswith("auroc, median half-width")

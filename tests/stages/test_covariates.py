@@ -160,6 +160,17 @@ def test_elsewhere_and_from_a_teacher_they_are_taken_too(home: Path) -> None:
     )
 
 
+def test_the_network_is_shown_with_its_covariates(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from scantune.cli import app
+
+    monkeypatch.chdir(home)
+    for name in ("both", "film"):
+        shown = CliRunner().invoke(app, ["show", name, "-n", "1", "--out", str(tmp_path)], catch_exceptions=False)
+        assert "fusion" in shown.output
+
+
 def test_a_table_of_files_is_predicted_and_maps_are_drawn(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from scantune import engine
 from scantune.cli import app
 from scantune.commands import project
+from scantune.config.reading import ConfigError
 from scantune.engine import distributed
 from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
@@ -54,6 +55,46 @@ def test_a_search_goes_on_where_it_stopped_and_writes_the_best_as_a_block(home):
     from scantune.config.load import parse
 
     assert parse(params).experiments["small_best"].train.learning_rate == block["train"]["learning_rate"]
+
+
+def with_space(space: dict, **train: object) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["experiments"]["small"]["search"]["space"] = space
+    params["experiments"]["small"]["train"] |= train
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+@pytest.mark.parametrize(
+    ("space", "why"),
+    [
+        ({"train.optimizer": ["adam", "adan"]}, "space.train.optimizer: .*'adan' is not one of 'adam', 'adamw'"),
+        ({"train.batch_size": {"low": 8, "high": 16}}, "space.train.batch_size: .*input should be a valid integer"),
+        ({"train.loss": ["focal", "cross_entropy"]}, "space.train.loss: .* set experiments.small.train.monitor to ano"),
+        ({"train.monitor": ["val_loss", "val_auroc"]}, "space.train.monitor: trials are compared by val_loss on one"),
+        ({"evaluate.draws": [200, 300]}, "space.evaluate.draws: a trial trains one network .* without using this"),
+        ({"train.members": [1, 2]}, "space.train.members: a trial trains one network"),
+    ],
+)
+def test_a_space_whose_trials_are_invalid_or_alike_or_not_comparable_is_refused_before_the_first(home, space, why):
+    with_space(space)
+    with pytest.raises(ConfigError, match=f"experiments.small.search.{why}"):
+        searching.searched("small")
+
+
+def test_a_space_that_only_its_metric_makes_comparable_and_a_backbone_that_others_build_on_are_taken(home):
+    with_space({"train.loss": ["focal", "cross_entropy"], "model.backbone": ["custom_1"]}, monitor="val_accuracy")
+    assert "small" in yaml.safe_load(Path("params.yaml").read_text())["derived"]["tuned"]["from"]
+    searching.searched("small")
+
+
+def test_trials_with_other_settings_are_not_compared(home):
+    call("search", "small", "--n-trials", 1)
+    with_space({"train.learning_rate": {"low": 1e-3, "high": 2e-2, "log": True}, "train.batch_size": [16, 32]})
+    call("search", "small", "--n-trials", 1)  # a wider span takes nothing from the trials there are
+    with_space({"train.learning_rate": {"low": 1e-3, "high": 1e-2}, "train.batch_size": [16, 64]}, epochs=3)
+    why = r"search.small: its trials .* train.epochs was 1 and is 3; .*batch_size was \[16, 32\] and is \[16, 64\]"
+    with pytest.raises(ScantuneError, match=why):
+        call("search", "small", "--n-trials", 2)
 
 
 def test_training_with_what_was_found_changes_those_keys_alone(home, monkeypatch):

@@ -222,3 +222,19 @@ def test_the_positive_class_is_named(tmp_path):
     assert score_file(path, "classification", draws=50)["positive"] == "well"
     settings = settings_for("classification", {"positive": "sick"})
     assert score_file(path, settings, draws=50)["positive"] == "sick"
+
+
+def test_a_horizon_beyond_the_follow_up_may_be_empty_in_a_whole_partition_and_not_here_and_there(tmp_path):
+    """So are those of a model that was calibrated on validation with a shorter follow-up."""
+    rng, split = np.random.default_rng(0), np.repeat(["validation", "test"], 20)
+    columns = {"sample_id": [f"x{i}" for i in range(40)], "split": split, "target/time": rng.random(40) * 6}
+    columns |= {"target/event": rng.integers(0, 2, 40), "prediction": rng.normal(size=40)}
+    columns |= {"p/1/event": rng.random(40) / 2, "p/5/event": [""] * 40}
+    path = tmp_path / "predictions.csv"
+    write(PredictionTable.make(columns), path)
+    metrics = score_file(path, settings_for("survival", {}, list(columns)))
+    assert metrics["metrics"]["brier/5"]["value"] is None
+    assert metrics["metrics"]["brier/1"]["value"] is not None
+    write(PredictionTable.make(columns | {"p/1/event": ["0.2", *[""] * 39]}), path)
+    with pytest.raises(PredictionsError, match=r"column p/1/event: missing, or no finite number: row 3 \(''\)"):
+        score_file(path, settings_for("survival", {}, list(columns)))

@@ -12,6 +12,7 @@ from scantune.tasks.classification.settings import Classification
 from scantune.tasks.planning import for_half_width, for_power, lines
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
 
 
 def pilot(error, repeats=1, n=200):
@@ -87,3 +88,23 @@ def test_power_of_two_aurocs_is_that_of_the_test_that_compare_makes():
 def test_equal_models_are_not_inferior():
     table = pilot(quantiles(40), n=40)
     assert for_power(table, table, Regression(), metric="mae", margin=0.1, studies=5)["subjects"] == 10
+
+
+def test_of_masks_and_of_several_targets_each_array_of_the_pilot_is_drawn_alike():
+    """A half-width of 1.96 SD / √n of the samples' Dice; of targets the mean of their R²."""
+    rng = np.random.default_rng(3)
+    ids = {"sample_id": [f"x{i}" for i in range(40)]}
+    dice = np.clip(0.8 + 0.1 * quantiles(40), 0, 1)
+    volumes = {"volume_target": 1 + rng.random(40), "volume_prediction": 1 + rng.random(40)}
+    masks = PredictionTable.make(ids | {"dice": dice, "dice/tumour": dice} | volumes)
+    planned = for_half_width(masks, Segmentation(classes=("background", "tumour")), 0.02, studies=40)
+    assert planned["subjects"] == pytest.approx((1.96 * dice.std() / 0.02) ** 2, rel=0.25)
+
+    columns = dict(ids)
+    for name in ("age", "score"):
+        columns |= {f"target/{name}": rng.normal(size=40)}
+        columns |= {f"prediction/{name}": columns[f"target/{name}"] + rng.normal(0, 0.5, 40)}
+    settings = Regression(targets={"age": None, "score": None})
+    planned = for_half_width(PredictionTable.make(columns), settings, 0.05, studies=30)
+    assert planned["metric"] == "r2"
+    assert planned["subjects"] > 40

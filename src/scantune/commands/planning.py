@@ -22,7 +22,7 @@ def plan(
         Path | None, typer.Option(help="predictions.csv of the other model, of the same samples")
     ] = None,
     power: Annotated[float, typer.Option(help="of the comparison with --against")] = 0.8,
-    margin: Annotated[float, typer.Option(help="non-inferiority margin; 0: superiority")] = 0.0,
+    margin: Annotated[float, typer.Option(help="non-inferiority margin; 0: superiority", min=0.0)] = 0.0,
     metric: Annotated[str, typer.Option(help="a headline metric of the task; else its first")] = "",
     settings: Set = None,
     split: Annotated[str, typer.Option(help="rows of the pilot that are used")] = "test",
@@ -33,11 +33,12 @@ def plan(
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if (against is None) == (half_width == 0.0):
         raise ScantuneError("state either --half-width, or --against with the predictions of the other model")
+    from scantune.config.synonyms import metric_name
     from scantune.tasks import planning
     from scantune.tasks.foreign import load
 
     schema = task_settings(task, settings or [], pilot)
-    common: dict[str, Any] = {"metric": metric or None, "split": split, "studies": studies, "seed": seed}
+    common: dict[str, Any] = {"metric": metric_name(metric) or None, "split": split, "studies": studies, "seed": seed}
     first = load(pilot, schema)[0]
     if against is None:
         result = planning.for_half_width(first, schema, half_width, **common)

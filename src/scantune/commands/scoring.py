@@ -18,7 +18,9 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="a task setting, as
 Files = Annotated[
     list[Path], typer.Argument(help="a predictions.csv of any tool, or several: one for each reader or model")
 ]
-Draws = Annotated[int, typer.Option(help="bootstrap draws: for bands of curves, and metrics with no other interval")]
+Draws = Annotated[
+    int, typer.Option(help="bootstrap draws: for bands of curves, and metrics with no other interval", min=1)
+]
 
 
 def score(
@@ -43,7 +45,7 @@ def score(
     case_mix: Annotated[str, typer.Option(help="weight the rows to it, as in {sex: {F: 0.5, M: 0.5}}")] = "",
     draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
-    confidence: Annotated[float, typer.Option(help="confidence level of the intervals")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="confidence level of the intervals", min=0.5, max=0.9999)] = 0.95,
 ) -> None:
     """All metrics of a predictions file with confidence intervals by subject.
 
@@ -176,7 +178,7 @@ def compare(
     ],
     task: Task,
     primary: Annotated[str, typer.Option(help="the prespecified primary metric")] = "",
-    margin: Annotated[float, typer.Option(help="non-inferiority margin in the primary metric")] = 0.0,
+    margin: Annotated[float, typer.Option(help="non-inferiority margin in the primary metric", min=0.0)] = 0.0,
     out: Annotated[Path | None, typer.Option(help="write the whole comparison as JSON")] = None,
     settings: Set = None,
     draws: Draws = 2000,
@@ -188,8 +190,10 @@ def compare(
     over trainings, its interval has the variance by subject and that among trainings, and there is no margin.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from scantune.config.synonyms import metric_name
     from scantune.tasks.comparing import compare_files, lines
 
+    primary = metric_name(primary)
     if reference.is_dir() or challenger.is_dir():
         _compare_trainings(reference, challenger, task, settings or [], primary, margin, out)
         return

@@ -11,8 +11,9 @@ from scantune.commands import project
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor
 
+    from scantune.models.network import Network
     from scantune.pipeline.train.training import TrainingPlan
 
 
@@ -20,7 +21,7 @@ def show(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
     n: Annotated[int, typer.Option("-n", help="number of images on the sheet", min=1)] = 12,
     out: Annotated[Path | None, typer.Option(help="folder of the sheet; default .scantune/show/<experiment>")] = None,
-    depth: Annotated[int, typer.Option(help="depth to which the network is printed")] = 2,
+    depth: Annotated[int, typer.Option(help="depth to which the network is printed", min=1)] = 2,
     measure: Annotated[
         bool, typer.Option("--measure", help="train three steps and print the time and memory of a training")
     ] = False,
@@ -100,7 +101,7 @@ def _is_trained(plan: TrainingPlan) -> bool:
     return plan.start is None or (plan.start / "model.json").is_file()
 
 
-def architecture(network: nn.Module, shape: tuple[int, ...], depth: int) -> list[str]:
+def architecture(network: Network, shape: tuple[int, ...], depth: int) -> list[str]:
     """One line per module down to ``depth``: name, type, output shape for one sample, number of weights."""
     import torch
 
@@ -116,7 +117,7 @@ def architecture(network: nn.Module, shape: tuple[int, ...], depth: int) -> list
     hooks = [module.register_forward_hook(noted(name)) for name, module in modules.items()]
     network.eval()
     with torch.inference_mode():
-        network(torch.zeros(1, *shape))
+        network(torch.zeros(1, *shape), **_unknown_covariates(network))
     for hook in hooks:
         hook.remove()
     width = max(len(name) for name in modules) + 2
@@ -126,6 +127,15 @@ def architecture(network: nn.Module, shape: tuple[int, ...], depth: int) -> list
         lines.append(f"  {name:<{width}}{type(module).__name__:<22}{shapes.get(name, '–'):<20}{count:>12,}")
     sizes = [p.numel() for p in network.parameters()]
     return [*lines, f"  {sum(sizes):,} weights in {len(sizes)} tensors"]
+
+
+def _unknown_covariates(network: Network) -> dict[str, Tensor]:
+    """Covariates of one sample, all of them unknown, for a network that has some."""
+    import torch
+
+    if network.fusion is None:
+        return {}
+    return {"covariates": torch.full((1, len(network.fusion.covariates.columns)), torch.nan)}
 
 
 def _sheet(plan: TrainingPlan, n: int, folder: Path) -> Path:

@@ -34,6 +34,8 @@ class TaskSettings(Block):
     """It gives conformal intervals or sets, for ``train.miscoverage``."""
     called: ClassVar[bool] = False
     """In a predictions file classes in ``prediction`` may stand in for probabilities."""
+    empty_probabilities: ClassVar[bool] = False
+    """A model may lack a column of probabilities, which then is empty in its whole partition or fold."""
     takes_empty_targets: ClassVar[bool] = False
     """An empty cell of a target means something; else rows with one cannot be learned from."""
 

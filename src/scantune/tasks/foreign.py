@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[st
     """
     written, notes = as_numbers(read(path))
     table, made = with_probabilities(written, task)
-    refuse_missing(table)
+    refuse_missing(table, empty=task.empty_probabilities)
     return table, notes + made
 
 
@@ -174,8 +175,12 @@ def _from_calls(table: PredictionTable, calls: Sequence[str], exclusive: bool) -
     return table.with_columns(probabilities), [f"probabilities: 0 and 1, by the classes in {', '.join(calls)}"]
 
 
-def refuse_missing(table: PredictionTable) -> None:
+def refuse_missing(table: PredictionTable, *, empty: bool = False) -> None:
     """Refuses a file with a probability or prediction that is missing, or is no finite number.
+
+    Args:
+        table: the file.
+        empty: a probability may be empty in all rows of a partition, or of a fold.
 
     Raises:
         PredictionsError: with the column and its rows.
@@ -185,5 +190,15 @@ def refuse_missing(table: PredictionTable) -> None:
         if column.startswith(_PROBABILITY) or column.partition("/")[0] == _CALL:
             text = table.text(column)
             bad = [row for row, cell in enumerate(text) if cell.strip().lower() in ("", "nan", "inf", "-inf")]
+            if empty and column.startswith(_PROBABILITY) and not any(text[bad]):
+                bad = _scattered(table, bad)
             faults.rows(bad, f"column {column}: missing, or no finite number", text[bad].tolist())
     faults.raise_for(table.name)
+
+
+def _scattered(table: PredictionTable, rows: Sequence[int]) -> list[int]:
+    """Of some rows those whose partition, or fold of it, has others too."""
+    folds = table.text("fold") if "fold" in table else [""] * len(table)
+    parts = list(zip(table.split.tolist(), folds, strict=True))
+    whole = {part for part, count in Counter(parts[row] for row in rows).items() if count == parts.count(part)}
+    return [row for row in rows if parts[row] not in whole]

@@ -87,9 +87,21 @@ def _resampled(data: Any, rows: np.ndarray, owners: np.ndarray, n: int) -> Any:
     """Some rows of what a task read from a table, of new subjects."""
     if not is_dataclass(data) or isinstance(data, type):
         raise ScantuneError(f"the data of this task ({type(data).__name__}) cannot be resampled")
-    attributes = {f.name: getattr(data, f.name) for f in fields(data)}
-    arrays = {k: v[rows] for k, v in attributes.items() if isinstance(v, np.ndarray) and len(v) == n}
-    return replace(data, **arrays | {"subjects": owners})
+    return _taken(data, rows, owners, n)
+
+
+def _taken(value: Any, rows: np.ndarray, owners: np.ndarray, n: int) -> Any:
+    """Rows of every array of n rows in a value, also within blocks, mappings and tuples."""
+    if isinstance(value, np.ndarray):
+        return value[rows] if len(value) == n else value
+    if isinstance(value, Mapping):
+        return {name: _taken(part, rows, owners, n) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_taken(part, rows, owners, n) for part in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _taken(getattr(value, f.name), rows, owners, n) for f in fields(value) if f.init}
+        return replace(value, **parts | ({"subjects": owners} if "subjects" in parts else {}))
+    return value
 
 
 def for_half_width(

@@ -16,13 +16,14 @@ from filelock import FileLock, Timeout
 
 from scantune import files
 from scantune.config.edit import flow
-from scantune.config.load import parse, read
+from scantune.config.load import ConfigError, parse, read
 from scantune.engine.trials import SearchResult, search, wandb_sweep, with_params
 from scantune.pipeline.project import block_of
 from scantune.pipeline.train import networks
 from scantune.pipeline.train import stage as recipe
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, Watch, train_member
+from scantune.pipeline.trials import space
 from scantune.records import ScantuneError
 from scantune.tasks.directions import monitored
 from scantune.tracking import Run, open_run, own_folder
@@ -82,8 +83,15 @@ class SearchedExperiment:
         Raises:
             ConfigError: the parameters do not make a valid block.
         """
-        raw = dict(self.raw) | {self.group: dict(self.raw[self.group]) | {self.key: self.with_params(parameters)}}
-        return recipe.plan_of(parse(raw), self.key)
+        return recipe.plan_of(self.settings(parameters), self.key)
+
+    def settings(self, parameters: Mapping[str, Any]) -> Params:
+        """All settings of a trial.
+
+        Raises:
+            ConfigError: the parameters do not make a valid block.
+        """
+        return parse(space.alone(self.raw, self.group, self.key, self.with_params(parameters)))
 
 
 def searched(key: str) -> SearchedExperiment:
@@ -96,10 +104,15 @@ def searched(key: str) -> SearchedExperiment:
     params = parse(raw)
     block_of(params, key)
     experiment = SearchedExperiment(key, "experiments" if key in params.experiments else "derived", raw, params)
-    if experiment.block.search.space:
-        first = {name: (span.get("choices") or [span.get("low")])[0] for name, span in experiment.space.items()}
-        changed = dict(raw) | {experiment.group: dict(raw[experiment.group]) | {key: experiment.with_params(first)}}
-        parse(changed, f"{experiment.group}.{key}.search.space")
+    where = f"{experiment.group}.{key}"
+    faults = dict.fromkeys(space.refused(where, experiment.block))
+    for name, parameters in space.combinations(experiment.space):
+        try:
+            experiment.settings(parameters)
+        except ConfigError as error:
+            faults |= dict.fromkeys(f"{where}.search.space.{name}: {one}" for one in error.faults)
+    if faults:
+        raise ConfigError(list(faults))
     return experiment
 
 
@@ -125,6 +138,8 @@ def run_search(
         require=tracking.require,
     ) as run:
         experiment.folder.mkdir(parents=True, exist_ok=True)
+        common = space.common_of(block, experiment.params.inputs[block.input])
+        space.check_study(experiment.folder, f"{experiment.group}.{experiment.key}", common)
         _remove_left(experiment.folder)
         if run.run_id:
             files.write_text(run_file, run.run_id)

@@ -48,6 +48,7 @@ class Survival(TaskSettings):
     loss_targets: ClassVar[tuple[str, ...]] = ("times",)
     calibrations: ClassVar[tuple[str, ...]] = ("temperature",)
     conformal: ClassVar[bool] = False
+    empty_probabilities: ClassVar[bool] = True  # of a horizon beyond the follow-up
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
 
