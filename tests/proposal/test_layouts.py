@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 
 from scantune import cohort, io
@@ -207,6 +208,91 @@ def windows_paths() -> None:
     table("labels.csv", "filepath,age,label", rows)
 
 
+def names_of_numbers() -> None:
+    for i in range(8):
+        volume(f"Batch 1/volume-{i}.nii.gz", i)
+        volume(f"Batch 1/segmentation-{i}.nii.gz", i, labels=True)
+
+
+def folder_a_case() -> None:
+    for i in range(8):
+        volume(f"case_{i:05d}/imaging.nii.gz", i)
+        volume(f"case_{i:05d}/segmentation.nii.gz", i, labels=True)
+
+
+def folders_of_no_meaning() -> None:
+    for i in range(12):
+        picture(f"x/{i}.png", i)
+        mask(f"y/{i}.png", i)
+
+
+def left_and_right_masks() -> None:
+    for i in range(12):
+        picture(f"CXR_png/MCU_{i:04d}.png", i)
+        for side in ("leftMask", "rightMask"):
+            drawn = np.zeros((16, 16), np.uint8)
+            drawn[2:14, slice(1, 7) if side == "leftMask" else slice(9, 15)] = 255
+            path = Path(f"raw/ManualMask/{side}/MCU_{i:04d}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            io.write_png(path, drawn)
+
+
+def many_masks_an_image() -> None:
+    for i in range(12):
+        picture(f"train/{i * 7919:08x}/images/{i * 7919:08x}.png", i)
+        for k in range(3):
+            mask(f"train/{i * 7919:08x}/masks/{i * 31 + k + 999:08x}.png", 3 * i + k)
+
+
+def longer_names_of_classes() -> None:
+    for i in range(48):
+        side, kind = ("train", "train", "valid", "test")[i % 4], ("normal", "cancer")[i // 4 % 2]
+        longer = f"{kind}_left_T2" if kind == "cancer" and side != "test" else kind
+        picture(f"{side}/{longer}/{i}.png", i)
+
+
+def ids_in_headers() -> None:
+    rows = []
+    for i in range(24):
+        path = Path(f"raw/dicom/{i // 10:02d}/IMG{i:05d}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 4000, (16, 16)).astype(np.uint16)
+        tags = {"AccessionNumber": f"A{5000 + i}"}
+        io.write_dicom_image(path, pixels, patient_id=f"7000{i // 2}", seed=str(i), tags=tags)
+        rows.append((f"A{5000 + i}", 900 + i // 2, f"{40 + 0.6 * i:.1f}"))
+    table("export.csv", "Accession Number,MRN,EF (%)", rows)
+
+
+def second_sheet() -> None:
+    book = openpyxl.Workbook()
+    for row in (("Code", "Bedeutung"), (0, "nein"), (1, "ja")):
+        book.active.append(row)
+    sheet = book.create_sheet("Daten")
+    sheet.append(("Bild", "Pat_ID", "Befund"))
+    for i in range(24):
+        picture(f"images/img_{i:03d}.png", i)
+        sheet.append((f"img_{i:03d}.png", 1000 + i // 2, i // 2 % 2))
+    book.save("raw/daten.xlsx")
+
+
+def heading_over_two_rows() -> None:
+    book = openpyxl.Workbook()
+    book.active.append(("Image", "Patient", "Clinical", None, "Imaging", None))
+    book.active.append((None, None, "Age", "Sex", "LVEF", "Grade"))
+    book.active.merge_cells("C1:D1")
+    for i in range(24):
+        picture(f"images/img_{i:03d}.png", i)
+        book.active.append((f"img_{i:03d}.png", f"P{i // 2}", 40 + i % 9, "MF"[i % 2], 40.5 + i, i // 2 % 3))
+    book.save("raw/data.xlsx")
+
+
+def lists_with_blanks() -> None:
+    for i in range(48):
+        picture(f"images/img_{i:03d}.png", i)
+    for side, numbers in (("train", range(36)), ("test", range(36, 48))):
+        Path(f"raw/{side}.txt").write_text("".join(f"images/img_{i:03d}.png {i % 2}\n" for i in numbers))
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a layout is.
@@ -259,6 +345,16 @@ OFFICIAL: set[str | None] = {"train", "validation"}
         (studies_without_header, Expected(64, 16, classes={"0", "1"}, sides=OFFICIAL)),
         (two_tables, Expected(48, 24, classes={"edema", "normal"})),
         (windows_paths, Expected(48, 12, classes={"edema", "normal"})),
+        (names_of_numbers, Expected(8, 8, "segmentation", masks=True)),
+        (folder_a_case, Expected(8, 8, "segmentation", masks=True)),
+        (folders_of_no_meaning, Expected(12, 12, "segmentation", masks=True)),
+        (left_and_right_masks, Expected(12, 12, "segmentation", masks=True)),
+        (many_masks_an_image, Expected(12, 12, "")),
+        (longer_names_of_classes, Expected(48, 48, classes={"normal", "cancer"}, sides={*OFFICIAL, "test"})),
+        (ids_in_headers, Expected(24, 12, "regression")),
+        (second_sheet, Expected(24, 12, classes={"0", "1"})),
+        (heading_over_two_rows, Expected(24, 12, "regression")),
+        (lists_with_blanks, Expected(48, 48, classes={"0", "1"}, sides={"train", "test"})),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -274,8 +370,7 @@ def test_layout(home: Path, make: Callable[[], None], expected: Expected) -> Non
     files = [file for record in records for file in record.files]
     assert len(set(files)) == len(files)
     assert not set(files) & {file for record in records for file in record.masks}
-    (block,) = params.experiments.values()
-    assert block.task.name == expected.task
+    assert [block.task.name for block in params.experiments.values()] == ([expected.task] if expected.task else [])
     if expected.classes:
         assert {next(iter(record.targets.values())) for record in records} == expected.classes
 
@@ -285,12 +380,19 @@ def read(proposed: Proposed):
     for path, source in proposed.tables.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source.written())
-    params = parse(proposed.blocks)
+    params = parse({"experiments": {}, **proposed.blocks})
     ((name, dataset),) = params.datasets.items()
     records = cohort.load(dataset, Path())
     side = {r.subject_id: r.split for r in records}
     assert all(side[r.subject_id] == r.split for r in records), name
     return params, records
+
+
+def test_masks_that_do_not_overlap_are_classes_and_not_readers(home):
+    left_and_right_masks()
+    params, records = read(propose(Path("raw")))
+    assert params.experiments["raw"].task.classes == ("background", "leftMask", "rightMask")
+    assert all(len(record.masks) == 2 and not record.rater_masks for record in records)
 
 
 def test_labels_of_a_data_sets_description_are_the_classes(home):

@@ -106,6 +106,37 @@ def read_table(
     return replace(table, unusable=_lost_letters(table))
 
 
+def sheet_names(path: Path) -> list[str]:
+    """Sheets of an Excel file that are visible; none of another file."""
+    import openpyxl
+
+    with path.open("rb") as file:
+        if file.read(4) != _EXCEL_MAGIC:
+            return []
+    try:
+        book = openpyxl.load_workbook(path, read_only=True)
+    except Exception:  # read_table says what is wrong with it
+        return []
+    return [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+
+
+def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
+    """Cells of a line of a table as it stands there, such as a title above the header; [] where there is none.
+
+    Args:
+        path: a table that :func:`read_table` reads.
+        line: 1 is the first.
+        sheet: of an Excel file; without it the first.
+    """
+    content = path.read_bytes()
+    if content.startswith(_EXCEL_MAGIC):
+        lines: Iterable[tuple[int, list[str]]] = read_sheet(content, path, sheet).lines
+    else:
+        text, _ = _decode(content)
+        lines = _csv_lines(text, _separator(text, path, line + 1), path)
+    return next(([bare(cell) for cell in cells] for number, cells in lines if number == line), [])
+
+
 def _lost_letters(table: Table) -> dict[tuple[int, str], str]:
     """Cells of which a letter was lost in a change of encoding: two names can have become one."""
     words = "a letter of it is lost (U+FFFD, or no letter of Latin-1): save the table anew, as CSV in UTF-8"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scantune.io.geometry import same_geometry as same_geometry
     from scantune.io.identity import find_identifying as find_identifying
     from scantune.io.identity import identifying_in as identifying_in
+    from scantune.io.identity import read_ids as read_ids
     from scantune.io.identity import read_owner as read_owner
     from scantune.io.loop import Loop as Loop
     from scantune.io.nifti_masks import write_nifti_like as write_nifti_like
@@ -55,6 +56,7 @@ _LATER = {
     "same_geometry": "geometry",
     "find_identifying": "identity",
     "identifying_in": "identity",
+    "read_ids": "identity",
     "read_owner": "identity",
     "write_cine": "cine_writer",
     "write_video": "cine_writer",

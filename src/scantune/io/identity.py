@@ -59,27 +59,33 @@ def identifying_in(path: Path | str) -> list[str]:
     return guarded(lambda: find_identifying(pydicom.dcmread(path, stop_before_pixels=True, force=True)), str(path))
 
 
-def read_owner(path: Path | str) -> tuple[str, str]:
-    """Digests of the patient's id and of the series' UID of a file; "" for what it does not state.
+NAMED_BY = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "StudyID")
+"""Header items by which a table can name a file."""
 
-    Both are empty where the file is not DICOM or cannot be read.
-    """
+
+def read_ids(path: Path | str) -> dict[str, str]:
+    """The items of :data:`NAMED_BY` that a DICOM file states; none where it is not DICOM or cannot be read."""
     from scantune.io.detect import file_head, format_of
-    from scantune.io.dicom_choice import digest
     from scantune.io.reading import guarded
 
-    path, keywords = Path(path), ["PatientID", "SeriesInstanceUID"]
+    path, only = Path(path), list(NAMED_BY)
     try:
         if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
-            return "", ""
-        dataset = guarded(
-            lambda: pydicom.dcmread(path, specific_tags=keywords, force=True, stop_before_pixels=True), ""
-        )
+            return {}
+        dataset = guarded(lambda: pydicom.dcmread(path, specific_tags=only, force=True, stop_before_pixels=True), "")
     except ReadError:
-        return "", ""
-    texts = [str(dataset.get(keyword) or "").strip() for keyword in keywords]
-    patient, series = (digest(text) if text else "" for text in texts)
-    return patient, series
+        return {}
+    texts = {keyword: str(dataset.get(keyword) or "").strip() for keyword in only}
+    return {keyword: text for keyword, text in texts.items() if text}
+
+
+def read_owner(path: Path | str) -> tuple[str, str]:
+    """Digests of the patient's id and of the series' UID of a file; "" for what it does not state."""
+    from scantune.io.dicom_choice import digest
+
+    stated = read_ids(path)
+    patient, series = (stated.get(keyword, "") for keyword in ("PatientID", "SeriesInstanceUID"))
+    return digest(patient) if patient else "", digest(series) if series else ""
 
 
 def _walk(dataset: Dataset, keywords: set[str], depth: int) -> None:

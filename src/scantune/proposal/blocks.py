@@ -141,15 +141,13 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
     input_block = settings.input_of(name, files, dense=dense)
     task = dict(known.task) if known else {}
     if dense:
-        keys, classes, reason = settings.masks_of(
-            source.root,
-            [row[MASK] for row in source.rows if row.get(MASK)],
-            described.labels(source.root, source.files),
-        )
+        keys, classes, reason = _classes(source)
         for key, value in keys.items():
             input_block.add(key, value, reason)
         task |= classes
     proposed.notes += [*source.notes, *(known.notes if known else []), *input_block.notes]
+    if source.table is None and source.origin:
+        proposed.notes.append(f"the table that is written is a copy: after a change of {source.origin} run init again")
     if source.table is None and not source.class_folders:
         proposed.tables[WRITTEN / f"{name}.csv"] = source
     proposed.add("datasets", name, dataset, reasons)
@@ -166,6 +164,14 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
     block = {"dataset": name, "input": name, "task": task, "model": model.block, "train": train.block}
     why = {f"model.{k}": v for k, v in model.reasons.items()} | {f"train.{k}": v for k, v in train.reasons.items()}
     proposed.add("experiments", name, {**block, "evaluate": {}, "register": {}}, why)
+
+
+def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Keys for the input, the task's classes and the reason, from the masks."""
+    if source.structures:
+        return {}, {"classes": ["background", *source.structures]}, ""
+    masks = [row[MASK] for row in source.rows if row.get(MASK)]
+    return settings.masks_of(source.root, masks, described.labels(source.root, source.files))
 
 
 def _with_ids(source: Source) -> Source:
@@ -194,12 +200,17 @@ def _roles(source: Source, target: str) -> Roles | None:
         return known
     known_columns = {FILE, "sample_id", folders.SUBJECT, SPLIT, CONTENT, *fields(" ".join(source.channels))}
     bare = set(source.columns) <= {*known_columns, *fields(source.template)}
-    if source.table is None and bare and not source.masks and not target:
+    if source.table is None and bare and not (source.masks or source.structures) and not target:
         return None
 
-    beside = [source.masks, source.region, *source.rater_masks.values()]
-    used = {*fields(source.template), *(name for template in [*beside, *source.channels] for name in fields(template))}
-    masks = source.masks or _mask_template(source)
+    structures = [f"{{{name}}}" for name in source.structures]
+    beside = [source.masks, source.region, *source.rater_masks.values(), *structures]
+    used = {
+        *source.ids,
+        *fields(source.template),
+        *(name for template in [*beside, *source.channels] for name in fields(template)),
+    }
+    masks = source.masks or next((f"{{{name}}}" for name in source.structures), "") or _mask_template(source)
     template = fields(source.template)
     named = template[0] if len(template) == 1 else ""
     return roles(source.columns, source.rows, used, masks, target, named)
@@ -266,6 +277,10 @@ def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[
         block["subject"] = folders.SUBJECT
     elif not known and CONTENT in source.columns:
         block["subject"] = CONTENT
+    if source.structures:
+        block["masks"] = [f"{{{name}}}" for name in source.structures]
+    if source.sheet and source.table is not None:
+        block["sheet"] = source.sheet
     if source.region:
         block["region"], reasons["region"] = source.region, "metrics of masks are of what lies inside"
     if source.rater_masks:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scantune.cohort.values import is_empty
+from scantune.tasks.suggestion import FEW
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -131,7 +132,7 @@ def _measures(column: str, texts: dict[str, list[str]], result: Cleaned) -> None
     if len(units) > 1 and not in_years:
         result.notes[column] = f"it has several units ({', '.join(sorted(units)[:4])}), so it is not read as numbers"
         return
-    if not in_years and len(full) != len(odd) and units != {"%"}:
+    if not in_years and ((len(full) != len(odd) and units != {"%"}) or len(set(odd)) <= FEW):
         return
     texts[column] = [_in_years(m) if m and in_years else m[1].replace(",", ".") if m else c
                      for c, m in zip(cells, matches)]  # fmt: skip

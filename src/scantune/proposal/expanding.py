@@ -11,20 +11,21 @@ from scantune import io
 from scantune.cohort.template import fields
 from scantune.proposal import headings
 from scantune.proposal.folders import images_of, of_pairing
-from scantune.proposal.listing import Listing, mask_rank, spread
+from scantune.proposal.listing import Listing, first_file, mask_rank, spread
 from scantune.proposal.matching import by_chance, by_id, by_path, files_of
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import paired
 from scantune.proposal.source import FILE, Source
 
 _FEWEST = 4
+_HEADERS = 20_000  # files whose headers are read
 _MORE = 1.3  # samples a row that ids lead to, from which on a template of one file is too few
 _MOST = 0.95  # share of the rows with a file from which columns of files are complete
 
 
 def expanded(source: Source, listing: Listing) -> Source | None:
     """The source with a row for each sample; None where a row is a sample."""
-    return _by_columns(source, listing) or _by_folder_or_id(source, listing)
+    return _by_columns(source, listing) or _by_folder_or_id(source, listing) or _by_header(source, listing)
 
 
 def _by_columns(source: Source, listing: Listing) -> Source | None:
@@ -76,7 +77,8 @@ def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
         if not inside:  # series of slices, which are samples
             return None
         return _grouped(source, listing, "", [inside.get(folder, []) for folder in folders])
-    column, files = by_id(source.columns, source.rows, listing)
+    images = replace(listing, names=tuple(images_of(listing)))
+    column, files = by_id(source.columns, source.rows, images)
     count, before = sum(map(bool, files)), len(usual)
     if not column or count < _FEWEST or (before and count < 0.9 * before):
         return None
@@ -84,6 +86,33 @@ def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
     if before > count or whole or (before and _one_each(source, files, listing)):
         return None
     return _grouped(source, listing, column, files)
+
+
+def _by_header(source: Source, listing: Listing) -> Source | None:
+    """Rows whose ids stand in the headers of DICOM files alone: patient, accession number, UIDs."""
+    images = images_of(listing)
+    if _count(source.files) >= _FEWEST or not images or len(images) > _HEADERS:
+        return None
+    if not all(io.kind_of(first_file(listing.root / name)).startswith("dicom") for name in spread(images, 5)):
+        return None
+    by_id: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name in images:
+        for keyword, text in io.read_ids(first_file(listing.root / name)).items():
+            by_id[keyword, text].append(name)
+    keywords = sorted({keyword for keyword, _ in by_id})
+    tried = [
+        (sum((k, row[c].removesuffix(".0")) in by_id for row in source.rows), -keywords.index(k), c, k)
+        for c in source.columns for k in keywords
+    ]  # fmt: skip
+    count, _, column, keyword = max(tried, default=(0, 0, "", ""))
+    if count < _FEWEST:
+        return None
+    found = _grouped(
+        source, listing, column, [by_id.get((keyword, row[column].removesuffix(".0")), []) for row in source.rows]
+    )
+    if found:
+        found.notes.append(f"column {column!r} is {keyword} in the headers of the DICOM files")
+    return found
 
 
 def _inside(images: set[str], folders: set[str]) -> dict[str, list[str]]:
@@ -124,9 +153,10 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         result.add_column(cell, [row[cell] for row in base.rows])
     result = replace(
         result, template=base.template, channels=base.channels, masks=base.masks, region=base.region,
-        rater_masks=base.rater_masks,
+        rater_masks=base.rater_masks, structures=base.structures,
     )  # fmt: skip
     several = len(places) - len(set(places))
+    result.ids = [column] if column else []
     what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
     result.notes += [
         f"files {what}: {len(places)} samples of {len(set(places))} of {len(source.rows)} rows are in the table that "

@@ -83,14 +83,17 @@ def of_pairing(name: str, root: Path, pairing: Pairing) -> Source:
         columns = {channel: [images[k] for images in pairing.images] for k, channel in enumerate(pairing.channels)}
     template = [f"{{{column}}}" for column in columns]
     files = next(iter(columns.values()))
-    if pairing.masks:
+    if pairing.structures:
+        columns |= pairing.structures
+    elif pairing.masks:
         columns[MASK] = pairing.masks
     if pairing.regions:
         columns[REGION] = pairing.regions
     columns |= pairing.readers
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     source = Source(name, root, list(columns), rows, files, template[0], channels=template[1:])
-    source.masks = f"{{{MASK}}}" if pairing.masks else ""
+    source.masks = f"{{{MASK}}}" if pairing.masks and not pairing.structures else ""
+    source.structures = list(pairing.structures)
     source.region = f"{{{REGION}}}" if pairing.regions else ""
     source.rater_masks = {reader: f"{{{reader}}}" for reader in pairing.readers}
     source.notes += pairing.notes

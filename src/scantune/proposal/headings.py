@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 _SUBJECT = re.compile(
-    r"(subject|patient(en)?|participant|case|person|proband|paciente?|\bpat\b|\bpt\b)([ ._-]*(ids?|nos?|nr|num|number|"
-    r"nummer|name|code|key))?[ ._]*(/ ?\w+)?$|^(mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
+    r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
+    r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key))?[ ._]*(/ ?\w+)?$|"
+    r"^(mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
     r"^[a-z0-9]*(subject|patient)_?id$", re.I
 )  # fmt: skip
 _NOT_SUBJECT = re.compile(r"\b(age|sex|gender|comment|history|weight|height|position|birth|status)", re.I)
@@ -17,7 +18,7 @@ _ID = re.compile(
     r"(^|[ ._-])(u?uid|guid|id|ids|nr|no|number|nummer|index|idx|code|key|accession|mrn|unnamed|row|#)([ ._:-]|$|\d)|"
     r"[a-z](ID|Id|UID)$|^unnamed.*$|(subject|patient|study|series|image|lesion|case|dicom)_?id", re.I
 )  # fmt: skip
-_CAMEL = re.compile(r"[a-z](ID|UID|Nr|No)$")
+_CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
     r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|age|alter|edad|site|centre|center|hospital|klinik|"
     r"clinic|scanner|vendor|manufacturer|view|projection|device|ger(ä|ae)t|probe|machine|laterality|ethnicity|race)"
@@ -34,9 +35,7 @@ TARGET = re.compile(
     r"(score|label|target|class|klasse|grad(e|ing)|quality|diagn|\bdx\b|befund|outcome|severity|schweregrad|finding|"
     r"pathology|birads|bi-rads|\bdr\b|^levels?$|^stage$|bone[ _]?age|ground ?_?truth|consensus|etiquette|clase)", re.I
 )  # fmt: skip
-_LABEL = re.compile(
-    r"^(labels?|target|class|classes|y|diagnos(is|e)|outcome|ground[ _]?truth|consensus|befund|dx)$", re.I
-)
+_LABEL = re.compile(r"^(labels?|target|class|classes|y|ground[ _]?truth|consensus)$", re.I)
 _BODY = re.compile(r"weight|gewicht|height|gr(ö|oe)(ß|ss)e|poids|peso|\bbsa\b", re.I)
 _MEASURED = re.compile(
     r"^(lv|rv)?ef$|ejection|ejektion|auswurf|\bcdr\b|mmse|moca|updrs|edss|fev1|bmi|bone[ _]?age", re.I

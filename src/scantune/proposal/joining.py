@@ -58,7 +58,11 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     for first, *same in cohorts:
         found.sources.append(_whole(first, same, others, root, listing, found))
     joined = {path for cohort in cohorts for path, _, _ in cohort}
-    left = [path.name for path, _ in others if path not in joined and not _mentioned(path, found.notes)]
+    left = [
+        path.name
+        for path in dict.fromkeys(p for p, _ in others)
+        if path not in joined and not _mentioned(path, found.notes)
+    ]
     left = [name for name in left if not name.lower().endswith(".txt")]
     if left:
         found.notes.append(f"{', '.join(left)}: no row leads to a file or to a row of another table, so not used")
@@ -80,13 +84,14 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
     for table in names if len(names) <= _MOST else []:
         path = root / table
         try:
-            content = read(path, listing)
+            sheets = read(path, listing)
         except CohortError as error:
             if path.suffix.lower() != ".txt":
                 found.notes.append(f"{path.name} is not used: {error.faults[0] if error.faults else error}")
             continue
-        if path.suffix.lower() != ".txt" or (len(content.columns) > 1 and len(content.rows) > 3):
-            contents.append((path, content))
+        for content in sheets:
+            if path.suffix.lower() != ".txt" or (len(content.columns) > 1 and len(content.rows) > 3):
+                contents.append((path, content))
     return contents
 
 

@@ -74,6 +74,11 @@ def mask_rank(name: str) -> int:
     return 2 if _DRAWN.search(name) else 1 if _MASK.search(name) else 0
 
 
+def first_file(path: Path) -> Path:
+    """The file, or the first one in a folder."""
+    return next((p for p in sorted(path.iterdir()) if p.is_file()), path) if path.is_dir() else path
+
+
 def spread(items: Sequence[str], most: int) -> list[str]:
     """At most ``most`` items, evenly spread over all."""
     step = max(1, -(-len(items) // most))

@@ -18,6 +18,7 @@ _NAMES = 20_000  # files that are searched
 _TRIED = 200  # templates that are tried on all rows
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
+_FEWEST = 4  # files that they must lead to
 _RUNS = 6  # numbers in a file's name that are compared with a column
 
 Rows = Sequence[Mapping[str, str]]
@@ -40,7 +41,8 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
     for template in dict.fromkeys(candidates):
         files, named = files_of(template, rows, listing), set(fields(template))
         count = len({f for f in files if f})
-        if named <= chance and (count < _BY_NUMBER * len(rows) or any(headings.group_of(c) for c in named)):
+        few = count < max(_FEWEST, _BY_NUMBER * len(rows))
+        if named <= chance and (few or any(headings.group_of(c) for c in named)):
             continue
         if count:
             scored.append((files, template, count, not named <= chance))
@@ -153,7 +155,7 @@ def _by_words(column: str, rows: Rows, listing: Listing) -> list[list[str]]:
 def _by_number(column: str, rows: Rows, listing: Listing) -> list[list[str]]:
     places: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in listing.names:
-        for place, digits in enumerate(re.findall(r"\d+", stem(name))[:_RUNS]):
+        for place, digits in enumerate(re.findall(r"\d+", _ENDING_OF.sub("", name))[:_RUNS]):
             places[place][int(digits)].append(name)
     numbers = [row[column].removesuffix(".0") for row in rows]
     found = [[at[int(n)] if n.isdecimal() and int(n) in at else [] for n in numbers] for at in places.values()]

@@ -29,6 +29,7 @@ _ROLES = 12  # words that tell files of one sample apart, at most
 _SHARE = 0.5  # of the samples that must have a word for it to tell their files apart
 _FEWEST = 4  # pairs of image and mask
 _LEVELS = 4  # values of a mask that no name calls one
+_OVERLAP = 0.1  # share of the smaller of two masks that the larger one covers, at most, where they are two structures
 _EXTRA = 0.25  # share of the masks that a reader has, at least
 
 
@@ -40,6 +41,7 @@ class Pairing:
         images: of each sample its channels, one as a rule.
         channels: names of the channels where there are several.
         masks: of each sample; empty where samples have none.
+        structures: name → masks of each sample, where each structure has a file; the first are ``masks``.
         regions: fields of view of each sample; empty where there are none.
         readers: reader → the mask of each sample, "" where he drew none.
         keys: what the files of each sample have in common.
@@ -49,6 +51,7 @@ class Pairing:
     images: list[tuple[str, ...]]
     channels: list[str] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
+    structures: dict[str, list[str]] = field(default_factory=dict)
     regions: list[str] = field(default_factory=list)
     readers: dict[str, list[str]] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
@@ -59,6 +62,7 @@ class Pairing:
         return Pairing(
             [self.images[i] for i in places], self.channels,
             [self.masks[i] for i in places] if self.masks else [],
+            {name: [masks[i] for i in places] for name, masks in self.structures.items()},
             [self.regions[i] for i in places] if self.regions else [],
             {name: [masks[i] for i in places] for name, masks in self.readers.items()},
             [self.keys[i] for i in places], self.notes,
@@ -76,17 +80,27 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
     short = {n: os.path.relpath(n, common) if common else n for n in names}
     ranks = {n: mask_rank(short[n]) for n in names}
     best = max(ranks.values(), default=0)
+    apart = [] if best else _drawn_apart(root, names)
+    ranks |= dict.fromkeys(apart, 2)
     keys = _keys(names, short, ranks)
-    drawn = [n for n in names if ranks[n] == best] if best else _drawn(root, names, keys)
+    drawn = [n for n in names if ranks[n] == best] if best else apart or _drawn(root, names, keys)
     regions = [n for n in names if ranks[n] == 1] if best == 2 else []
     plain = [n for n in names if ranks[n] == 0 and n not in set(drawn)]
-    pairing = _with_masks(plain, drawn, keys)
+    pairing = _with_masks(root, plain, drawn, keys) or _with_masks(
+        root, plain, drawn, _without_constants(keys, plain, drawn)
+    )
     if pairing is None and regions:
-        pairing = _with_masks(plain, regions, keys)
+        pairing = _with_masks(root, plain, regions, keys)
         regions = []
     if pairing is None:
         rest = plain if best and len(plain) >= _FEWEST else list(names)
-        return _channels(root, Pairing([(n,) for n in rest], keys=[keys[n] for n in rest]))
+        alone = Pairing([(n,) for n in rest], keys=[keys[n] for n in rest])
+        if len(rest) < len(names):
+            alone.notes.append(
+                f"{len(names) - len(rest)} files that are named as masks go with no image by their names and are not "
+                f"used ({', '.join(drawn[:2])})"
+            )
+        return _channels(root, alone)
     if regions:
         _add_regions(pairing, {keys[n]: n for n in regions})
     return _channels(root, pairing)
@@ -146,13 +160,31 @@ def _drawn(root: Path, names: Sequence[str], keys: dict[str, Key]) -> list[str]:
         key = keys[name]
         if len(key) > 2 and key[:-1] in whole:
             families[key[-1]].append(name)
-    alike = Counter((keys[n][0], stem(n)) for n in names)
-    for name in names:
-        if alike[keys[name][0], stem(name)] > 1 and "/" in name:
-            families[name.rpartition("/")[0] + "/"].append(name)
     few = [family for family in families.values() if len(family) >= _FEWEST and _few_values(root, family)]
     drawn = sorted({name for family in few for name in family})
     return drawn if len(drawn) < len(names) else []
+
+
+def _drawn_apart(root: Path, names: Sequence[str]) -> list[str]:
+    """Files of few values in folders whose names also stand in other folders, of more values."""
+    alike = Counter(stem(name) for name in names)
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if alike[stem(name)] > 1 and "/" in name:
+            folders[name.rpartition("/")[0]].append(name)
+    if len(folders) > _ROLES:
+        return []
+    few = {folder for folder, own in folders.items() if len(own) >= _FEWEST and _few_values(root, own)}
+    return sorted(n for f in few for n in folders[f]) if 0 < len(few) < len(folders) else []
+
+
+def _without_constants(keys: dict[str, Key], plain: Sequence[str], drawn: Sequence[str]) -> dict[str, Key]:
+    """Keys without the words that all images, or all masks, have: ``volume-0`` and ``segmentation-0``."""
+    shorter = dict(keys)
+    for own in (plain, drawn):
+        common = set.intersection(*(set(keys[n][1:]) for n in own)) if own else set()
+        shorter |= {n: (keys[n][0], *(word for word in keys[n][1:] if word not in common)) for n in own}
+    return shorter
 
 
 def _few_values(root: Path, names: Sequence[str]) -> bool:
@@ -166,7 +198,7 @@ def _few_values(root: Path, names: Sequence[str]) -> bool:
     return True
 
 
-def _with_masks(plain: Sequence[str], drawn: Sequence[str], keys: dict[str, Key]) -> Pairing | None:
+def _with_masks(root: Path, plain: Sequence[str], drawn: Sequence[str], keys: dict[str, Key]) -> Pairing | None:
     """Images with the masks whose keys agree, or are longer or shorter by a word; None for too few pairs."""
     roles = _roles((keys[n] for n in plain), {keys[n] for n in drawn})
     images: dict[Key, list[str]] = defaultdict(list)
@@ -186,10 +218,11 @@ def _with_masks(plain: Sequence[str], drawn: Sequence[str], keys: dict[str, Key]
     pairs = [image for image in plain if image in masks]
     if len(pairs) < _FEWEST or len(pairs) * 2 < len(plain):
         return None
-    return _chosen(plain, pairs, masks, keys, len(set(drawn) - used))
+    return _chosen(root, plain, pairs, masks, keys, len(set(drawn) - used))
 
 
 def _chosen(
+    root: Path,
     plain: Sequence[str], pairs: Sequence[str], masks: dict[str, dict[tuple[str, Key], str]], keys: dict[str, Key],
     unused: int,
 ) -> Pairing:  # fmt: skip
@@ -211,6 +244,12 @@ def _chosen(
             f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
             f"({', '.join(parts[:3])}): join their masks to one file"
         )
+    apart = [reader for reader in others if all(reader in readers[i] for i in kept) and _apart(
+        root, pairing.masks, [readers[i][reader] for i in kept])]  # fmt: skip
+    if apart and apart == others:
+        pairing.structures = {name: [readers[i][name] for i in kept] for name in (first, *others)}
+        pairing.notes.append(f"masks in {', '.join([first, *others])} do not overlap: each is a class of its own")
+        return pairing
     if others:
         pairing.notes.append(f"masks are those in {first!r}")
     for reader in others:
@@ -230,6 +269,21 @@ def _reader_names(own: dict[tuple[str, Key], str], masks: dict[str, dict[tuple[s
     if per_image > 1 and len(folders) == len(own):
         return {folder: mask for (folder, _), mask in own.items()}
     return {"_".join(words): mask for (_, words), mask in own.items()}
+
+
+def _apart(root: Path, masks: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two masks of an image hardly overlap: structures, not two readings of one."""
+    shares = []
+    for one, other in list(zip(masks, others, strict=True))[:: max(1, len(masks) // 4)]:
+        try:
+            read = [io.read(root / path, labels=True, allow_constant=True, keep_integers=True) for path in (one, other)]
+        except ReadError:
+            return False
+        first, second = (np.asarray(content.array) > 0 for content in read if not isinstance(content, io.Video))
+        smaller = min(first.sum(), second.sum())
+        if first.shape == second.shape and smaller:
+            shares.append(float((first & second).sum() / smaller))
+    return bool(shares) and max(shares) < _OVERLAP
 
 
 def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:

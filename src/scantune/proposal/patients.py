@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 from scantune import io
 from scantune.proposal import headings
 from scantune.proposal.folders import SUBJECT
-from scantune.proposal.listing import spread
+from scantune.proposal.listing import first_file, spread
 from scantune.proposal.source import CONTENT, FILE, Source
 
 _MOST = 20_000  # files whose headers are read
@@ -21,11 +20,11 @@ def with_patients(source: Source) -> Source:
     named = None if source.class_folders else headings.subject_of(source.columns)
     if (named and len({row[named] for row in source.rows} - {""}) > 1) or source.subject_from:
         return source
-    some = [_first(source.root / file) for file in spread(source.files, 5)]
-    if not all(path and io.kind_of(path).startswith("dicom") for path in some) or len(source.files) > _MOST:
+    some = [first_file(source.root / file) for file in spread(source.files, 5)]
+    if not all(io.kind_of(path).startswith("dicom") for path in some) or len(source.files) > _MOST:
         return source
     with ThreadPoolExecutor(_THREADS) as pool:
-        owners = list(pool.map(lambda file: _patient(source.root / file), source.files))
+        owners = list(pool.map(lambda file: io.read_owner(first_file(source.root / file))[0], source.files))
     if not all(owners) or not 1 < len(set(owners)) < len(owners):
         return source
     if source.class_folders:
@@ -37,13 +36,3 @@ def with_patients(source: Source) -> Source:
         f"the column {CONTENT!r}"
     )
     return written
-
-
-def _patient(path: Path) -> str:
-    first = _first(path)
-    return io.read_owner(first)[0] if first else ""
-
-
-def _first(path: Path) -> Path | None:
-    """The file, or the first of a folder."""
-    return next((p for p in sorted(path.iterdir()) if p.is_file()), None) if path.is_dir() else path

@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from scantune.cohort.faults import CohortError
-from scantune.cohort.table import Table, read_table
+from scantune.cohort.table import Table, read_table, row_at, sheet_names
 from scantune.cohort.template import fields
 from scantune.proposal.listing import Listing, list_files
 from scantune.proposal.matching import by_path, by_template
@@ -45,6 +45,9 @@ class Source:
         channels: ``files:`` of the dataset beside the first.
         blank: column of file names that is empty in some rows, "" for none.
         origin: name of the table that was read, "" for a folder.
+        sheet: of an Excel file, where it is not the first.
+        structures: columns of masks, one for each structure.
+        ids: columns that the files were found by.
     """
 
     name: str
@@ -64,6 +67,9 @@ class Source:
     channels: list[str] = field(default_factory=list)
     blank: str = ""
     origin: str = ""
+    sheet: str = ""
+    structures: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
 
     def rewritten(self, columns: Mapping[str, Sequence[str]]) -> Source:
         """The same rows in a table to be written, with some columns replaced or added."""
@@ -105,7 +111,18 @@ def of_table(path: Path, root: Path, name: str, listing: Listing | None = None) 
         ScantuneError: too few rows lead to files.
     """
     listing = listing or list_files(root)
-    return of_content(read(path, listing), root, name, listing, path)
+    fault: ScantuneError | None = None
+    best: Source | None = None
+    for content in read(path, listing):
+        try:
+            source = of_content(content, root, name, listing, path)
+        except ScantuneError as error:
+            fault = fault or error
+            continue
+        best = source if best is None or len(source.files) > len(best.files) else best
+    if best is None:
+        raise fault or CohortError(f"table {path.name}", ["it has no header"])
+    return best
 
 
 @dataclass
@@ -118,6 +135,7 @@ class Content:
         header: row of the column names; 0 where the table has none.
         notes: what was noticed.
         anew: the table must be written, since a block cannot say how it is read.
+        sheet: of an Excel file, where it is not the first.
     """
 
     columns: list[str]
@@ -125,6 +143,7 @@ class Content:
     header: int = 1
     notes: list[str] = field(default_factory=list)
     anew: bool = False
+    sheet: str = ""
 
 
 def of_content(content: Content, root: Path, name: str, listing: Listing, path: Path) -> Source:
@@ -133,17 +152,19 @@ def of_content(content: Content, root: Path, name: str, listing: Listing, path: 
 
     rows, columns, notes = content.rows, content.columns, list(content.notes)
     template, files = by_template(columns, rows, listing, path.stem)
-    how, present = f"by {template!r}", _count(files)
+    how, present, ids = f"by {template!r}", _count(files), fields(template)
     filled = [i for i, row in enumerate(rows) if all(row[c] for c in fields(template))]
     kept = present >= max(1.0, _MOST * len(filled))
     if not kept:
         column, by_name = by_path(columns, rows, listing)
         if _count(by_name) > present:
             files, how = by_name, f"by the names in column {column!r}, whatever their folder and ending"
+            ids = [column]
     table = None if content.anew else path
     source = Source(
         name, root, columns, rows, files, template, table, max(content.header, 1), notes=notes, origin=path.name
     )
+    source.sheet, source.ids = content.sheet, ids
     several = expanded(source, listing)
     if several is not None:
         return several
@@ -223,22 +244,72 @@ def _leads(cell: str, listing: Listing) -> bool:
     return "/" in text and any(known == text or known.endswith(f"/{text}") for known in listing.known)
 
 
-def read(path: Path, listing: Listing) -> Content:
-    """The table, from the first row on that can be its header; without one where its first row is a sample.
+def read(path: Path, listing: Listing) -> list[Content]:
+    """The table, of an Excel file that of each sheet: from the first row on that can be its header.
 
     Raises:
         CohortError: none can.
     """
+    contents: list[Content] = []
     fault: CohortError | None = None
+    sheets: Sequence[str | None] = sheet_names(path) or [None]
+    for number, sheet in enumerate(sheets):
+        try:
+            content = _sheet(path, sheet)
+        except CohortError as error:
+            fault = fault or error
+            continue
+        content.sheet = str(sheet) if number and sheet else ""
+        if len(sheets) > 1 and sheet:
+            content.notes.append(f"the sheet is {sheet!r}")
+        contents.append(_with_header_row(content, listing))
+    if not contents:
+        raise fault or CohortError(f"table {path.name}", ["it has no header"])
+    return contents
+
+
+def _sheet(path: Path, sheet: str | None) -> Content:
+    """The first row from which on the rows fit is the header."""
+    fault: CohortError | None = None
+    separator = " " if path.suffix.lower() == ".txt" and _blanks(path) else None
     for header in range(1, _HEADERS + 1):
         try:
-            table = read_table(path, header=header, repeated=True)
+            table = read_table(path, header=header, repeated=True, sheet=sheet, separator=separator)
         except CohortError as error:
             fault = fault or error
             continue
         if not _title(table) or header == _HEADERS:
-            return _with_header_row(_content(table, header), listing)
+            content = _content(table, header)
+            content.anew = content.anew or separator is not None
+            return _with_names_above(content, path, sheet)
     raise fault or CohortError(f"table {path.name}", ["it has no header"])
+
+
+def _blanks(path: Path) -> bool:
+    """Whether the lines of a list have one number of parts between single blanks and no other separator."""
+    with path.open("rb") as file:
+        lines = file.read(1 << 14).split(b"\n")[:20]
+    counts = {line.strip().count(b" ") for line in lines if line.strip()}
+    return (
+        len(counts) == 1 and 0 not in counts and not any(mark in line for line in lines for mark in (b",", b";", b"\t"))
+    )
+
+
+def _with_names_above(content: Content, path: Path, sheet: str | None) -> Content:
+    """Names from the row above where a heading stands over two rows: ``Patient`` above an empty cell."""
+    unnamed = [i for i, c in enumerate(content.columns) if re.fullmatch(r"column \d+", c)]
+    if content.header < 2 or not unnamed:
+        return content
+    above = row_at(path, content.header - 1, sheet)
+    names = {content.columns[i]: above[i] for i in unnamed if i < len(above) and above[i]}
+    names = {old: new for old, new in names.items() if new not in content.columns}
+    if not names:
+        return content
+    columns = [names.get(c, c) for c in content.columns]
+    rows = [{names.get(c, c): cell for c, cell in row.items()} for row in content.rows]
+    notes = [note for note in content.notes if not note.startswith("columns without")]
+    notes.append(f"the names {', '.join(names.values())} stand in the row above the others")
+    return replace(content, columns=columns, rows=rows, notes=notes, anew=True)
 
 
 def _title(table: Table) -> bool:

@@ -23,6 +23,7 @@ _PART = re.compile(
     r"group|year|zip|(19|20)\d\d$|[a-z]+_(images|part|batch|chunk))", re.I
 )  # fmt: skip
 _CLASSES = 20
+_FILES = 3  # files of a class, on average and at least
 _IDS = 6  # names of one pattern from which on they are subjects
 _COMMON = 0.34  # share of the files in one subject's folder, at most
 
@@ -69,7 +70,7 @@ def levels_of(names: Sequence[str]) -> Levels:
     subjects = [i for i in rest if _ids(columns[i])]
     at = _class_level([i for i in rest if i not in subjects], columns)
     if at is not None:
-        found.classes = _words(columns[at])
+        found.classes = _of_all_sides(_words(columns[at]), found.sides)
     left = [i for i in rest if i != at]
     nested = [i for i in left if at is not None and i > at and i not in subjects and _nested(columns, i, at)]
     people = [i for i in left if i in subjects] or nested
@@ -77,7 +78,7 @@ def levels_of(names: Sequence[str]) -> Levels:
         found.subjects, found.subject_level = columns[people[0]], people[0]
     for i in left:
         if i not in people and at is not None:
-            found.groups["site" if i < at and len(left) == 1 else f"folder_{i + 1}"] = columns[i]
+            found.groups["site" if i < at and len(left) == 1 else f"level_{i + 1}"] = columns[i]
     first = min([*varied, at if at is not None else height], default=0)
     found.depth = first
     expected = first + bool(found.sides)
@@ -98,6 +99,18 @@ def _ids(cells: Sequence[str]) -> bool:
     return (many and max(counts.values()) <= _COMMON * len(cells)) or len(counts) > _CLASSES
 
 
+def _of_all_sides(classes: Sequence[str], sides: Sequence[str]) -> list[str]:
+    """Names of classes, the shorter one where a partition has it and another one has it with more words behind."""
+    names = {side: {c for c, s in zip(classes, sides, strict=False) if s == side} for side in set(sides)}
+    shorter: dict[str, str] = {}
+    for name in set(classes):
+        starts = [other for other in set(classes) if re.match(re.escape(other) + r"[^A-Za-z0-9]", name)]
+        apart = [other for other in starts if not any(name in own and other in own for own in names.values())]
+        if names and len(apart) == 1:
+            shorter[name] = apart[0]
+    return [shorter.get(name, name) for name in classes]
+
+
 def _words(cells: Sequence[str]) -> list[str]:
     """Names of classes; of names such as ``study1_positive`` the known word alone."""
     words = [match[0].lower() if (match := _KNOWN.search(name)) else "" for name in cells]
@@ -116,7 +129,8 @@ def _known(cells: Sequence[str]) -> bool:
 
 def _class_level(levels: Sequence[int], columns: Sequence[Sequence[str]]) -> int | None:
     """The level of classes: of known words; else the lowest that recurs below other folders; else the highest."""
-    levels = [i for i in levels if 2 <= len(set(columns[i])) <= _CLASSES]
+    levels = [i for i in levels if 2 <= len(set(columns[i])) <= min(_CLASSES, len(columns[i]) // _FILES)]
+    levels = [i for i in levels if not all(re.fullmatch(r"[\d._-]{2,}", name) for name in set(columns[i]))]
     known = [i for i in levels if _known(columns[i])]
     if known:
         return known[-1]
