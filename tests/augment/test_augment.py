@@ -211,30 +211,6 @@ def test_temporal_crop_keeps_order_and_invents_no_frame() -> None:
     assert len(starts) > 5
 
 
-@pytest.mark.parametrize(("frames", "length"), [(3, 12), (4, 10), (1, 7)])
-def test_frames_are_drawn_one_from_each_equal_part_of_a_loop(frames: int, length: int) -> None:
-    times = torch.arange(float(length)).reshape(1, length, 1, 1).expand(1, length, 4, 4).contiguous()
-    augment = build("video", {**OFF["video"], "frames": frames})
-    seen = set()
-    for seed in range(200):
-        result = augment(times, times.to(torch.uint8), generator(seed))
-        drawn = result.input[0, :, 0, 0]
-        edges = [length * part // frames for part in range(frames + 1)]
-        assert all(low <= frame < high for low, frame, high in zip(edges, drawn.tolist(), edges[1:], strict=False))
-        assert result.mask is not None
-        assert torch.equal(result.mask[0, :, 0, 0].float(), drawn)
-        seen |= set(drawn.tolist())
-    assert seen == set(map(float, range(length)))
-
-
-def test_without_frames_or_with_as_many_as_there_are_nothing_else_is_drawn() -> None:
-    x = torch.rand(1, 6, 5, 5, generator=generator(3))
-    settings = {"rotation": 20, "brightness": 0.3, "temporal_mask": 0.3, "p": 1.0}
-    plain = build("video", settings)(x, None, generator(1)).input
-    for frames in (6, 9):
-        assert torch.equal(build("video", {**settings, "frames": frames})(x, None, generator(1)).input, plain)
-
-
 def test_temporal_mask_blanks_whole_frames_and_never_all() -> None:
     x = torch.rand(1, 10, 6, 6, generator=generator(2)) + 1
     for share, low, high in [(0.3, 0.2, 0.4), (1.0, 0.89, 0.91)]:

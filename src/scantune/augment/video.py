@@ -31,7 +31,6 @@ class VideoTransform:
         check_sample(input, mask, 4, "[C, T, H, W]")
         drawn: dict[str, float] = {}
         x, mask = self._crop(input, mask, generator, drawn)
-        x, mask = self._sparse(x, mask, generator)
         forward = draw_plane(self.settings, spatial.extent(x.shape[2:], self.spacing), generator, drawn)
         x = draw_tone(self.settings, x, generator, drawn, "range")
         x, mask = _warp_frames(x, mask, forward, self.spacing)
@@ -52,16 +51,6 @@ class VideoTransform:
         first = min(int(start * (frames - length + 1)), frames - length)
         indices = first + torch.linspace(0, length - 1, frames).round().long()
         drawn["temporal_crop"] = length / frames
-        return x.index_select(1, indices), None if mask is None else mask.index_select(1, indices)
-
-    def _sparse(self, x: Tensor, mask: Tensor | None, generator: Generator) -> tuple[Tensor, Tensor | None]:
-        """A frame from each of as many equal parts as frames are to be seen (Wang et al. 2016, "Temporal Segment
-        Networks", doi:10.1007/978-3-319-46484-8_2)."""
-        wanted, frames = self.settings.frames, x.shape[1]
-        if wanted is None or wanted >= frames:
-            return x, mask
-        edges = torch.arange(wanted + 1) * frames // wanted
-        indices = edges[:-1] + (torch.rand(wanted, generator=generator) * edges.diff()).long()
         return x.index_select(1, indices), None if mask is None else mask.index_select(1, indices)
 
     def _blank(self, x: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:

@@ -227,9 +227,6 @@ class VideoAugment(Block):
     """Standard deviation of Gaussian noise as a share of the video's range."""
     temporal_crop: Share = (1.0, 1.0)
     """Share of the frames that is kept and spread over the old number of frames."""
-    frames: Annotated[int, Field(ge=1)] | None = None
-    """Number of frames that a training step sees of a loop, one at random from each of so many equal parts of it;
-    null: all. Predictions see all. For networks that see each frame by itself, or take loops of any length."""
     temporal_mask: Probability = 0.0
     """Probability that a frame is blanked."""
     flip_left_right: Probability = 0.0

@@ -71,8 +71,6 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     if not block:
         flips = {name: 0.0 for name in type(settings).model_fields if name.startswith("flip")}
         settings = settings.model_copy(update=flips)
-    if modality == "video":
-        settings = settings.model_copy(update={"frames": None})  # of training alone
     spacing = prepared.get("spacing")
     change = augment.build(modality, settings, spacing=tuple(spacing)[::-1] if spacing else None)
     return Augmentation(copies, change, sided=task.sided)
