@@ -123,6 +123,16 @@ def bids() -> None:
     table("participants.tsv", "participant_id,age,sex,group", rows, "\t")
 
 
+def titled_sheet_of_folders() -> None:
+    book = openpyxl.Workbook()
+    for row in (("OASIS: Cross-Sectional Data",), (None,), ("ID", "M/F", "Age", "CDR")):
+        book.active.append(row)
+    for i in range(12):
+        volume(f"disc{1 + i % 2}/OAS1_{i:04d}_MR1/PROCESSED/OAS1_{i:04d}_MR1_mpr.nii.gz", i)
+        book.active.append((f"OAS1_{i:04d}_MR1", "MF"[i % 2], 20 + 2 * i, (0, 0.5)[i // 2 % 2]))
+    book.save("raw/oasis.xlsx")
+
+
 def ids_as_numbers() -> None:
     for i in range(12):
         volume(f"T1/IXI{2 + 3 * i:03d}-{('Guys', 'HH')[i % 2]}-{700 + i}-T1.nii.gz", i)
@@ -335,6 +345,7 @@ OFFICIAL: set[str | None] = {"train", "validation"}
         (brats, Expected(8, 8, "segmentation", masks=True, channels=4)),
         (views_with_masks, Expected(12, 6, "segmentation", masks=True)),
         (bids, Expected(18, 12, classes={"control", "patient"})),
+        (titled_sheet_of_folders, Expected(12, 12, classes={"0", "0.5"})),
         (ids_as_numbers, Expected(12, 12, "regression")),
         (chexpert, Expected(60, 30, "multilabel", sides=OFFICIAL)),
         (one_hot_and_metadata, Expected(48, 24, classes={"MEL", "NV", "BCC"})),

@@ -67,8 +67,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
 def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
     """Rows that name a folder of pictures, or an id that several pictures have."""
     usual = {f for f in source.files if f}
-    for column in source.columns:
-        folders = files_of(f"{{{column}}}", source.rows, listing)
+    for folders in (source.files, *(files_of(f"{{{column}}}", source.rows, listing) for column in source.columns)):
         if _count(folders) * 2 <= len(folders):
             continue
         if not (listing.root / next(filter(None, folders))).is_dir():
