@@ -131,14 +131,21 @@ def test_an_option_changes_what_is_learned(runs, plain, name):
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_a_layer_for_maps_that_the_network_lacks_is_told_before_the_training(runs, enabled):
-    saliency = {"enabled": enabled, "layer": "layers.O.1"}
+@pytest.mark.parametrize(
+    ("model", "saliency", "why"),
+    [
+        ("small_cnn", {"layer": "layers.O.1"}, r"layer: 'layers\.O\.1' is not a layer .* similar: .*layers\.0\.1"),
+        ("test_resnet", {"method": "rollout"}, "method: rollout requires a timm vision transformer"),
+        ("test_vit", {"method": "attention", "layer_idx": 9}, "layer_idx: 9 is outside this network's .* blocks"),
+    ],
+)
+def test_maps_that_the_network_cannot_have_are_told_before_the_training(runs, model, saliency, why, enabled):
+    blocks = {"model": {"backbone": model}, "evaluate": {"saliency": {"enabled": enabled, **saliency}}}
     if enabled:
-        key = r"experiments\.small\.evaluate\.saliency\.layer: 'layers\.O\.1' is not a layer .* similar: .*layers\.0\.1"
-        with pytest.raises(ScantuneError, match=key):
-            runs({}, evaluate={"saliency": saliency})
-    else:
-        runs({"epochs": 1}, evaluate={"saliency": saliency})
+        with pytest.raises(ScantuneError, match=rf"experiments\.small\.evaluate\.saliency\.{why}"):
+            runs({}, **blocks)
+    elif model == "small_cnn":
+        runs({"epochs": 1}, **blocks)
 
 
 def test_a_frozen_backbone_stays_as_it_was_and_the_head_learns(runs):

@@ -11,7 +11,7 @@ from scantune.config.params import Params
 from scantune.models import catalogue as backbones
 
 #: Methods of maps that read the attention of a vision transformer.
-ATTENTION = ("attention", "rollout")
+ATTENTION = ("attention", "rollout")  # as in models.named, which needs torch
 
 
 def faults(params: Params) -> Iterator[str]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from scantune.explain import layers
 from scantune.explain.saliency import Saliency, finish
+from scantune.models.named import transformer_of
 from scantune.records import ScantuneError
 from scantune.tasks.questions import Target
 
@@ -57,18 +58,13 @@ def rollout(network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str
 
 
 def _transformer(network: nn.Module) -> Any:
-    for module in network.modules():
-        blocks = getattr(module, "blocks", None)
-        if (
-            hasattr(module, "num_prefix_tokens")
-            and blocks is not None
-            and all(hasattr(getattr(block, "attn", None), "attn_drop") for block in blocks)
-        ):
-            return module
-    raise ScantuneError(
-        "method: attention and rollout require a timm vision transformer (one grid of tokens in all blocks); use "
-        "gradcam for this network"
-    )
+    found = transformer_of(network)
+    if found is None:
+        raise ScantuneError(
+            "method: attention and rollout require a timm vision transformer (one grid of tokens in all blocks); use "
+            "gradcam for this network"
+        )
+    return found
 
 
 def _path(network: nn.Module, target: nn.Module) -> str:

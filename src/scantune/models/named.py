@@ -1,9 +1,10 @@
-"""Layers of a network by their dotted name."""
+"""Layers of a network by their dotted name, and what saliency maps need of a network."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from torch import nn
 
@@ -28,22 +29,54 @@ def named_layer(network: nn.Module, layer: str) -> tuple[str, nn.Module]:
     raise ScantuneError(f"{layer!r} is not a layer of this network; similar: {', '.join(similar)}")
 
 
-def check_layer(key: str, layer: str | None, networks: Iterable[nn.Module]) -> None:
-    """Check that every network has a layer.
+#: Arguments of :func:`check_maps` that a block of settings has.
+FOR_NETWORK = {"method", "layer", "layer_idx"}
+#: Methods of saliency maps that read the attention of a vision transformer.
+ATTENTION = ("attention", "rollout")
+
+
+def transformer_of(network: nn.Module) -> nn.Module | None:
+    """The vision transformer of timm, with one grid of tokens in all blocks, in a network; None without one."""
+    for module in network.modules():
+        blocks = getattr(module, "blocks", None)
+        if (
+            hasattr(module, "num_prefix_tokens")
+            and blocks is not None
+            and all(hasattr(getattr(block, "attn", None), "attn_drop") for block in blocks)
+        ):
+            return module
+    return None
+
+
+def check_maps(where: str, networks: Iterable[nn.Module], method: str, layer: str | None, layer_idx: int = -1) -> None:
+    """Check that every network has what saliency maps read.
 
     Args:
-        key: of ``params.yaml`` that names it.
-        layer: its name; None for none.
+        where: what stands before the names of the settings in messages, such as ``evaluate.saliency.``.
         networks: of a model.
+        method: of the maps.
+        layer: dotted name of the layer that is read; None for the default.
+        layer_idx: of ``attention``: the block, from the first (0) or the last (-1).
 
     Raises:
-        ScantuneError: one has none of that name; with the key and the nearest names.
+        ScantuneError: one has no layer of that name, no attention, or not as many blocks; with the setting.
     """
-    for network in networks if layer is not None else ():
-        try:
-            named_layer(network, str(layer))
-        except ScantuneError as error:
-            raise ScantuneError(f"{key}: {error}") from error
+    for network in networks:
+        if layer is not None:
+            try:
+                named_layer(network, layer)
+            except ScantuneError as error:
+                raise ScantuneError(f"{where}layer: {error}") from error
+        if method not in ATTENTION:
+            continue
+        vit: Any = transformer_of(network)
+        if vit is None:
+            raise ScantuneError(f"{where}method: {method} requires {_VIT}; use gradcam for this network")
+        if not -len(vit.blocks) <= layer_idx < len(vit.blocks):
+            raise ScantuneError(f"{where}layer_idx: {layer_idx} is outside this network's {len(vit.blocks)} blocks")
+
+
+_VIT = "a timm vision transformer (one grid of tokens in all blocks)"
 
 
 def convolutions(network: nn.Module, last: int = 5) -> list[str]:

@@ -10,9 +10,6 @@ from scantune.records import ScantuneError
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, Params
 
-#: Key of an experiment, derived experiment or ensemble that names a layer of its networks.
-LAYER = "evaluate.saliency.layer"
-
 
 def block_of(params: Params, key: str) -> ExperimentConfig:
     """The block of an experiment or derived experiment.

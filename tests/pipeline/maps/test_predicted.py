@@ -104,7 +104,11 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"layer": "nowhere"}, "is not a layer"), ({"method": "xray"}, "--map-method: 'xray' is not one of")],
+    [
+        ({"layer": "nowhere"}, "--map-layer: 'nowhere' is not a layer"),
+        ({"method": "xray"}, "--map-method: 'xray' is not one of"),
+        ({"method": "rollout"}, "--map-method: rollout requires a timm vision transformer"),
+    ],
 )
 def test_a_layer_or_method_that_there_is_not_is_refused_before_anything_is_asked(
     options: dict[str, str], says: str

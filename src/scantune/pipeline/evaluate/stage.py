@@ -14,7 +14,7 @@ from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.evaluate import covariates, distances, reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import open_predictors, predictions_of
-from scantune.pipeline.project import LAYER, evaluated_block, group_of
+from scantune.pipeline.project import evaluated_block, group_of
 from scantune.records import ScantuneError
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
@@ -47,14 +47,15 @@ def evaluate(
     Returns:
         ``metrics.json``.
     """
-    from scantune.models.named import check_layer
+    from scantune.models.named import FOR_NETWORK, check_maps
 
     block, ensemble = evaluated_block(params, key), params.ensembles.get(key)
     facts = read_facts(model)
     test = sides.side("test")
     predictors, answers = open_predictors(block.task, facts, model, block.train.device), Answers()
     if block.evaluate.saliency.enabled:
-        check_layer(f"{group_of(params, key)}.{key}.{LAYER}", block.evaluate.saliency.layer, predictors.networks)
+        maps = block.evaluate.saliency.model_dump(include=FOR_NETWORK)
+        check_maps(f"{group_of(params, key)}.{key}.evaluate.saliency.", predictors.networks, **maps)
     test_look = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
     folder = masks_folder(out, block.evaluate)
     table = predictions_of(

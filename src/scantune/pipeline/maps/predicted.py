@@ -121,10 +121,14 @@ def check(model: Predictor | Foreign, method: str = "auto", layer: str | None = 
         ScantuneError: not a scantune model, an unknown layer, or an unknown method.
     """
     from scantune.explain.maps import METHODS
-    from scantune.models.named import check_layer
+    from scantune.models.named import check_maps
 
     if model.facts is None:
         raise ScantuneError("--maps requires a model folder of scantune")
     if method not in ("auto", *METHODS):
         raise ScantuneError(f"--map-method: {method!r} is not one of auto, {', '.join(METHODS)}")
-    check_layer("--map-layer", layer, model.networks)
+    check_maps("--map-", model.networks, method, layer)
+    if method == "scorecam" and model.facts.input["modality"] != "image":
+        raise ScantuneError(
+            f"--map-method: scorecam is for images, and this model is of a {model.facts.input['modality']}"
+        )

@@ -12,7 +12,6 @@ import numpy as np
 
 from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
-from scantune.pipeline.project import LAYER
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.covariates import add_covariates, covariates_of
@@ -242,15 +241,15 @@ class _Parts:
 
 def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | None, teacher: nn.Module | None) -> _Parts:
     from scantune.models import freezing as freezing_of
-    from scantune.models.named import check_layer
+    from scantune.models.named import FOR_NETWORK, check_maps
 
     block, task = plan.block, plan.task
     settings = block.train
     encoded = encode(train_side, task)
     network = start if start is not None else new_network(plan, seed, encoded, train_side)
     if block.evaluate.saliency.enabled:  # told before the training rather than after it
-        key = f"{'experiments' if plan.start is None else 'derived'}.{plan.key}.{LAYER}"
-        check_layer(key, block.evaluate.saliency.layer, [network])
+        where = f"{'experiments' if plan.start is None else 'derived'}.{plan.key}.evaluate.saliency."
+        check_maps(where, [network], **block.evaluate.saliency.model_dump(include=FOR_NETWORK))
     terms, weights = losses_of.build_terms(
         task,
         plan.spec,
