@@ -14,9 +14,10 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
-from scantune.engine.distributed import launch, resolve_precision
+from scantune.engine.distributed import device_kind, launch, resolve_precision
 from scantune.records import ScantuneError
 from tests.engine.conftest import ROOT, Nursery
 
@@ -70,7 +71,6 @@ def test_gpus_are_all_those_visible_or_what_the_cluster_says(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], devices: int, nodes: int
 ) -> None:
     import lightning_fabric
-    import torch
 
     calls: list[dict[str, Any]] = []
     for name in [name for name in os.environ if name.startswith("SLURM_") or "WORLD_SIZE" in name]:
@@ -79,6 +79,7 @@ def test_gpus_are_all_those_visible_or_what_the_cluster_says(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(lightning_fabric, "Fabric", lambda **keywords: calls.append(keywords) or MagicMock())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     launch(device="cuda", precision="32", find_unused_parameters=True)
     assert (calls[0]["devices"], calls[0]["num_nodes"], calls[0]["accelerator"]) == (devices, nodes, "cuda")
     assert calls[0]["strategy"]._ddp_kwargs["find_unused_parameters"] is True
@@ -128,3 +129,18 @@ def test_torchrun_gives_the_figures_of_one_process(nursery: Nursery, tmp_path: P
 def test_fp16_on_a_cpu_is_refused_and_not_turned_into_something_else() -> None:
     with pytest.raises(ScantuneError, match="needs a GPU"):
         resolve_precision("fp16", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "why"),
+    [
+        ("cuda", "'cuda' is not usable on this machine; usable are auto, cpu"),
+        ("tpu", "'tpu' is not known; usable are auto, cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_told(device: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ScantuneError, match=f"device: {why}"):
+        device_kind(device)
+    assert device_kind() == device_kind("cpu") == "cpu"

@@ -42,7 +42,7 @@ def predict(
         bool, typer.Option("--trust", help="run the code that a model contains: plugins, or another format")
     ] = False,
     batch_size: Annotated[int, typer.Option(help="samples per batch", min=1)] = 8,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="number of processes that read files")] = 1,
     time_limit: Annotated[
         float | None,
@@ -59,6 +59,7 @@ def predict(
 
     The exit code is 1 where no file could be used.
     """
+    from scantune.engine.distributed import device_kind
     from scantune.files import private
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
@@ -73,7 +74,7 @@ def predict(
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
-    opened = open_model(model, trust=trust, device=device, reading=reading)
+    opened = open_model(model, trust=trust, device=device_kind(device), reading=reading)
     if maps is not None:
         from scantune.pipeline.maps.predicted import check
 

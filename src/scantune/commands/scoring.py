@@ -94,7 +94,9 @@ def _of_masks(predicted: Path, reference: Path | None, schema: Any, out: Path, *
     region = beside["region"]
     if region is not None and not region.is_dir():
         raise ScantuneError(f"--region {region}: not a folder of masks")
-    if reference is None or not reference.is_dir() or not predicted.is_dir():
+    if reference is not None and not reference.is_dir():
+        raise ScantuneError(f"--reference {reference}: not a folder of masks")
+    if reference is None or not predicted.is_dir():
         raise ScantuneError(
             f"{predicted}: masks are scored folder against folder, as in scantune score PREDICTED --reference REFERENCE"
         )

@@ -80,7 +80,18 @@ def _cpu_flag(flag: str) -> bool:
 
 
 def device_kind(device: str = "auto") -> str:
-    """``cpu``, ``cuda`` or ``mps``: as requested, or the best available."""
+    """``cpu``, ``cuda`` or ``mps``: as requested, or the best available.
+
+    Raises:
+        ScantuneError: the requested kind is unknown, or this machine has none.
+    """
+    kind, available = device.partition(":")[0], {
+        "auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(),
+    }  # fmt: skip
+    if not available.get(kind):
+        usable = ", ".join(name for name, there in available.items() if there)
+        known = "is not usable on this machine" if kind in available else "is not known"
+        raise ScantuneError(f"device: {device!r} {known}; usable are {usable}")
     if device != "auto":
         return device
     if torch.cuda.is_available():
