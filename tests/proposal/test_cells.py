@@ -162,3 +162,8 @@ def test_a_number_of_no_meaning_for_files_names_none(home):
     result = propose(Path("raw"))
     assert "experiments" not in result.blocks
     assert any("labels.csv" in note for note in result.notes)
+
+
+def test_headings_with_braces_and_cells_longer_than_a_name_of_a_file(home):
+    records, _, task, _ = read("{x},mask,label", [[i, "x" * 300, EDEMA[i // 2 % 2]] for i in range(N)])
+    assert (task.target, len(records)) == ("label", N)

@@ -424,3 +424,15 @@ def test_files_of_one_dicom_patient_are_one_subject(home):
     assert len({record.subject_id for record in records}) == 6
     written = next(iter(proposed.tables.values())).written()
     assert "P1" not in written  # digests, not the patients' ids
+
+
+def test_volumes_of_one_slice_are_images(home):
+    for i in range(8):
+        for name, labels in ((f"p{i:04d}_ED", False), (f"p{i:04d}_ED_gt", True)):
+            values = np.random.default_rng(i).random((20, 16, 1), np.float32)
+            Path("raw").mkdir(exist_ok=True)
+            io.write_nifti(Path(f"raw/{name}.nii.gz"), io.Volume(np.floor(values * 3) if labels else values, np.eye(4)))
+    params, records = read(propose(Path("raw")))
+    assert params.inputs["raw"].modality == "image"
+    assert len(io.read_extent(records[0].files[0]).shape) == 2
+    assert tuple(io.read(records[0].files[0]).array.shape[1:]) == io.read_extent(records[0].files[0]).shape

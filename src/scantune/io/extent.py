@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,6 +103,8 @@ def _nifti(path: Path) -> Extent:
     zooms = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     volumes = int(np.prod(shape[3:])) if len(shape) > 3 else 1
     bits = int(header.get_data_dtype().itemsize) * 8
+    if volumes == 1 and 1 in sizes:  # one slice is read as an image
+        return replace(_whole(path), bits=bits)
     return Extent(
         "volume", tuple(int(sizes[i]) for i in order), tuple(float(zooms[i]) for i in order), volumes=volumes, bits=bits
     )

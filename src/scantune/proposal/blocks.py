@@ -245,10 +245,17 @@ def _mask_template(source: Source) -> str:
     for column in source.columns:
         if re.search(r"mask|segmentation", column, re.I):
             cells = [row[column] for row in source.rows[:50]]
-            if sum(bool(cell) and (source.root / cell).is_file() for cell in cells) * 2 >= len(cells):
+            if sum(bool(cell) and _is_file(source.root / cell) for cell in cells) * 2 >= len(cells):
                 source.rows = [{**row, MASK: row[column]} for row in source.rows]
                 return f"{{{column}}}"
     return ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a text that is too long for a name
+        return False
 
 
 def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[str, str]]:

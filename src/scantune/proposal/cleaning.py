@@ -129,10 +129,12 @@ def _measures(column: str, texts: dict[str, list[str]], result: Cleaned) -> None
     if not units or fitting < 0.9 * len(full):
         return
     in_years = units <= set(_YEARS) and all(re.fullmatch(r"\d{3}[DWMY]", c) for c in odd)
+    if len(set(odd)) <= FEW and not in_years and units != {"%"}:
+        return
     if len(units) > 1 and not in_years:
         result.notes[column] = f"it has several units ({', '.join(sorted(units)[:4])}), so it is not read as numbers"
         return
-    if not in_years and ((len(full) != len(odd) and units != {"%"}) or len(set(odd)) <= FEW):
+    if not in_years and len(full) != len(odd) and units != {"%"}:
         return
     texts[column] = [_in_years(m) if m and in_years else m[1].replace(",", ".") if m else c
                      for c, m in zip(cells, matches)]  # fmt: skip
@@ -185,7 +187,7 @@ def _spelled(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
     """One value in several spellings: case, blanks, yes and 1, Male and M."""
     done = result.recode.get(column, {})
     counts = Counter(c for c in texts[column] if c not in done and (not is_empty(c) or c.casefold() == "none"))
-    if not 2 <= len(counts) <= _MOST:
+    if not 2 <= len(counts) <= _MOST or any("/" in text for text in counts):  # paths, of which case is a part
         return
     words = {c for c in counts if not _NUMBER.fullmatch(c)}
     if "none" in {c.casefold() for c in words} and len(words) == len(counts) > 2:

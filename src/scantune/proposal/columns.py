@@ -19,7 +19,7 @@ Rows = Sequence[Mapping[str, str]]
 _LEVELS = 6  # of a column that becomes a group for its values alone
 _GROUPS = 6  # groups that are proposed at most
 _LESSER = 0.1  # share of the rows of its second most frequent value
-_CLASS = 6  # subjects without which a class is excluded: two for each partition
+_CLASS = 6  # subjects without which a class is excluded: two for each partition; of few rows one for each
 _CUT = 0.2  # share of the rows whose exclusion is noted
 
 
@@ -167,12 +167,13 @@ def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: 
 def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[str, object], found: Roles) -> None:
     people = {(row[column], subjects[i] if subjects and subjects[i] else str(i)) for i, row in enumerate(rows)}
     counts = Counter(value for value, _ in people if value)
-    rare = sorted(value for value, n in counts.items() if n < _CLASS)
+    fewest = _CLASS if len(rows) >= 10 * _CLASS else 3
+    rare = sorted(value for value, n in counts.items() if n < fewest)
     listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
     found.reasons.setdefault("targets", f"subjects by class: {listed}")
-    if rare and len(counts) - len(rare) >= 2 and len(rows) >= 10 * _CLASS:
+    if rare and len(counts) - len(rare) >= 2:
         block["where"] = {column: {"exclude": rare}}
-        found.reasons["where"] = f"fewer than {_CLASS} subjects: too few for three partitions"
+        found.reasons["where"] = f"fewer than {fewest} subjects: too few for three partitions"
         out = sum(row[column] in rare for row in rows)
         if out > _CUT * len(rows):
             found.notes.append(f"{out} of {len(rows)} rows are excluded: their {column!r} has too few subjects each")

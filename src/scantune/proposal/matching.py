@@ -70,7 +70,9 @@ def by_chance(column: str, rows: Rows) -> bool:
 def files_of(template: str, rows: Rows, listing: Listing) -> list[str]:
     """The file that a template leads to for each row, "" where there is none."""
     names = fields(template)
-    texts = (fill(template, row).removeprefix("./").rstrip("/") if all(row[c] for c in names) else "" for row in rows)
+    texts = (
+        fill(template, row).removeprefix("./").rstrip("/") if all(row.get(c) for c in names) else "" for row in rows
+    )
     root = listing.root.absolute().as_posix() + "/"
     return [text if (text := one.removeprefix(root)) and text in listing.known else "" for one in texts]
 
@@ -170,7 +172,10 @@ def _from_names(columns: Sequence[str], rows: Rows, listing: Listing) -> list[st
     """Templates that the names of files suggest: where cells of the first rows stand in them."""
     templates: dict[str, None] = {}
     for row in rows:
-        long = sorted(((v, c) for c, v in row.items() if len(v) >= 2), key=lambda pair: -len(pair[0]))
+        long = sorted(
+            ((row[c], c) for c in columns if len(row[c]) >= 2 and not set("{}") & set(c)),
+            key=lambda pair: -len(pair[0]),
+        )
         whole = [(c, row[c].removesuffix(".0")) for c in columns if row[c].removesuffix(".0").isdecimal()]
         for name in listing.names[:_NAMES]:
             if any(value in name for value, _ in long):
