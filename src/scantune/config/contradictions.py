@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 
 from scantune.config import covariates, derivation, ensembles, evaluating, fitting, map_checks, watching
@@ -199,23 +198,13 @@ def _dense_loops(params: Params) -> Iterator[str]:
 
 
 def _mirrored_copies(params: Params) -> Iterator[str]:
-    """Test-time augmentation that would mirror samples whose left and right are different answers."""
+    """Test-time augmentation that would mirror masks whose left and right are different classes."""
     for key, block in _blocks(params):
-        input_, where = params.inputs.get(block.input), f"{key}.train.test_time_augmentation"
-        if not block.train.test_time_augmentation or input_ is None or not block.task.sided:
-            continue
-        if block.task.mask_classes:
+        if block.train.test_time_augmentation and block.task.sided and block.task.mask_classes:
             yield (
-                f"{where}: the copies of masks are mirror images, in which the classes that are named left "
-                "and right change places; set it to 0"
+                f"{key}.train.test_time_augmentation: the copies of masks are mirror images, in which the classes that "
+                "are named left and right change places; set it to 0"
             )
-        elif block.train.augment:
-            with contextlib.suppress(ScantuneError):  # told by _augmentation
-                if augment_config(input_.modality, block.train.augment).flip_left_right:
-                    yield (
-                        f"{where}: copies would be mirrored, and left and right zones change places; set "
-                        f"{key}.train.augment.flip_left_right or this to 0"
-                    )
 
 
 def _class_weights(params: Params) -> Iterator[str]:

@@ -292,11 +292,9 @@ def _per_channel(intensity: Intensity, channels: int) -> Iterator[str]:
 
 
 def _windowed(overlap: float, precision: str, patch: list[int] | None) -> Iterator[str]:
-    own = {"overlap": overlap} if overlap != OVERLAP else {}
-    if precision != "32":
-        own |= {"window_precision": precision}
-    for key, value in own.items() if patch is None else ():
-        yield f"{key}: {value} is of windows of the size of 'patch', which is not set: add patch or remove it"
+    for key, value, default in (("overlap", overlap, OVERLAP), ("window_precision", precision, "32")):
+        if patch is None and value != default:
+            yield f"{key}: {value} is of windows of the size of 'patch', which is not set: add patch or remove it"
 
 
 class VideoInput(_Common):

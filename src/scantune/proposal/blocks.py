@@ -16,8 +16,9 @@ from scantune.proposal import described, folders, joining, patients, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.listing import Listing, list_files, stem
 from scantune.proposal.repeated import repeated
-from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source, of_table
+from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
 from scantune.proposal.survey import survey
+from scantune.proposal.tables import of_table
 from scantune.records import ScantuneError
 
 WRITTEN = Path("data/tables")

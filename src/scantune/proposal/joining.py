@@ -12,7 +12,8 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import headings
 from scantune.proposal.listing import Listing
-from scantune.proposal.source import SPLIT, Content, Source, of_content, read
+from scantune.proposal.source import SPLIT, Source
+from scantune.proposal.tables import Content, of_content, read
 from scantune.records import ScantuneError
 
 _MOST = 20  # tables of a folder that are read

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scantune.proposal.source import FILE, of_table
+from scantune.proposal.source import FILE
+from scantune.proposal.tables import of_table
 from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout
 
 _COLUMNS = {"Label": "label", "Probe": "probe", "Gender": "sex", "Age": "age", "License": "licence"}

@@ -56,7 +56,8 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     Args:
         task: the model's.
         prepared: the ``inputs:`` block.
-        block: ``train.augment``; empty: the usual set of the modality, without mirrors.
+        block: ``train.augment``; empty: the usual set of the modality, without mirrors. There are none either where
+            left and right are different answers.
         copies: ``train.test_time_augmentation``.
     """
     if not copies:
@@ -68,7 +69,7 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
 
     modality = prepared["modality"]
     settings = augment_config(modality, block or {"default": True})
-    if not block:
+    if not block or task.sided:
         flips = {name: 0.0 for name in type(settings).model_fields if name.startswith("flip")}
         settings = settings.model_copy(update=flips)
     spacing = prepared.get("spacing")

@@ -1,0 +1,244 @@
+"""Tables of any form, and which files their rows lead to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from scantune.cohort.faults import CohortError
+from scantune.cohort.table import Table, read_table, row_at, sheet_names
+from scantune.cohort.template import fields
+from scantune.proposal.expanding import expanded
+from scantune.proposal.listing import Listing, list_files
+from scantune.proposal.matching import by_path, by_template
+from scantune.proposal.source import FILE, Source
+from scantune.records import ScantuneError
+
+_HEADERS = 10  # rows in which the column names are searched
+_MOST = 0.95  # share of the rows with a file from which a template is kept
+_FEWEST = 4  # samples without which nothing is proposed
+
+
+def of_table(path: Path, root: Path, name: str, listing: Listing | None = None) -> Source:
+    """The rows of a table and their files below ``root``.
+
+    Raises:
+        CohortError: the table cannot be read.
+        ScantuneError: too few rows lead to files.
+    """
+    listing = listing or list_files(root)
+    fault: ScantuneError | None = None
+    best: Source | None = None
+    for content in read(path, listing):
+        try:
+            source = of_content(content, root, name, listing, path)
+        except ScantuneError as error:
+            fault = fault or error
+            continue
+        best = source if best is None or len(source.files) > len(best.files) else best
+    if best is None:
+        raise fault or CohortError(f"table {path.name}", ["it has no header"])
+    return best
+
+
+@dataclass
+class Content:
+    """A table that was read.
+
+    Attributes:
+        columns: their names.
+        rows: cells by column.
+        header: row of the column names; 0 where the table has none.
+        notes: what was noticed.
+        anew: the table must be written, since a block cannot say how it is read.
+        sheet: of an Excel file, where it is not the first.
+    """
+
+    columns: list[str]
+    rows: list[dict[str, str]]
+    header: int = 1
+    notes: list[str] = field(default_factory=list)
+    anew: bool = False
+    sheet: str = ""
+
+
+def of_content(content: Content, root: Path, name: str, listing: Listing, path: Path) -> Source:
+    """As :func:`of_table`, of a table that was read."""
+    rows, columns, notes = content.rows, content.columns, list(content.notes)
+    template, files = by_template(columns, rows, listing, path.stem)
+    how, present, ids = f"by {template!r}", _count(files), fields(template)
+    filled = [i for i, row in enumerate(rows) if all(row[c] for c in fields(template))]
+    kept = present >= max(1.0, _MOST * len(filled))
+    if not kept:
+        column, by_name = by_path(columns, rows, listing)
+        if _count(by_name) > present:
+            files, how = by_name, f"by the names in column {column!r}, whatever their folder and ending"
+            ids = [column]
+    table = None if content.anew else path
+    source = Source(
+        name, root, columns, rows, files, template, table, max(content.header, 1), notes=notes, origin=path.name
+    )
+    source.sheet, source.ids = content.sheet, ids
+    several = expanded(source, listing)
+    if several is not None:
+        return several
+    return _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
+
+
+def _count(files: Sequence[str]) -> int:
+    return len({file for file in files if file})
+
+
+def _with_gaps(source: Source, filled: Sequence[int]) -> Source:
+    """Rows with a file; of the others a note, and a filter where no file is named."""
+    source = replace(source)
+    missing = sum(not source.files[i] for i in filled)
+    if missing:
+        source.notes.append(f"{missing} rows have no file and will be excluded")
+    if len(filled) < len(source.rows):
+        names = fields(source.template)
+        source.blank = next(c for c in names if any(not row[c] for row in source.rows))
+        source.notes.append(f"{len(source.rows) - len(filled)} rows name no file and are excluded")
+    kept = source.some([i for i, file in enumerate(source.files) if file])
+    twice = len(kept.files) - len(set(kept.files))
+    return _joined(kept, f"by {source.template!r}") if twice or source.table is None else kept
+
+
+def _joined(source: Source, how: str) -> Source:
+    """A table to be written with a column of files: rows with a file, one for each file."""
+    first: dict[str, int] = {}
+    again: dict[str, list[int]] = {}
+    for i, file in enumerate(source.files):
+        if file:
+            first.setdefault(file, i)
+            again.setdefault(file, []).append(i)
+    present = sorted(first.values())
+    if len(present) < (_FEWEST if len(source.rows) >= _FEWEST else 1):
+        raise ScantuneError(
+            f"no column of the table matches files below {source.root}: {len(present)} of {len(source.rows)} rows lead "
+            "to one; set --root to the folder of the files, or write `files:` by hand: '{subject}_{session}.nii.gz'"
+        )
+    repeats = sum(map(len, again.values())) - len(present)
+    none = len(source.rows) - len(present) - repeats
+    source.notes.append(
+        f"files were found {how}: {len(present)} rows are in the table that is written"
+        + (f"; {none} rows without a file are not" if none else "")
+        + (f"; {repeats} rows for a file that another row has are not" if repeats else "")
+    )
+    if repeats:
+        differing = [
+            column for column in source.columns
+            if any(len({source.rows[i][column] for i in places}) > 1 for places in again.values())
+        ]  # fmt: skip
+        if differing:
+            source.notes.append(f"rows of one file differ in {', '.join(differing[:6])}: the first row of each counts")
+    fewer = source.some(present)
+    return replace(fewer.rewritten({FILE: fewer.files}), template=f"{{{FILE}}}")
+
+
+def _with_header_row(content: Content, listing: Listing) -> Content:
+    """The table with names of columns where its first row is a sample: one of its cells is a file that is there."""
+    bare = [re.sub(r" \(\d+\)$", "", c) for c in content.columns]
+    bare = ["" if re.fullmatch(r"column \d+", c) else c for c in bare]
+    names = {name.rpartition("/")[2] for name in listing.names}
+    if content.header != 1 or not any(
+        c.replace("\\", "/").rpartition("/")[2] in names or _leads(c, listing) for c in bare if c
+    ):
+        return content
+    columns = [f"column {i}" for i in range(1, len(bare) + 1)]
+    rows = [
+        dict(zip(columns, row, strict=True)) for row in [bare, *([r[c] for c in content.columns] for r in content.rows)]
+    ]
+    return Content(columns, rows, 0, [*content.notes, "the table has no row of column names"], anew=True)
+
+
+def _leads(cell: str, listing: Listing) -> bool:
+    """Whether a text is a folder of the listing, or the end of one's path."""
+    text = cell.replace("\\", "/").strip("/")
+    return "/" in text and any(known == text or known.endswith(f"/{text}") for known in listing.known)
+
+
+def read(path: Path, listing: Listing) -> list[Content]:
+    """The table, of an Excel file that of each sheet: from the first row on that can be its header.
+
+    Raises:
+        CohortError: none can.
+    """
+    contents: list[Content] = []
+    fault: CohortError | None = None
+    sheets: Sequence[str | None] = sheet_names(path) or [None]
+    for number, sheet in enumerate(sheets):
+        try:
+            content = _sheet(path, sheet)
+        except CohortError as error:
+            fault = fault or error
+            continue
+        content.sheet = str(sheet) if number and sheet else ""
+        if len(sheets) > 1 and sheet:
+            content.notes.append(f"the sheet is {sheet!r}")
+        contents.append(_with_header_row(content, listing))
+    if not contents:
+        raise fault or CohortError(f"table {path.name}", ["it has no header"])
+    return contents
+
+
+def _sheet(path: Path, sheet: str | None) -> Content:
+    """The first row from which on the rows fit is the header."""
+    fault: CohortError | None = None
+    separator = " " if path.suffix.lower() == ".txt" and _blanks(path) else None
+    for header in range(1, _HEADERS + 1):
+        try:
+            table = read_table(path, header=header, repeated=True, sheet=sheet, separator=separator)
+        except CohortError as error:
+            fault = fault or error
+            continue
+        if not _title(table) or header == _HEADERS:
+            content = _content(table, header)
+            content.anew = content.anew or separator is not None
+            return _with_names_above(content, path, sheet)
+    raise fault or CohortError(f"table {path.name}", ["it has no header"])
+
+
+def _blanks(path: Path) -> bool:
+    """Whether the lines of a list have one number of parts between single blanks and no other separator."""
+    with path.open("rb") as file:
+        lines = file.read(1 << 14).split(b"\n")[:20]
+    counts = {line.strip().count(b" ") for line in lines if line.strip()}
+    return (
+        len(counts) == 1 and 0 not in counts and not any(mark in line for line in lines for mark in (b",", b";", b"\t"))
+    )
+
+
+def _with_names_above(content: Content, path: Path, sheet: str | None) -> Content:
+    """Names from the row above where a heading stands over two rows: ``Patient`` above an empty cell."""
+    unnamed = [i for i, c in enumerate(content.columns) if re.fullmatch(r"column \d+", c)]
+    if content.header < 2 or not unnamed:
+        return content
+    above = row_at(path, content.header - 1, sheet)
+    names = {content.columns[i]: above[i] for i in unnamed if i < len(above) and above[i]}
+    names = {old: new for old, new in names.items() if new not in content.columns}
+    if not names:
+        return content
+    columns = [names.get(c, c) for c in content.columns]
+    rows = [{names.get(c, c): cell for c, cell in row.items()} for row in content.rows]
+    notes = [note for note in content.notes if not note.startswith("columns without")]
+    notes.append(f"the names {', '.join(names.values())} stand in the row above the others")
+    return replace(content, columns=columns, rows=rows, notes=notes, anew=True)
+
+
+def _title(table: Table) -> bool:
+    """Whether most columns have no name: a title, or a row of headings above the headings."""
+    unnamed = [c for c in table.columns if re.fullmatch(r"column \d+", c)]
+    return len(unnamed) * 2 > len(table.columns)
+
+
+def _content(table: Table, header: int) -> Content:
+    notes = [note for note in table.notes if note.startswith("columns without")]
+    if header > 1:
+        notes.append(f"the column names stand in row {header}")
+    twice = [c for c in table.columns if re.fullmatch(r".* \(\d+\)", c) and c.rpartition(" (")[0] in table.columns]
+    if twice:
+        notes.append(f"columns of one name are numbered in the table that is written: {', '.join(twice)}")
+    return Content(list(table.columns), [dict(row.cells) for row in table.rows], header, notes, anew=bool(twice))
