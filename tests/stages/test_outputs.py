@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from scantune import io, preprocess
+from scantune.config.base import SAVED
 from scantune.config.dataset import DatasetConfig, SplitConfig
 from scantune.config.input import ImageInput, VideoInput, VolumeInput
 from scantune.preprocess.agreement import INPUT, write_input
@@ -45,6 +46,7 @@ DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
     "bands": ({"age": [40]}, {"cache"}),
     "raters": (["reader"], {"cache"}),
     "where": ({"site": ["A", "B"]}, {"cache", "splits"}),
+    "recode": ({"label": {"x": "w"}}, {"cache"}),
     "order": ("age", {"cache"}),
     "max_excluded_fraction": (0.5, set()),  # nothing is left out
     "max_table_megabytes": (50, set()),  # the table is small
@@ -169,7 +171,8 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
         ImageInput(dataset="d", modality="image", shape=[12, 12], workers=1, backend="threads"),
         COMMON | PLANE | {"intensity": "zscore", "clahe": True, "affine": "sform", "mask_text": True}
         | {"padding": "keep", "mask_grid": "stored"}
-        | {"invert_monochrome1": False, "patch": [8, 8], "overlap": 0.25},
+        | {"invert_monochrome1": False, "patch": [8, 8], "overlap": 0.25}
+        | {"window_precision": "bf16"},
     ),
     "video": (
         VideoInput(dataset="d", modality="video", shape=[12, 12], frames=4, workers=1, backend="threads"),
@@ -181,7 +184,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
         COMMON | {"spacing": [3, 3, 3], "shape": [5, 6, 7], "intensity": "percentile", "center": "foreground"}
         | {"crop": "foreground", "interpolation": "nearest", "antialias": False, "dtype": "float32", "deface": True}
         | {"volume": "first", "philips_values": "precise", "padding": "keep", "affine": "sform", "tilt": "resample"}
-        | {"patch": [4, 4, 4], "overlap": 0.25, "brain": {"extract": "stripped"}},
+        | {"patch": [4, 4, 4], "overlap": 0.25, "window_precision": "bf16", "brain": {"extract": "stripped"}},
     ),
 }  # fmt: skip
 #: They say how samples are prepared, not what comes out.
@@ -205,12 +208,12 @@ OF_OTHER_FILES = {
 }
 OF_OTHER_FILES |= {"min_frames", "crop", "brain"}
 #: They say what a network sees of a tensor.
-OF_THE_NETWORK = {"patch", "overlap"}
+OF_THE_NETWORK = {"patch", "overlap", "window_precision"}
 
 
 def changed(modality: str, key: str) -> Any:
     block, others = INPUTS[modality]
-    return type(block).model_validate(block.model_dump(mode="json") | {key: others[key]})
+    return type(block).model_validate(block.model_dump(mode="json") | {key: others[key]}, context=SAVED)
 
 
 KEYS = [(modality, key) for modality, (_, others) in INPUTS.items() for key in others]
@@ -224,7 +227,7 @@ def test_every_key_of_an_input_is_in_these_tables():
 @pytest.mark.parametrize(("modality", "key"), KEYS)
 def test_a_key_of_an_input_is_seen_by_what_trains_where_it_changes_tensors(tmp_path, modality, key):
     before, after = INPUTS[modality][0], changed(modality, key)
-    if key == "overlap":  # of patches
+    if key in OF_THE_NETWORK - {"patch"}:  # of patches
         before, after = (block.model_copy(update={"patch": [4, 4, 4][: len(block.shape)]}) for block in (before, after))
     write_input(tmp_path / "a", before)
     write_input(tmp_path / "b", after)

@@ -192,7 +192,7 @@ def _others(
 
 def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
     """Classes that are grades in their order: by words, or whole numbers of a column named so."""
-    if goal.task.get("name") != "classification" or len(goal.columns) != 1:
+    if not hasattr(settings_of(goal.task), "ordinal") or len(goal.columns) != 1:
         return goal
     column = goal.columns[0]
     values = {cell for cell in goal.made.get(column, cells.get(column, ())) if cell}
