@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scantune import models
-from scantune.cohort.table import read_table
+from scantune.cohort.table import read_table, sheet_names
 from scantune.config.load import ConfigError, read_text
 from scantune.io import Limits
 from scantune.io.dicom_file import open_dicom
@@ -91,6 +91,9 @@ def test_an_excel_file_of_millions_of_rows_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "t.xlsx").stat().st_size < 1e6
     with quick(), pytest.raises(ScantuneError, match=r"unpacked it has 1\d\d MB; at most 100 MB .*max_table_megabytes"):
         read_table(tmp_path / "t.xlsx")
+    with quick():
+        assert sheet_names(tmp_path / "t.xlsx") == [], "its list of sheets is not opened either"
+    assert sheet_names(tmp_path / "small.xlsx") == book.sheetnames
 
 
 def test_tables_of_huge_cells_are_refused(tmp_path: Path) -> None:

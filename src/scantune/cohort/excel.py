@@ -143,13 +143,26 @@ def _merged(worksheet: Any) -> dict[tuple[int, int], str]:
     }
 
 
-def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -> Any:
+def visible_sheets(content: bytes, path: Path) -> list[str]:
+    """Names of the sheets that are not hidden.
+
+    Raises:
+        CohortError: not an Excel file.
+    """
+    return [sheet.title for sheet in _book(content, path, read_only=True).worksheets if sheet.sheet_state == "visible"]
+
+
+def _book(content: bytes, path: Path, **options: bool) -> Any:
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(io.BytesIO(content), data_only=values, read_only=False)
+        return openpyxl.load_workbook(io.BytesIO(content), **options)
     except Exception as error:
         raise CohortError(f"table {path.name}", [_unreadable(content, error)]) from error
+
+
+def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -> Any:
+    book = _book(content, path, data_only=values, read_only=False)
     if sheet is not None and sheet not in book.sheetnames:
         raise CohortError(f"table {path.name}", [f"no sheet {sheet!r}; there are {book.sheetnames}"])
     if sheet is None and book.worksheets[0].sheet_state != "visible":

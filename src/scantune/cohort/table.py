@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from scantune.cohort.excel import Sheet, read_sheet, unpacked
+from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
+from scantune.cohort.excel import Sheet, read_sheet, unpacked, visible_sheets
 from scantune.cohort.faults import CohortError, Fault
 
-SEPARATORS = (",", ";", "\t", "|")
-_UNSEEN = "\u200b\u200e\u200f\u2060\ufeff"  # zero-width characters, which copying from web pages and PDFs leaves
 _EXCEL_MAGIC = b"PK\x03\x04"
 _OLD_EXCEL_MAGIC = b"\xd0\xcf\x11\xe0"
 
@@ -91,7 +87,7 @@ def read_table(
         lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet_content.lines]
         table = _checked(path, lines, sheet_content.notes, header, quotes=False, repeated=repeated)
         return replace(table, unusable=_unusable(sheet_content, table), remarks=_percent(sheet_content, table.columns))
-    text, notes = _decode(content)
+    text, notes = decoded(content)
     if text.count("\0") > len(text) // 4:
         words = "it has NUL bytes: it is no text, or UTF-16 without its mark; save it as CSV in UTF-8"
         raise CohortError(f"table {path.name}", [words])
@@ -100,24 +96,24 @@ def read_table(
     if text.lstrip()[:1] == "<":
         words = "it is HTML or XML, as some systems export under .xls: open it in Excel and save it as .xlsx or CSV"
         raise CohortError(f"table {path.name}", [words])
-    separator = separator or _separator(text, path, header)
-    lines, notes = list(_csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
+    separator = separator or separator_of(text, path, header)
+    lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
     table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
     return replace(table, unusable=_lost_letters(table))
 
 
-def sheet_names(path: Path) -> list[str]:
-    """Sheets of an Excel file that are visible; none of another file."""
-    import openpyxl
-
+def sheet_names(path: Path, max_megabytes: float = 100.0) -> list[str]:
+    """Sheets of an Excel file that are visible; none of another file, or of one that :func:`read_table` refuses."""
     with path.open("rb") as file:
-        if file.read(4) != _EXCEL_MAGIC:
+        if file.read(len(_EXCEL_MAGIC)) != _EXCEL_MAGIC:
             return []
     try:
-        book = openpyxl.load_workbook(path, read_only=True)
-    except Exception:  # read_table says what is wrong with it
+        _check_size(path, path.stat().st_size, max_megabytes)
+        content = path.read_bytes()
+        _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
+        return visible_sheets(content, path)
+    except CohortError:
         return []
-    return [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
 
 
 def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
@@ -132,8 +128,8 @@ def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
     if content.startswith(_EXCEL_MAGIC):
         lines: Iterable[tuple[int, list[str]]] = read_sheet(content, path, sheet).lines
     else:
-        text, _ = _decode(content)
-        lines = _csv_lines(text, _separator(text, path, line + 1), path)
+        text, _ = decoded(content)
+        lines = csv_lines(text, separator_of(text, path, line + 1), path)
     return next(([bare(cell) for cell in cells] for number, cells in lines if number == line), [])
 
 
@@ -147,89 +143,6 @@ def _check_size(path: Path, size: int, most: float, how: str = "") -> None:
     if size > most * 1e6:
         limit = f"at most {most:g} MB are read (datasets.<name>.max_table_megabytes)"
         raise CohortError(f"table {path.name}", [f"{how}it has {size / 1e6:,.0f} MB; {limit}"])
-
-
-def _decode(content: bytes) -> tuple[str, tuple[str, ...]]:
-    """Text and notes. Byte-order marks decide; else UTF-8; else Windows' Latin-1 (cp1252), noted."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(encoding), (f"encoding {encoding}",)
-    try:
-        return content.decode("utf-8"), ()
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace"), ("encoding Latin-1 (cp1252), since it is not UTF-8",)
-
-
-def _separator(text: str, path: Path, line: int) -> str:
-    """The separator of the header, or, where a title stands in its place, of the first line that has one."""
-    lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[line - 1 :] if one.strip()]
-    header = next((one for one in lines[:20] if any(mark in one for mark in SEPARATORS)), "")
-    counts = Counter({mark: header.count(mark) for mark in SEPARATORS if mark in header})
-    if not counts:
-        return ","
-    (best, count), *others = counts.most_common()
-    if others and others[0][1] == count:
-        raise CohortError(
-            f"table {path.name}",
-            [
-                Fault(
-                    f"its header has as many {best!r} as {others[0][0]!r}: state which one separates by 'separator:'",
-                    line,
-                )
-            ],
-        )
-    return best
-
-
-def _csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row; a quoted cell may span lines, the row's line is its first.
-
-    Raises:
-        CohortError: a quote that is not closed: the cell holds the rows up to the next quote; a cell that is too long.
-    """
-    physical = text.splitlines(keepends=True)
-    if len(physical) != text.count("\n") + (not text.endswith("\n")):  # form feeds and the like, or old Mac line ends
-        physical = io.StringIO(text, newline=None).read().splitlines(keepends=True)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    line, width = 1, 0
-    for cells in _parsed(reader, path):
-        span = physical[line - 1 : reader.line_num]
-        if len(span) > 1 and _unclosed(span, separator, width):
-            raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
-        width = width or len(cells)
-        yield line, [bare(cell) for cell in cells]
-        line = reader.line_num + 1
-
-
-def _parsed(reader: Any, path: Path) -> Iterator[list[str]]:
-    """The rows of a CSV reader; what it cannot take is a fault with its line."""
-    try:
-        yield from reader
-    except csv.Error as error:
-        words = (
-            f"a cell has more than {csv.field_size_limit():,} letters" if "larger than" in str(error) else str(error)
-        )
-        raise CohortError(f"table {path.name}", [Fault(words, reader.line_num)]) from None
-
-
-def bare(cell: str) -> str:
-    """A cell without blanks and characters of no width around it."""
-    return cell.strip().strip(_UNSEEN).strip()
-
-
-_QUOTE = (
-    "a cell spans rows {} to {}, each of which is a whole row but for a quotation mark at a cell's start that is not "
-    "closed: remove it (within a quoted cell it is doubled); where line breaks are meant, write one line"
-)
-
-
-def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
-    """Whether a cell over several lines swallowed rows: each line is one where quotes are taken for letters.
-
-    Cells with line breaks are in order: their lines are parts of rows. In a table of one column they cannot be told.
-    """
-    odd = sum(line.count('"') for line in span) % 2 == 1
-    return odd or all(line.count(separator) == width - 1 for line in span)
 
 
 def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:

@@ -1,0 +1,99 @@
+"""A CSV as rows of text: its encoding, its separator, and cells over several lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from scantune.cohort.faults import CohortError, Fault
+
+SEPARATORS = (",", ";", "\t", "|")
+_UNSEEN = "\u200b\u200e\u200f\u2060\ufeff"  # zero-width characters, which copying from web pages and PDFs leaves
+
+
+def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
+    """Text and notes. Byte-order marks decide; else UTF-8; else Windows' Latin-1 (cp1252), noted."""
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if content.startswith(mark):
+            return content.decode(encoding), (f"encoding {encoding}",)
+    try:
+        return content.decode("utf-8"), ()
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), ("encoding Latin-1 (cp1252), since it is not UTF-8",)
+
+
+def separator_of(text: str, path: Path, line: int) -> str:
+    """The separator of the header, or, where a title stands in its place, of the first line that has one."""
+    lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[line - 1 :] if one.strip()]
+    header = next((one for one in lines[:20] if any(mark in one for mark in SEPARATORS)), "")
+    counts = Counter({mark: header.count(mark) for mark in SEPARATORS if mark in header})
+    if not counts:
+        return ","
+    (best, count), *others = counts.most_common()
+    if others and others[0][1] == count:
+        raise CohortError(
+            f"table {path.name}",
+            [
+                Fault(
+                    f"its header has as many {best!r} as {others[0][0]!r}: state which one separates by 'separator:'",
+                    line,
+                )
+            ],
+        )
+    return best
+
+
+def csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row; a quoted cell may span lines, the row's line is its first.
+
+    Raises:
+        CohortError: a quote that is not closed: the cell holds the rows up to the next quote; a cell that is too long.
+    """
+    physical = text.splitlines(keepends=True)
+    if len(physical) != text.count("\n") + (not text.endswith("\n")):  # form feeds and the like, or old Mac line ends
+        physical = io.StringIO(text, newline=None).read().splitlines(keepends=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    line, width = 1, 0
+    for cells in _parsed(reader, path):
+        span = physical[line - 1 : reader.line_num]
+        if len(span) > 1 and _unclosed(span, separator, width):
+            raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
+        width = width or len(cells)
+        yield line, [bare(cell) for cell in cells]
+        line = reader.line_num + 1
+
+
+def _parsed(reader: Any, path: Path) -> Iterator[list[str]]:
+    """The rows of a CSV reader; what it cannot take is a fault with its line."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        words = (
+            f"a cell has more than {csv.field_size_limit():,} letters" if "larger than" in str(error) else str(error)
+        )
+        raise CohortError(f"table {path.name}", [Fault(words, reader.line_num)]) from None
+
+
+def bare(cell: str) -> str:
+    """A cell without blanks and characters of no width around it."""
+    return cell.strip().strip(_UNSEEN).strip()
+
+
+_QUOTE = (
+    "a cell spans rows {} to {}, each of which is a whole row but for a quotation mark at a cell's start that is not "
+    "closed: remove it (within a quoted cell it is doubled); where line breaks are meant, write one line"
+)
+
+
+def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
+    """Whether a cell over several lines swallowed rows: each line is one where quotes are taken for letters.
+
+    Cells with line breaks are in order: their lines are parts of rows. In a table of one column they cannot be told.
+    """
+    odd = sum(line.count('"') for line in span) % 2 == 1
+    return odd or all(line.count(separator) == width - 1 for line in span)
