@@ -94,20 +94,20 @@ def _by_header(source: Source, listing: Listing) -> Source | None:
         return None
     if not all(io.kind_of(first_file(listing.root / name)).startswith("dicom") for name in spread(images, 5)):
         return None
-    by_id: dict[tuple[str, str], list[str]] = defaultdict(list)
+    with_id: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name in images:
         for keyword, text in io.read_ids(first_file(listing.root / name)).items():
-            by_id[keyword, text].append(name)
-    keywords = sorted({keyword for keyword, _ in by_id})
+            with_id[keyword, text].append(name)
+    keywords = sorted({keyword for keyword, _ in with_id})
     tried = [
-        (sum((k, row[c].removesuffix(".0")) in by_id for row in source.rows), -keywords.index(k), c, k)
+        (sum((k, row[c].removesuffix(".0")) in with_id for row in source.rows), -keywords.index(k), c, k)
         for c in source.columns for k in keywords
     ]  # fmt: skip
     count, _, column, keyword = max(tried, default=(0, 0, "", ""))
     if count < _FEWEST:
         return None
     found = _grouped(
-        source, listing, column, [by_id.get((keyword, row[column].removesuffix(".0")), []) for row in source.rows]
+        source, listing, column, [with_id.get((keyword, row[column].removesuffix(".0")), []) for row in source.rows]
     )
     if found:
         found.notes.append(f"column {column!r} is {keyword} in the headers of the DICOM files")
