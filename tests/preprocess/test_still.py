@@ -94,6 +94,9 @@ def test_clahe_spreads_a_dull_picture(tmp_path, inputs, rng):
     assert equal.std() > 3 * plain.std()
     with pytest.raises(ValueError, match="0 … 1"):
         inputs["image"](clahe=True, intensity="zscore")
+    saved = {"modality": "image", "clahe": {}, "intensity": {"name": "zscore"}}  # a model's block is not refused
+    with pytest.raises(ReadError, match="CLAHE needs intensities in 0 … 1"):
+        prepare([tmp_path / "a.png"], [], saved)
 
 
 def test_mask_follows_its_image(tmp_path, inputs, rng):

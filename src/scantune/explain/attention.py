@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from scantune.explain import layers
 from scantune.explain.saliency import Saliency, finish
-from scantune.models.named import transformer_of
+from scantune.models.named import VISION_TRANSFORMER, transformer_of
 from scantune.records import ScantuneError
 from scantune.tasks.questions import Target
 
@@ -60,10 +60,7 @@ def rollout(network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str
 def _transformer(network: nn.Module) -> Any:
     found = transformer_of(network)
     if found is None:
-        raise ScantuneError(
-            "method: attention and rollout require a timm vision transformer (one grid of tokens in all blocks); use "
-            "gradcam for this network"
-        )
+        raise ScantuneError(f"method: attention and rollout require {VISION_TRANSFORMER}; use gradcam for this network")
     return found
 
 

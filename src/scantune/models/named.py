@@ -33,6 +33,7 @@ def named_layer(network: nn.Module, layer: str) -> tuple[str, nn.Module]:
 FOR_NETWORK = {"method", "layer", "layer_idx"}
 #: Methods of saliency maps that read the attention of a vision transformer.
 ATTENTION = ("attention", "rollout")
+VISION_TRANSFORMER = "a timm vision transformer (one grid of tokens in all blocks)"
 
 
 def transformer_of(network: nn.Module) -> nn.Module | None:
@@ -71,12 +72,9 @@ def check_maps(where: str, networks: Iterable[nn.Module], method: str, layer: st
             continue
         vit: Any = transformer_of(network)
         if vit is None:
-            raise ScantuneError(f"{where}method: {method} requires {_VIT}; use gradcam for this network")
+            raise ScantuneError(f"{where}method: {method} requires {VISION_TRANSFORMER}; use gradcam for this network")
         if not -len(vit.blocks) <= layer_idx < len(vit.blocks):
             raise ScantuneError(f"{where}layer_idx: {layer_idx} is outside this network's {len(vit.blocks)} blocks")
-
-
-_VIT = "a timm vision transformer (one grid of tokens in all blocks)"
 
 
 def convolutions(network: nn.Module, last: int = 5) -> list[str]:

@@ -163,6 +163,8 @@ def _equalised(picture: np.ndarray, *, clip: float, tiles: int) -> np.ndarray:
         return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     if picture.dtype == np.uint8:
         return np.stack([method.apply(picture[..., c]) for c in range(picture.shape[2])], axis=2)
+    if float(picture.min()) < 0 or float(picture.max()) > 1:  # as of a saved model, whose block is not refused
+        raise ReadError("CLAHE needs intensities in 0 … 1: use intensity scale, percentile or window with it")
     fine = np.rint(picture * np.float32(65535)).astype(np.uint16)
     equal = np.stack([method.apply(np.ascontiguousarray(fine[..., c])) for c in range(picture.shape[2])], axis=2)
     return equal.astype(np.float32) / np.float32(65535)
