@@ -2,9 +2,9 @@
 
 ``python -m benchmarks beside --data FOLDER --seeds 5`` trains each set of :mod:`benchmarks.defaults` by the stages, by
 ``plain_timm.py`` and by GaNDLF (``gandlf_pictures_side.py``) with the same network, weights, image size and epochs, and
-prints a row for each set and peer: both metrics as means over the seeds, and their paired difference. ``--folds 5``
-trains by cross-validation instead, on the same folds of subjects, so that every sample is tested once. FOLDER is
-described there. What is there is not trained again.
+prints a row for each set and peer: both metrics as means over the seeds, and their paired difference. With ``--folds
+5`` each training is a cross-validation on the same folds of subjects, so that every sample is tested once for each
+seed. FOLDER is described there. What is there is not trained again.
 
 GaNDLF takes part if ``SCANTUNE_GANDLF_PYTHON`` names an interpreter that has it (:mod:`benchmarks.gandlf`). AUCMEDI
 does not: it needs TensorFlow, for which these weights do not exist, and downloads its own.
@@ -72,24 +72,23 @@ def peer_side(peer: str, name: str, data: Path, home: Path, seed: int) -> dict[s
     return {"processor_minutes": _script(peer, name, params, home, rows, home / name / peer / f"seed_{seed}", seed)}
 
 
-def scantune_folds(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+def scantune_folds(name: str, data: Path, home: Path, folds: int, seed: int) -> dict[str, Any]:
     """The preset trained on each fold's other folds by the stages; all predictions are out of fold."""
     project = defaults.project_at(home / "project")
-    params = folded(name, data, home, folds)
+    params = folded(name, data, home, folds, seed)
     result = defaults.train(params, name, project)
-    target = home / name / "scantune_folds"
+    target = home / name / "scantune_folds" / f"seed_{seed}"
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy2(project / "outputs" / name / "evaluate" / "predictions.csv", target)
     return {"processor_minutes": result["processor_minutes"] / folds}
 
 
-def peer_folds(peer: str, name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+def peer_folds(peer: str, name: str, data: Path, home: Path, folds: int, seed: int) -> dict[str, Any]:
     """The same folds by a peer's script; its checkpoint is chosen on the same subjects as that of the stages."""
-    params, target = folded(name, data, home, folds), home / name / f"{peer}_folds"
+    params, target = folded(name, data, home, folds, seed), home / name / f"{peer}_folds" / f"seed_{seed}"
     project = _split(params, home / "project" / "project")
     rows = list(_rows(params, project))
     minutes, merged = 0.0, list[dict[str, str]]()
-    seed = params["experiments"][name]["train"].get("seed", 42)
     for fold, sides in fold_sides(project, name):
         folder = target / "by_fold" / str(fold)
         of_fold = [row | {"split": sides[row["sample_id"]]} for row in rows]
@@ -111,13 +110,13 @@ def _split(params: dict[str, Any], project: Path) -> Path:
     return project
 
 
-def folded(name: str, data: Path, home: Path, folds: int) -> dict[str, Any]:
+def folded(name: str, data: Path, home: Path, folds: int, seed: int) -> dict[str, Any]:
     """Blocks of a set with folds instead of a test side."""
     params = defaults.blocks(name, data, home)
     params["datasets"] = {name: params["datasets"][name]}
     params["inputs"], params["external"] = {name: params["inputs"][name]}, {}
     params["datasets"][name]["split"] |= {"fractions": [1, 0, 0], "folds": folds}
-    params["experiments"][name]["train"]["folds"] = folds
+    params["experiments"][name]["train"] |= {"folds": folds, "seed": seed}
     return params
 
 
@@ -220,13 +219,10 @@ def _compared(folder: Path, peer: str, folds: bool, other: bool) -> dict[str, An
 
     metric, task, _ = SETS[folder.name]
     settings, sides = settings_for(task, {}, ()), (peer, "scantune")
-    if folds:
-        files = [list(folder.glob(f"{side}_folds/predictions.csv")) for side in sides]
-    else:
-        kept = [_kept(folder / side, other) for side in sides]
-        files = [sorted(of_side.glob("*/predictions.csv")) for of_side in kept]
-        if min(map(len, files)) > 1:
-            return compare_folders(*kept, settings, primary=metric)
+    kept = [_kept(folder / f"{side}{'_folds' if folds else ''}", other) for side in sides]
+    files = [sorted(of_side.glob("*/predictions.csv")) for of_side in kept]
+    if min(map(len, files)) > 1:
+        return compare_folders(*kept, settings, primary=metric)
     return compare_files(files[0][0], files[1][0], settings, primary=metric) if all(files) else None
 
 
@@ -258,23 +254,22 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("beside"), help="folder of results and prepared samples")
     parser.add_argument("--only", nargs="*", default=list(SETS), help="sets")
     parser.add_argument("--seeds", type=int, default=5, help="number of trainings of each side, from seed 42 on")
-    parser.add_argument("--folds", type=int, default=0, help="cross-validation by this many folds in place of seeds")
+    parser.add_argument("--folds", type=int, default=0, help="each training a cross-validation by this many folds")
     options = parser.parse_args()
     home, data = options.home.absolute(), options.data.absolute()
     home.mkdir(parents=True, exist_ok=True)
     kept = home / "results.json"
-    units = [options.folds] if options.folds else range(42, 42 + options.seeds)
     for name in options.only:
-        for unit in units:
+        for seed in range(42, 42 + options.seeds):
             for side in SIDES:
                 results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-                key = f"{name}/{side}{'_folds' if options.folds else ''}/{unit}"
+                key = f"{name}/{side}{'_folds' if options.folds else ''}/{seed}"
                 if why := left_out(name, side):
                     print(f"== {key} is left out: {why}", flush=True)
                 elif key not in results:
                     print(f"== {key}", flush=True)
-                    train = (FOLDED if options.folds else SIDES)[side]
-                    results[key] = train(name, data, home, unit)["processor_minutes"]
+                    train = partial(FOLDED[side], folds=options.folds) if options.folds else SIDES[side]
+                    results[key] = train(name, data, home, seed=seed)["processor_minutes"]
                     kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
     results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     groups = {key.rpartition("/")[0] for key in results}

@@ -42,7 +42,7 @@ def test_folds_beside_gandlf(films: Path, monkeypatch: pytest.MonkeyPatch) -> No
     project = home / "project" / "project"
     project.mkdir(parents=True)
     (home / "lite0.pt").touch()
-    beside.defaults.write(beside.folded("pneumonia", films, home, 2), project)
+    beside.defaults.write(beside.folded("pneumonia", films, home, 2, 43), project)
     run_stages(project, "index pneumonia", "preprocess pneumonia")
 
     def script(command: Sequence[str], env: Any, folder: Path | None = None) -> float:
@@ -63,17 +63,17 @@ def test_folds_beside_gandlf(films: Path, monkeypatch: pytest.MonkeyPatch) -> No
         return 3.0
 
     monkeypatch.setattr(beside.defaults, "timed", script)
-    assert beside.peer_folds("gandlf", "pneumonia", films, home, 2) == {"processor_minutes": 3.0}
+    assert beside.peer_folds("gandlf", "pneumonia", films, home, 2, 43) == {"processor_minutes": 3.0}
     for (_, plan), sides in zip(beside.fold_sides(project, "pneumonia"), tables, strict=True):
         assert plan == {Path(row["Channel_0"]).name: side for side, rows in sides.items() for row in rows}
         assert ["ValueToPredict" in sides[side][0] for side in ("train", "validation", "test")] == [True, True, False]
         kinds = {row["ValueToPredict"]: int(Path(row["Channel_0"]).stem) // 2 % 2 for row in sides["train"]}
         assert kinds == {"0": 0, "1": 1}
 
-    target = home / "pneumonia" / "gandlf_folds" / "predictions.csv"
+    target = home / "pneumonia" / "gandlf_folds" / "seed_43" / "predictions.csv"
     tested = [row["sample_id"] for row in table(target)]
     assert sorted(tested) == sorted(f"{number}.png" for number in range(24))
-    shutil.copytree(target.parent, home / "pneumonia" / "scantune_folds")
+    shutil.copytree(target.parent, home / "pneumonia" / "scantune_folds" / "seed_43")
     *_, row = beside.lines(home, {"pneumonia/gandlf_folds": 3.0}, folds=True)
     assert "| pneumonia | auroc | 24 (12) | " in row
     assert " | gandlf | " in row
