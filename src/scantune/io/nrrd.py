@@ -93,7 +93,7 @@ def parse(head: bytes) -> GridHeader:
         "nrrd", sizes, axis, _dtype(fields), _packing(fields), affine, unplaced,
         _zooms(fields, space, axis, n_axes), _files(fields, text.files), text.end,
         int(fields.get("byte skip", "0") or 0), int(fields.get("line skip", "0") or 0),
-        text.texts, text.comments, refused=refused,
+        text.texts | {"content": fields.get("content", "")}, text.comments, refused=refused,
     )  # fmt: skip
 
 
