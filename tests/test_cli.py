@@ -233,7 +233,7 @@ def with_params() -> None:
 def test_check_tells_what_is_odd_and_writes_a_page(cohort):
     with_params()
     text = call("check", "mine")
-    assert "it is not DICOM, NIfTI, a picture" in text
+    assert "it is not DICOM, NIfTI, NRRD, MetaImage, a picture" in text
     page = Path(".scantune/check/mine/check.html").read_text()
     findings = json.loads(Path(".scantune/check/mine/check.json").read_text())
     assert list(findings["excluded"]) == ["p7"]

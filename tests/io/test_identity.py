@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pydicom
+import pytest
+import SimpleITK as sitk
 
 from scantune import io
 from tests.io.files import edit, series
@@ -48,3 +51,34 @@ def test_a_written_file_names_its_pseudonym_only(tmp_path: Path) -> None:
 def test_other_formats_have_no_header_items(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Jane Doe")
     assert io.identifying_in(tmp_path / "a.txt") == []
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nhdr", "a.mha", "a.mhd"])
+def test_texts_of_nrrd_and_metaimage_are_named_without_their_values(tmp_path: Path, name: str) -> None:
+    image = sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4))
+    sitk.WriteImage(image, str(tmp_path / name))
+    assert io.identifying_in(tmp_path / name) == []
+    texts = {
+        "0010|0010": "Doe^Jane",
+        "0008|0020": "20240102",
+        "0018|0050": "2.5",
+        "patient_id": "4711",
+        "scanned": "1950-02-03",
+        "modality": "MR",
+        "PatientAge": "",
+    }
+    for key, text in texts.items():
+        image.SetMetaData(key, text)
+    sitk.WriteImage(image, str(tmp_path / name))
+    assert io.identifying_in(tmp_path / name) == ["PatientID", "PatientName", "StudyDate", "another key"]
+
+
+def test_comments_and_free_texts_are_named(tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4)), str(tmp_path / "a.nrrd"))
+    raw = (tmp_path / "a.nrrd").read_bytes()
+    (tmp_path / "a.nrrd").write_bytes(raw.replace(b"type:", b"# of Jane Doe\ncontent: Jane\ntype:", 1))
+    assert io.identifying_in(tmp_path / "a.nrrd") == ["comment", "content"]
+    sitk.WriteImage(sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4)), str(tmp_path / "a.mha"))
+    raw = (tmp_path / "a.mha").read_bytes()
+    (tmp_path / "a.mha").write_bytes(b"Comment = of Jane Doe\n" + raw)
+    assert io.identifying_in(tmp_path / "a.mha") == ["comment"]

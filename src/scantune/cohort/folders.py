@@ -10,6 +10,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError
 from scantune.cohort.ids import digest_id
 from scantune.cohort.template import below
+from scantune.io import only_data
 from scantune.records import Record
 
 SIDES = {
@@ -94,8 +95,13 @@ def system_folder(name: str) -> bool:
 def _files(folder: Path, root: Path, follow_links: bool) -> Iterator[Path]:
     for base, folders, names in os.walk(folder, followlinks=follow_links):
         folders.sort()
+        data = only_data(Path(base, name) for name in names)
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.casefold() not in _NOT_IMAGES:
+            if (
+                Path(base, name) not in data
+                and not name.startswith(".")
+                and Path(name).suffix.casefold() not in _NOT_IMAGES
+            ):
                 try:
                     yield below(root, str(Path(base, name)), follow_links=follow_links)
                 except ValueError as error:

@@ -164,6 +164,8 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
             files.append(entry)
         else:
             aside["neither files nor folders"] += 1
+    data = io.only_data(files)
+    files = [file for file in files if file not in data]
     kinds = {file: io.kind_of(file) for file in files} if series else {}
     if any(kind.startswith("dicom") for kind in kinds.values()):
         foreign = sum(not kind.startswith("dicom") for kind in kinds.values())

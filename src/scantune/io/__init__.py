@@ -15,6 +15,7 @@ from scantune.io.arrays import Image, Limits, SeriesRule, Video, Volume, VolumeR
 if TYPE_CHECKING:
     from scantune.io.cine_writer import write_cine as write_cine
     from scantune.io.cine_writer import write_video as write_video
+    from scantune.io.data_files import only_data as only_data
     from scantune.io.decoders import decoder_versions as decoder_versions
     from scantune.io.detect import kind_of as kind_of
     from scantune.io.dicom_image_masks import read_image_mask as read_image_mask
@@ -49,6 +50,7 @@ _LATER = {
     "open_video": "reading",
     "Loop": "loop",
     "kind_of": "detect",
+    "only_data": "data_files",
     "decoder_versions": "decoders",
     "files_read": "dicom_reading",
     "Extent": "extent",

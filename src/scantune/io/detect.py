@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -77,11 +78,17 @@ def _bare_dicom(head: bytes) -> bool:
     return False
 
 
+def _metaimage(head: bytes) -> bool:
+    """Lines ``name = value``, among them the size and, last, the place of the data."""
+    return _META_START.match(head) is not None and b"DimSize" in head and b"ElementType" in head
+
+
 def _transport_stream(head: bytes) -> bool:
     """MPEG-2 transport stream: a sync byte at the start of each packet of 188 bytes."""
     return len(head) >= 565 and all(head[at] == 0x47 for at in (0, 188, 376, 564))
 
 
+_META_START = re.compile(rb"\s*(ObjectType|ObjectSubType|NDims|Comment|Name|ID)\s*=")
 _BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 
@@ -106,6 +113,7 @@ _MAGIC = {
     "jpeg2000": lambda head: head[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or head[:4] == b"\xff\x4f\xff\x51",
     "jpegxl": lambda head: head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n" or head[:2] == b"\xff\x0a",
     "nrrd": lambda head: head[:7] == b"NRRD000",
+    "metaimage": _metaimage,
     "pdf": lambda head: head[:5] == b"%PDF-",
     "dicom without preamble": _bare_dicom,
 }

@@ -25,6 +25,7 @@ from scantune.io.dicom_masks import (
 )
 from scantune.io.dicom_series import scan
 from scantune.io.gzipped import gunzipped, is_dicom
+from scantune.io.itk import read_segments
 from scantune.records import ReadError
 
 _WORDS = """
@@ -44,7 +45,7 @@ def read_image_mask(
     must lie on its plane in the patient. Contours that refer to other images or frames are not of this one.
 
     Args:
-        path: a DICOM SEG (binary or label map) or RTSTRUCT file.
+        path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer of one slice.
         source: the DICOM image or loop that it belongs to, or a folder of it.
         frames: the image is a loop.
         series: which series of the folder.
@@ -56,6 +57,8 @@ def read_image_mask(
     Raises:
         ReadError: it belongs to another image, is of another size, its segments overlap, or it is fractional.
     """
+    if kind_of(path) == "nrrd":
+        return _of_slicer(path, names, frames)
     header = _header(source, series)
 
     def work(dataset: Any) -> np.ndarray:
@@ -72,6 +75,15 @@ def read_image_mask(
         if not named:
             raise ReadError("the segmentation is one of another image", str(path))
     return Image(guarded(path, work), None, object_facts(path))
+
+
+def _of_slicer(path: Path, names: Collection[str], frames: bool) -> Image:
+    """Segments of 3D Slicer in one slice, shown as an image of that slice is."""
+    if frames:
+        raise ReadError("a segmentation of 3D Slicer marks a slice or a volume, not a loop", str(path))
+    mask = read_segments(path, names, Options(kind="image", labels=True, allow_constant=True))
+    assert isinstance(mask, Image)
+    return mask
 
 
 def _header(source: Path, series: SeriesRule | None) -> Any:

@@ -1,4 +1,4 @@
-"""Masks that are DICOM objects (SEG, RTSTRUCT) as labels on the grid of their image."""
+"""Masks that are objects of their own (DICOM SEG, RTSTRUCT, segmentations of 3D Slicer) on their image's grid."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from scantune.io.arrays import Volume
+from scantune.io.arrays import Options, Volume
 from scantune.io.detect import kind_of
+from scantune.io.itk import is_segmentation, read_segments
 from scantune.io.label_tables import in_object, numbers_of
+from scantune.io.mask_grid import onto_image
 from scantune.records import ReadError
 
 #: Segmentation Storage, and Label Map Segmentation Storage, which the standard has since 2024.
 SEGMENTATIONS = frozenset(("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"))
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
-_BESIDE = 0.05  # share of a voxel that a segmentation's grid may lie beside the image's
 _OFF_SLICE = 0.3  # share of the distance of slices that a contour may lie off its slice
 
 
 def is_mask_object(path: Path) -> bool:
-    """Whether a file is a DICOM segmentation or structure set."""
-    if not path.is_file() or not kind_of(path).startswith("dicom"):
-        return False
+    """Whether a file is a segmentation (DICOM's or 3D Slicer's) or a structure set."""
+    kind = kind_of(path) if path.is_file() else ""
+    if not kind.startswith("dicom"):
+        return kind == "nrrd" and is_segmentation(path)
     header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
     return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
@@ -36,7 +38,7 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
 
     Args:
-        path: a DICOM SEG (binary or label map) or RTSTRUCT file.
+        path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``).
         image: the volume that it belongs to.
         names: of the segments or structures to read, all without any.
 
@@ -46,6 +48,8 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
     Raises:
         ReadError: it lies on other voxels or beside the image, its segments overlap, or it is fractional.
     """
+    if kind_of(path) == "nrrd":
+        return _of_slicer(path, image, names)
 
     def work(dataset: Any) -> np.ndarray:
         segmented = str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS
@@ -55,6 +59,15 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
         return from_structures(dataset, image, numbers=numbers)
 
     return Volume(guarded(path, work), image.affine, object_facts(path))
+
+
+def _of_slicer(path: Path, image: Volume, names: Collection[str]) -> Volume:
+    """Segments of 3D Slicer, whose grid may be a part of the image's."""
+    mask = read_segments(path, names, Options(kind="volume", labels=True, allow_constant=True, keep_integers=True))
+    assert isinstance(mask, Volume)
+    marked = np.argwhere(mask.array.transpose(2, 1, 0) > 0)  # D H W -> W H D, as the affine has them
+    values = mask.array[tuple(marked[:, ::-1].T)]
+    return Volume(onto_image(marked, values, mask.affine, image), image.affine, mask.facts)
 
 
 def segment_numbers(dataset: Any, names: Collection[str]) -> set[int] | None:
@@ -98,21 +111,8 @@ def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) 
     except RuntimeError as error:
         raise ReadError("segments overlap, so no voxel's label is certain", repr(error)) from error
     marked = np.argwhere(volume.array > 0)
-    labels = np.zeros(image.array.shape, np.uint16)
-    if not len(marked):
-        return labels
-    to_image = np.linalg.inv(image.affine) @ _TO_RAS @ np.asarray(volume.affine)
-    steps = np.abs(to_image[:3, :3])
-    places = marked @ to_image[:3, :3].T + to_image[:3, 3]
-    rounded = np.rint(places)
-    if np.abs(places - rounded).max() > _BESIDE or np.abs(steps - np.rint(steps)).max() > _BESIDE:
-        raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
-    w, h, d = rounded.astype(int).T
-    _check_within(np.stack([d, h, w], axis=1), labels.shape)
-    labels[d, h, w] = values_by_segment(dataset)[volume.array[tuple(marked.T)]]
-    if int((labels > 0).sum()) != len(marked) or np.rint(steps).sum() != 3:
-        raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
-    return labels
+    values = values_by_segment(dataset)[volume.array[tuple(marked.T)]]
+    return onto_image(marked, values, _TO_RAS @ np.asarray(volume.affine), image)
 
 
 def values_by_segment(dataset: Any) -> np.ndarray:
@@ -209,8 +209,3 @@ def _inside(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         x = x0 + (at - y0) * (x1 - x0) / (y1 - y0) if len(at) else np.empty(0)
         np.add.at(crossings, (at, np.clip(np.ceil(x), 0, shape[1]).astype(int)), 1)
     return np.cumsum(crossings, axis=1)[:, :-1] % 2 == 1
-
-
-def _check_within(places: np.ndarray, shape: tuple[int, ...]) -> None:
-    if (places < 0).any() or (places >= np.array(shape)).any():
-        raise ReadError("the segmentation reaches beyond its image")

@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.io.arrays import Kind, Video, Volume, VolumeRule
 from scantune.io.detect import file_head, format_of
+from scantune.io.itk import FORMATS, header_of
 from scantune.records import ReadError
 
 _STILLS = ("png", "jpeg", "tiff", "bmp", "pnm", "gif", "webp")
@@ -54,6 +55,8 @@ def read_extent(path: Path) -> Extent:
         return _container(path)
     if name == "nifti" or path.name.lower().endswith(".nii.gz"):
         return _nifti(path)
+    if name in FORMATS:
+        return _itk(path)
     return _whole(path)
 
 
@@ -97,12 +100,24 @@ def _nifti(path: Path) -> Extent:
         affine, shape = header.get_best_affine(), header.get_data_shape()
     except Exception as error:  # nibabel raises many kinds on damaged headers
         raise ReadError(f"the NIfTI header cannot be read ({type(error).__name__})", str(path)) from error
+    volumes = int(np.prod(shape[3:])) if len(shape) > 3 else 1
+    return _grid(path, (*shape, 1, 1, 1)[:3], affine, volumes, int(header.get_data_dtype().itemsize) * 8)
+
+
+def _itk(path: Path) -> Extent:
+    header = header_of(path)
+    if header.affine is None or header.colour:
+        return replace(_whole(path), bits=header.dtype.itemsize * 8)
+    return _grid(path, header.shape, header.affine, header.count, header.dtype.itemsize * 8)
+
+
+def _grid(path: Path, sizes: tuple[int, ...], affine: np.ndarray, volumes: int, bits: int) -> Extent:
+    """The extent of stored axes (i, j, k), in the order x, y, z."""
+    import nibabel
+
     axes = nibabel.orientations.io_orientation(affine)[:, 0]
     order = np.argsort(np.where(np.isnan(axes), np.arange(3), axes))
-    sizes = (*shape, 1, 1, 1)[:3]
     zooms = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    volumes = int(np.prod(shape[3:])) if len(shape) > 3 else 1
-    bits = int(header.get_data_dtype().itemsize) * 8
     if volumes == 1 and 1 in sizes:  # one slice is read as an image
         return replace(_whole(path), bits=bits)
     return Extent(

@@ -1,15 +1,26 @@
-"""The bytes of a file that may be compressed with gzip, by ISA-L."""
+"""The bytes of a file that may be compressed: with gzip or zlib by ISA-L, with bzip2 by Python."""
 
 from __future__ import annotations
 
+import bz2
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 from isal import isal_zlib
 
 from scantune.io.arrays import Options
 from scantune.records import ReadError
 
-_GZIP_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, EOFError, ValueError)  # type: ignore[assignment]
+Packing = Literal["gzip", "zlib", "bzip2"]
+_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, EOFError, ValueError, OSError)  # type: ignore[assignment]
+_UNPACKERS: dict[Packing, Callable[[], Any]] = {
+    "gzip": lambda: isal_zlib.decompressobj(wbits=31),
+    "zlib": lambda: isal_zlib.decompressobj(wbits=15),
+    "bzip2": bz2.BZ2Decompressor,
+}
+_STARTS: dict[Packing, bytes] = {"gzip": b"\x1f\x8b", "zlib": b"", "bzip2": b"BZh"}
+_GZIP = _STARTS["gzip"]
 
 
 class FileBytes:
@@ -17,11 +28,8 @@ class FileBytes:
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path = path
-        raw = path.read_bytes() if path.stat().st_size <= options.limits.max_bytes else None
-        if raw is None:
-            raise ReadError("the file is larger than the limit for decoded images", str(path))
-        self.packed = raw[:2] == b"\x1f\x8b"
-        self._raw = raw
+        self._raw = whole(path, options)
+        self.packed = self._raw[:2] == _GZIP
 
     def first(self, size: int) -> bytes:
         """At most ``size`` bytes from the start."""
@@ -29,7 +37,7 @@ class FileBytes:
             return self._raw[:size]
         try:
             return isal_zlib.decompressobj(wbits=31).decompress(self._raw[: max(65536, size)], max_length=size)
-        except _GZIP_ERRORS as error:
+        except _ERRORS as error:
             raise ReadError("the gzip stream is damaged", str(error)) from error
 
     def exactly(self, size: int) -> memoryview:
@@ -38,28 +46,55 @@ class FileBytes:
         Raises:
             ReadError: cut short, wrong checksum, or far more in the stream than the header speaks of.
         """
-        if not self.packed:
-            if len(self._raw) < size:
-                raise ReadError(f"the file is cut short: {len(self._raw)} of {size} bytes are there", str(self.path))
-            return memoryview(self._raw)[:size]
-        return self._inflate(size)
+        return exactly(self._raw, size, "gzip" if self.packed else None, self.path)
 
-    def _inflate(self, size: int) -> memoryview:
-        pieces: list[bytes] = []
-        rest, have, allowed = self._raw, 0, size + 65536  # what is beyond the image is little, or not an image's
-        while rest[:2] == b"\x1f\x8b":
-            stream = isal_zlib.decompressobj(wbits=31)
-            try:
-                piece = stream.decompress(rest, max_length=allowed - have)
-            except _GZIP_ERRORS as error:
-                raise ReadError("the gzip stream is damaged: wrong data or checksum", str(error)) from error
-            pieces.append(piece)
-            have += len(piece)
-            if not stream.eof:
-                if have >= allowed:
-                    raise ReadError("the gzip stream holds far more than the image that its header states")
-                raise ReadError(f"the gzip stream is cut short: {have} of {size} bytes are there", str(self.path))
-            rest = stream.unused_data
-        if have < size:
-            raise ReadError(f"the image is cut short: {have} of {size} bytes are there", str(self.path))
-        return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[:size]
+
+def whole(path: Path, options: Options) -> bytes:
+    """The bytes of a file as they are stored.
+
+    Raises:
+        ReadError: the file is larger than the limit.
+    """
+    if path.stat().st_size > options.limits.max_bytes:
+        raise ReadError("the file is larger than the limit for decoded images", str(path))
+    return path.read_bytes()
+
+
+def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: Path) -> memoryview:
+    """Exactly the first ``size`` bytes of what is stored or packed, the checksum of the whole stream verified.
+
+    Args:
+        raw: as stored.
+        size: bytes.
+        packing: how ``raw`` is compressed; None where it is not.
+        path: named in messages for the terminal.
+
+    Raises:
+        ReadError: cut short, wrong checksum, or far more in the stream than the header speaks of.
+    """
+    if packing is None:
+        if len(raw) < size:
+            raise ReadError(f"the file is cut short: {len(raw)} of {size} bytes are there", str(path))
+        return memoryview(raw)[:size]
+    return _inflate(raw, size, packing, path)
+
+
+def _inflate(rest: bytes | memoryview, size: int, packing: Packing, path: Path) -> memoryview:
+    pieces: list[bytes] = []
+    have, allowed = 0, size + 65536  # what is beyond the image is little, or not an image's
+    while rest and not (pieces and packing == "zlib") and bytes(rest[:3]).startswith(_STARTS[packing]):
+        stream = _UNPACKERS[packing]()
+        try:
+            piece = stream.decompress(rest, max_length=allowed - have)
+        except _ERRORS as error:
+            raise ReadError(f"the {packing} stream is damaged: wrong data or checksum", f"{path}: {error}") from error
+        pieces.append(piece)
+        have += len(piece)
+        if not stream.eof:
+            if have >= allowed:
+                raise ReadError(f"the {packing} stream holds far more than the image that its header states")
+            raise ReadError(f"the {packing} stream is cut short: {have} of {size} bytes are there", str(path))
+        rest = stream.unused_data
+    if have < size:
+        raise ReadError(f"the image is cut short: {have} of {size} bytes are there", str(path))
+    return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[:size]

@@ -1,10 +1,13 @@
-"""Which header items of a DICOM file say who the patient is."""
+"""Which items of a header say who the patient is."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pydicom
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
@@ -25,6 +28,12 @@ StationName StudyComments StudyID
 """
 IDENTIFYING = frozenset(_WORDS.split())
 _DATES = ("DA", "DT")
+_SPELLED = {keyword.lower(): keyword for keyword in IDENTIFYING} | {
+    keyword.lower(): keyword for keyword in ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+}
+_FREE = ("comment", "name", "content")  # fields of MetaImage and NRRD that people write into
+_OF_SEGMENTS = re.compile(r"Segment(\d+|ation)_")
+_LIKE_A_PERSON = re.compile(r"[A-Za-z]{2,}\^[A-Za-z]{2,}|\b(19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d\b")
 _PERSONS = ("PN",)
 
 
@@ -45,18 +54,57 @@ def find_identifying(dataset: Dataset) -> list[str]:
 
 
 def identifying_in(path: Path | str) -> list[str]:
-    """`find_identifying` of a file; [] where it is not DICOM.
+    """Names of header items that may identify, of a DICOM (`find_identifying`), NRRD or MetaImage file; [] of others.
 
     Raises:
-        ReadError: it looks like DICOM and cannot be read.
+        ReadError: it looks like one of these and cannot be read.
     """
     from scantune.io.detect import file_head, format_of
+    from scantune.io.itk import FORMATS, header_of
     from scantune.io.reading import guarded
 
     path = Path(path)
+    if format_of(file_head(path)) in FORMATS:
+        header = guarded(lambda: header_of(path), str(path))
+        return sorted({*in_texts(header.texts), *(["comment"] if header.comments else [])})
     if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
         return []
     return guarded(lambda: find_identifying(pydicom.dcmread(path, stop_before_pixels=True, force=True)), str(path))
+
+
+def in_texts(texts: Mapping[str, str]) -> list[str]:
+    """Keys of a header's texts that may identify, named as DICOM names them where they are DICOM's.
+
+    They are DICOM keywords in any spelling or tags (``0010|0010``, as ITK writes them), free texts, and keys of any
+    name whose text looks like a name in DICOM or like a date; what 3D Slicer states of segments is none of them.
+
+    Args:
+        texts: key to text, of an NRRD or MetaImage header.
+    """
+    named = {key: _keyword(key) for key, text in texts.items() if text.strip() and not _OF_SEGMENTS.match(key)}
+    return sorted(
+        {
+            keyword or "another key"
+            for key, keyword in named.items()
+            if keyword in IDENTIFYING
+            or _plain(key) in _FREE
+            or _LIKE_A_PERSON.search(texts[key])
+            or (keyword and dictionary_VR(keyword) in (*_DATES, *_PERSONS))
+        }
+    )
+
+
+def _keyword(key: str) -> str:
+    """The DICOM keyword of a key, its free text's name, or "" where it is neither."""
+    tag = re.fullmatch(r"([0-9a-fA-F]{4})[|,]([0-9a-fA-F]{4})", key.strip())
+    if tag:
+        return keyword_for_tag(int(tag[1] + tag[2], 16))
+    plain = _plain(key)
+    return _SPELLED.get(plain) or (plain if plain in _FREE else "")
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", key.lower())
 
 
 NAMED_BY = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "StudyID")

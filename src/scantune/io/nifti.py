@@ -10,9 +10,10 @@ import nibabel
 import numpy as np
 
 from scantune.io import geometry, label_tables
-from scantune.io.arrays import Image, Options, Volume, VolumeRule
+from scantune.io.arrays import Image, Options, Volume
 from scantune.io.file_bytes import FileBytes
-from scantune.io.values import apply_window, check_size, check_values, note_rounding
+from scantune.io.stored_grid import Placement, chosen_volumes, volume_or_slice
+from scantune.io.values import check_size, note_rounding
 from scantune.records import ReadError
 
 #: Intent codes whose numbers are not intensities or labels (nifti1.h): vectors, matrices, meshes, colours.
@@ -31,6 +32,7 @@ _REFUSED_INTENTS = {
 }
 Header = nibabel.Nifti1Header | nibabel.Nifti2Header
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # by the code of xyzt_units; 0 is "not stated"
+_FILE = "a NIfTI file"
 _AFFINE_TOLERANCE = 0.25  # of the smallest spacing, at the farthest corner
 
 
@@ -65,16 +67,13 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         note_rounding(values, notes)
         if volumes:
             notes.append(f"volume {volumes[0]} of {int(header['dim'][4])}, from 0")
-    if options.kind == "video":
-        raise ReadError("a NIfTI file is not a video")
-    if min(shape) == 1 and options.kind != "volume":
-        return _image(values, header, options, facts)
-    if min(shape) == 1:
-        raise ReadError("one slice only: this is an image, not a volume")
-    if options.kind == "image":
-        raise ReadError(f"a volume of {'×'.join(map(str, shape))} voxels is not an image")
-    affine = _affine(header, shape, options, notes)
-    return oriented(values, affine, options, facts)
+    neither = int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0
+    placement = Placement(
+        lambda: _affine(header, shape, options, notes),
+        "neither sform nor qform is set" if neither else "",
+        [float(zoom) for zoom in header["pixdim"][1:4]],
+    )
+    return volume_or_slice(values, placement, options, facts, _FILE)
 
 
 def _label_names(source: FileBytes, header: Header) -> dict[str, str]:
@@ -84,53 +83,6 @@ def _label_names(source: FileBytes, header: Header) -> dict[str, str]:
         return {}
     names = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
     return {str(number): name for number, name in names.items()}
-
-
-def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: dict[str, Any]) -> Volume:
-    """A stored grid (axes i, j, k) to a Volume in RAS+ by permutation and flips only."""
-    geometry.check_affine(affine)
-    shear = geometry.shear_of(affine)
-    if shear > geometry.MAX_SHEAR and options.tilt == "refuse":
-        degrees = float(np.degrees(np.arcsin(shear)))
-        raise ReadError(
-            f"the grid is sheared by {degrees:.2f}°; 'tilt: resample' in the input's block resamples it upright"
-        )
-    orientation = geometry.orientation_of(affine)
-    facts["orientation"] = orientation.codes
-    turned = geometry.to_ras(affine, values.shape, orientation)
-    array = turn(values, orientation, options.keep_integers)
-    array = check_values(array, options, facts["notes"])
-    if options.window is not None:
-        if options.window == "file":
-            raise ReadError("this file has no window of its own")
-        array = apply_window(array, *options.window)
-    volume = Volume(array, turned, facts)
-    if shear > geometry.MAX_SHEAR:
-        from scantune.io.upright import resample_upright
-
-        return resample_upright(volume)
-    return volume
-
-
-def turn(values: np.ndarray, orientation: geometry.Orientation, keep_integers: bool = False) -> np.ndarray:
-    """Stored voxels (i, j, k) as float32 [D, H, W]: flipped while converted, transposed as a view.
-
-    Args:
-        values: as stored.
-        orientation: of their affine.
-        keep_integers: integers of at most 16 bits are only viewed.
-    """
-    steps: list[slice] = [slice(None)] * 3
-    for world, axis in enumerate(orientation.source):
-        if orientation.flipped[world]:
-            steps[axis] = slice(None, None, -1)
-    flipped = values[tuple(steps)]
-    right, anterior, superior = orientation.source
-    if keep_integers and values.dtype.kind in "iu" and values.dtype.itemsize <= 2 and values.dtype.isnative:
-        return flipped.transpose(superior, anterior, right)  # i j k -> D H W
-    fresh = np.empty_like(values, dtype=np.float32, order="K", subok=False)
-    np.copyto(fresh, flipped, casting="unsafe")
-    return fresh.transpose(superior, anterior, right)
 
 
 def header_of(path: Path) -> Header:
@@ -171,25 +123,7 @@ def _shape(header: Header, options: Options) -> tuple[tuple[int, int, int], list
             f"it has {len(sizes)} dimensions ({'×'.join(map(str, sizes))}); an image has 3, a series of them 4"
         )
     sizes = (sizes + [1] * 4)[:4]
-    return (sizes[0], sizes[1], sizes[2]), _volumes(sizes[3], options.volume)
-
-
-def _volumes(count: int, rule: VolumeRule | None) -> list[int] | None:
-    """Which volumes of a 4D file the rule names, None where there is one."""
-    if rule is not None and rule.keys:
-        named = " and ".join(key for key, _ in rule.keys)
-        raise ReadError(f"a NIfTI file does not state {named}; name its volume with 'volume: {{index: 0}}'")
-    if rule is not None and rule.index is not None and not 0 <= rule.index < count:
-        raise ReadError(f"volume {{index: {rule.index}}} is not one of the file's {count} volumes (0 to {count - 1})")
-    if count == 1:
-        return None
-    if rule is None:
-        raise ReadError(
-            f"it is 4D with {count} volumes; say which with 'volume: first', 'volume: mean' or 'volume: {{index: 0}}'"
-        )
-    if rule.index is not None:
-        return [rule.index]
-    return [0] if rule.take == "first" else list(range(count))
+    return (sizes[0], sizes[1], sizes[2]), chosen_volumes(sizes[3], options.volume, _FILE)
 
 
 def _mean(source: FileBytes, header: Header, shape: tuple[int, int, int], volumes: list[int]) -> np.ndarray:
@@ -278,37 +212,3 @@ def _qform(header: Header) -> np.ndarray:
         return header.get_qform()
     except Exception as error:
         raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error
-
-
-def _image(values: np.ndarray, header: Header, options: Options, facts: dict[str, Any]) -> Image:
-    """One slice as a radiologist sees it: anterior or superior on top, the patient's right at the picture's left."""
-    notes = facts["notes"]
-    thin = int(np.argmin(values.shape))
-    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
-        notes.append("neither sform nor qform is set: shown as stored, sides unknown")
-        facts["orientation"] = None
-        plane, spacing = np.squeeze(values, axis=thin).T, None  # rows, columns
-        zooms = np.delete(np.asarray(header["pixdim"][1:4], dtype=float), thin)
-        if np.isfinite(zooms).all() and (zooms > 0).all():
-            spacing = (float(zooms[1]), float(zooms[0]))
-    else:
-        affine = _affine(header, values.shape, options, notes)
-        geometry.check_affine(affine)
-        orientation = geometry.orientation_of(affine)
-        facts["orientation"] = orientation.codes
-        array = turn(values, orientation)  # D H W, one of them 1 long
-        x, y, z = geometry.spacing_of(geometry.to_ras(affine, values.shape, orientation))
-        world = orientation.source.index(thin)
-        # R A S: sagittal has A to the left; coronal and axial have R to the left; the top is S, or A where S is thin
-        plane = {0: array[::-1, ::-1, 0], 1: array[::-1, 0, ::-1], 2: array[0, ::-1, ::-1]}[world]
-        spacing = {0: (float(z), float(y)), 1: (float(z), float(x)), 2: (float(y), float(x))}[world]
-        if options.labels and orientation.codes[:thin] + orientation.codes[thin + 1 :] not in ("LP", "PI", "LI"):
-            facts["shown_turned"] = True  # it is stored in another order than it is shown in
-        facts["patient_orientation"] = {0: ["P", "F"], 1: ["L", "F"], 2: ["L", "P"]}[world]  # as in DICOM
-    pixels = np.ascontiguousarray(plane, dtype=np.float32)[None]  # C H W
-    pixels = check_values(pixels, options, notes)
-    if options.window is not None:
-        if options.window == "file":
-            raise ReadError("this file has no window of its own")
-        pixels = apply_window(pixels, *options.window)
-    return Image(pixels, spacing, facts)

@@ -41,11 +41,11 @@ def read(
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
 
     Args:
-        path: a DICOM (also gzipped) or NIfTI file, a PNG, JPEG, TIFF, BMP, GIF or WebP picture, an AVI, MP4, MOV, MKV,
-            MPEG or WMV video, an animated GIF or WebP, or a folder of DICOM files.
+        path: a DICOM (also gzipped), NIfTI, NRRD or MetaImage file, a PNG, JPEG, TIFF, BMP, GIF or WebP picture, an
+            AVI, MP4, MOV, MKV, MPEG or WMV video, an animated GIF or WebP, or a folder of DICOM files.
         kind: "volume", "image" or "video" where only that will do; None takes what the file is.
         series: which series of a folder.
-        volume: which volume of a 4D NIfTI file or of a series with several (echoes, b-values, times), or their mean.
+        volume: which volume of a 4D file or of a series with several (echoes, b-values, times), or their mean.
         limits: what reading may cost.
         window: None for the modality's own values; (center, width), or "file" for the file's own window or VOI LUT,
             for float32 in 0–1.
@@ -183,8 +183,8 @@ def _open(path: Path, options: Options) -> Loop:
 def _format(path: Path) -> str:
     name = format_of(file_head(path))
     if name == "unknown":
-        raise ReadError("it is not DICOM, NIfTI, a picture (PNG, JPEG, TIFF, BMP, PPM, GIF, WebP) or a video "
-                        "(AVI, MP4, MOV, MKV, MPEG, WMV)", str(path))  # fmt: skip
+        raise ReadError("it is not DICOM, NIfTI, NRRD, MetaImage, a picture (PNG, JPEG, TIFF, BMP, PPM, GIF, WebP) "
+                        "or a video (AVI, MP4, MOV, MKV, MPEG, WMV)", str(path))  # fmt: skip
     if name in _NOT_READ:
         raise ReadError(f"it is {_NOT_READ[name]}", str(path))
     return _FAMILY[name]
@@ -193,12 +193,11 @@ def _format(path: Path) -> str:
 _FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti", "gzip": "gzip", "png": "still",
            "jpeg": "still", "tiff": "still", "bmp": "still", "pnm": "still", "gif": "animation",
            "webp": "animation", "avi": "video", "mp4": "video", "mov": "video", "mkv": "video", "mpeg": "video",
-           "wmv": "video"}  # fmt: skip
+           "wmv": "video", "nrrd": "itk", "metaimage": "itk"}  # fmt: skip
 _NOT_READ = {
     "heif": "a HEIC or AVIF picture, which is not read: save it as PNG or TIFF (phones can be set to write JPEG)",
     "jpeg2000": "a JPEG 2000 picture outside of DICOM, which is not read: save it as PNG or TIFF",
     "jpegxl": "a JPEG XL picture, which is not read: save it as PNG or TIFF",
-    "nrrd": "an NRRD volume, which is not read: save it as NIfTI (.nii.gz)",
     "pdf": "a PDF, not an image",
 }
 
@@ -257,6 +256,12 @@ def _nifti(path: Path, options: Options) -> Volume | Image:
     return read_nifti(path, options)
 
 
+def _itk(path: Path, options: Options) -> Volume | Image:
+    from scantune.io.itk import read_itk
+
+    return read_itk(path, options)
+
+
 def _still(path: Path, options: Options) -> Image:
     from scantune.io.still import read_still
 
@@ -272,6 +277,7 @@ def _video(path: Path, options: Options) -> Video:
 _READERS: dict[str, Callable[[Path, Options], Volume | Image | Video]] = {
     "dicom": _dicom,
     "nifti": _nifti,
+    "itk": _itk,
     "still": _still,
     "video": _video,
     "animation": _animation,

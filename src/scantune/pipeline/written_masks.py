@@ -21,7 +21,7 @@ def write_mask(folder: Path, sample_id: str, mask: np.ndarray, prepared: Path) -
 
     Returns:
         The file's name: PNG of a picture, NIfTI of a volume, with the size, order of axes and affine of the image's
-        file where that is NIfTI, in RAS+ where it is DICOM.
+        file where that is NIfTI, NRRD or MetaImage, in RAS+ where it is DICOM.
     """
     if mask.ndim == 2:
         name = f"{sample_id}.png"
@@ -29,7 +29,7 @@ def write_mask(folder: Path, sample_id: str, mask: np.ndarray, prepared: Path) -
         io.write_png(folder / name, mask)
         return name
     reading, name = store.facts(prepared)["reading"], f"{sample_id}.nii.gz"
-    as_stored = reading.get("format") == "nifti" and not reading.get("upright")
+    as_stored = reading.get("format") != "dicom" and not reading.get("upright")
     volume = io.Volume(mask, np.array(reading["own_affine"], np.float64))
     io.write_nifti(folder / name, volume, dtype="uint8", codes=reading["orientation"] if as_stored else "RAS")
     return name

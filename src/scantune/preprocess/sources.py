@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scantune.digests import file_digest, text_digest
 from scantune.io.absent import missing
+from scantune.io.data_files import with_data_files
 from scantune.records import ReadError
 
 
@@ -39,9 +40,10 @@ Known = dict[str, tuple[State, str]]
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a path: itself, or all below a folder except hidden ones, sorted."""
+    """The files of a path: itself and the data files that its header names, or all below a folder except hidden ones,
+    sorted."""
     if not path.is_dir():
-        return [path]
+        return with_data_files(path)
     paths = []
     for base, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -50,7 +52,8 @@ def parts(path: Path) -> list[Path]:
 
 
 def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, Known]:
-    """SHA-256 of a file's bytes, or over the sorted digests of a folder's files, so that their names don't matter.
+    """SHA-256 of a file's bytes, or over the sorted digests of several files, so that their names don't matter: those
+    of a folder, or a header (``.mhd``, ``.nhdr``) and its data.
 
     Args:
         path: file or folder.
@@ -78,7 +81,7 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
         except OSError as error:
             raise ReadError(f"the file cannot be read ({type(error).__name__})", str(file)) from error
         digests.append(before[1])
-    if not path.is_dir():
+    if len(files) == 1 and not path.is_dir():
         return digests[0], learned
     return text_digest("\n".join(sorted(digests))), learned
 
@@ -103,11 +106,11 @@ def remembered(database: Path, paths: Iterable[Path]) -> Known:
     known: Known = {}
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
-            for path in paths:
+            for file in (file for path in paths for file in with_data_files(path)):
                 rows = connection.execute(
                     "SELECT path, size, modified, changed, digest FROM files"
                     " WHERE path = ? OR (path >= ? AND path < ?)",
-                    (str(path), f"{path}/", f"{path}0"),
+                    (str(file), f"{file}/", f"{file}0"),
                 )
                 known |= {row[0]: (State(*row[1:4]), row[4]) for row in rows}
     except sqlite3.Error:

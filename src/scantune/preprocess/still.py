@@ -115,14 +115,20 @@ def _mask(
                 f"the EXIF tags of image and mask rotate them differently (orientation {turn} and {mask_turn}; 1 is "
                 "as stored): state by 'mask_grid' whether masks were drawn on the image as 'stored' or as 'shown'"
             )
-        if grid != "shown" and one.facts.get("shown_turned") and image.facts["format"] not in ("dicom", "nifti"):
+        if grid != "shown" and one.facts.get("shown_turned") and _sides_unknown(image.facts):
             raise MaskError(
-                f"the axes of its NIfTI mask run to {one.facts['orientation']}, and the picture states no orientation: "
+                f"the axes of its mask run to {one.facts['orientation']}, and the picture states no orientation: "
                 "which way round the mask lies cannot be told. Save it as PNG, or set 'mask_grid: shown' if viewers "
                 "show it as its picture"
             )
     mask, facts = merged([m.array for m in masks], image.array.shape[-2:], rule, [m.facts for m in masks])
     return mask, {**facts, "notes": [note for m in masks for note in palette_words(m.facts)]}
+
+
+def _sides_unknown(facts: Mapping[str, Any]) -> bool:
+    """Whether a picture's file has no room for the patient's sides, or does not state them."""
+    own = facts["format"] in ("dicom", "nifti")
+    return not own and not facts.get("patient_orientation")
 
 
 def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:

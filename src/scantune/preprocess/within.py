@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantune.io.data_files import with_data_files
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
 from scantune.records import ReadError
@@ -93,11 +94,35 @@ class _Left:
 def _sample(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> Path:
     real = _real(path, left.within)
     if not os.path.isdir(real):
-        return _link(path, place, left, stack)
+        return _with_data(path, _link(path, _suffixed(place, path), left, stack), left, stack)
     place.mkdir()
     for number, file in enumerate(_below(real, left)):
-        _link(file, place / f"{number:06d}", left, stack)
+        _link(file, _suffixed(place / f"{number:06d}", file), left, stack)
     return place
+
+
+def _with_data(path: Path, header: Path, left: _Left, stack: contextlib.ExitStack) -> Path:
+    """An opened file; where it is a header that names its data files, these are opened too, under their names.
+
+    Args:
+        path: as the client named it.
+        header: the same file, opened: what it names is read from here.
+    """
+    names = [data.relative_to(header.parent) for data in with_data_files(header)[1:]]
+    if not names:
+        return header
+    left.count(len(names))
+    folder = header.with_name(f"{header.name}.d")
+    folder.mkdir()
+    header = header.rename(folder / f"header{_suffix(path)}")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        _link(path.parent / name, folder / name, left, stack)
+    return header
+
+
+def _suffixed(place: Path, path: Path) -> Path:
+    return place.with_name(place.name + _suffix(path))
 
 
 def _below(folder: str, left: _Left) -> list[Path]:
@@ -142,7 +167,6 @@ def _link(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> 
     if not same or not stat.S_ISREG(state.st_mode):
         raise ReadError("the file changed while it was opened")
     left.take(state.st_size)
-    place = place.with_name(place.name + _suffix(path))
     if _PROC.is_dir():
         place.symlink_to(f"/proc/{os.getpid()}/fd/{number}")
     else:

@@ -48,7 +48,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
         return None
     columns = sorted(found, key=source.columns.index)
     volumes = {io.kind_of(listing.root / f) for own in found.values() for f in spread([f for f in own if f], 2)}
-    if volumes <= {"nifti", "gzip"}:
+    if volumes <= {"nifti", "gzip", "nrrd", "metaimage"}:
         whole = [i for i in range(len(source.rows)) if all(found[c][i] for c in columns)]
         kept = source.some(whole).rewritten({c: [found[c][i] for i in whole] for c in columns})
         kept.notes.append(f"columns {', '.join(columns)} are channels of one sample: they must show one position")

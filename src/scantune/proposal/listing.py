@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from scantune.cohort.folders import system_folder
+from scantune.io import only_data
 
 MOST = 200_000
 """Files that are listed at most."""
@@ -20,7 +21,7 @@ _OTHERS = {
 }  # fmt: skip
 _DRAWN = re.compile(r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])seg(?![a-z]))", re.I)
 _MASK = re.compile(r"mask", re.I)
-ENDING = re.compile(r"(\.nii\.gz|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
+ENDING = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Listing:
 
     Attributes:
         root: the folder.
-        names: relative paths with ``/``, sorted; hidden files and texts are omitted.
+        names: relative paths with ``/``, sorted; hidden files, texts and the data files of headers are omitted.
         tables: relative paths of the tables.
         complete: whether all files were listed.
     """
@@ -52,7 +53,8 @@ def list_files(root: Path) -> Listing:
     tables: list[str] = []
     for base, folders, files in os.walk(root):
         folders[:] = sorted(folder for folder in folders if not system_folder(folder))
-        for file in files:
+        data = only_data(Path(base, file) for file in files)
+        for file in (file for file in files if Path(base, file) not in data):
             name = Path(base, file).relative_to(root).as_posix()
             ending = Path(file).suffix.lower()
             if ending in TABLES and not file.startswith("."):

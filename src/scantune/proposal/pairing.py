@@ -299,7 +299,7 @@ def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:
 def _channels(root: Path, pairing: Pairing) -> Pairing:
     """Volumes of one sample on one grid, as channels; of several grids those of the first name alone."""
     names = [image for (image,) in pairing.images]
-    if not names or {io.kind_of(root / n) for n in spread(names, 5)} - {"nifti", "gzip", "nrrd"}:
+    if not names or {io.kind_of(root / n) for n in spread(names, 5)} - {"nifti", "gzip", "nrrd", "metaimage"}:
         return pairing
     if len(set(pairing.masks)) == len(names):  # each has a mask of its own
         return pairing

@@ -59,7 +59,7 @@ def measured(answer: Answer) -> list[Any]:
 
 
 def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
-    """The mask on the very grid of its source: DICOM SEG of DICOM, NIfTI of NIfTI, PNG of another picture.
+    """The mask on the very grid of its source: DICOM SEG of DICOM, PNG of a picture, NIfTI of NIfTI, NRRD, MetaImage.
 
     Raises:
         ScantuneError: the model predicts no masks, or no mask can be written for this source.
@@ -87,9 +87,11 @@ def _write_volume(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str
     """NIfTI as the source is stored; of one that was read on a grid of our own (tilted slices), on that grid."""
     from scantune import io
 
-    if facts.get("format") == "nifti" and not facts.get("upright"):
+    as_stored = facts.get("format") != "dicom" and not facts.get("upright")
+    if as_stored and facts.get("format") == "nifti":
         return io.write_nifti_like(path, mask, source, facts["orientation"])
-    return io.write_nifti(path, io.Volume(mask, np.array(facts["own_affine"], np.float64)), dtype="uint8")
+    volume = io.Volume(mask, np.array(facts["own_affine"], np.float64))
+    return io.write_nifti(path, volume, dtype="uint8", codes=facts["orientation"] if as_stored else "RAS")
 
 
 def _write_dicom(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str, Any], model: Predictor) -> Path:

@@ -101,10 +101,12 @@ def _refuse_left_out(path: Path, labels: Any) -> None:
 
 def _named(folder: Path) -> dict[str, Path]:
     masks: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix == ".json":
+    paths = sorted(folder.iterdir())
+    data = io.only_data(paths)
+    for path in paths:
+        if path.name.startswith(".") or path.suffix == ".json" or path in data:
             continue
-        name = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+        name = (path.name.removesuffix(".gz").rpartition(".")[0] or path.name).removesuffix(".seg")
         if name in masks:
             raise ScantuneError(f"{folder}: {masks[name].name} and {path.name} are both named {name}")
         masks[name] = path
