@@ -56,7 +56,7 @@ def call(*arguments: str) -> str:
         (("--experiment", "small", "--scheduler", "cosin"), "small.train.scheduler: .*did you mean 'cosine'"),
         (("--set", "demo.digits.cohort=digit"), "demo.digits.cohort: .*did you mean 'digits'"),
         (("--set", "experiments.small.train.augment.rotaton=3"), "rotaton: unknown key; .*did you mean 'rotation'"),
-        (("--experiment", "smal"), "not in params.yaml"),
+        (("--experiment", "smal"), "'smal' is not in .* of params.yaml; did you mean 'small'[?] There are: small"),
         (("--stage", "training", "--key", "small"), "--stage 'training': no such stage; there are demo"),
         (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
         (("--stage", "train"), "--stage and --key go together"),
@@ -264,4 +264,4 @@ def test_the_run_of_mlflow_run_says_why_it_was_refused(home, started, tmp_path, 
         call("--experiment", "smal")
     run = client().get_run(opened)
     assert run.info.run_name == "refused"
-    assert run.data.tags["mlflow.note.content"].startswith("--experiment 'smal': not in params.yaml. There are: small")
+    assert run.data.tags["mlflow.note.content"].startswith("'smal' is not in experiments")

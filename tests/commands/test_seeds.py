@@ -86,7 +86,7 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
 
 def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):
     settings = parse(params())
-    with pytest.raises(ScantuneError, match=r"'nothing' is neither in experiments nor in derived"):
+    with pytest.raises(ScantuneError, match=r"'nothing' is not in experiments or derived"):
         list(seeds.run_seeds(settings, ["nothing"], 2, home))
     bare = tmp_path / "bare"
     (bare / "data").mkdir(parents=True)

@@ -92,10 +92,26 @@ def _environment(folder: Path, restarts: int) -> dict[str, str]:
     return {**os.environ, **slurm, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
 
 
-@pytest.mark.parametrize("options", [{"name": "a b"}, {"time": "soon"}, {"memory": "much"}, {"partition": "x;rm"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "a b"},
+        {"memory": "much"},
+        {"partition": "x;rm"},
+        *({"time": time} for time in ("soon", "90", "99:99", "10:00:60", "1-24:00", "00:00:00", "0:02")),
+    ],
+)
 def test_what_slurm_would_not_take_is_refused(options: dict[str, str]) -> None:
-    with pytest.raises(ScantuneError, match=f"slurm.{next(iter(options))}"):
+    with pytest.raises(ScantuneError, match=f"^{next(iter(options))}: {next(iter(options.values()))!r}"):
         Job(**{"name": "a", "command": ("true",), **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "time, limit", [("10:00", "0-10:00:00"), ("72:00:00", "3-00:00:00"), ("3-12:00", "3-12:00:00")]
+)
+def test_a_time_limit_is_written_as_slurm_reads_it(time: str, limit: str) -> None:
+    """SLURM reads 10:00 as ten minutes (sbatch(1), --time), and the option is hours:minutes."""
+    assert f"#SBATCH --time={limit}\n" in script(Job("a", ("true",), time=time))
 
 
 def test_without_a_gpu_one_process_a_node() -> None:

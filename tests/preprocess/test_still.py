@@ -72,6 +72,20 @@ def test_colour_and_grey(tmp_path, inputs, rng):
     assert prepare([tmp_path / "g.png"], [], inputs["image"](channels=3)).tensor.shape == (3, 8, 8)
 
 
+def test_a_fault_of_one_of_several_files_or_channels_names_it(tmp_path, inputs, rng):
+    picture = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+    for name, array in {"a": picture, "wide": np.hstack([picture, picture]), "blank": picture * 0}.items():
+        io.write_png(tmp_path / f"{name}.png", array)
+    for name, fault in (("wide", "8×16 pixels, but the first file has 8×8"), ("blank", "every value is 0")):
+        with pytest.raises(ReadError, match=f"file 2 of 2: (?:{fault})") as caught:
+            prepare([tmp_path / "a.png", tmp_path / f"{name}.png"], [], inputs["image"]())
+        assert caught.value.detail.startswith(str(tmp_path / f"{name}.png"))
+    io.write_png(tmp_path / "c.png", np.stack([picture, picture * 0, picture], axis=2))
+    block = inputs["image"](channels=3, intensity={"name": "percentile", "per_channel": True})
+    with pytest.raises(ReadError, match=r"^colour channel 2 of 3: "):
+        prepare([tmp_path / "c.png"], [], block)
+
+
 def test_light_of_another_colour_is_taken_out_by_channel(tmp_path, inputs, rng):
     """The same smear under white and under yellow light, letterboxed: alike after scaling each channel by itself."""
     picture = rng.integers(40, 255, (20, 40, 3), dtype=np.uint8)

@@ -195,8 +195,21 @@ def test_several_files_become_channels_and_several_masks_labels(tmp_path, inputs
     assert np.bincount(prepared.mask.ravel()).tolist() == [512 - 9 - 11, 9, 11]
     with pytest.raises(ReadError, match="masks overlap"):
         prepare(path("t1"), path("m1", "m1"), inputs["volume"]())
-    with pytest.raises(ReadError, match="channels differ in geometry"):
+    with pytest.raises(ReadError, match="file 2 of 2: channels differ in geometry"):
         prepare(path("t1", "far"), [], inputs["volume"]())
+
+
+def test_a_fault_of_one_of_several_files_names_it(tmp_path, inputs):
+    io.write_nifti(tmp_path / "t1.nii", io.Volume(np.arange(512, dtype=np.float32).reshape(8, 8, 8), np.eye(4)))
+    blank = np.zeros((8, 8, 8), np.float32)
+    io.write_nifti(tmp_path / "blank.nii", io.Volume(blank, np.eye(4)))
+    blank[0, 0, 0] = 1  # outside of the grid in use, so that it is found out when intensities are scaled
+    io.write_nifti(tmp_path / "corner.nii", io.Volume(blank, np.eye(4)))
+    for name in ("blank", "corner", "missing"):
+        with pytest.raises(ReadError, match="file 2 of 2: ") as caught:
+            prepare([tmp_path / "t1.nii", tmp_path / f"{name}.nii"], [], inputs["volume"](shape=[4, 4, 4]))
+        assert str(tmp_path) not in caught.value.reason
+        assert caught.value.detail.startswith(str(tmp_path / f"{name}.nii"))
 
 
 def test_nan_is_refused_or_filled_by_key(tmp_path, inputs):

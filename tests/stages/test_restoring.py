@@ -69,5 +69,5 @@ def test_ensemble_and_external_evaluation_are_logged_and_registered_again(pulled
 
 
 def test_name_that_is_not_in_params_is_told(pulled: Path) -> None:
-    with pytest.raises(ScantuneError, match=r"'bot'.*not in params.yaml"):
+    with pytest.raises(ScantuneError, match=r"^'bot' is not in .* of params.yaml; did you mean 'both'[?]"):
         _typed("bot")

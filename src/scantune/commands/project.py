@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.pipeline.project import unknown_name
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def group_of(params: Params, name: str) -> str:
     for group in ("experiments", "derived"):
         if name in getattr(params, group):
             return group
-    known = ", ".join([*params.experiments, *params.derived])
-    raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
+    raise unknown_name(name, "experiments or derived", [*params.experiments, *params.derived])
 
 
 def register_target(params: Params, name: str) -> str:
@@ -95,11 +95,21 @@ def target_of(params: Params, name: str) -> str:
     stages = [stage for group, stage in _LAST.items() if name in getattr(params, group)]
     if len(stages) > 1:
         choices = " or ".join(f"{stage}@{name}" for stage in stages)
-        raise ScantuneError(f"--experiment {name!r}: several groups of params.yaml have it; name the target: {choices}")
+        raise ScantuneError(f"{name!r}: several groups of params.yaml have it; name the target: {choices}")
     if not stages:
-        known = ", ".join(key for group in _LAST for key in getattr(params, group))
-        raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
+        refuse_unknown(params, name)
     return f"{stages[0]}@{name}"
+
+
+def refuse_unknown(params: Params, name: str) -> None:
+    """Refuse a name that is no experiment, ensemble or external evaluation.
+
+    Raises:
+        ScantuneError: with the names that there are.
+    """
+    known = [key for group in _LAST for key in getattr(params, group)]
+    if name not in known:
+        raise unknown_name(name, f"{', '.join([*_LAST][:-1])} or {[*_LAST][-1]}", known)
 
 
 def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:

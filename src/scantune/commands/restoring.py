@@ -25,7 +25,7 @@ def restore(
     if switched_off(params.tracking.enabled):
         raise ScantuneError("MLflow is off (tracking.enabled, SCANTUNE_MLFLOW): there is no store to log to")
     for name in names or []:
-        project.target_of(params, name)
+        project.refuse_unknown(params, name)
     for key in restoring.order(params):
         if not names or key in names:
             typer.echo(restoring.restore(params, key))

@@ -14,7 +14,8 @@ from scantune import files
 from scantune.records import ScantuneError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
-_TIME = re.compile(r"(\d+-)?\d{1,2}(:\d{2}){1,2}")
+_TIME = re.compile(r"(?:(\d+)-)?(\d+):(\d{2})(?::(\d{2}))?")
+_HOURS_PER_DAY, _SIXTY = 24, 60
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,37 @@ class Job:
         identifiers = {"name": self.name, "partition": self.partition or "x", "account": self.account or "x"}
         for key, value in identifiers.items():
             if not _NAME.fullmatch(value):
-                raise ScantuneError(f"slurm.{key}: {value!r} may only contain letters, digits, '_', '-' and '.'")
-        if not _TIME.fullmatch(self.time):
-            raise ScantuneError(f"slurm.time: {self.time!r} is not [days-]hours:minutes[:seconds], as in 24:00:00")
+                raise ScantuneError(f"{key}: {value!r} may only contain letters, digits, '_', '-' and '.'")
+        if _seconds(self.time) <= self.seconds_to_save:
+            raise ScantuneError(
+                f"time: {self.time!r} is not longer than the {self.seconds_to_save} seconds kept for saving"
+            )
         if not re.fullmatch(r"\d+[KMGT]?", self.memory):
-            raise ScantuneError(f"slurm.memory: {self.memory!r} is not a size, as in 64G")
+            raise ScantuneError(f"memory: {self.memory!r} is not a size, as in 64G")
+
+
+def _seconds(time: str) -> int:
+    """Seconds of ``[days-]hours:minutes[:seconds]``.
+
+    Raises:
+        ScantuneError: another form, or a number beyond its range.
+    """
+    match = _TIME.fullmatch(time)
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, _SIXTY, 0)
+    if minutes >= _SIXTY or seconds >= _SIXTY or (days and hours >= _HOURS_PER_DAY):
+        raise ScantuneError(
+            f"time: {time!r} is not [days-]hours:minutes[:seconds], as in 24:00:00 or 3-12:00; minutes and "
+            "seconds are below 60, and hours below 24 after days"
+        )
+    return ((days * _HOURS_PER_DAY + hours) * _SIXTY + minutes) * _SIXTY + seconds
+
+
+def _limit(time: str) -> str:
+    """The time limit in the one notation that SLURM reads in one way: to it ``10:00`` is ten minutes."""
+    minutes, seconds = divmod(_seconds(time), _SIXTY)
+    hours, minutes = divmod(minutes, _SIXTY)
+    days, hours = divmod(hours, _HOURS_PER_DAY)
+    return f"{days}-{hours:02}:{minutes:02}:{seconds:02}"
 
 
 def script(job: Job) -> str:
@@ -77,7 +104,7 @@ def script(job: Job) -> str:
         "ntasks-per-node": tasks,
         "cpus-per-task": job.cpus_per_task,
         "mem": job.memory,
-        "time": job.time,
+        "time": _limit(job.time),
         "partition": job.partition,
         "account": job.account,
         "gpus-per-node": job.gpus_per_node or "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ def block_of(params: Params, key: str) -> ExperimentConfig:
     for group in (params.experiments, params.derived):
         if key in group:
             return group[key]
-    raise ScantuneError(f"{key!r} is neither in experiments nor in derived of params.yaml")
+    raise unknown_name(key, "experiments or derived", [*params.experiments, *params.derived])
 
 
 def evaluated_block(params: Params, key: str) -> ExperimentConfig:
@@ -64,5 +66,12 @@ def named(params: Params, group: str, name: str) -> Any:
     """
     blocks = getattr(params, group)
     if name not in blocks:
-        raise ScantuneError(f"{name!r} is not in {group} of params.yaml. There are: {', '.join(blocks) or 'none'}")
+        raise unknown_name(name, group, blocks)
     return blocks[name]
+
+
+def unknown_name(name: str, groups: str, known: Collection[str]) -> ScantuneError:
+    """That a name is not in some groups of ``params.yaml``, with the nearest one and all that there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return ScantuneError(f"{name!r} is not in {groups} of params.yaml{hint} There are: {', '.join(known) or 'none'}")

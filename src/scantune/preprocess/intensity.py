@@ -194,7 +194,7 @@ def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **optio
     """
     if options.pop("per_channel", False):
         empties = [None if empty is None else empty[..., c] for c in range(array.shape[-1])]
-        return np.stack([apply(array[..., c], name, e, **options) for c, e in enumerate(empties)], axis=-1)
+        return np.stack([_channel(array, c, name, e, **options) for c, e in enumerate(empties)], axis=-1)
     if empty is None:
         return INTENSITIES[name](array, **options)
     if empty.all():
@@ -203,6 +203,16 @@ def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **optio
     scaled[~empty] = INTENSITIES[name](array[~empty], **options)
     scaled[empty] = scaled[~empty].min()
     return scaled
+
+
+def _channel(array: np.ndarray, number: int, name: str, empty: np.ndarray | None, **options: Any) -> np.ndarray:
+    """One channel of [..., C] by itself; a fault says which one."""
+    try:
+        return apply(array[..., number], name, empty, **options)
+    except ReadError as error:
+        if array.shape[-1] == 1:
+            raise
+        raise ReadError(f"colour channel {number + 1} of {array.shape[-1]}: {error.reason}", error.detail) from error
 
 
 def to_dtype(array: np.ndarray, dtype: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.reading import reading_once
+from scantune.preprocess.sample_files import fault_of_file
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
 from scantune.records import ReadError, Record
@@ -164,7 +165,10 @@ def _process(
         digests: list[str] = []
         learned: sources.Known = {}
         digest = partial(_digest, known=known, learned=learned)
-        digests += [*map(digest, job.files), *read_masks(job.mask_paths, digest)]
+        for number, path in enumerate(job.files):
+            with fault_of_file(job.files, number):
+                digests.append(digest(path))
+        digests += read_masks(job.mask_paths, digest)
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
         if not outcome.is_new or sources.unchanged(paths, known):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scantune import io
+from scantune.records import ReadError
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,23 @@ class SampleFiles:
     volume: io.VolumeRule | None = None
     region: Path | None = None
     rater_masks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+
+
+@contextmanager
+def fault_of_file(files: Sequence[Path], number: int) -> Iterator[None]:
+    """Inside the context, a fault of one of several files says which: its number in ``reason``, its path in ``detail``.
+
+    Args:
+        files: of the sample.
+        number: of the file in use, from 0.
+
+    Raises:
+        ReadError: as raised inside.
+    """
+    try:
+        yield
+    except ReadError as error:
+        if len(files) == 1:
+            raise
+        detail = ": ".join(dict.fromkeys(filter(None, [str(files[number]), error.detail])))
+        raise ReadError(f"file {number + 1} of {len(files)}: {error.reason}", detail) from error

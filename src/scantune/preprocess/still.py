@@ -18,7 +18,7 @@ from scantune.preprocess.masks import MaskError, merged, palette_words, read_lab
 from scantune.preprocess.plane import fit, place, place_measured, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
-from scantune.preprocess.sample_files import SampleFiles
+from scantune.preprocess.sample_files import SampleFiles, fault_of_file
 from scantune.records import ReadError
 
 
@@ -43,16 +43,18 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
         "fill_nan": None if settings.nan == "exclude" else settings.nan,
     }
     window = "file" if name == "window" and options.get("center") is None else None
-    images = [read_image(path, window=window, series=sources.series, **reading) for path in sources.files]
+    images = []
+    for number, path in enumerate(sources.files):
+        with fault_of_file(sources.files, number):
+            images.append(read_image(path, window=window, series=sources.series, **reading))
+            _check_size(images[-1], images[0])
     shapes = [image.array.shape[-2:] for image in images]
-    if len(set(shapes)) > 1:
-        raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
     facts = {**images[0].facts, **source_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     shape = settings.shape
     fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, settings.resize)
     facts["fit"] = fitted.as_dict()
     planes = []
-    for image in images:
+    for number, image in enumerate(images):
         picture = np.ascontiguousarray(image.array.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]
         if settings.mask_text:
             from scantune.preprocess.text import blank_text
@@ -64,7 +66,8 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
         around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
         if around is not None:
             empty = around if empty is None else empty | around
-        planes.append(_scaled(picture, name, options, empty))
+        with fault_of_file(sources.files, number):
+            planes.append(_scaled(picture, name, options, empty))
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
     if settings.clahe:
         picture = _equalised(picture, clip=settings.clahe.clip, tiles=settings.clahe.tiles)
@@ -129,6 +132,13 @@ def _sides_unknown(facts: Mapping[str, Any]) -> bool:
     """Whether a picture's file has no room for the patient's sides, or does not state them."""
     own = facts["format"] in ("dicom", "nifti")
     return not own and not facts.get("patient_orientation")
+
+
+def _check_size(image: io.Image, first: io.Image) -> None:
+    """Files that become channels must be of one size."""
+    own, size = ("×".join(map(str, one.array.shape[-2:])) for one in (image, first))
+    if own != size:
+        raise ReadError(f"{own} pixels, but the first file has {size}: files that become channels must be of one size")
 
 
 def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged, read_labels, sample_masks
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_volume
-from scantune.preprocess.sample_files import SampleFiles
+from scantune.preprocess.sample_files import SampleFiles, fault_of_file
 from scantune.records import ReadError
 
 
@@ -45,14 +45,20 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
         "tilt": "resample" if settings.tilt == "resample" else "refuse",
         "fill_nan": None if settings.nan == "exclude" else settings.nan,
     }
-    volumes = [read_volume(path, **reading) for path in sources.files]
+    volumes = []
+    for number, path in enumerate(sources.files):
+        with fault_of_file(sources.files, number):
+            volumes.append(read_volume(path, **reading))
     first = volumes[0]
     facts = {**first.facts, **source_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
     facts["own_affine"] = np.round(first.affine, 6).tolist()
     if settings.deface:
         from scantune.preprocess.deface import defaced
 
-        pairs = [defaced(channel) for channel in volumes]
+        pairs = []
+        for number, channel in enumerate(volumes):
+            with fault_of_file(sources.files, number):
+                pairs.append(defaced(channel))
         volumes = [channel for channel, _ in pairs]
         first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
     scanned, to_template, brain = first, np.eye(4), settings.brain
@@ -76,14 +82,16 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
         grid = _grid(first, settings)
     name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
     channels = []
-    for channel in volumes:
-        _check_overlap(channel, first)
+    for number, channel in enumerate(volumes):
+        with fault_of_file(sources.files, number):
+            _check_overlap(channel, first)
         array, empty = resample_measured(
             channel, grid, interpolation=settings.interpolation, antialias=settings.antialias
         )
         if empty is None and name in intensities.BY_DISTRIBUTION:
             empty = beyond(channel, grid)
-        channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), settings.dtype))
+        with fault_of_file(sources.files, number):
+            channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), settings.dtype))
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = drawn = inside = None
     if sources.masks:

@@ -57,8 +57,9 @@ def into_brain_space(
     mask = brain_mask(first) if extract == "deepbet" else _stripped(first)
     facts: dict[str, Any] = {"volume_ml": round(millilitres(mask, first), 1)}
     masks = [mask if channel is first else _on_grid(mask, first, channel) for channel in volumes]
-    if not all(inside.any() for inside in masks):
-        raise ReadError("a channel shows nothing of the brain in the first")
+    for number, inside in enumerate(masks, start=1):
+        if not inside.any():
+            raise ReadError(f"channel {number} of {len(masks)} shows nothing of the brain in the first")
     arrays = [np.asarray(channel.array, dtype=np.float32) for channel in volumes]
     if bias_field:
         corrected = [without_bias_field(channel, inside) for channel, inside in zip(volumes, masks, strict=True)]
