@@ -12,8 +12,9 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import headings
 from scantune.proposal.listing import Listing
-from scantune.proposal.source import SPLIT, Source
-from scantune.proposal.tables import Content, of_content, read
+from scantune.proposal.source import SPLIT, Content, Source
+from scantune.proposal.tables import of_content, read
+from scantune.proposal.widening import widened
 from scantune.records import ScantuneError
 
 _MOST = 20  # tables of a folder that are read
@@ -47,8 +48,10 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     contents = _merged(_read(root, listing, found), found)
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
-    for path, content in contents:
+    for path, long in contents:
+        content = long
         try:
+            content = widened(long, listing, path)
             source = of_content(content, root, _name(path, folder_name), listing, path)
             sources.append((path, content, source))
         except ScantuneError as error:
@@ -113,7 +116,8 @@ def _merged(contents: list[tuple[Path, Content]], found: Tables) -> list[tuple[P
         training = next(path for path, _, side in members if side == "train")
         rows = [{**row, SPLIT: side} for _, content, side in members for row in content.rows]
         columns = [*members[0][1].columns, SPLIT]
-        result.append((training, Content(columns, rows, members[0][1].header, anew=True)))
+        places = [f"{place} of {path.name}" for path, content, _ in members for place in content.places]
+        result.append((training, Content(columns, rows, members[0][1].header, anew=True, places=places)))
         names = ", ".join(path.name for path, _, _ in members)
         found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
     return sorted(result, key=lambda pair: pair[0])

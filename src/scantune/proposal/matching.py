@@ -15,7 +15,8 @@ _ENDINGS = ("", ".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".png", ".jp
 _PICTURE = re.compile(r"im(g|age)|film|photo|scan", re.I)
 _EXAMPLES = 3  # rows whose cells are searched for in the names of files
 _NAMES = 20_000  # files that are searched
-_TRIED = 200  # templates that are tried on all rows
+_TRIED = 200  # templates that are tried
+_LOOKED = 300  # rows on which all of them are tried
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
 _FEWEST = 4  # files that they must lead to
@@ -38,7 +39,7 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
     candidates += _from_names(columns, rows[:_EXAMPLES], listing)[:_TRIED]
     chance = {c for c in columns if by_chance(c, rows)}
     scored = []
-    for template in dict.fromkeys(candidates):
+    for template in _promising(list(dict.fromkeys(candidates)), rows, listing):
         files, named = files_of(template, rows, listing), set(fields(template))
         count = len({f for f in files if f})
         few = count < max(_FEWEST, _BY_NUMBER * len(rows))
@@ -59,6 +60,16 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
 
     files, template, _, _ = max(scored, key=score)
     return template, files
+
+
+def _promising(templates: list[str], rows: Rows, listing: Listing) -> list[str]:
+    """Of a long table the templates that lead to half as many files as the best, by some of the rows."""
+    if len(rows) <= _LOOKED:
+        return templates
+    some = rows[:: -(-len(rows) // _LOOKED)]
+    counts = {template: len(set(files_of(template, some, listing)) - {""}) for template in templates}
+    most = max(counts.values(), default=0)
+    return [template for template, count in counts.items() if 2 * count >= most]
 
 
 def by_chance(column: str, rows: Rows) -> bool:

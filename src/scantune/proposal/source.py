@@ -13,6 +13,29 @@ FILE, MASK, SPLIT, REGION, CONTENT = "file", "mask", "split", "field_of_view", "
 
 
 @dataclass
+class Content:
+    """A table that was read.
+
+    Attributes:
+        columns: their names.
+        rows: cells by column.
+        header: row of the column names; 0 where the table has none.
+        notes: what was noticed.
+        anew: the table must be written, since a block cannot say how it is read.
+        sheet: of an Excel file, where it is not the first.
+        places: where each row stands, for messages: its line, of joined tables with the name of the file.
+    """
+
+    columns: list[str]
+    rows: list[dict[str, str]]
+    header: int = 1
+    notes: list[str] = field(default_factory=list)
+    anew: bool = False
+    sheet: str = ""
+    places: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Source:
     """Rows with files.
 

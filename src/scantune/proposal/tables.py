@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from scantune.cohort.faults import CohortError
 from scantune.cohort.table import Table, read_table, row_at, sheet_names
 from scantune.cohort.template import fields
+from scantune.proposal import headings
 from scantune.proposal.expanding import expanded
 from scantune.proposal.listing import Listing, list_files
 from scantune.proposal.matching import by_path, by_template
-from scantune.proposal.source import FILE, Source
+from scantune.proposal.source import FILE, Content, Source
+from scantune.proposal.widening import agreed, widened
 from scantune.records import ScantuneError
 
 _HEADERS = 10  # rows in which the column names are searched
@@ -33,7 +35,7 @@ def of_table(path: Path, root: Path, name: str, listing: Listing | None = None) 
     best: Source | None = None
     for content in read(path, listing):
         try:
-            source = of_content(content, root, name, listing, path)
+            source = of_content(widened(content, listing, path), root, name, listing, path)
         except ScantuneError as error:
             fault = fault or error
             continue
@@ -41,27 +43,6 @@ def of_table(path: Path, root: Path, name: str, listing: Listing | None = None) 
     if best is None:
         raise fault or CohortError(f"table {path.name}", ["it has no header"])
     return best
-
-
-@dataclass
-class Content:
-    """A table that was read.
-
-    Attributes:
-        columns: their names.
-        rows: cells by column.
-        header: row of the column names; 0 where the table has none.
-        notes: what was noticed.
-        anew: the table must be written, since a block cannot say how it is read.
-        sheet: of an Excel file, where it is not the first.
-    """
-
-    columns: list[str]
-    rows: list[dict[str, str]]
-    header: int = 1
-    notes: list[str] = field(default_factory=list)
-    anew: bool = False
-    sheet: str = ""
 
 
 def of_content(content: Content, root: Path, name: str, listing: Listing, path: Path) -> Source:
@@ -127,13 +108,15 @@ def _joined(source: Source, how: str) -> Source:
         + (f"; {none} rows without a file are not" if none else "")
         + (f"; {repeats} rows for a file that another row has are not" if repeats else "")
     )
-    if repeats:
-        differing = [
-            column for column in source.columns
-            if any(len({source.rows[i][column] for i in places}) > 1 for places in again.values())
-        ]  # fmt: skip
-        if differing:
-            source.notes.append(f"rows of one file differ in {', '.join(differing[:6])}: the first row of each counts")
+    joined = {i: agreed([source.rows[k] for k in again[source.files[i]]], source.columns) for i in present}
+    subject = headings.subject_of(source.columns)
+    present = [i for i in present if subject not in joined[i][1]]
+    if len(present) < len(joined):
+        source.notes.append(f"{len(joined) - len(present)} files of rows of several subjects are left out")
+    differing = list(dict.fromkeys(column for i in present for column in joined[i][1]))
+    if differing:
+        source.notes.append(f"where rows of one file differ, in {', '.join(differing[:6])}, the cell is empty")
+        source = replace(source, rows=[joined[i][0] if i in joined else row for i, row in enumerate(source.rows)])
     fewer = source.some(present)
     return replace(fewer.rewritten({FILE: fewer.files}), template=f"{{{FILE}}}")
 
@@ -151,7 +134,8 @@ def _with_header_row(content: Content, listing: Listing) -> Content:
     rows = [
         dict(zip(columns, row, strict=True)) for row in [bare, *([r[c] for c in content.columns] for r in content.rows)]
     ]
-    return Content(columns, rows, 0, [*content.notes, "the table has no row of column names"], anew=True)
+    notes, places = [*content.notes, "the table has no row of column names"], ["1", *content.places]
+    return Content(columns, rows, 0, notes, anew=True, places=places)
 
 
 def _leads(cell: str, listing: Listing) -> bool:
@@ -241,4 +225,5 @@ def _content(table: Table, header: int) -> Content:
     twice = [c for c in table.columns if re.fullmatch(r".* \(\d+\)", c) and c.rpartition(" (")[0] in table.columns]
     if twice:
         notes.append(f"columns of one name are numbered in the table that is written: {', '.join(twice)}")
-    return Content(list(table.columns), [dict(row.cells) for row in table.rows], header, notes, anew=bool(twice))
+    rows, places = [dict(row.cells) for row in table.rows], [str(row.line) for row in table.rows]
+    return Content(list(table.columns), rows, header, notes, anew=bool(twice), places=places)
