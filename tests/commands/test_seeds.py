@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from scantune.cli import app
 from scantune.config.load import parse
-from scantune.pipeline.trials import seeds
+from scantune.pipeline.trials import kept, seeds
 from scantune.records import ScantuneError
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 
@@ -61,8 +61,8 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
     monkeypatch.setattr(seeds, "_call", lambda stage, key, seed, home: run_stages(home, f"{stage} {key}"))
     before = digest(home)
     out = tmp_path / "table.md"
-    kept = tmp_path / "kept"
-    command = ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--out", str(out), "--keep", str(kept)]
+    folder = tmp_path / "kept"
+    command = ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--out", str(out), "--keep", str(folder)]
     done = CliRunner().invoke(app, command)
     assert done.exception is None, done.output
     assert digest(home) == before, "params.yaml, outputs and the state of trainings are the project's"
@@ -76,12 +76,31 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
     assert "| small of the same round |" in lines[3]
     assert "cpu, float32" in lines[-1]
     assert "PyTorch" in lines[-1]
-    assert sorted(path.parent.relative_to(kept).as_posix() for path in kept.rglob("predictions.csv")) == [
+    assert sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob("predictions.csv")) == [
         f"{key}/seed_{seed}" for key in ("small", "tuned") for seed in (7, 8)
     ]
-    compared = CliRunner().invoke(app, ["compare", *(str(kept / key) for key in ("small", "tuned")), *TASK])
+
+    resumed = tmp_path / "resumed.md"
+    with monkeypatch.context() as untrained:
+        untrained.setattr(seeds, "_call", lambda *_: pytest.fail("trained again"))
+        again = CliRunner().invoke(app, [*command, "--out", str(resumed)])
+        assert again.exception is None, again.output
+        assert resumed.read_text() == out.read_text()
+        changed = params()
+        changed["experiments"]["small"]["train"]["learning_rate"] = 0.5
+        with pytest.raises(ScantuneError, match=r"small/seed_7, .*not known to be trained with the present settings"):
+            list(seeds.run_seeds(parse(changed), ["small"], 2, home, precision="32", keep=folder))
+    compared = CliRunner().invoke(app, ["compare", *(str(folder / key) for key in ("small", "tuned")), *TASK])
     assert compared.exception is None, compared.output
     assert "means over 2 and 2 trainings" in compared.output
+
+
+def test_a_round_trains_what_is_not_complete_and_the_model_that_it_starts_from():
+    parents = {"small": "", "tuned": "small", "other": ""}
+    complete = {key: seeds.SeedRun(key, 7, {}, 1, 1, 1.0, "cpu") for key in parents}
+    assert not kept.to_train(parents, parents, complete) & set(parents)
+    assert kept.to_train(parents, parents, complete | {"tuned": None}) & set(parents) == {"small", "tuned"}
+    assert kept.to_train(parents, parents, complete | {"small": None}) & set(parents) == {"small"}
 
 
 def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):

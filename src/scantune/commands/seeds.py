@@ -19,7 +19,10 @@ def seeds(
     out: Annotated[Path | None, typer.Option(help="file for the Markdown table, printed in any case")] = None,
     keep: Annotated[
         Path | None,
-        typer.Option(help="folder for predictions.csv of every training, which `scantune compare` takes by experiment"),
+        typer.Option(
+            help="folder for predictions.csv of every training, which `scantune compare` takes by experiment; "
+            "trainings that it already has are not repeated"
+        ),
     ] = None,
 ) -> None:
     """Train and evaluate experiments with several seeds; mean and range of their headline metrics as a table.

@@ -14,13 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.config.load import read
 from scantune.files import write_json
 from scantune.pipeline.project import block_of
+from scantune.pipeline.trials import kept
+from scantune.pipeline.trials.kept import SeedRun
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -29,29 +30,6 @@ if TYPE_CHECKING:
 #: Parts of a project that a training in a separate folder must not write to or does not use.
 _OWN = {"outputs", "params.yaml", "ensembles", "external", "logs", "mlruns", "mlartifacts", "mlflow.db"}
 _STAGES = ("train", "evaluate")
-
-
-@dataclass(frozen=True)
-class SeedRun:
-    """One training and evaluation.
-
-    Attributes:
-        experiment: its name.
-        seed: of the training.
-        metrics: the headline metrics on the test side, by name; NaN where undefined.
-        n: test samples.
-        n_subjects: test subjects.
-        minutes: of training and evaluation together.
-        computed: device and precision that the training used, such as "cpu, float32".
-    """
-
-    experiment: str
-    seed: int
-    metrics: Mapping[str, float]
-    n: int
-    n_subjects: int
-    minutes: float
-    computed: str
 
 
 def order(params: Params, keys: Sequence[str]) -> list[str]:
@@ -107,25 +85,44 @@ def run_seeds(
         project: the project's folder.
         precision: in place of ``train.precision``; "" keeps it.
         keep: folder for ``<experiment>/seed_<seed>/predictions.csv`` of every training; None: they are not kept.
+            Trainings that it already has are not repeated.
         say: receives a line per training.
 
     Raises:
-        ScantuneError: data are not prepared, a parent's model is not found, or a stage failed, with what it printed.
+        ScantuneError: data are not prepared, a parent's model is not found, the folder has trainings of other settings,
+            or a stage failed, with what it printed.
     """
     ordered = order(params, keys)
     for key in ordered:
         _ready(params, key, ordered, project)
+    parents = {key: parent_of(params, key) for key in ordered}
+    digests: dict[str, str] = {}
+    if keep is not None:
+        for key in ordered:
+            parent = _parent_digest(parents[key], digests, project)
+            digests[key] = kept.settings_digest(params, key, project, precision, parent)
+        kept.refuse_others(keep, digests)
     for number in range(count):
+        seeds = {key: seeds_of(params, key, count)[number] for key in ordered}
+        complete = {} if keep is None else {key: kept.load(keep, key, seeds[key]) for key in ordered}
+        training = kept.to_train(ordered, parents, complete)
         with _beside(project) as home:
             for key in ordered:
-                seed = seeds_of(params, key, count)[number]
-                say(f"{key}: seed {seed} ({number + 1} of {count})")
-                run = _one(params, key, seed, home, project, precision)
-                if keep is not None:
-                    folder = keep / key / f"seed_{seed}"
-                    folder.mkdir(parents=True, exist_ok=True)
-                    shutil.copy2(home / "outputs" / key / "evaluate" / "predictions.csv", folder)
+                run = complete.get(key)
+                place = "" if key in training else f", already in {keep}"
+                say(f"{key}: seed {seeds[key]} ({number + 1} of {count}){place}")
+                if run is None or key in training:
+                    run = _one(params, key, seeds[key], home, project, precision)
+                    if keep is not None:
+                        kept.save(keep, run, home / "outputs" / key / "evaluate" / "predictions.csv", digests[key])
                 yield run
+
+
+def _parent_digest(parent: str, digests: Mapping[str, str], project: Path) -> str:
+    """Of the training that gives the parent's model in each round, else of the project's own model; "" for none."""
+    if not parent:
+        return ""
+    return digests.get(parent) or kept.model_digest(project / "outputs" / parent / "train" / "model")
 
 
 def _ready(params: Params, key: str, keys: Sequence[str], project: Path) -> None:
