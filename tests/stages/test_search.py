@@ -222,6 +222,11 @@ def test_show_prints_the_network_and_draws_the_images_as_loaded(home, monkeypatc
     assert [result.precision for result in measured] == ["32-true"], "that of its train block"
 
 
+def test_each_setting_of_a_trial_is_printed_with_its_key():
+    settings = {"train.learning_rate": 0.0035, "train.batch_size": 16, "train.optimizer": "adam"}
+    assert searching._short(settings) == "learning_rate 0.0035, batch_size 16, optimizer adam"
+
+
 def test_a_search_keeps_its_study_in_one_file(home):
     call("search", "small", "--n-trials", 1)
     lines = (home / ".scantune" / "search" / "small" / "study.journal").read_text().splitlines()

@@ -110,9 +110,18 @@ def test_folders_on_the_command_line(tmp_path: Path):
     auroc = json.loads(out.read_text())["metrics"]["auroc"]
     assert auroc["difference"]["lower"] > 0
     assert auroc["difference"]["p_value"] < 0.01
+    text = (tmp_path / "plain" / "seed_42" / "predictions.csv").read_text()
+    for name, second in (("broken", text.replace("target", "label")), ("shorter", text[: text.rindex("x79")])):
+        for number, content in enumerate((text, second), start=1):
+            path = tmp_path / name / f"seed_{number}" / "predictions.csv"
+            path.parent.mkdir(parents=True)
+            path.write_text(content)
     for wrong, why in (
         ([plain, str(tmp_path / "tuned" / "seed_42" / "predictions.csv"), *task], "two files, or two folders"),
-        ([plain, str(tmp_path / "tuned" / "seed_42"), *task], "1 files named predictions.csv"),
+        ([plain, str(tmp_path / "tuned" / "seed_42"), *task], "1 file named predictions.csv"),
+        ([plain, str(tmp_path / "tunde"), *task], "tunde: no such file or folder"),
+        ([plain, str(tmp_path / "broken"), *task], "broken/seed_2: predictions.csv cannot be used"),
+        ([plain, str(tmp_path / "shorter"), *task], f"are not in {tmp_path}/shorter/seed_2/predictions.csv: x79"),
         ([plain, tuned, *task, "--margin", "0.1"], "--margin is for two files"),
     ):
         refused = CliRunner().invoke(app, ["compare", *wrong])

@@ -196,6 +196,9 @@ def compare(
     from scantune.tasks.comparing import compare_files, lines
 
     primary = metric_name(primary)
+    for path in (reference, challenger):
+        if not path.exists():
+            raise ScantuneError(f"{path}: no such file or folder")
     if reference.is_dir() or challenger.is_dir():
         _compare_trainings(reference, challenger, task, settings or [], primary, margin, out)
         return

@@ -25,7 +25,7 @@ from scantune.tasks.comparing import ComparisonError, no_difference, sides_of
 from scantune.tasks.custom import metrics_of
 from scantune.tasks.foreign import load
 from scantune.tasks.plan import Result, carry_out
-from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.predictions import PredictionsError, PredictionTable
 from scantune.tasks.scoring import resampler_of
 
 METHOD = "jackknife by subject and variance among trainings, Student's t"
@@ -40,16 +40,24 @@ def predictions_in(folder: Path) -> list[Path]:
     files = sorted(folder.rglob("predictions.csv"))
     if len(files) < 2:
         raise ScantuneError(
-            f"{folder}: {len(files)} files named predictions.csv; two trainings or more are needed of each side, such "
-            "as `scantune seeds EXPERIMENT --keep FOLDER` writes"
+            f"{folder}: {len(files)} file{'s' if len(files) != 1 else ''} named predictions.csv; two trainings or more "
+            "are needed of each side, such as `scantune seeds EXPERIMENT --keep FOLDER` writes"
         )
     return files
 
 
 def compare_folders(reference: Path, challenger: Path, task: Any, **options: Any) -> dict[str, Any]:
     """:func:`compare_trainings` of the predictions below two folders."""
-    tables = [[load(path, task)[0] for path in predictions_in(folder)] for folder in (reference, challenger)]
+    tables = [[_table(path, task) for path in predictions_in(folder)] for folder in (reference, challenger)]
     return compare_trainings(tables[0], tables[1], task, **options)
+
+
+def _table(path: Path, task: Any) -> PredictionTable:
+    """The predictions of one training, with the path as its name: all files have one name."""
+    try:
+        return PredictionTable(load(path, task)[0].columns, str(path))
+    except PredictionsError as error:
+        raise PredictionsError(f"{path.parent}: {error}") from error
 
 
 def compare_trainings(

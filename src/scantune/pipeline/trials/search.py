@@ -244,7 +244,11 @@ def train_trial(plan: TrainingPlan, folder: Path, run: Run, watch: Watch | None 
 
 
 def _short(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k.split('.')[-1]} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in parameters.items())
+    """Each setting by the last part of its key, for the terminal."""
+    return ", ".join(
+        f"{key.rpartition('.')[2]} {f'{value:.3g}' if isinstance(value, float) else value}"
+        for key, value in parameters.items()
+    )
 
 
 def write_best(experiment: SearchedExperiment, result: SearchResult) -> Path:
