@@ -107,11 +107,27 @@ def words_of(error: BaseException) -> str | None:
 
 
 _WRITABLE = "Make it writable for this user, or copy the project to a folder of your own"
+_PATH = "Name another place: a file and a folder cannot have one path"
 _ROOM = "Free space, and run again: what was whole stays whole"
 _REMEDIES = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
     **dict.fromkeys(NO_ROOM, _ROOM),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), _PATH),
 }
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Refuse a file that cannot be written, before the work of which it is the result; its folder is created.
+
+    Raises:
+        ScantuneError: it is a folder.
+        OSError: its folder cannot be created or written.
+    """
+    if path.is_dir():
+        raise ScantuneError(f"{path}: is a folder; name a file, such as {path / 'answers.csv'}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
 
 
 def append(path: Path, text: str) -> None:

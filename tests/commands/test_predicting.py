@@ -14,8 +14,10 @@ import torch
 from PIL import Image
 
 from scantune.commands.predicting import predict, samples_of
+from scantune.files import words_of
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts
+from scantune.registry.opening import open_model
 from scantune.registry.predictor import Predictor, Reading
 from scantune.tasks.predictions import read
 
@@ -49,6 +51,23 @@ def test_every_file_is_a_row_and_what_is_none_is_counted(folder: Path, series: b
 
 def test_an_empty_folder_is_a_row_itself(tmp_path: Path) -> None:
     assert samples_of(tmp_path) == ([tmp_path], Counter())
+
+
+@pytest.mark.parametrize(
+    "out, why", [("in", "is a folder; name a file"), ("in/empty.dcm/a.csv", "cannot have one path")]
+)
+def test_a_table_that_cannot_be_written_is_refused_before_a_model_is_opened(folder: Path, out: str, why: str) -> None:
+    with pytest.raises((ScantuneError, OSError)) as caught:
+        predict("no model", [folder], out=folder.parent / out)
+    assert why in (words_of(caught.value) or str(caught.value))
+
+
+def test_a_registered_model_is_not_looked_for_in_a_store_that_does_not_exist(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(ScantuneError, match=r"there is no MLflow store in .*MLFLOW_TRACKING_URI"):
+        open_model("models:/digits@champion")
+    assert not list(tmp_path.iterdir())
 
 
 class Twice(torch.nn.Module):

@@ -120,7 +120,7 @@ def test_folders_on_the_command_line(tmp_path: Path):
         ([plain, str(tmp_path / "tuned" / "seed_42" / "predictions.csv"), *task], "two files, or two folders"),
         ([plain, str(tmp_path / "tuned" / "seed_42"), *task], "1 file named predictions.csv"),
         ([plain, str(tmp_path / "tunde"), *task], "tunde: no such file or folder"),
-        ([plain, str(tmp_path / "broken"), *task], "broken/seed_2: predictions.csv cannot be used"),
+        ([plain, str(tmp_path / "broken"), *task], "broken/seed_2/predictions.csv cannot be used"),
         ([plain, str(tmp_path / "shorter"), *task], f"are not in {tmp_path}/shorter/seed_2/predictions.csv: x79"),
         ([plain, tuned, *task, "--margin", "0.1"], "--margin is for two files"),
     ):

@@ -60,7 +60,7 @@ def predict(
     The exit code is 1 where no file could be used.
     """
     from scantune.engine.distributed import device_kind
-    from scantune.files import private
+    from scantune.files import private, refuse_unwritable
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
     from scantune.tasks.predictions import PredictionTable, write
@@ -74,6 +74,7 @@ def predict(
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
+    refuse_unwritable(out)
     opened = open_model(model, trust=trust, device=device_kind(device), reading=reading)
     if maps is not None:
         from scantune.pipeline.maps.predicted import check
@@ -104,7 +105,6 @@ def predict(
                 rows[-1] |= _give_back(opened, path, answer, writers, sample_id)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
-    out.parent.mkdir(parents=True, exist_ok=True)
     with private():  # the table names the files
         write(PredictionTable.make(columns), out)
     silent = [row for row in rows if row.get("answered") == "no"]

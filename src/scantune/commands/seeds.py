@@ -31,10 +31,13 @@ def seeds(
     they are. A derived experiment starts from the model of the same round where its parent is named too, else from the
     project's own; the table says which.
     """
+    from scantune.files import refuse_unwritable
     from scantune.pipeline.trials import seeds as repeated
     from scantune.tracking import project_home
 
     params = project.settings()
+    if out is not None:
+        refuse_unwritable(out)
     runs = []
     say = lambda text: typer.echo(text, err=True)  # noqa: E731
     for run in repeated.run_seeds(params, experiments, count, project_home(), precision=precision, keep=keep, say=say):

@@ -51,9 +51,17 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
 
 
 def _fetched(source: str) -> Path:
-    """The model's files on this machine."""
-    from scantune.tracking import client
+    """The model's files on this machine.
 
+    Raises:
+        ScantuneError: MLflow does not know it; with the store that was asked.
+    """
+    from scantune.tracking import client, project_home, tracking_uri
+    from scantune.tracking.store import is_own_store, without_password
+
+    remedy = "Run the command in the project's folder, or set MLFLOW_TRACKING_URI to its server"
+    if is_own_store() and not (project_home() / "mlflow.db").exists():  # MLflow would create an empty one
+        raise ScantuneError(f"{source}: there is no MLflow store in {project_home()}. {remedy}")
     client()  # sets the address of the server
     import mlflow
 
@@ -61,7 +69,9 @@ def _fetched(source: str) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))
     except Exception as error:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ScantuneError(f"{source}: MLflow cannot load this model ({first})") from error
+        raise ScantuneError(
+            f"{source}: the MLflow store {without_password(tracking_uri())} cannot load this model ({first}). {remedy}"
+        ) from error
 
 
 def _scantune_folder(folder: Path) -> Path | None:
