@@ -59,9 +59,8 @@ def test_check_names_subjects_whose_targets_differ(home: Path, capsys: pytest.Ca
     (home / "params.yaml").write_text(yaml.safe_dump(blocks(KIND)))
     check("d", "", False, None)
     printed = " ".join(capsys.readouterr().out.split())
-    assert (
-        "target 'kind' differs between the samples of 1 of 2 subjects with several: A (a1 ill, a2 well, a3 ill)" in printed
-    )
+    told = "target 'kind' differs between the samples of 1 of 2 subjects with several: "
+    assert told + "A (a1 in row 2: ill, a2 in row 3: well, a3 in row 4: ill)" in printed
 
 
 def test_numbers_may_differ(home: Path) -> None:
@@ -72,7 +71,10 @@ def test_numbers_may_differ(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rule", "unit"),
-    [("mean", "subject_id: A (a1 ill, a2 well, a3 ill)"), ({"name": "max", "by": "visit"}, "visit: A-1 (a1 ill, a2 well)")],
+    [
+        ("mean", "subject_id: A (a1 in row 2: ill, a2 in row 3: well, a3 in row 4: ill)"),
+        ({"name": "max", "by": "visit"}, "visit: A-1 (a1 in row 2: ill, a2 in row 3: well)"),
+    ],
 )
 def test_what_cannot_be_aggregated_is_refused_before_anything_is_prepared(home: Path, rule: object, unit: str) -> None:
     (home / "params.yaml").write_text(yaml.safe_dump(blocks({**KIND, "aggregate": rule})))

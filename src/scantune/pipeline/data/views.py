@@ -15,7 +15,7 @@ Unit = tuple[str, list[Record]]
 
 
 def notes(tasks: dict[str, TaskSettings], records: Sequence[Record]) -> list[str]:
-    """A line for each class target that differs within subjects, with their ids.
+    """A line for each class target that differs within subjects, with their ids and rows.
 
     It may be right (two examinations of one person) or not (two people of one id, a wrong label).
 
@@ -85,5 +85,12 @@ def _value(record: Record, target: str) -> str | float:
 
 def _described(unit: Unit, target: str) -> str:
     name, samples = unit
-    values = ", ".join(f"{record.sample_id} {record.targets.get(target, '') or 'empty'}" for record in samples[:SHOWN])
+    values = ", ".join(
+        f"{_place(record)}: {record.targets.get(target, '') or 'empty'}" for record in samples[:SHOWN]
+    )
     return f"{name} ({values}{' …' if len(samples) > SHOWN else ''})"
+
+
+def _place(record: Record) -> str:
+    """Id of a sample and its row, where a table has it: ids may be digests, and notes name no files."""
+    return record.sample_id if record.row is None else f"{record.sample_id} in row {record.row}"
