@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from scantune import cohort, io
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
+from tests.io.test_nrrd_segments import write as write_segments
 
 Row = Sequence[object]
 
@@ -428,6 +429,19 @@ def test_masks_that_do_not_overlap_are_classes_and_not_readers(home):
     params, records = read(propose(Path("raw")))
     assert params.experiments["raw"].task.classes == ("background", "leftMask", "rightMask")
     assert all(len(record.masks) == 2 and not record.rater_masks for record in records)
+
+
+def test_segments_of_slicer_are_classes_by_their_names(home):
+    for i in range(8):
+        volume(f"p{i:02d}/scan.nrrd", i)
+        labels = np.random.default_rng(i).integers(0, 3, (16, 16, 16)).astype(np.uint8)
+        names = [("Liver", 0, 1), ("Left Kidney", 0, 2)] if i % 2 else [("Left Kidney", 0, 1), ("Liver", 0, 2)]
+        write_segments(Path(f"raw/p{i:02d}/scan.seg.nrrd"), labels, np.diag([-1, -1, 1, 1]), names)
+    params, records = read(propose(Path("raw")))
+    classes = params.experiments["raw"].task.classes
+    assert sorted(classes[1:]) == ["Left Kidney", "Liver"]
+    assert params.inputs["raw"].mask_values == {name: n for n, name in enumerate(classes) if n}
+    assert all(record.masks for record in records)
 
 
 def test_labels_of_a_data_sets_description_are_the_classes(home):
