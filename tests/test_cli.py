@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import yaml
 from typer.testing import CliRunner
 
@@ -383,6 +384,17 @@ def test_a_mask_goes_back_onto_the_series_it_came_from(tmp_path):
     answer = Answer({}, mask=(array > 60).astype(np.uint8), prepared=prepared)
     back = io.read(results.write_mask(tmp_path / "seg", nifti, answer, opened)).array
     assert np.array_equal(back, array > 60)
+    nrrd = tmp_path / "v.nrrd"
+    sitk.WriteImage(sitk.ReadImage(str(nifti)), str(nrrd))
+    prepared = prepare([nrrd], [], settings)
+    answer = Answer({}, mask=(array > 60).astype(np.uint8), prepared=prepared)
+    path = results.write_mask(tmp_path / "seg", nrrd, answer, opened)
+    assert path.name.endswith(".nii.gz")
+    assert np.array_equal(io.read(path).array, array > 60)
+    scan, mask = (sitk.ReadImage(str(name)) for name in (nrrd, path))
+    assert (mask.GetSize(), mask.GetOrigin(), mask.GetDirection()) == (
+        scan.GetSize(), scan.GetOrigin(), scan.GetDirection()
+    ), "stored voxel by voxel as its source"  # fmt: skip
 
 
 def test_a_model_from_outside_is_opened_by_our_own_code_or_not_at_all(cohort, model):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 import torch
 from PIL import Image
 
@@ -47,6 +48,14 @@ def test_every_file_is_a_row_and_what_is_none_is_counted(folder: Path, series: b
     names = [path.relative_to(folder).as_posix() for path in samples]
     assert names == ["a.png", "empty.dcm", "login.dcm", "sub 1/bad.dcm", "zeros.dcm"]
     assert aside == Counter({"hidden": 1, "links to folders": 1, "neither files nor folders": 1})
+
+
+def test_the_data_file_of_a_header_is_no_row(tmp_path: Path) -> None:
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    for name in ("a.mhd", "b.mha", "c.nhdr"):
+        sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / name))
+    assert (tmp_path / "a.raw").is_file()
+    assert [path.name for path in samples_of(tmp_path)[0]] == ["a.mhd", "b.mha", "c.nhdr"]
 
 
 def test_an_empty_folder_is_a_row_itself(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from scantune import io, preprocess
 from scantune.cohort.index import read_index, write_index
@@ -339,3 +340,33 @@ def test_groups_that_clash_with_the_manifest_s_columns_are_refused(run, pictures
     records = [replace(r, groups={"shape": "round"}) for r in pictures(1)]
     with pytest.raises(ScantuneError, match="'shape'"):
         run(records, inputs["image"]())
+
+
+def test_a_cohort_of_itks_formats_is_that_of_nifti_bit_for_bit(run, volumes, inputs, tmp_path):
+    smooth, _ = volumes
+    made = {}
+    for ending in ("nii.gz", "nrrd", "mhd"):
+        records = []
+        for i in range(3):
+            scan = smooth((9, 10 + i, 12), (1.5, 1.25, 2.5))
+            labels = io.Volume((scan.array > np.median(scan.array)).astype(np.uint8), scan.affine)
+            paths = [tmp_path / f"{name}{i}.{ending}" for name in ("scan", "mask")]
+            for path, volume in zip(paths, (io.Volume(scan.array.astype(np.int16), scan.affine), labels), strict=True):
+                io.write_nifti(tmp_path / "one.nii.gz", volume, codes=("LPS", "RAS", "PIL")[i])
+                if ending == "nii.gz":
+                    (tmp_path / "one.nii.gz").rename(path)
+                else:
+                    sitk.WriteImage(sitk.ReadImage(str(tmp_path / "one.nii.gz")), str(path), useCompression=i == 1)
+            records.append(Record(f"x{i}", f"s{i}", (paths[0],), targets={"label": str(i)}, masks=(paths[1],)))
+        run(records, inputs["volume"](spacing=[2, 2, 2], shape=[8, 8, 8], dtype="float16"), ending)
+        made[ending] = [store.load(tmp_path / ending / "samples" / f"x{i}.safetensors") for i in range(3)]
+    for ending in ("nrrd", "mhd"):
+        for expected, arrays in zip(made["nii.gz"], made[ending], strict=True):
+            assert arrays.keys() == expected.keys()
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(array, expected[name], err_msg=f"{ending} {name}")
+    mhd = inputs["volume"](spacing=[2, 2, 2], shape=[8, 8, 8], dtype="float16")
+    assert run(records, mhd, "mhd").newly_prepared == 0
+    raw = tmp_path / "scan0.raw"
+    raw.write_bytes(bytes(2) + raw.read_bytes()[2:])  # the header is as it was
+    assert run(records, mhd, "mhd").newly_prepared == 1

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
+import SimpleITK as sitk
 
 from scantune import cohort, io
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
+from tests.io.test_nrrd_segments import write as write_segments
 
 Row = Sequence[object]
 
@@ -37,7 +39,11 @@ def mask(path: str, seed: int) -> None:
 def volume(path: str, seed: int, labels: bool = False) -> None:
     Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
     values = np.random.default_rng(seed).random((16, 16, 16), np.float32)
-    io.write_nifti(Path("raw", path), io.Volume(np.floor(values * 3) if labels else values, np.eye(4)))
+    values = np.floor(values * 3) if labels else values
+    if path.endswith((".nii", ".nii.gz")):
+        io.write_nifti(Path("raw", path), io.Volume(values, np.eye(4)))
+    else:
+        sitk.WriteImage(sitk.GetImageFromArray(values.astype("uint8") if labels else values), str(Path("raw", path)))
 
 
 def table(path: str, head: str, rows: Sequence[Row], separator: str = ",") -> None:
@@ -92,13 +98,26 @@ def folder_named_seg() -> None:
         mask(f"Polyp-SEG/masks/c{i}z.png", i)
 
 
-def nnunet(channels: int) -> None:
+def nnunet(channels: int, ending: str = ".nii.gz") -> None:
     for i in range(8):
         for c in range(channels):
-            volume(f"Dataset005_P/imagesTr/p_{i:02d}_{c:04d}.nii.gz", 10 * i + c)
-        volume(f"Dataset005_P/labelsTr/p_{i:02d}.nii.gz", i, labels=True)
+            volume(f"Dataset005_P/imagesTr/p_{i:02d}_{c:04d}{ending}", 10 * i + c)
+        volume(f"Dataset005_P/labelsTr/p_{i:02d}{ending}", i, labels=True)
     names = {"channel_names": {"0": "T2", "1": "ADC"}, "labels": {"background": 0, "PZ": 1, "TZ": 2}}
     Path("raw/Dataset005_P/dataset.json").write_text(json.dumps(names))
+
+
+def luna() -> None:
+    for i in range(12):
+        volume(f"subset{i % 2}/1.3.6.1.4.1.14519.5.2.{1000 + 37 * i}.mhd", i)
+    rows = [[f"1.3.6.1.4.1.14519.5.2.{1000 + 37 * i}", ("benign", "malignant")[i // 2 % 2]] for i in range(12)]
+    table("labels.csv", "seriesuid,diagnosis", rows)
+
+
+def slicer(apart: bool) -> None:
+    for i in range(8):
+        volume(f"p{i:02d}/scan.nrrd" if apart else f"p{i:02d}.nrrd", i)
+        volume(f"p{i:02d}/scan.seg.nrrd" if apart else f"p{i:02d}.seg.nrrd", i, labels=True)
 
 
 def brats() -> None:
@@ -342,6 +361,12 @@ OFFICIAL: set[str | None] = {"train", "validation"}
         (folder_named_seg, Expected(12, 12, "segmentation", masks=True)),
         (lambda: nnunet(1), Expected(8, 8, "segmentation", masks=True)),
         (lambda: nnunet(2), Expected(8, 8, "segmentation", masks=True, channels=2)),
+        (lambda: nnunet(2, ".nrrd"), Expected(8, 8, "segmentation", masks=True, channels=2)),
+        (lambda: nnunet(1, ".mha"), Expected(8, 8, "segmentation", masks=True)),
+        (lambda: nnunet(1, ".mhd"), Expected(8, 8, "segmentation", masks=True)),
+        (luna, Expected(12, 12, classes={"benign", "malignant"})),
+        (lambda: slicer(False), Expected(8, 8, "segmentation", masks=True)),
+        (lambda: slicer(True), Expected(8, 8, "segmentation", masks=True)),
         (brats, Expected(8, 8, "segmentation", masks=True, channels=4)),
         (views_with_masks, Expected(12, 6, "segmentation", masks=True)),
         (bids, Expected(18, 12, classes={"control", "patient"})),
@@ -404,6 +429,19 @@ def test_masks_that_do_not_overlap_are_classes_and_not_readers(home):
     params, records = read(propose(Path("raw")))
     assert params.experiments["raw"].task.classes == ("background", "leftMask", "rightMask")
     assert all(len(record.masks) == 2 and not record.rater_masks for record in records)
+
+
+def test_segments_of_slicer_are_classes_by_their_names(home):
+    for i in range(8):
+        volume(f"p{i:02d}/scan.nrrd", i)
+        labels = np.random.default_rng(i).integers(0, 3, (16, 16, 16)).astype(np.uint8)
+        names = [("Liver", 0, 1), ("Left Kidney", 0, 2)] if i % 2 else [("Left Kidney", 0, 1), ("Liver", 0, 2)]
+        write_segments(Path(f"raw/p{i:02d}/scan.seg.nrrd"), labels, np.diag([-1, -1, 1, 1]), names)
+    params, records = read(propose(Path("raw")))
+    classes = params.experiments["raw"].task.classes
+    assert sorted(classes[1:]) == ["Left Kidney", "Liver"]
+    assert params.inputs["raw"].mask_values == {name: n for n, name in enumerate(classes) if n}
+    assert all(record.masks for record in records)
 
 
 def test_labels_of_a_data_sets_description_are_the_classes(home):

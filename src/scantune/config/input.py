@@ -56,7 +56,8 @@ class _Common(Block):
     mask_values: dict[int | str, Annotated[int, Field(ge=0, le=254)] | Literal["ignore"]] = {}
     """Value in a mask's file → label: ``{128: 1, 255: 2}``. Other values are unchanged. Without it masks that hold 0
     and 255 alone are 0 and 1. Or name in the file's own table of labels → label: ``{liver: 1}``. Names are those in the
-    header of a NIfTI file, of the segments of a DICOM SEG or the structures of an RTSTRUCT; others are background.
+    header of a NIfTI file, of the segments of a DICOM SEG or of 3D Slicer (``.seg.nrrd``) or the structures of an
+    RTSTRUCT; others are background.
     ``{255: ignore}``: pixels with this value count neither in the loss nor in any metric."""
     mask_overlap: bool = False
     """Labels may overlap (the task has ``overlapping: true``): the files of ``masks`` mark one label each, at most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,15 +190,25 @@ def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> 
         described: value → name, where a description of the data set states them.
     """
     values: set[int] = set()
+    tables: list[Mapping[str, str]] = []
     for mask in spread(masks, _MASKS):
         try:
             content = io.read(root / mask, labels=True, allow_constant=True, keep_integers=True)
         except ReadError:
             continue
+        tables.append(content.facts.get("label_names", {}) if content.facts["format"] == "nrrd" else {})
         if not isinstance(content, io.Video):
             values |= {
                 int(v) for v in np.unique(np.rint(content.array[..., :: max(1, content.array.shape[-1] // 256)]))
             }
+    named = _named_segments(tables)
+    if named:
+        reason = f"names of segments in {len(tables)} masks, whose numbers may differ by file"
+        return (
+            {"mask_values": {name: n for n, name in enumerate(named, 1)}},
+            {"classes": ["background", *named]},
+            reason,
+        )
     labels = sorted(values - {0})
     reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
     if len(labels) > 16:
@@ -210,6 +221,14 @@ def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> 
     if labels not in (list(range(1, len(labels) + 1)), [255]):
         input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}
     return input_keys, {"classes": ["background", *names]}, reason
+
+
+def _named_segments(tables: Sequence[Mapping[str, str]]) -> list[str]:
+    """The names of 3D Slicer's segments, by number; none where masks are others, or do not have the same names."""
+    first = list(tables[0].values()) if tables else []
+    same = all(sorted(table.values()) == sorted(first) for table in tables)
+    usable = same and len(set(first)) == len(first) <= 16 and all(re.search("[^\\W\\d]", name) for name in first)
+    return first if usable and "background" not in {name.casefold() for name in first} else []
 
 
 def model_of(survey: Survey, *, dense: bool, samples: int) -> Proposal:

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -54,6 +55,18 @@ def test_the_command_gives_metrics_json(folders: tuple[Path, Path], tmp_path: Pa
     alone = CliRunner().invoke(app, ["score", str(folders[0]), "--task", "segmentation"])
     assert isinstance(alone.exception, ScantuneError)
     assert "--reference" in str(alone.exception)
+
+
+@pytest.mark.parametrize("ending", [".mhd", ".seg.nrrd"])
+def test_masks_of_itks_formats_are_paired_with_those_of_nifti(folders: tuple[Path, Path], ending: str) -> None:
+    expected = compared(*folders, THREE)
+    for path in sorted(folders[0].iterdir()):
+        sitk.WriteImage(sitk.ReadImage(str(path)), str(path.with_suffix(ending)))
+        path.unlink()
+    table = compared(*folders, THREE)
+    assert table.sample_id.tolist() == expected.sample_id.tolist()
+    np.testing.assert_array_equal(table.columns["dice/posterior"], expected.columns["dice/posterior"])
+    np.testing.assert_allclose(table.columns["hd95"], expected.columns["hd95"], rtol=1e-6)
 
 
 def test_what_does_not_fit_is_named(folders: tuple[Path, Path]) -> None:
