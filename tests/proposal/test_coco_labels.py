@@ -69,6 +69,11 @@ def test_the_command_for_masks_works_as_it_is_written(home):
     assert len(list(Path("raw/coco_masks/masks").glob("*.png"))) == 24
 
 
+def test_outlines_of_one_category_are_for_masks_alone(home):
+    coco("all", range(0, 24, 3))
+    assert any("all images have one label" in note and "convert coco" in note for note in propose(Path("raw")).notes)
+
+
 def test_json_that_is_something_else_is_an_error(home):
     Path("raw").mkdir()
     Path("raw/labels.json").write_text('{"a.png": "mass"}')

@@ -14,7 +14,10 @@ from scantune.io import only_data
 
 MOST = 200_000
 """Files that are listed at most."""
-TABLES = (".csv", ".tsv", ".xlsx", ".txt", ".xls")
+TABLES = (
+    ".csv", ".tsv", ".xlsx", ".txt", ".xls", ".xlsm", ".xlsb", ".ods", ".parquet", ".dta", ".sav", ".zsav", ".rds",
+    ".rda", ".rdata", ".sas7bdat", ".xpt", ".feather",
+)  # fmt: skip
 _OTHERS = {
     *TABLES, ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
     ".bvec", ".log", ".xml", ".zip", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
