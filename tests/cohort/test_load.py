@@ -193,6 +193,17 @@ def test_ids_that_cannot_name_a_file_are_made_safe_and_stay_apart(table, dataset
     assert all(name[0] not in ".=" and "/" not in name and " " not in name for name in ids)
 
 
+def test_a_star_in_a_mask_stands_for_any_number_of_files(table, dataset, tmp_path):
+    for name in ("a (1)_mask.png", "a (1)_mask_1.png", "a (1)_mask_1.txt", "a (10)_mask.png", ".a (1)_mask.png"):
+        Path(tmp_path, name).touch()
+    table("id,file\n1,a (1)\n2,a (2)\n")
+    one, two = cohort.load(dataset(files="{file}.png", masks="{file}_mask*.png", sample="{id}"), HERE)
+    assert [path.name for path in one.masks] == ["a (1)_mask.png", "a (1)_mask_1.png"]
+    assert [path.name for path in two.masks] == ["a (2)_mask*.png"]  # no file: preprocess says so
+    table("id,file\n1,../\n")
+    assert faults_of(dataset(files="{id}", masks="{file}*.png", sample="{id}"))[0][:2] == (2, "file")
+
+
 def test_several_files_masks_raters_and_order(table, dataset, tmp_path):
     table("id,r1,r2,date\na,1,,2024-03-31\n")
     record = cohort.load(

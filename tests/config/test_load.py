@@ -195,6 +195,21 @@ def masks(**task: object) -> dict:
     return params
 
 
+def test_masks_by_a_star_are_instances():
+    params = masks(classes=["b", "cell"])
+    params["datasets"]["knees"]["masks"] = "{id}/masks/*.png"
+    with pytest.raises(ConfigError, match=r"masks: files by \* need inputs.knees.mask_instances: true"):
+        parse(params)
+    params["inputs"]["knees"]["mask_instances"] = True
+    parse(params)
+    params["inputs"]["knees"]["mask_values"] = {2: 1}
+    with pytest.raises(ConfigError, match="'mask_instances' makes all values label 1"):
+        parse(params)
+    params["datasets"]["knees"]["masks"] = "{id}/*/a.png"
+    with pytest.raises(ConfigError, match="stands for a part of a file's name, not of a folder's"):
+        parse(params)
+
+
 def test_labels_overlap_for_task_and_input_or_for_neither():
     with pytest.raises(ConfigError, match=r"task.overlapping: needs inputs.knees.mask_overlap: true"):
         parse(masks(overlapping=True))

@@ -154,3 +154,26 @@ def test_a_volume_has_them_on_its_own_grid(tmp_path):
     np.testing.assert_array_equal(prepared.measured_mask[~outside], prepared.mask[~outside])
     assert outside.any()
     assert not outside.all()
+
+
+def test_instances_in_files_values_or_colours_are_one_foreground(fundus):
+    cells = np.zeros(SHAPE, np.uint16)
+    cells[2:6, 2:6], cells[4:9, 5:12], cells[12:18, 3:20] = 1, 700, 65535
+    for number, value in enumerate((1, 700, 65535)):
+        Image.fromarray(((cells == value) * 255).astype(np.uint8)).save(fundus / f"cell_{number}.png")
+    whole = drawing(slice(4, 9), slice(4, 8))  # overlaps two others
+    Image.fromarray(whole).save(fundus / "cell_3.png")
+    Image.fromarray(cells).save(fundus / "numbers.png")
+    Image.fromarray(np.stack([cells > 1, cells == 1, cells == 700], axis=2).astype(np.uint8) * 77).save(
+        fundus / "colours.png"
+    )
+    marked = (cells > 0).astype(np.uint8)
+
+    def drawn(*names: str) -> np.ndarray:
+        files = [fundus / name for name in names]
+        return prepare_image([fundus / "image.png"], files, intensity=SCALE, mask_instances=True).mask[0]
+
+    np.testing.assert_array_equal(drawn(*(f"cell_{k}.png" for k in range(3))), marked)
+    np.testing.assert_array_equal(drawn("numbers.png"), marked)
+    np.testing.assert_array_equal(drawn("colours.png"), marked)
+    np.testing.assert_array_equal(drawn(*(f"cell_{k}.png" for k in range(4))), marked | (whole > 0))

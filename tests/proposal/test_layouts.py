@@ -273,6 +273,25 @@ def many_masks_an_image() -> None:
             mask(f"train/{i * 7919:08x}/masks/{i * 31 + k + 999:08x}.png", 3 * i + k)
 
 
+def numbered_masks_of_lesions() -> None:
+    for i in range(12):
+        picture(f"benign/benign ({i}).png", i)
+        for k in range(1 + (i % 3 == 0)):
+            drawn = np.zeros((16, 16), np.uint8)
+            drawn[2 + 8 * k : 6 + 8 * k, 3 : 4 + i % 9] = 255
+            io.write_png(Path(f"raw/benign/benign ({i})_mask{f'_{k}' if k else ''}.png"), drawn)
+
+
+def numbered_cells() -> None:
+    for i in range(12):
+        picture(f"images/slide_{i:02d}.png", i)
+        cells = np.zeros((32, 32), np.uint8)
+        for k in range(6 + i):
+            cells[4 * (k // 6) : 4 * (k // 6) + 3, 5 * (k % 6) : 5 * (k % 6) + 4] = k + 1
+        Path("raw/masks").mkdir(parents=True, exist_ok=True)
+        io.write_png(Path(f"raw/masks/slide_{i:02d}.png"), cells)
+
+
 def longer_names_of_classes() -> None:
     for i in range(48):
         side, kind = ("train", "train", "valid", "test")[i % 4], ("normal", "cancer")[i // 4 % 2]
@@ -385,7 +404,9 @@ OFFICIAL: set[str | None] = {"train", "validation"}
         (folder_a_case, Expected(8, 8, "segmentation", masks=True)),
         (folders_of_no_meaning, Expected(12, 12, "segmentation", masks=True)),
         (left_and_right_masks, Expected(12, 12, "segmentation", masks=True)),
-        (many_masks_an_image, Expected(12, 12, "")),
+        (many_masks_an_image, Expected(12, 12, "segmentation", masks=True)),
+        (numbered_masks_of_lesions, Expected(12, 12, "segmentation", masks=True)),
+        (numbered_cells, Expected(12, 12, "segmentation", masks=True)),
         (longer_names_of_classes, Expected(48, 48, classes={"normal", "cancer"}, sides={*OFFICIAL, "test"})),
         (ids_in_headers, Expected(24, 12, "regression")),
         (second_sheet, Expected(24, 12, classes={"0", "1"})),
@@ -442,6 +463,16 @@ def test_segments_of_slicer_are_classes_by_their_names(home):
     assert sorted(classes[1:]) == ["Left Kidney", "Liver"]
     assert params.inputs["raw"].mask_values == {name: n for n, name in enumerate(classes) if n}
     assert all(record.masks for record in records)
+
+
+@pytest.mark.parametrize("make", [many_masks_an_image, numbered_masks_of_lesions, numbered_cells])
+def test_masks_of_instances_are_one_class(home, make):
+    make()
+    params, records = read(propose(Path("raw")))
+    assert params.experiments["raw"].task.classes == ("background", "foreground")
+    assert params.inputs["raw"].mask_instances
+    files = {"many_masks_an_image": 36, "numbered_masks_of_lesions": 16, "numbered_cells": 12}[make.__name__]
+    assert len({path for record in records for path in record.masks}) == files
 
 
 def test_labels_of_a_data_sets_description_are_the_classes(home):

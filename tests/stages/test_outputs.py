@@ -162,7 +162,7 @@ def test_a_key_of_a_split_changes_the_split(home, monkeypatch, key):
 COMMON = {
     "dataset": "e", "workers": 2, "backend": "threads", "time_limit": 9.0, "verify_fraction": 0.5, "max_voxels": 10**6,
     "nan": 0.0, "series": "T1", "mask_labels": [1, 2], "empty_mask": "exclude",
-    "mask_values": {7: 1}, "mask_threshold": 9.0, "mask_overlap": True,
+    "mask_values": {7: 1}, "mask_threshold": 9.0, "mask_overlap": True, "mask_instances": True,
 }  # fmt: skip
 PLANE = {"shape": [10, 14], "resize": "stretch", "channels": 3, "dtype": "float32"}
 #: Modality to its plain block, and another value for each key.

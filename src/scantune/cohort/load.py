@@ -100,7 +100,8 @@ def _from_table(
         raise CohortError(title, faults)
     rows, left_out = _filtered(table, dataset, faults)
     rows = _with_targets(rows, dataset, targets, faults, left_out)
-    records = [record_of(row, table, dataset, targets, root, faults) for row in rows]
+    listed: dict[str, list[str]] = {}
+    records = [record_of(row, table, dataset, targets, root, faults, listed) for row in rows]
     faults += _repeated(records)
     if not records and not faults:
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))

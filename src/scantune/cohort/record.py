@@ -10,7 +10,7 @@ from scantune.cohort import ids, values
 from scantune.cohort.cells import group_of, order_of, plain, recoded, side_of
 from scantune.cohort.faults import Fault
 from scantune.cohort.table import Row, Table
-from scantune.cohort.template import below, fields, fill
+from scantune.cohort.template import below, fields, fill, matching
 from scantune.config.dataset import TEXT_KEYS, DatasetConfig, PartOf, TargetColumn
 from scantune.digests import text_digest
 from scantune.records import Record
@@ -23,8 +23,9 @@ def record_of(
     targets: Mapping[str, TargetColumn],
     root: Path,
     faults: list[Fault],
+    listed: dict[str, list[str]],
 ) -> Record:
-    """The record of a row; what is wrong with it is added to ``faults``."""
+    """The record of a row; what is wrong with it is added to ``faults``, and folders that are read to ``listed``."""
     sample = _sample_id(row, table, dataset, faults)
     subject = _subject_id(row, dataset, sample, faults)
     series, volume = _series(row, dataset, faults), _volume(row, dataset, faults)
@@ -36,7 +37,7 @@ def record_of(
         sample_id=ids.safe(sample),
         subject_id=subject,
         files=_paths(dataset.files, row, root, dataset.follow_links, faults),
-        masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
+        masks=_paths(dataset.masks, row, root, dataset.follow_links, faults, listed),
         region=next(iter(_drawn([dataset.region] if dataset.region else [], row, root, dataset, faults)), None),
         rater_masks={
             reader: _drawn(templates, row, root, dataset, faults) for reader, templates in dataset.rater_masks.items()
@@ -133,12 +134,22 @@ def _volume(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str,
     return by, f"{number:g}"
 
 
-def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, faults: list[Fault]) -> tuple[Path, ...]:
-    paths = []
+def _paths(
+    templates: list[str],
+    row: Row,
+    root: Path,
+    follow_links: bool,
+    faults: list[Fault],
+    listed: dict[str, list[str]] | None = None,
+) -> tuple[Path, ...]:
+    """The paths of templates; with ``listed``, ``*`` in one stands for anything."""
+    paths: list[Path] = []
     for template in templates:
         name = fill(template, row.cells)
         try:
-            paths.append(below(root, name, follow_links=follow_links))
+            several = listed is not None and "*" in template
+            names = matching(template, row.cells, listed, root) if listed is not None and several else [name]
+            paths += [below(root, one, follow_links=follow_links) for one in names]
         except ValueError as error:
             faults.append(Fault(f"the file {name!r} {error}", row.line, ", ".join(fields(template)) or None))
     return tuple(paths)

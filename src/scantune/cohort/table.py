@@ -1,4 +1,4 @@
-"""A table as it comes (CSV with any common separator and encoding, Excel) as rows of text."""
+"""A table as it comes (CSV with any common separator and encoding, Excel, Parquet, Stata) as rows of text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from scantune.cohort import other_tables
 from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
 from scantune.cohort.excel import Sheet, read_sheet, unpacked, visible_sheets
 from scantune.cohort.faults import CohortError, Fault
 
 _EXCEL_MAGIC = b"PK\x03\x04"
-_OLD_EXCEL_MAGIC = b"\xd0\xcf\x11\xe0"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read_table(
     max_megabytes: float = 100.0,
     repeated: bool = False,
 ) -> Table:
-    """Read a CSV or Excel file; which of them is seen from its content. Every cell stays text: 007 is not 7.
+    """Read a CSV, Excel, Parquet or Stata file; which is seen from its content. Every cell stays text: 007 is not 7.
 
     Args:
         path: the file.
@@ -79,8 +79,13 @@ def read_table(
         raise CohortError(f"no table {path}", [f"tables in its folder: {near}" if near else "its folder has no table"])
     _check_size(path, path.stat().st_size, max_megabytes)
     content = path.read_bytes()
-    if content.startswith(_OLD_EXCEL_MAGIC):
-        raise CohortError(f"table {path.name}", ["an Excel file of before 2007 (.xls): save it as .xlsx or CSV"])
+    wrong, read = other_tables.refusal(content), other_tables.reader_of(content)
+    if wrong:
+        raise CohortError(f"table {path.name}", [wrong])
+    if read is not None:
+        _check_size(path, other_tables.unpacked(content), max_megabytes, "unpacked ")
+        lines = other_tables.lines_of(content, path, read, decimal)
+        return _checked(path, lines, (), header, quotes=False, repeated=repeated)
     if content.startswith(_EXCEL_MAGIC):
         _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
         sheet_content = read_sheet(content, path, sheet, decimal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import os
 import re
 from collections.abc import Mapping
@@ -28,6 +30,32 @@ def fill(template: str, cells: Mapping[str, str]) -> str:
         return digits.zfill(int(match.group(2))) if match.group(2) and digits.isdecimal() else cell
 
     return _FIELD.sub(text, template)
+
+
+def matching(template: str, cells: Mapping[str, str], listed: dict[str, list[str]], root: Path) -> list[str]:
+    """Files below ``root`` that a template with ``*`` leads to, sorted; the filled template itself where none does.
+
+    Args:
+        template: ``*`` in the name of a file stands for anything.
+        cells: column to text, in which ``*`` is a letter as others.
+        listed: folder to its sorted names, which this fills.
+        root: absolute folder.
+
+    Raises:
+        ValueError: the folder is not below ``root``.
+    """
+    first, *rest = (fill(part, cells) for part in template.split("*"))
+    folder, slash, start = first.rpartition("/")
+    below(root, f"{folder}{slash}x")
+    if folder not in listed:
+        place = root / folder
+        listed[folder] = sorted(entry.name for entry in os.scandir(place)) if place.is_dir() else []
+    names = listed[folder]
+    pattern = re.compile(".*".join(map(re.escape, (start, *rest))))
+    begin = bisect.bisect_left(names, start)
+    found = [n for n in itertools.takewhile(lambda name: name.startswith(start), names[begin:]) if pattern.fullmatch(n)]
+    visible = [f"{folder}{slash}{name}" for name in found if not name.startswith(".")]
+    return visible or [f"{first}*{'*'.join(rest)}"]
 
 
 def below(root: Path, name: str, *, follow_links: bool = False) -> Path:

@@ -14,7 +14,7 @@ from scantune.records import ScantuneError
 def init(
     table: Annotated[
         Path,
-        typer.Argument(help="CSV or Excel file, one row per sample; or a folder with tables, class folders or masks"),
+        typer.Argument(help="CSV, Excel, Parquet or COCO file; or a folder with tables, class folders or masks"),
     ],
     root: Annotated[Path | None, typer.Option(help="folder of the files; default that of the table")] = None,
     name: Annotated[str, typer.Option(help="name of the blocks; default that of the table")] = "",

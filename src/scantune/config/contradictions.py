@@ -155,6 +155,10 @@ def _losses(params: Params) -> Iterator[str]:
         masks = bool(block.task.mask_classes)
         if masks and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
             yield f"{key}.task: {block.task.name} needs datasets.{block.dataset}.masks: the path of a sample's mask"
+        if masks and block.input in params.inputs and block.dataset in params.datasets:
+            several = any("*" in template for template in params.datasets[block.dataset].masks)
+            if several and not params.inputs[block.input].mask_instances:
+                yield f"datasets.{block.dataset}.masks: files by * need inputs.{block.input}.mask_instances: true"
         if masks and train.sampler == "balanced":
             yield f"{key}.train.sampler: balanced requires one target per sample; masks have none"
         if train.partners is not None and not block.task.one_target:

@@ -233,7 +233,7 @@ class DatasetConfig(Block):
     """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``. What
     the dataset reads beside it (a table elsewhere) stands in the group ``watched``."""
     table: LocalPath | None = None
-    """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
+    """CSV (``,`` ``;`` or tab), Excel, Parquet or Stata file, below ``root`` or with an absolute path."""
     sheet: Text | None = None
     """Excel: the sheet; without it the first."""
     max_table_megabytes: float = Field(default=100.0, gt=0.0)
@@ -250,7 +250,8 @@ class DatasetConfig(Block):
     """Path below ``root`` from columns in braces: ``"{id}_{session}.nii.gz"``; ``{id:03d}`` writes 7 as 007. Several
     become channels."""
     masks: Annotated[list[Text], BeforeValidator(_listed)] = []
-    """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask."""
+    """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask. ``*`` in a file's name
+    stands for anything: ``"{id}_mask*.png"``, for files of instances (the input's ``mask_instances``)."""
     region: Text | None = None
     """Path of a mask, the same way, of the region that metrics of masks are limited to (the field of view of a fundus
     photograph). Where its column is empty, the whole image counts."""
@@ -323,6 +324,8 @@ class DatasetConfig(Block):
             raise ValueError("give either 'table' or 'class_folders: true'")
         if (self.region or self.rater_masks) and not self.masks:
             raise ValueError("'region' and 'rater_masks' belong to 'masks': the path of the reference mask")
+        if any(re.search(r"\*.*/", template) for template in self.masks):
+            raise ValueError("'masks': * stands for a part of a file's name, not of a folder's")
         if self.table and not self.files:
             raise ValueError("'table' needs 'files': the path of a sample's file from the table's columns, in braces")
         for key in ("subject", "series", "volume") if self.class_folders else ("subject_from",):

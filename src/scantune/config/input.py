@@ -65,11 +65,15 @@ class _Common(Block):
     ``{2: 3}`` where label 2 lies inside label 1."""
     mask_threshold: float | None = None
     """Masks that are probabilities, resampled or saved as JPEG: values from this one on are label 1, the others 0."""
+    mask_instances: bool = False
+    """Files of ``masks``, or values in them, number instances (cells, lesions): every file and value is label 1."""
 
     @model_validator(mode="after")
     def _one_rule(self) -> _Common:
         if self.mask_values and self.mask_threshold is not None:
             raise ValueError("give either 'mask_values' or 'mask_threshold': each defines the meaning of mask values")
+        if self.mask_instances and (self.mask_values or self.mask_overlap):
+            raise ValueError("'mask_instances' makes all values label 1: remove 'mask_values' and 'mask_overlap'")
         names = [key for key in self.mask_values if isinstance(key, str) and not key.isdecimal()]
         if names and len(names) < len(self.mask_values):
             raise ValueError(f"'mask_values' has values and names ({', '.join(names)}): give either")

@@ -25,6 +25,7 @@ class MaskRule:
         threshold: values at or above it are label 1, all others 0; None: values are labels.
         overlap: labels may overlap: the mask has a bit for each (:mod:`scantune.mask_codes`), several files mark one
             each, and the values of a single file are sums of bits.
+        instances: files and values number instances of one structure: all of them are label 1.
     """
 
     labels: Sequence[int] | None = None
@@ -32,12 +33,20 @@ class MaskRule:
     values: Mapping[Any, int | str] = field(default_factory=dict)
     threshold: float | None = None
     overlap: bool = False
+    instances: bool = False
 
     @classmethod
     def of(cls, settings: VolumeInput | ImageInput | VideoInput) -> MaskRule:
         """The rule of an input's block."""
         values = {str(value): label for value, label in settings.mask_values.items()}
-        return cls(settings.mask_labels, settings.empty_mask, values, settings.mask_threshold, settings.mask_overlap)
+        return cls(
+            settings.mask_labels,
+            settings.empty_mask,
+            values,
+            settings.mask_threshold,
+            settings.mask_overlap,
+            settings.mask_instances,
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -172,6 +172,8 @@ def merged(
 
 def _joined(planes: Sequence[np.ndarray], shape: tuple[int, ...], rule: MaskRule) -> np.ndarray:
     """One mask of several, each of which marks one label; what does not count in one of them counts in none."""
+    if rule.instances:
+        return functools.reduce(np.maximum, planes)
     if rule.overlap and rule.names:
         return functools.reduce(np.bitwise_or, planes)  # each has the bits of its own labels
     if rule.overlap and len(planes) > MOST_OVERLAPPING:
@@ -216,9 +218,12 @@ def _is_painted(plane: np.ndarray, white: int = PAINTED) -> bool:
 def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
     """uint8 of ``shape``: the values as they are in the file, or the labels that ``rule`` takes them for."""
     if array.ndim == len(shape) + 1:
-        if array.shape[0] == 3 and not (np.array_equal(array[0], array[1]) and np.array_equal(array[0], array[2])):
+        if rule.instances:
+            array = array.max(axis=0)  # [C, *shape] -> [*shape]: a colour for each instance
+        elif array.shape[0] == 3 and not (np.array_equal(array[0], array[1]) and np.array_equal(array[0], array[2])):
             raise MaskError("the mask is a colour image: one number per pixel is needed")
-        array = array[0]
+        else:
+            array = array[0]
     if array.shape != tuple(shape):
         raise MaskError(f"the mask is {_times(array.shape)} where its image is {_times(shape)}")
     if not rule.values:
@@ -226,6 +231,8 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
     if rule.threshold is not None:
         return (array >= rule.threshold).astype(np.uint8)
     integers = _as_integers(array)
+    if rule.instances:
+        return (integers > 0).astype(np.uint8)
     if not rule.values and _is_painted(integers, _PAINTED_16):
         integers //= _PAINTED_16 // PAINTED
     plane = _named(integers, rule, read) if rule.names else _mapped(integers, rule)

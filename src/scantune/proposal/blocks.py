@@ -171,8 +171,10 @@ def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Keys for the input, the task's classes and the reason, from the masks."""
     if source.structures:
         return {}, {"classes": ["background", *source.structures]}, ""
+    if source.masks.endswith("*"):
+        return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]
-    return settings.masks_of(source.root, masks, described.labels(source.root, source.files))
+    return settings.masks_of(source.root, masks, described.labels(source.root, source.files), source.notes)
 
 
 def _with_ids(source: Source) -> Source:

@@ -93,6 +93,7 @@ def of_pairing(name: str, root: Path, pairing: Pairing) -> Source:
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     source = Source(name, root, list(columns), rows, files, template[0], channels=template[1:])
     source.masks = f"{{{MASK}}}" if pairing.masks and not pairing.structures else ""
+    source.masks += "*" if pairing.instances else ""
     source.structures = list(pairing.structures)
     source.region = f"{{{REGION}}}" if pairing.regions else ""
     source.rater_masks = {reader: f"{{{reader}}}" for reader in pairing.readers}

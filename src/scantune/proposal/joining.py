@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
-from scantune.proposal import headings
+from scantune.proposal import coco_labels, headings
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
@@ -58,6 +58,13 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
             others.append((path, content))
             if isinstance(error, CohortError):
                 found.notes.append(f"{path.name} is not used: {error}")
+    try:
+        annotated = None if sources else coco_labels.of_folder(root, listing)
+        if annotated is not None:
+            path, content = annotated[0], widened(annotated[1], listing, annotated[0])
+            sources.append((path, content, of_content(content, root, folder_name, listing, path)))
+    except ScantuneError as error:
+        found.notes.append(str(error))
     cohorts = _cohorts(sources)
     for first, *same in cohorts:
         found.sources.append(_whole(first, same, others, root, listing, found))

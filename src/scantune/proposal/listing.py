@@ -14,7 +14,10 @@ from scantune.io import only_data
 
 MOST = 200_000
 """Files that are listed at most."""
-TABLES = (".csv", ".tsv", ".xlsx", ".txt", ".xls")
+TABLES = (
+    ".csv", ".tsv", ".xlsx", ".txt", ".xls", ".xlsm", ".xlsb", ".ods", ".parquet", ".dta", ".sav", ".zsav", ".rds",
+    ".rda", ".rdata", ".sas7bdat", ".xpt", ".feather",
+)  # fmt: skip
 _OTHERS = {
     *TABLES, ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
     ".bvec", ".log", ".xml", ".zip", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
@@ -33,12 +36,14 @@ class Listing:
         names: relative paths with ``/``, sorted; hidden files, texts and the data files of headers are omitted.
         tables: relative paths of the tables.
         complete: whether all files were listed.
+        documents: relative paths of the JSON files.
     """
 
     root: Path
     names: tuple[str, ...]
     tables: tuple[str, ...] = ()
     complete: bool = True
+    documents: tuple[str, ...] = ()
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -51,6 +56,7 @@ def list_files(root: Path) -> Listing:
     """The files below a folder, at most :data:`MOST`."""
     names: list[str] = []
     tables: list[str] = []
+    documents: list[str] = []
     for base, folders, files in os.walk(root):
         folders[:] = sorted(folder for folder in folders if not system_folder(folder))
         data = only_data(Path(base, file) for file in files)
@@ -59,11 +65,14 @@ def list_files(root: Path) -> Listing:
             ending = Path(file).suffix.lower()
             if ending in TABLES and not file.startswith("."):
                 tables.append(name)
+            if ending == ".json" and not file.startswith("."):
+                documents.append(name)
             if not file.startswith(".") and ending not in _OTHERS and file.upper() not in ("LICENSE", "DICOMDIR"):
                 names.append(name)
         if len(names) >= MOST:
-            return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), complete=False)
-    return Listing(root, tuple(sorted(names)), tuple(sorted(tables)))
+            break
+    whole = len(names) < MOST
+    return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(sorted(documents)))
 
 
 def stem(name: str) -> str:

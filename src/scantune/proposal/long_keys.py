@@ -36,7 +36,7 @@ def key_of(content: Content, listing: Listing, table: str) -> list[str]:
         if len(cells) >= _FEWEST and len(set(cells)) == len(cells) and not by_chance(column, rows):
             ids = by_id([column], some, listing)[1] if headings.is_id(column) else []
             leading = [by_template([column], some, listing, table)[1], by_path([column], some, listing)[1]]
-            if any(map(any, [*leading, ids])):
+            if any(map(any, leading)) or any(ids):
                 return []
     template, files = by_template(columns, rows, listing, table)
     key = fields(template)

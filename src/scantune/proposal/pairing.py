@@ -13,6 +13,7 @@ import numpy as np
 
 from scantune import io
 from scantune.cohort.folders import SIDES
+from scantune.proposal import instances
 from scantune.proposal.listing import mask_rank, spread, stem
 from scantune.records import ReadError
 
@@ -29,7 +30,6 @@ _ROLES = 12  # words that tell files of one sample apart, at most
 _SHARE = 0.5  # of the samples that must have a word for it to tell their files apart
 _FEWEST = 4  # pairs of image and mask
 _LEVELS = 4  # values of a mask that no name calls one
-_OVERLAP = 0.1  # share of the smaller of two masks that the larger one covers, at most, where they are two structures
 _EXTRA = 0.25  # share of the masks that a reader has, at least
 
 
@@ -41,6 +41,7 @@ class Pairing:
         images: of each sample its channels, one as a rule.
         channels: names of the channels where there are several.
         masks: of each sample; empty where samples have none.
+        instances: samples have several masks, whose paths begin with the text in ``masks``: cells, lesions.
         structures: name → masks of each sample, where each structure has a file; the first are ``masks``.
         regions: fields of view of each sample; empty where there are none.
         readers: reader → the mask of each sample, "" where he drew none.
@@ -51,6 +52,7 @@ class Pairing:
     images: list[tuple[str, ...]]
     channels: list[str] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
+    instances: bool = False
     structures: dict[str, list[str]] = field(default_factory=dict)
     regions: list[str] = field(default_factory=list)
     readers: dict[str, list[str]] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Pairing:
         return Pairing(
             [self.images[i] for i in places], self.channels,
             [self.masks[i] for i in places] if self.masks else [],
+            self.instances,
             {name: [masks[i] for i in places] for name, masks in self.structures.items()},
             [self.regions[i] for i in places] if self.regions else [],
             {name: [masks[i] for i in places] for name, masks in self.readers.items()},
@@ -86,8 +89,10 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
     drawn = [n for n in names if ranks[n] == best] if best else apart or _drawn(root, names, keys)
     regions = [n for n in names if ranks[n] == 1] if best == 2 else []
     plain = [n for n in names if ranks[n] == 0 and n not in set(drawn)]
-    pairing = _with_masks(root, plain, drawn, keys) or _with_masks(
-        root, plain, drawn, _without_constants(keys, plain, drawn)
+    pairing = (
+        _of_instances(instances.of_folders(plain, drawn), names, plain, keys)
+        or _with_masks(root, plain, drawn, keys)
+        or _with_masks(root, plain, drawn, _without_constants(keys, plain, drawn))
     )
     if pairing is None and regions:
         pairing = _with_masks(root, plain, regions, keys)
@@ -218,7 +223,27 @@ def _with_masks(root: Path, plain: Sequence[str], drawn: Sequence[str], keys: di
     pairs = [image for image in plain if image in masks]
     if len(pairs) < _FEWEST or len(pairs) * 2 < len(plain):
         return None
-    return _chosen(root, plain, pairs, masks, keys, len(set(drawn) - used))
+    several = _of_instances(instances.of_numbers(root, masks), [*plain, *drawn], plain, keys)
+    return several or _chosen(root, plain, pairs, masks, keys, len(set(drawn) - used))
+
+
+def _of_instances(
+    masks: dict[str, list[str]], names: Sequence[str], plain: Sequence[str], keys: dict[str, Key]
+) -> Pairing | None:
+    """Images with the masks of their instances; None without any."""
+    starts = instances.beginnings(masks, names)
+    if len(starts) < _FEWEST:
+        return None
+    kept = sorted(starts)
+    pairing = Pairing(
+        [(i,) for i in kept], masks=[starts[i] for i in kept], instances=True, keys=[keys[i] for i in kept]
+    )
+    files = sum(len(masks[image]) for image in kept)
+    pairing.notes.append(f"{files} masks are of {len(kept)} images: each marks an instance, all are one class")
+    left = [image for image in plain if image not in starts]
+    if left:
+        pairing.notes.append(f"{len(left)} images have no masks alone and are not in the table ({', '.join(left[:3])})")
+    return pairing
 
 
 def _chosen(
@@ -244,8 +269,8 @@ def _chosen(
             f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
             f"({', '.join(parts[:3])}): join their masks to one file"
         )
-    apart = [reader for reader in others if all(reader in readers[i] for i in kept) and _apart(
-        root, pairing.masks, [readers[i][reader] for i in kept])]  # fmt: skip
+    apart = [reader for reader in others if all(reader in readers[i] for i in kept) and instances.apart(
+        root, [(mask, readers[i][reader]) for i, mask in zip(kept, pairing.masks, strict=True)])]  # fmt: skip
     if apart and apart == others:
         pairing.structures = {name: [readers[i][name] for i in kept] for name in (first, *others)}
         pairing.notes.append(f"masks in {', '.join([first, *others])} do not overlap: each is a class of its own")
@@ -269,21 +294,6 @@ def _reader_names(own: dict[tuple[str, Key], str], masks: dict[str, dict[tuple[s
     if per_image > 1 and len(folders) == len(own):
         return {folder: mask for (folder, _), mask in own.items()}
     return {"_".join(words): mask for (_, words), mask in own.items()}
-
-
-def _apart(root: Path, masks: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether two masks of an image hardly overlap: structures, not two readings of one."""
-    shares = []
-    for one, other in list(zip(masks, others, strict=True))[:: max(1, len(masks) // 4)]:
-        try:
-            read = [io.read(root / path, labels=True, allow_constant=True, keep_integers=True) for path in (one, other)]
-        except ReadError:
-            return False
-        first, second = (np.asarray(content.array) > 0 for content in read if not isinstance(content, io.Video))
-        smaller = min(first.sum(), second.sum())
-        if first.shape == second.shape and smaller:
-            shares.append(float((first & second).sum() / smaller))
-    return bool(shares) and max(shares) < _OVERLAP
 
 
 def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from scantune import io
 from scantune.config.presets import TUNING
+from scantune.proposal.instances import numbers_instances
 from scantune.proposal.listing import spread
 from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
@@ -181,16 +182,20 @@ def _numbers(values: np.ndarray) -> str:
     return "×".join(f"{v:.3g}" for v in values)
 
 
-def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> tuple[Block, Block, str]:
+def masks_of(
+    root: Path, masks: Sequence[str], described: Mapping[int, str], notes: list[str]
+) -> tuple[Block, Block, str]:
     """Keys for the input, the task's classes and the reason, from the values in masks.
 
     Args:
         root: folder of the masks.
         masks: paths below it.
         described: value → name, where a description of the data set states them.
+        notes: what could not be known is added.
     """
     values: set[int] = set()
     tables: list[Mapping[str, str]] = []
+    arrays: list[np.ndarray] = []
     for mask in spread(masks, _MASKS):
         try:
             content = io.read(root / mask, labels=True, allow_constant=True, keep_integers=True)
@@ -198,6 +203,7 @@ def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> 
             continue
         tables.append(content.facts.get("label_names", {}) if content.facts["format"] == "nrrd" else {})
         if not isinstance(content, io.Video):
+            arrays.append(content.array)
             values |= {
                 int(v) for v in np.unique(np.rint(content.array[..., :: max(1, content.array.shape[-1] // 256)]))
             }
@@ -211,6 +217,9 @@ def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> 
         )
     labels = sorted(values - {0})
     reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
+    numbered = False if described else numbers_instances(arrays)
+    if numbered:
+        return {"mask_instances": True}, {"classes": ["background", "foreground"]}, f"{reason}: a number an instance"
     if len(labels) > 16:
         return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
     names = ["foreground"] if len(labels) <= 1 else [f"label_{n}" for n in range(1, len(labels) + 1)]
@@ -220,6 +229,11 @@ def masks_of(root: Path, masks: Sequence[str], described: Mapping[int, str]) -> 
     input_keys: Block = {}
     if labels not in (list(range(1, len(labels) + 1)), [255]):
         input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}
+    if numbered is None:
+        notes.append(
+            "whether the values of masks are classes, or number cells or lesions (then: input key `mask_instances: "
+            "true` and task `classes: [background, foreground]`)"
+        )
     return input_keys, {"classes": ["background", *names]}, reason
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError
 from scantune.cohort.table import Table, read_table, row_at, sheet_names
 from scantune.cohort.template import fields
-from scantune.proposal import headings
+from scantune.proposal import coco_labels, headings
 from scantune.proposal.expanding import expanded
 from scantune.proposal.listing import Listing, list_files
 from scantune.proposal.matching import by_path, by_template
@@ -150,6 +150,8 @@ def read(path: Path, listing: Listing) -> list[Content]:
     Raises:
         CohortError: none can.
     """
+    if path.suffix.lower() == ".json":
+        return [coco_labels.of_file(path, listing)]
     contents: list[Content] = []
     fault: CohortError | None = None
     sheets: Sequence[str | None] = sheet_names(path) or [None]

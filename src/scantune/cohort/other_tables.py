@@ -1,0 +1,107 @@
+"""Tables that are neither text nor .xlsx: Parquet and Stata, which pandas reads, and what the others are."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scantune.cohort.excel import text_of
+from scantune.cohort.faults import CohortError
+
+_OLE = b"\xd0\xcf\x11\xe0"
+_PARQUET, _STATA = b"PAR1", b"<stata_dta>"
+_GZIP = b"\x1f\x8b"
+_R = (b"RDX", b"RDA", b"X\n", b"A\n", b"B\n")
+_SAS = b"\x00" * 12 + b"\xc2\xea\x81\x60"
+
+#: First bytes of a file → what it is and what to do.
+_REFUSED = (
+    (b"$FL2", "an SPSS file (.sav): save it in SPSS as .xlsx or CSV (File, Save as)"),
+    (b"$FL3", "a compressed SPSS file (.zsav): save it in SPSS as .xlsx or CSV (File, Save as)"),
+    (_SAS, "a SAS file (.sas7bdat): export it as CSV (proc export)"),
+    (b"HEADER RECORD*******LIBRARY", "a SAS transport file (.xpt): export it as CSV (proc export)"),
+    (b"ARROW1", "an Arrow file (.feather): save it as CSV or Parquet"),
+    (b"SQLite format 3", "an SQLite database: export the table as CSV"),
+    (b"%PDF", "a PDF: save the table as .xlsx or CSV"),
+)
+_R_WORDS = 'an R file (.rds, .RData): write.csv(table, "labels.csv", row.names = FALSE) in R saves it as CSV'
+
+
+def refusal(content: bytes) -> str:
+    """What a file of first bytes that are no table's is, and what to save it as; "" for one that may be a table."""
+    if content.startswith(_OLE):
+        if "EncryptedPackage".encode("utf-16-le") in content:
+            return "an Excel file with a password: save it without one (File, Info, Protect workbook)"
+        return "an Excel file of before 2007 (.xls): save it as .xlsx or CSV"
+    for start, words in _REFUSED:
+        if content.startswith(start):
+            return words
+    if content.startswith(_GZIP):
+        return _R_WORDS if _start(content).startswith(_R) else "compressed (gzip): unpack it"
+    return _R_WORDS if content.startswith(_R[:2]) else ""
+
+
+def _start(content: bytes) -> bytes:
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(content)).read(8)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def reader_of(content: bytes) -> Callable[[io.BytesIO], Any] | None:
+    """Pandas' reader for a Parquet or Stata file; None for others."""
+    if not content.startswith((_PARQUET, _STATA)):
+        return None
+    import pandas as pd
+
+    return pd.read_parquet if content.startswith(_PARQUET) else pd.read_stata
+
+
+def unpacked(content: bytes) -> int:
+    """Bytes of a Parquet file's columns unpacked, as it states them; of others those of the file."""
+    import pyarrow
+    import pyarrow.parquet
+
+    if not content.startswith(_PARQUET):
+        return len(content)
+    try:
+        about = pyarrow.parquet.read_metadata(io.BytesIO(content))
+    except (pyarrow.ArrowException, OSError):
+        return len(content)
+    return sum(int(about.row_group(i).total_byte_size) for i in range(about.num_row_groups))
+
+
+def lines_of(
+    content: bytes, path: Path, read: Callable[[io.BytesIO], Any], decimal: str
+) -> list[tuple[int, list[str]]]:
+    """(line, cells) of the names of the columns and of each row, numbers as in Excel's cells.
+
+    Args:
+        content: of the file.
+        path: for messages.
+        read: from :func:`reader_of`.
+        decimal: sign that numbers are written with.
+
+    Raises:
+        CohortError: it cannot be read, or a cell holds no text, number or date.
+    """
+    try:
+        frame = read(io.BytesIO(content))
+    except Exception as error:
+        raise CohortError(
+            f"table {path.name}", [f"not a readable {path.suffix} file ({type(error).__name__})"]
+        ) from error
+    frame = frame.reset_index() if frame.index.name else frame
+    odd = [str(c) for c in frame.columns if any(isinstance(cell, dict | bytes) for cell in frame[c].head(5))]
+    if odd:
+        words = (
+            f"its columns {', '.join(odd)} hold files, not texts or numbers: write them as files, and their names here"
+        )
+        raise CohortError(f"table {path.name}", [words])
+    frame = frame.astype(object).where(frame.notna(), None)
+    rows = [[text_of(cell, "", decimal) for cell in row] for row in frame.itertuples(index=False, name=None)]
+    return list(enumerate([[str(column) for column in frame.columns], *rows], start=1))

@@ -1,0 +1,92 @@
+"""Tables of other programs: read by what they contain, or named with what to save them as."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scantune.cohort.faults import CohortError
+from scantune.cohort.table import read_table
+
+FRAME = pd.DataFrame(
+    {
+        "id": ["007", "8", None],
+        "age": pd.array([40, None, 42], dtype="Int64"),
+        "score": [1.5, 2.0, float("nan")],
+        "date": pd.to_datetime(["2024-03-31", None, "2024-04-01"]),
+    }
+)
+ROWS = [["007", "40", "1.5", "2024-03-31"], ["8", "", "2", ""], ["", "42", "", "2024-04-01"]]
+
+
+def cells(path: Path, **options) -> list[list[str]]:
+    table = read_table(path, **options)
+    assert table.columns == ("id", "age", "score", "date")
+    return [list(row.cells.values()) for row in table.rows]
+
+
+def test_parquet_and_stata_are_read(tmp_path):
+    FRAME.to_parquet(tmp_path / "t.parquet")
+    assert cells(tmp_path / "t.parquet") == ROWS
+    FRAME.assign(age=[40, 41, 42], id=["007", "8", ""]).to_stata(tmp_path / "t.dta", write_index=False, version=118)
+    assert cells(tmp_path / "t.dta") == [[*row[:1], age, *row[2:]] for row, age in zip(ROWS, ("40", "41", "42"))]
+
+
+def test_an_index_with_a_name_is_a_column_and_pictures_are_no_cells(tmp_path):
+    FRAME.fillna({"id": "9"}).set_index("id").to_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").columns[0] == "id"
+    pd.DataFrame({"image": [{"bytes": b"\x89PNG"}], "label": [1]}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(CohortError, match="columns image hold files, not texts or numbers: write them as files"):
+        read_table(tmp_path / "p.parquet")
+    pd.DataFrame({"id": ["a" * 50 + str(i) for i in range(9000)]}).to_parquet(
+        tmp_path / "z.parquet", compression="gzip"
+    )
+    with pytest.raises(CohortError, match=r"unpacked it has .* MB"):
+        read_table(tmp_path / "z.parquet", max_megabytes=0.2)
+    (tmp_path / "c.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(CohortError, match=r"not a readable \.parquet file"):
+        read_table(tmp_path / "c.parquet")
+
+
+@pytest.mark.parametrize(
+    "text", ["id\tage\tscore\tdate\n7\t40\t1.5\t2024-03-31\n", "id;age;score;date\n7;40;1.5;2024-03-31\n"]
+)
+def test_text_under_the_name_of_excel_is_read_as_what_it_is(tmp_path, text):
+    (tmp_path / "export.xls").write_bytes(text.encode("utf-16"))
+    assert cells(tmp_path / "export.xls") == [["7", "40", "1.5", "2024-03-31"]]
+
+
+def zipped(path: Path, name: str, text: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.xls", b"\xd0\xcf\x11\xe0" + b"\0" * 600, r"before 2007 \(\.xls\): save it as \.xlsx or CSV"),
+        ("t.xlsx", b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "with a password: save it without"),
+        ("t.xls", b"<html><table><tr><td>id</td></tr></table></html>", "it is HTML or XML"),
+        ("t.sav", b"$FL2@(#) IBM SPSS STATISTICS", r"an SPSS file \(\.sav\): save it in SPSS as \.xlsx or CSV"),
+        ("t.rds", gzip.compress(b"X\n\0\0\0\3"), r"an R file .*write\.csv"),
+        ("t.RData", b"RDX3\nX\n", r"an R file .*write\.csv"),
+        ("t.csv.gz", gzip.compress(b"id,age\n1,2\n"), r"compressed \(gzip\): unpack it"),
+        ("t.sas7bdat", b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14", "a SAS file"),
+        ("t.feather", b"ARROW1\0\0", "an Arrow file"),
+        ("t.db", b"SQLite format 3\0", "an SQLite database"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CohortError, match=words):
+        read_table(tmp_path / name)
+
+
+def test_a_table_of_open_document_is_named(tmp_path):
+    zipped(tmp_path / "t.ods", "mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+    with pytest.raises(CohortError, match=r"an OpenDocument table \(\.ods\): save it as \.xlsx or CSV"):
+        read_table(tmp_path / "t.ods")
