@@ -12,7 +12,7 @@ from typing import Any
 
 from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
-from scantune.proposal import described, folders, joining, patients, settings
+from scantune.proposal import described, folders, joining, mask_classes, patients, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.listing import Listing, list_files, stem
 from scantune.proposal.repeated import repeated
@@ -174,7 +174,7 @@ def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
     if source.masks.endswith("*"):
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]
-    return settings.masks_of(source.root, masks, described.labels(source.root, source.files), source.notes)
+    return mask_classes.masks_of(source.root, masks, described.labels(source.root, source.files), source.notes)
 
 
 def _with_ids(source: Source) -> Source:

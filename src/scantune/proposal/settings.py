@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scantune import io
 from scantune.config.presets import TUNING
-from scantune.proposal.instances import numbers_instances
-from scantune.proposal.listing import spread
 from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
-from scantune.records import ReadError
 
 Block = dict[str, Any]
 
@@ -34,7 +28,6 @@ _VOXELS = 1.5e6  # of a volume
 _IMAGES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2", "resnet18", "resnet50")
 _LOOPS = ("r2plus1d_18", "r3d_18", "mc3_18")
 _VOLUMES = ("resnet10_3d", "resnet18_3d")
-_MASKS = 12  # masks whose labels are looked at
 
 
 @dataclass
@@ -180,69 +173,6 @@ def _volume(proposal: Proposal, survey: Survey, dense: bool) -> None:
 
 def _numbers(values: np.ndarray) -> str:
     return "×".join(f"{v:.3g}" for v in values)
-
-
-def masks_of(
-    root: Path, masks: Sequence[str], described: Mapping[int, str], notes: list[str]
-) -> tuple[Block, Block, str]:
-    """Keys for the input, the task's classes and the reason, from the values in masks.
-
-    Args:
-        root: folder of the masks.
-        masks: paths below it.
-        described: value → name, where a description of the data set states them.
-        notes: what could not be known is added.
-    """
-    values: set[int] = set()
-    tables: list[Mapping[str, str]] = []
-    arrays: list[np.ndarray] = []
-    for mask in spread(masks, _MASKS):
-        try:
-            content = io.read(root / mask, labels=True, allow_constant=True, keep_integers=True)
-        except ReadError:
-            continue
-        tables.append(content.facts.get("label_names", {}) if content.facts["format"] == "nrrd" else {})
-        if not isinstance(content, io.Video):
-            arrays.append(content.array)
-            values |= {
-                int(v) for v in np.unique(np.rint(content.array[..., :: max(1, content.array.shape[-1] // 256)]))
-            }
-    named = _named_segments(tables)
-    if named:
-        reason = f"names of segments in {len(tables)} masks, whose numbers may differ by file"
-        return (
-            {"mask_values": {name: n for n, name in enumerate(named, 1)}},
-            {"classes": ["background", *named]},
-            reason,
-        )
-    labels = sorted(values - {0})
-    reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
-    numbered = False if described else numbers_instances(arrays)
-    if numbered:
-        return {"mask_instances": True}, {"classes": ["background", "foreground"]}, f"{reason}: a number an instance"
-    if len(labels) > 16:
-        return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
-    names = ["foreground"] if len(labels) <= 1 else [f"label_{n}" for n in range(1, len(labels) + 1)]
-    if labels and set(labels) <= set(described):
-        names = [described[label] for label in labels]
-        reason = f"{reason}; names from dataset.json"
-    input_keys: Block = {}
-    if labels not in (list(range(1, len(labels) + 1)), [255]):
-        input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}
-    if numbered is None:
-        notes.append(
-            "whether the values of masks are classes, or number cells or lesions (then: input key `mask_instances: "
-            "true` and task `classes: [background, foreground]`)"
-        )
-    return input_keys, {"classes": ["background", *names]}, reason
-
-
-def _named_segments(tables: Sequence[Mapping[str, str]]) -> list[str]:
-    """The names of 3D Slicer's segments, by number; none where masks are others, or do not have the same names."""
-    first = list(tables[0].values()) if tables else []
-    same = all(sorted(table.values()) == sorted(first) for table in tables)
-    usable = same and len(set(first)) == len(first) <= 16 and all(re.search("[^\\W\\d]", name) for name in first)
-    return first if usable and "background" not in {name.casefold() for name in first} else []
 
 
 def model_of(survey: Survey, *, dense: bool, samples: int) -> Proposal:
