@@ -132,6 +132,20 @@ def test_byte_orders_and_skips_of_metaimage(tmp_path: Path, order: str, packed: 
             np.testing.assert_array_equal(io.read(tmp_path / "b.mhd").array, loaded.array)
 
 
+@pytest.mark.parametrize("packing", list(_PACKINGS))
+@pytest.mark.parametrize(("skip", "before"), [(7, 7), (-1, 352)])
+def test_bytes_before_the_data_of_nrrd(tmp_path: Path, packing: str, skip: int, before: int) -> None:
+    raw = bytes(range(7)) * (before // 7) + bytes(before % 7) + NOISE.tobytes(order="F")
+    (tmp_path / "a.data").write_bytes(_PACKINGS[packing](raw))
+    fields = f"{PLACE}byte skip: {skip}\ndata file: a.data\n"
+    (tmp_path / "a.nhdr").write_bytes(_nrrd(NOISE, fields, packing, detached=True))
+    (tmp_path / "b.nrrd").write_bytes(_nrrd(NOISE, PLACE))
+    np.testing.assert_array_equal(io.read(tmp_path / "a.nhdr").array, io.read(tmp_path / "b.nrrd").array)
+    (tmp_path / "a.data").write_bytes(b"of a line\nand another\n" + _PACKINGS[packing](raw))
+    (tmp_path / "a.nhdr").write_bytes(_nrrd(NOISE, f"line skip: 2\n{fields}", packing, detached=True))
+    np.testing.assert_array_equal(io.read(tmp_path / "a.nhdr").array, io.read(tmp_path / "b.nrrd").array)
+
+
 @pytest.mark.parametrize("how", ["list", "pattern"])
 def test_data_in_several_files(tmp_path: Path, how: str) -> None:
     for k in range(7):
@@ -275,6 +289,7 @@ def test_data_in_a_folder_below_are_read_and_missing_ones_are_named(tmp_path: Pa
         (_nrrd(NOISE, PLACE).replace(b"type: short", b"type: block"), "none of whole or real numbers"),
         (_nrrd(NOISE, PLACE).replace(b"endian: little\n", b""), "does not state 'endian"),
         (_nrrd(NOISE, PLACE).replace(b"encoding: raw", b"encoding: ascii"), "stored as text"),
+        (_nrrd(NOISE, PLACE + "byte skip: -5\n"), "'byte skip' of its NRRD header is -5"),
         (_meta(NOISE, "BinaryData = False\n"), "stored as text"),
         (_meta(NOISE).replace(b"ElementSpacing = 1 1 1 \n", b""), "states no spacing"),
         (_meta(NOISE, "TransformMatrix = 1 0 0 1\n"), "not one of 3 axes"),

@@ -60,7 +60,7 @@ def whole(path: Path, options: Options) -> bytes:
     return path.read_bytes()
 
 
-def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: Path) -> memoryview:
+def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: Path, last: bool = False) -> memoryview:
     """Exactly the first ``size`` bytes of what is stored or packed, the checksum of the whole stream verified.
 
     Args:
@@ -68,6 +68,7 @@ def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: P
         size: bytes.
         packing: how ``raw`` is compressed; None where it is not.
         path: named in messages for the terminal.
+        last: the last bytes instead of the first.
 
     Raises:
         ReadError: cut short, wrong checksum, or far more in the stream than the header speaks of.
@@ -75,11 +76,14 @@ def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: P
     if packing is None:
         if len(raw) < size:
             raise ReadError(f"the file is cut short: {len(raw)} of {size} bytes are there", str(path))
-        return memoryview(raw)[:size]
-    return _inflate(raw, size, packing, path)
+        data = memoryview(raw)
+    else:
+        data = _inflated(raw, size, packing, path)
+    return data[len(data) - size :] if last else data[:size]
 
 
-def _inflate(rest: bytes | memoryview, size: int, packing: Packing, path: Path) -> memoryview:
+def _inflated(rest: bytes | memoryview, size: int, packing: Packing, path: Path) -> memoryview:
+    """At least ``size`` bytes, and little more."""
     pieces: list[bytes] = []
     have, allowed = 0, size + 65536  # what is beyond the image is little, or not an image's
     while rest and not (pieces and packing == "zlib") and bytes(rest[:3]).startswith(_STARTS[packing]):
@@ -97,4 +101,4 @@ def _inflate(rest: bytes | memoryview, size: int, packing: Packing, path: Path) 
         rest = stream.unused_data
     if have < size:
         raise ReadError(f"the image is cut short: {have} of {size} bytes are there", str(path))
-    return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[:size]
+    return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))

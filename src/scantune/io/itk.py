@@ -159,12 +159,10 @@ def _data(header: GridHeader, raw: bytes, size: int, path: Path) -> memoryview:
         if not at:
             raise ReadError("its data file has fewer lines than its header says to skip", str(path))
     data, packing, skipped = memoryview(raw)[at:], header.packing, max(0, header.skipped)
-    if header.skipped < 0 and packing is None:
-        return exactly(data[max(0, len(data) - size) :], size, None, path)
     if packing == "zlib":  # MetaIO skips bytes of the file, NRRD those of what was compressed
         data, skipped = data[skipped:], 0
         packing = "gzip" if bytes(data[:2]) == b"\x1f\x8b" else "zlib"  # MetaIO reads both
-    return exactly(data, skipped + size, packing, path)[skipped:]
+    return exactly(data, skipped + size, packing, path, last=header.skipped < 0)[skipped:]
 
 
 def _facts(header: GridHeader) -> dict[str, Any]:

@@ -89,10 +89,11 @@ def parse(head: bytes) -> GridHeader:
     axis = None if axis is not None and len(sizes) < n_axes else axis
     space = [direction for at, direction in enumerate(directions) if at != axis]
     affine, unplaced = _affine(fields, space)
+    packing = _packing(fields)  # voxels that are stored as text need no order of bytes
     return GridHeader(
-        "nrrd", sizes, axis, _dtype(fields), _packing(fields), affine, unplaced,
+        "nrrd", sizes, axis, _dtype(fields), packing, affine, unplaced,
         _zooms(fields, space, axis, n_axes), _files(fields, text.files), text.end,
-        int(fields.get("byte skip", "0") or 0), int(fields.get("line skip", "0") or 0),
+        _skipped(fields, "byte skip", -1), _skipped(fields, "line skip", 0),
         text.texts | {"content": fields.get("content", "")}, text.comments, refused=refused,
     )  # fmt: skip
 
@@ -258,6 +259,13 @@ def _packing(fields: Mapping[str, str]) -> Packing | None:
         words = "as text" if encoding in ("ascii", "txt", "text", "hex") else "in an encoding that NRRD does not have"
         raise ReadError(f"its voxels are stored {words}; read are raw, gzip and bzip2")
     return _PACKINGS[encoding]
+
+
+def _skipped(fields: Mapping[str, str], name: str, least: int) -> int:
+    count = numbers(fields.get(name) or fields.get(name.replace(" ", "")) or "0", name, int)[0]
+    if count < least:
+        raise ReadError(f"the field '{name}' of its NRRD header is {count}, below {least}")
+    return count
 
 
 def _files(fields: Mapping[str, str], listed: Sequence[str]) -> tuple[str, ...]:
