@@ -16,6 +16,7 @@ from scantune.cli import app
 from scantune.pipeline.evaluate.mask_folders import compared
 from scantune.records import ScantuneError
 from scantune.tasks.segmentation.settings import Segmentation
+from tests.io.test_nrrd_segments import write as write_segments
 
 THREE = Segmentation(classes=("background", "anterior", "posterior"))
 
@@ -67,6 +68,24 @@ def test_masks_of_itks_formats_are_paired_with_those_of_nifti(folders: tuple[Pat
     assert table.sample_id.tolist() == expected.sample_id.tolist()
     np.testing.assert_array_equal(table.columns["dice/posterior"], expected.columns["dice/posterior"])
     np.testing.assert_allclose(table.columns["hd95"], expected.columns["hd95"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("role", ["predicted", "labels"])
+def test_segments_of_slicer_are_scored_on_the_other_masks_grid(
+    folders: tuple[Path, Path], tmp_path: Path, role: str
+) -> None:
+    expected = compared(*folders, THREE)
+    for path in sorted((tmp_path / role).iterdir()):
+        image = nibabel.load(path)
+        layers = np.stack([np.asarray(image.dataobj) == label for label in (1, 2)])
+        name = path.name.removesuffix(".gz").removesuffix(".nii")
+        path.unlink()
+        names = [("anterior", 0, 1), ("posterior", 1, 1)]
+        crop = (slice(2, 10), slice(1, 9), slice(2, 8))
+        write_segments(path.with_name(f"{name}.seg.nrrd"), layers, image.affine, names, crop)
+    table = compared(*folders, THREE)
+    for metric in ("dice/anterior", "dice/posterior", "hd95"):
+        np.testing.assert_allclose(table.columns[metric], expected.columns[metric], rtol=1e-6)
 
 
 def test_what_does_not_fit_is_named(folders: tuple[Path, Path]) -> None:

@@ -56,7 +56,12 @@ def compared(
     inside = {} if region is None else _regions(region, pairs)
     rows = []
     for name, (one, other) in pairs.items():
-        labels, truth = _read(one, rule), _read(other, rule)
+        if io.is_mask_object(one):  # it may cover a part of the grid of the other
+            truth = _read(other, rule)
+            labels = _read(one, rule, truth)
+        else:
+            labels = _read(one, rule)
+            truth = _read(other, rule, labels)
         _refuse_other_grid(one, labels, truth)
         _refuse_left_out(one, labels)
         measured = truth.array
@@ -113,17 +118,26 @@ def _named(folder: Path) -> dict[str, Path]:
     return masks
 
 
-def _read(path: Path, rule: MaskRule) -> Any:
-    """An image or a volume whose array is labels, uint8 […space]."""
+def _read(path: Path, rule: MaskRule, grid: Any = None) -> Any:
+    """An image or a volume whose array is labels, uint8 […space]; a segmentation of segments on the ``grid`` of the
+    other mask, where that is a volume."""
+    placed = isinstance(grid, io.Volume) and io.is_mask_object(path)
+    names = [(name,) for name in rule.names] if placed and rule.overlap and rule.names else [rule.names]
     try:
-        stored = io.read(path, labels=True, allow_constant=True)
-        if not isinstance(stored, io.Image | io.Volume):
-            raise ReadError("it is a loop")
-        shape = stored.array.shape[-2:] if isinstance(stored, io.Image) else stored.array.shape
-        mask, _ = merged([stored.array], shape, rule, [stored.facts])
+        stored = [io.read_mask_object(path, grid, one) if placed else _whole(path) for one in names]
+        first = stored[0]
+        shape = first.array.shape[-2:] if isinstance(first, io.Image) else first.array.shape
+        mask, _ = merged([one.array for one in stored], shape, rule, [one.facts for one in stored])
     except ReadError as error:
         raise ScantuneError(f"{path}: {error.reason}") from error
-    return replace(stored, array=mask)
+    return replace(first, array=mask)
+
+
+def _whole(path: Path) -> io.Image | io.Volume:
+    stored = io.read(path, labels=True, allow_constant=True)
+    if not isinstance(stored, io.Image | io.Volume):
+        raise ReadError("it is a loop")
+    return stored
 
 
 def _spacing(mask: Any) -> tuple[float, ...] | None:
