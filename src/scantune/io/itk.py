@@ -123,10 +123,10 @@ def _checked(path: Path, options: Options) -> GridHeader:
     return header
 
 
-def _stored(header: GridHeader, path: Path, options: Options) -> list[tuple[Path, bytes]]:
+def _stored(header: GridHeader, path: Path, options: Options) -> list[tuple[Path, memoryview]]:
     """Path and bytes of each file that the data are in."""
     if not header.files:
-        return [(path, whole(path, options)[header.start :])]
+        return [(path, memoryview(whole(path, options))[header.start :])]
     if path.stat().st_size > MOST_HEADER:
         raise ReadError(f"a header that names its data files is larger than {MOST_HEADER:,} bytes", str(path))
     files = beside(path, header.files)
@@ -134,7 +134,7 @@ def _stored(header: GridHeader, path: Path, options: Options) -> list[tuple[Path
         if not file.is_file():
             error = missing(file)
             raise ReadError(f"the data file that its header names: {error.reason}", error.detail)
-    return [(file, whole(file, options)) for file in files]
+    return [(file, memoryview(whole(file, options))) for file in files]
 
 
 def _voxels(header: GridHeader, path: Path, options: Options) -> np.ndarray:
@@ -151,18 +151,25 @@ def _voxels(header: GridHeader, path: Path, options: Options) -> np.ndarray:
     return voxels.reshape((*header.shape, header.count), order="F")
 
 
-def _data(header: GridHeader, raw: bytes, size: int, path: Path) -> memoryview:
+def _data(header: GridHeader, raw: memoryview, size: int, path: Path) -> memoryview:
     """The bytes of one file's share of the voxels."""
-    at = 0
-    for _ in range(header.skipped_lines):
-        at = raw.find(b"\n", at) + 1
-        if not at:
-            raise ReadError("its data file has fewer lines than its header says to skip", str(path))
-    data, packing, skipped = memoryview(raw)[at:], header.packing, max(0, header.skipped)
+    data, packing, skipped = raw[_after_lines(header, raw, path) :], header.packing, max(0, header.skipped)
     if packing == "zlib":  # MetaIO skips bytes of the file, NRRD those of what was compressed
         data, skipped = data[skipped:], 0
         packing = "gzip" if bytes(data[:2]) == b"\x1f\x8b" else "zlib"  # MetaIO reads both
     return exactly(data, skipped + size, packing, path, last=header.skipped < 0)[skipped:]
+
+
+def _after_lines(header: GridHeader, raw: memoryview, path: Path) -> int:
+    """The byte behind the lines that the header says to skip."""
+    if not header.skipped_lines:
+        return 0
+    text, at = bytes(raw), 0
+    for _ in range(header.skipped_lines):
+        at = text.find(b"\n", at) + 1
+        if not at:
+            raise ReadError("its data file has fewer lines than its header says to skip", str(path))
+    return at
 
 
 def _facts(header: GridHeader) -> dict[str, Any]:
