@@ -93,12 +93,15 @@ def test_findings_of_several_readers_count_by_their_majority(home):
 def test_rows_for_what_is_present_alone(home):
     pictures([f"img_{i:03d}.png" for i in range(48)])
     words = ("edema", "effusion", "mass")
+    rare = [("img_004.png", "P2", "hernia")]
     rows = [(f"img_{i:03d}.png", f"P{i // 2}", w) for i in range(48) for k, w in enumerate(words) if i % (k + 2) == 0]
     rows += [(f"img_{i:03d}.png", f"P{i // 2}", "No finding") for i in range(48) if all(i % k for k in (2, 3, 4))]
-    table("findings.csv", "image,patient_id,finding", rows)
-    experiment, records = read(propose(Path("raw")))
+    table("findings.csv", "image,patient_id,finding", rows + rare)
+    proposed = propose(Path("raw"))
+    experiment, records = read(proposed)
+    assert any("findings of too few samples are ignored (task key `ignored`): hernia" in n for n in proposed.notes)
     assert experiment.task.name == "multilabel"
-    assert experiment.task.ignored == ("No finding",)
+    assert experiment.task.ignored == ("No finding", "hernia")
     assert records["img_012"].targets == {"finding": "edema|effusion|mass"}
     assert records["img_001"].targets == {"finding": "No finding"}
     assert records["img_003"].subject_id == "P1"

@@ -11,7 +11,7 @@ from typing import Any
 from scantune.proposal import headings
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import names, part, settings_of
-from scantune.tasks.suggestion import FEW, LabelTable
+from scantune.tasks.suggestion import FEW, NONE, LabelTable
 
 Rows = Sequence[dict[str, str]]
 _GRADES = ("none", "normal", "absent", "minimal", "trace", "mild", "slight", "moderate", "marked", "severe", "extreme")
@@ -181,6 +181,9 @@ def _others(
         notes.append(f"the target is {goal.columns[0]!r}; --target names another, such as {', '.join(others[:4])}")
     elif level == 4:
         notes.append(f"no column is named like a target: {best!r} is taken (--target names another)")
+    rare = [word for word in goal.task.get("ignored", ()) if not NONE.match(word)]
+    if rare:
+        notes.append(f"findings of too few samples are ignored (task key `ignored`): {', '.join(rare)}")
     if findings:
         left = [c for c in findings if c not in goal.columns]
         notes.append(

@@ -13,7 +13,7 @@ from scantune.proposal import headings
 from scantune.proposal.listing import Listing
 from scantune.proposal.long_keys import key_of, with_ids_apart
 from scantune.proposal.source import Content
-from scantune.tasks.suggestion import LabelTable
+from scantune.tasks.suggestion import NONE, LabelTable
 
 _NAME = re.compile(
     r"finding|class|label|name|diagn|disease|patholog|abnormal|lesion|categor|type|measure|variable|parameter|analyt|"
@@ -24,7 +24,6 @@ _BOX = re.compile(
     r"^[xywh]\d?$|^[xy][ _-]?(min|max|c|cent(er|re)|\d)$|box|^(width|height|area|confidence|prob(ability)?)$|"
     r"polygon|contour|encoded[ _]?pixels|\brle\b|coord|vert(ex|ices)|points?$|geometry", re.I
 )  # fmt: skip
-_NONE = re.compile(r"^(no[ _-]?findings?|none|normal|healthy|negative)$", re.I)
 NO_FINDING = "No finding"
 _NAMES = (2, 60)  # names of findings or measures
 _READERS = 12  # readers with a column of their own, at most
@@ -164,8 +163,8 @@ def _listed(long: _Long, reader: str, name: str) -> tuple[dict[str, list[str]], 
         named = {(rows[i][reader] if reader else "", rows[i][name]) for i in own if rows[i][name]}
         votes = Counter(one for _, one in named)
         chosen = sorted(one for one, n in votes.items() if 2 * n > len(people) or not reader)
-        present = [one for one in chosen if not _NONE.match(one)]
-        none = next((one for one in chosen if _NONE.match(one)), NO_FINDING if votes else "")
+        present = [one for one in chosen if not NONE.match(one)]
+        none = next((one for one in chosen if NONE.match(one)), NO_FINDING if votes else "")
         cells.append("|".join(present) or none)
     who = f", by more than half of the readers in {reader!r} of a file" if reader else ""
     return {column: cells}, [

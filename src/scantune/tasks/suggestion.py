@@ -9,6 +9,8 @@ from typing import Any
 
 FEW = 10
 """Distinct values up to which a column is taken for classes."""
+NONE = re.compile(r"^(no[ _-]?findings?|none|normal|healthy|negative)$", re.I)
+"""Words of which a cell of findings says that there is none."""
 
 
 @dataclass(frozen=True)

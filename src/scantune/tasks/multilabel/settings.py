@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -16,7 +15,7 @@ from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
-from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
+from scantune.tasks.suggestion import NONE, LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {"auroc": "max", "auprc": "max"}
 """Metrics of an epoch, and which way each is better."""
@@ -24,7 +23,6 @@ EPOCH_METRICS: dict[str, Direction] = {"auroc": "max", "auprc": "max"}
 LISTED = "findings"
 """The target whose cells list the findings, where the block names neither it nor the findings."""
 
-_NONE = re.compile(r"^(no[ _-]?findings?|none|normal|healthy|negative)$", re.I)
 _FEWEST = (6, 20)  # samples of a finding, and without it, for it to be proposed: of few samples, of 200 and more
 
 State = Literal["unknown", "present", "absent"]
@@ -41,7 +39,7 @@ def _of_columns(table: LabelTable) -> Suggestion | None:
     for column in table.findings:
         numbers = [float(cell) for cell in table.cells[column] if cell]
         enough = min(numbers.count(1.0), len(numbers) - numbers.count(1.0)) >= _fewest(len(table.cells[column]))
-        if enough and not _NONE.match(column):
+        if enough and not NONE.match(column):
             chosen.append(column)
     if not chosen:
         return None
@@ -112,7 +110,7 @@ class Multilabel(TaskSettings):
         if not separator:
             return None
         counts = Counter(word.strip() for cell in cells for word in set(cell.split(separator)))
-        none = [word for word in counts if _NONE.match(word)]
+        none = [word for word in counts if NONE.match(word)]
         rare = [w for w, n in counts.items() if min(n, len(cells) - n) < _fewest(len(cells)) and w not in none]
         if len(counts) - len(none) - len(rare) < 1:
             return None
