@@ -145,6 +145,42 @@ def test_a_box_with_1_counts_for_its_image(home):
     assert [records[f"{i:04d}ab"].targets["label"] for i in range(4)] == ["0", "1", "0", "1"]
 
 
+def test_numbers_of_classes_of_boxes_are_findings(home):
+    pictures([f"{i:04d}ab.png" for i in range(40)])
+    rows = [
+        (f"{i:04d}ab", k, 1, 2, 3 + i % 7, 4) for i in range(40) for k in range(3) if i % (k + 2) == 0 or k == i % 3
+    ]
+    table("boxes.csv", "image_id,class_id,x_min,y_min,x_max,y_max", rows)
+    experiment, records = read(propose(Path("raw")))
+    assert experiment.task.name == "multilabel"
+    assert records["0012ab"].targets == {"findings": "0|1|2"}
+
+
+def test_run_lengths_of_masks_say_whether_there_is_one(home):
+    pictures([f"{i:04d}ab.png" for i in range(24)])
+    rows = [(f"{i:04d}ab", f"{k} 3 9 2" if i % 2 else "-1") for i in range(24) for k in range(1 + i % 2)]
+    table("masks.csv", "ImageId,EncodedPixels", rows)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert [records[f"{i:04d}ab"].targets["label"] for i in range(3)] == ["0", "1", "0"]
+    assert any("'EncodedPixels' has run lengths of masks" in note for note in proposed.notes)
+
+
+def test_measures_of_ids_in_headers(home):
+    rows = []
+    for i in range(24):
+        path = Path(f"raw/dicom/IM{i:04d}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 4000, (8, 8)).astype(np.uint16)
+        tags = {"AccessionNumber": f"A{5000 + i}"}
+        io.write_dicom_image(path, pixels, patient_id=f"7000{i // 2}", seed=str(i), tags=tags)
+        rows += [(f"A{5000 + i}", 900 + i // 2, "EDV", 100 + i), (f"A{5000 + i}", 900 + i // 2, "EF", 40.5 + i)]
+    table("export.csv", "Accession Number,MRN,measure,value", rows)
+    experiment, records = read(propose(Path("raw")))
+    assert experiment.task.name == "regression"
+    assert records["IM0003"].targets == {"ef": "43.5"}
+
+
 def test_single_rows_that_contradict_each_other_are_no_label(home):
     pictures([f"img_{i:03d}.png" for i in range(48)])
     rows = [(f"img_{i:03d}.png", f"P{i // 2}", ("normal", "edema")[i // 2 % 2]) for i in range(48)]
@@ -185,6 +221,8 @@ def test_boxes_and_classes_of_two_tables(home):
         (["1.5", "2"], True, "1.75"),
         (["", "a"], False, "a"),
         ([], True, ""),
+        (["1,5", "2"], True, "1,75"),
+        (["1.5", "high"], True, ""),
     ],
 )
 def test_consensus(answers, measured, joined):

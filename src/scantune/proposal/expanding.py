@@ -11,14 +11,14 @@ from scantune import io
 from scantune.cohort.template import fields
 from scantune.proposal import headings
 from scantune.proposal.folders import images_of, of_pairing
-from scantune.proposal.listing import Listing, first_file, mask_rank, spread
+from scantune.proposal.headers import by_header
+from scantune.proposal.listing import Listing, mask_rank, spread
 from scantune.proposal.matching import by_chance, by_id, by_path, files_of
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import paired
 from scantune.proposal.source import FILE, Source
 
 _FEWEST = 4
-_HEADERS = 20_000  # files whose headers are read
 _MORE = 1.3  # samples a row that ids lead to, from which on a template of one file is too few
 _MOST = 0.95  # share of the rows with a file from which columns of files are complete
 
@@ -88,27 +88,11 @@ def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
 
 
 def _by_header(source: Source, listing: Listing) -> Source | None:
-    """Rows whose ids stand in the headers of DICOM files alone: patient, accession number, UIDs."""
-    images = images_of(listing)
-    if _count(source.files) >= _FEWEST or not images or len(images) > _HEADERS:
+    """Rows whose ids stand in the headers of DICOM files alone."""
+    if _count(source.files) >= _FEWEST:
         return None
-    if not all(io.kind_of(first_file(listing.root / name)).startswith("dicom") for name in spread(images, 5)):
-        return None
-    with_id: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name in images:
-        for keyword, text in io.read_ids(first_file(listing.root / name)).items():
-            with_id[keyword, text].append(name)
-    keywords = sorted({keyword for keyword, _ in with_id})
-    tried = [
-        (sum((k, row[c].removesuffix(".0")) in with_id for row in source.rows), -keywords.index(k), c, k)
-        for c in source.columns for k in keywords
-    ]  # fmt: skip
-    count, _, column, keyword = max(tried, default=(0, 0, "", ""))
-    if count < _FEWEST:
-        return None
-    found = _grouped(
-        source, listing, column, [with_id.get((keyword, row[column].removesuffix(".0")), []) for row in source.rows]
-    )
+    column, keyword, files = by_header(source.columns, source.rows, listing)
+    found = _grouped(source, listing, column, files) if column else None
     if found:
         found.notes.append(f"column {column!r} is {keyword} in the headers of the DICOM files")
     return found

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from scantune.cohort.template import fields
 from scantune.proposal import headings
+from scantune.proposal.headers import by_header
 from scantune.proposal.listing import Listing, stem
 from scantune.proposal.matching import by_chance, by_id, by_path, by_template
 from scantune.proposal.source import Content
@@ -59,6 +60,9 @@ def _by_id(content: Content, listing: Listing) -> list[str]:
         count = sum(map(bool, by_id([column], firsts, listing)[1]))
         if count >= max(_FEWEST, len(firsts) // 2) and count > most:
             best, most = column, count
+    if not best:
+        column, _, files = by_header(content.columns, content.rows, listing)
+        best = column if sum(map(bool, files)) > len({row[column] for row in content.rows if column}) else ""
     return [best] if best else []
 
 

@@ -17,6 +17,7 @@ _EXAMPLES = 3  # rows whose cells are searched for in the names of files
 _NAMES = 20_000  # files that are searched
 _TRIED = 200  # templates that are tried
 _LOOKED = 300  # rows on which all of them are tried
+_SURE = 30  # files of these rows that the best leads to, from which on others are dropped
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
 _FEWEST = 4  # files that they must lead to
@@ -69,7 +70,7 @@ def _promising(templates: list[str], rows: Rows, listing: Listing) -> list[str]:
     some = rows[:: -(-len(rows) // _LOOKED)]
     counts = {template: len(set(files_of(template, some, listing)) - {""}) for template in templates}
     most = max(counts.values(), default=0)
-    return [template for template, count in counts.items() if 2 * count >= most]
+    return [template for template, count in counts.items() if 2 * count >= most or most < _SURE]
 
 
 def by_chance(column: str, rows: Rows) -> bool:

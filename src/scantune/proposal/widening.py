@@ -19,6 +19,7 @@ _NAME = re.compile(
     r"finding|class|label|name|diagn|disease|patholog|abnormal|lesion|categor|type|measure|variable|parameter|analyt|"
     r"test|item|field|attribute|question|merkmal|befund|clase|\bdx\b", re.I
 )  # fmt: skip
+_CODE = re.compile(r"^(class|category|label|finding)[ _-]?(id|no|nr|code|index|idx)$", re.I)  # names as numbers
 _VALUE = re.compile(r"^(val(ue)?s?|results?|presen(t|ce)|score|labels?|targets?|status|answer|wert|ergebnis)$", re.I)
 _BOX = re.compile(
     r"^[xywh]\d?$|^[xy][ _-]?(min|max|c|cent(er|re)|\d)$|box|^(width|height|area|confidence|prob(ability)?)$|"
@@ -28,6 +29,7 @@ NO_FINDING = "No finding"
 _NAMES = (2, 60)  # names of findings or measures
 _READERS = 12  # readers with a column of their own, at most
 _SHARE = 0.05  # share of the files whose rows differ in a column from which on this is not an error in single rows
+_LENGTHS = re.compile(r"encoded[ _]?pixels|\brle\b", re.I)
 _SIGNS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 
 
@@ -117,7 +119,8 @@ def _name_column(long: _Long, reader: str) -> str:
         words = [text for text in texts if re.search(r"[^\W\d_]", text)]
         if _NAMES[0] <= len(texts) <= _NAMES[1] and len(words) == len(texts) and _NAME.search(column):
             named.append(column)
-    return max(named, key=lambda c: long.varying[c], default="")
+    coded = [c for c in long.content.columns if _CODE.match(c) and long.varying.get(c, 0) >= _SHARE]
+    return max(named, key=lambda c: long.varying[c], default=next(iter(coded), ""))
 
 
 def _value_column(long: _Long, reader: str, name: str) -> str:
@@ -141,7 +144,7 @@ def _by_name(long: _Long, reader: str, name: str, value: str) -> tuple[dict[str,
     names = sorted({row[name] for row in rows} - {""})
     columns: dict[str, list[str]] = {_column(one, long): [] for one in names}
     faults: list[Fault | str] = []
-    measured = {one: LabelTable({value: [r[value] for r in rows if r[name] == one]}).measured(value) for one in names}
+    measured = {one: _measured([row[value] for row in rows if row[name] == one]) for one in names}
     for own in long.groups.values():
         for one, cells in zip(names, columns.values(), strict=True):
             here = [i for i in own if rows[i][name] == one]
@@ -156,7 +159,8 @@ def _by_name(long: _Long, reader: str, name: str, value: str) -> tuple[dict[str,
 def _listed(long: _Long, reader: str, name: str) -> tuple[dict[str, list[str]], list[str]]:
     """A cell that lists the names of a file's rows; of several readers those that more than half of them name."""
     rows = long.content.rows
-    column = name if headings.TARGET.search(name) and not headings.is_technical(name) else "findings"
+    usual = headings.TARGET.search(name) and not (headings.is_technical(name) or headings.is_id(name))
+    column = name if usual else "findings"
     cells = []
     for own in long.groups.values():
         people = {rows[i][reader] for i in own} if reader else {""}
@@ -182,7 +186,7 @@ def _by_reader(long: _Long, reader: str) -> tuple[dict[str, list[str]], list[str
     faults: list[Fault | str] = []
     notes = []
     for column in answers:
-        measured = LabelTable({column: [row[column] for row in rows]}).measured(column)
+        measured = _measured([row[column] for row in rows])
         own = [_of_readers(long, group, reader, column, "", faults) for group in long.groups.values()]
         columns[column] = [consensus(list(answer.values()), measured) for answer in own]
         ties = sum(any(answer.values()) and not cell for answer, cell in zip(own, columns[column], strict=True))
@@ -202,6 +206,11 @@ def _any_box(long: _Long) -> tuple[dict[str, list[str]], list[str]]:
     if not any(_BOX.search(c) for c in long.content.columns):
         return {}, []
     rows = long.content.rows
+    lengths = next((c for c in long.content.columns if _LENGTHS.search(c)), "")
+    if lengths:
+        marked = [str(int(any(rows[i][lengths] not in ("", "-1") for i in own))) for own in long.groups.values()]
+        note = f"{lengths!r} has run lengths of masks: 'label' is 1 where a file has some; for a segmentation write"
+        return {"label": marked}, [f"{note} them as PNG files"]
     marked = [c for c in _free(long) if {row[c] for row in rows} <= _SIGNS]
     columns = {
         c: [max((rows[i][c] for i in own if rows[i][c]), key=float, default="") for own in long.groups.values()]
@@ -244,11 +253,22 @@ def consensus(answers: Sequence[str], measured: bool) -> str:
         return ""
     if measured and len(answers) > 1:
         try:
-            return f"{sum(map(float, answers)) / len(answers):.6g}"
+            mean = f"{sum(float(_pointed(answer)) for answer in answers) / len(answers):.6g}"
+            return mean.replace(".", ",") if any("," in answer for answer in answers) else mean
         except ValueError:
             pass
     (best, n), *others = Counter(answers).most_common(2)
     return "" if others and others[0][1] == n else best
+
+
+def _pointed(cell: str) -> str:
+    """A number with a decimal comma, with a point."""
+    return cell.replace(",", ".") if re.fullmatch(r"[+-]?\d+,\d+", cell) else cell
+
+
+def _measured(cells: Sequence[str]) -> bool:
+    """Whether cells are measurements, not classes."""
+    return LabelTable({"": [_pointed(cell) for cell in cells]}).measured("")
 
 
 def _how(measured: bool) -> str:
