@@ -156,6 +156,14 @@ def test_numbers_of_classes_of_boxes_are_findings(home):
     assert records["0012ab"].targets == {"findings": "0|1|2"}
 
 
+def test_rows_of_several_visits_are_no_findings_of_a_file(home):
+    pictures([f"P{i:03d}/{view}.png" for i in range(24) for view in ("ap", "lateral")])
+    rows = [(f"P{i:03d}", v, ("ill", "well")[(i + v) % 2]) for i in range(24) for v in range(2)]
+    table("visits.csv", "patient,visit,diagnosis", rows)
+    with pytest.raises(CohortError, match=r"visit.*differ in it and in 'diagnosis': nothing says which of them"):
+        propose(Path("raw/visits.csv"))
+
+
 def test_run_lengths_of_masks_say_whether_there_is_one(home):
     pictures([f"{i:04d}ab.png" for i in range(24)])
     rows = [(f"{i:04d}ab", f"{k} 3 9 2" if i % 2 else "-1") for i in range(24) for k in range(1 + i % 2)]

@@ -30,6 +30,7 @@ _NAMES = (2, 60)  # names of findings or measures
 _READERS = 12  # readers with a column of their own, at most
 _SHARE = 0.05  # share of the files whose rows differ in a column from which on this is not an error in single rows
 _LENGTHS = re.compile(r"encoded[ _]?pixels|\brle\b", re.I)
+_TIME = re.compile(r"visit|session|date|time|follow|stud(y|ies)|exam|wave|year|datum", re.I)
 _SIGNS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 
 
@@ -73,7 +74,8 @@ def widened(content: Content, listing: Listing, path: Path) -> Content:
         path: of the table, for messages.
 
     Raises:
-        CohortError: a finding, or measure, of a file has two values, or a reader two answers.
+        CohortError: a finding, or measure, of a file has two values, or a reader two answers; rows are of several
+            times.
     """
     content = with_ids_apart(content, listing)
     key = key_of(content, listing, path.stem)
@@ -89,6 +91,10 @@ def widened(content: Content, listing: Listing, path: Path) -> Content:
     reader = next((c for c in content.columns if headings.is_reader(c) and long.varying.get(c, 0) >= _SHARE), "")
     name = _name_column(long, reader)
     value = _value_column(long, reader, name)
+    time = next((c for c in long.varying if _TIME.search(c) and long.varying[c] >= _SHARE), "")
+    if time and name and not value:
+        words = f"rows of one file differ in it and in {name!r}: nothing says which of them the file is of"
+        raise CohortError(f"table {path.name}", [Fault(words, None, time)])
     cells, notes = _answers(long, reader, name, value)
     return _one_row_each(long, cells, {reader, name, value}, notes)
 
@@ -133,7 +139,8 @@ def _value_column(long: _Long, reader: str, name: str) -> str:
         for row in rows:
             values[row[name]].add(row[column])
         apart = any(len(own) > 1 for own in values.values())  # else another name of the same thing
-        if apart and (signs or (_VALUE.match(column) and not boxes)):
+        numbers = all(len({rows[i][column] for i in own}) == len(own) for own in long.groups.values())
+        if apart and ((signs and not numbers) or (_VALUE.match(column) and not boxes)):
             return column
     return ""
 
