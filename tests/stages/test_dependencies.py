@@ -192,6 +192,16 @@ def test_what_is_for_all_runs_and_for_the_terminal_makes_nothing_anew(pipeline):
     assert pipeline.keys(params() | {"tracking": {"enabled": False, "require": False}, "quick": []}) == before
 
 
+def test_a_file_of_settings_needs_only_the_groups_that_it_uses(pipeline):
+    pipeline.write({group: params()[group] for group in ("datasets", "inputs", "experiments")})
+    try:
+        names = {stage.name for stage in pipeline.read()}
+    finally:
+        pipeline.write(params())
+    assert {"train@small", "evaluate@small", "register@small"} <= names
+    assert not {name for name in names if name.startswith(("demo@", "external", "train-derived@"))}
+
+
 def test_an_evaluation_waits_for_the_networks_that_its_maps_are_tested_by_and_for_no_others(pipeline):
     settings = params()
     settings["map_checks"]["outlines"] = {"experiment": "small", "from": "other", "use": "segmentation"}
