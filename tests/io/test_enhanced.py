@@ -11,6 +11,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from scantune import io
+from scantune.config.input import VolumeChoice
 from tests.io.files import edit, refused, volume
 
 
@@ -102,6 +103,39 @@ def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path, names: tuple[str,
     loaded = io.read(path, volume=io.VolumeRule(index=1))
     np.testing.assert_array_equal(loaded.array, second.array)
     np.testing.assert_array_equal(io.read(path, volume=io.VolumeRule(index=0)).array, volume().array)
+    if names[1] == "2":
+        for written in (2, "2"):  # as params.yaml may have it
+            block = VolumeChoice(stack=written).model_dump()
+            np.testing.assert_array_equal(io.read(path, volume=io.VolumeRule.of(block)).array, second.array)
+
+
+def test_different_quantities_have_no_mean(tmp_path: Path) -> None:
+    """Magnitude and field map in one file, as of Philips: dcm_qa_enh, IM_0027."""
+    path = _enhanced(tmp_path / "a")
+    other = pydicom.dcmread(path)
+
+    def join(dataset: pydicom.Dataset) -> None:
+        for component, source in (("MAGNITUDE", dataset), ("REAL", other)):
+            for group in source.PerFrameFunctionalGroupsSequence:
+                item = pydicom.Dataset()
+                item.ComplexImageComponent = component
+                group.MRImageFrameTypeSequence = [item]
+        dataset.PerFrameFunctionalGroupsSequence.extend(other.PerFrameFunctionalGroupsSequence)
+        dataset.PixelData += other.PixelData
+        dataset.NumberOfFrames = 16
+
+    edit(path, join)
+    reason = refused(path, volume=io.VolumeRule.of("mean")).reason
+    assert reason.startswith("volume: mean: volumes that differ in component have no mean; name some of them, as in {")
+    assert "1: component real (8 slices)" in reason
+    one = io.read(path, volume=io.VolumeRule.of({"component": "real", "take": "mean"}))
+    np.testing.assert_array_equal(one.array, volume(turned=(4, 5, 6)).array)
+
+
+def test_an_ultrasound_volume_is_not_said_to_have_no_image(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    edit(path, lambda dataset: setattr(dataset, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.6.2"))
+    assert "an enhanced ultrasound volume, which is not read" in refused(path).reason
 
 
 def test_a_missing_frame_and_missing_geometry_are_refused(tmp_path: Path) -> None:

@@ -117,8 +117,8 @@ class VolumeChoice(Block):
     """Part of a complex value."""
     label: Literal["control", "label"] | None = None
     """Arterial spin labelling."""
-    stack: str | None = None
-    """Stack of an enhanced file."""
+    stack: float | str | None = None
+    """Stack of an enhanced file, as the list of volumes shows it."""
     kernel: str | None = None
     """Reconstruction kernel of CT, as the list of volumes shows it."""
     tube_voltage: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -197,12 +198,31 @@ def _chosen(parts: list[Part], rule: VolumeRule | None, notes: list[str]) -> lis
     if not left or (len(left) > 1 and rule.take is None):
         raise ReadError(f"{describe(rule)} leaves {len(left)} of {len(parts)} volumes in the series: {few(listed, 24)}")
     left = left[:1] if rule.take == "first" else left
+    _check_mean([parts[at] for at in left], rule, few(listed, 24))
     if len(parts) > 1:
         words = (
             listed[left[0]] if len(left) == 1 else f"the mean of {len(left)} ({few([listed[at] for at in left], 4)})"
         )
         notes.append(f"one of {len(parts)} volumes of the series, by {describe(rule)}: {words}")
     return [parts[at] for at in left]
+
+
+#: What volumes must share to have a mean: a magnitude and a phase, or an ADC map and the images that it is computed
+#: from, are different quantities.
+_QUANTITIES = ("component", "image type")
+
+
+def _check_mean(parts: list[Part], rule: VolumeRule, listed: str) -> None:
+    """Volumes whose mean is requested must show one quantity, in one unit."""
+    first = parts[0]
+    for part in parts[1:]:
+        odd = [name for name in _QUANTITIES if _value(part, name) != _value(first, name)]
+        odd += ["unit"] if part.frames[0].meaning.unit != first.frames[0].meaning.unit else []
+        if odd:
+            raise ReadError(
+                f"{describe(rule)}: volumes that differ in {' and '.join(odd)} have no mean; name some of them, as in "
+                f"{{{_example(parts)}, take: mean}}, or one by its index: {listed}"
+            )
 
 
 def _example(parts: list[Part]) -> str:
@@ -234,9 +254,19 @@ def _value(part: Part, name: str) -> str | float | None:
 
 
 def _near(value: str | float | None, target: float | str) -> bool:
-    if isinstance(value, (int, float)) and isinstance(target, (int, float)):
-        return abs(value - target) <= 1e-3 * max(1.0, abs(target))
+    one, other = _number(value), _number(target)
+    if one is not None and other is not None:  # a stack may be called "2", and be written as 2
+        return abs(one - other) <= 1e-3 * max(1.0, abs(other))
     return value is not None and str(value).casefold() == str(target).casefold()
+
+
+def _number(value: str | float | None) -> float | None:
+    """A number, or the text of one; None for anything else."""
+    try:
+        number = math.nan if value is None else float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _formatted(value: object) -> str:

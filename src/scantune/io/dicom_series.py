@@ -79,7 +79,11 @@ def _opened(path: Path, options: Options) -> DicomFile | str:
     return "gzip" if kind == "gzip" and is_dicom(path) else "not DICOM"
 
 
-_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"  # PS3.3 A.75
+#: Images of kinds that are not read (PS3.4 B.5).
+_NOT_READ = {
+    "1.2.840.10008.5.1.4.1.1.30": "a parametric map (FloatPixelData), which is not read",
+    "1.2.840.10008.5.1.4.1.1.6.2": "an enhanced ultrasound volume, which is not read: export it as NIfTI",
+}
 
 
 @lru_cache(256)
@@ -92,8 +96,8 @@ def not_an_image(file: DicomFile) -> str:
     sop = file.text("SOPClassUID") or file.media_class
     if sop == "1.2.840.10008.1.3.10":
         return "DICOMDIR"
-    if sop == _PARAMETRIC_MAP:
-        return "a parametric map (FloatPixelData), which is not read"
+    if sop in _NOT_READ:
+        return _NOT_READ[sop]
     name = _name(sop) if sop else ""
     if sop and name != sop and "Image" not in name:
         return "DICOM without an image"
