@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from scantune.records import ScantuneError
+
+
+class PackageError(ScantuneError):
+    """A package that is not installed, or not as published: no fault of a sample. Its text names no cohort file."""
+
+
+def require(module: str, key: str, extra: str) -> None:
+    """Refuse a module that is not installed.
+
+    Args:
+        module: its name, which is also the package's.
+        key: of ``params.yaml`` that needs it.
+        extra: extra of scantune that installs it.
+
+    Raises:
+        PackageError: it is not installed; with the command.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise PackageError(f"{key}: package {module} is not installed: pip install 'scantune[{extra}]'")
 
 
 @dataclass(frozen=True)
@@ -38,14 +58,25 @@ class PackagedFile:
         """Path of the file, verified; None where the package is not installed.
 
         Raises:
-            ScantuneError: the file is not the published one; with both digests.
+            PackageError: the file is not the published one; with both digests.
         """
         path = self.installed_file()
         if path is not None and (digest := _sha256(path)) != self.sha256:
-            raise ScantuneError(
+            raise PackageError(
                 f"package {self.package}: {path.name} has SHA-256 {digest}; the published file has {self.sha256}. "
                 f"Install it again: pip install --force-reinstall {self.package}"
             )
+        return path
+
+    def required(self, key: str) -> Path:
+        """As :meth:`path`, for a key of ``params.yaml`` that needs the file.
+
+        Raises:
+            PackageError: the package is not installed, with the command, or has another file.
+        """
+        path = self.path()
+        if path is None:
+            raise PackageError(f"{key}: package {self.package} is not installed: {self.install}")
         return path
 
     def installed_file(self) -> Path | None:

@@ -18,6 +18,7 @@ from scantune import io, preprocess
 from scantune.cohort.index import read_index, write_index
 from scantune.cohort.load import Cohort
 from scantune.preprocess import display, display_copy, sources, store
+from scantune.preprocess.brain import extraction, registration
 from scantune.preprocess.run import TooManyExcluded
 from scantune.preprocess.sample import Job, process, sample_key
 from scantune.records import Record, ScantuneError
@@ -56,6 +57,25 @@ def test_manifest_excluded_and_flow(run, pictures, inputs, tmp_path):
     flow = json.loads((tmp_path / "out" / "flow.json").read_text())
     assert [(s["name"], s["samples"], sum(s["excluded"].values())) for s in flow["steps"]] == [
         ("in the table", 10, 2), ("selected", 8, 2), ("prepared", 6, 0)]  # fmt: skip
+
+
+def test_a_package_that_is_not_installed_stops_the_run_and_is_no_fault_of_samples(run, inputs, tmp_path, monkeypatch):
+    """Whatever is missing: the networks, the template, or what registers."""
+    array = np.pad(np.arange(512, dtype=np.float32).reshape(8, 8, 8) + 1, 4)
+    io.write_nifti(tmp_path / "scan.nii", io.Volume(array, np.eye(4)))
+    records = [Record("a", "a", (tmp_path / "scan.nii",))]
+    monkeypatch.setattr("scantune.packaged.PackagedFile.installed_file", lambda self: None)
+    registration.template.cache_clear()  # other tests in this process have read them
+    extraction._network.cache_clear()
+    for brain, package in (({}, "deepbet"), ({"extract": "stripped", "bias_field": False}, "nilearn")):
+        block = inputs["volume"](brain=brain)
+        with pytest.raises(ScantuneError, match=rf"package {package} is not installed: pip install"):
+            run(Cohort(records, 1, {}, True), block)
+    assert not (tmp_path / "out" / "excluded.csv").exists()
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "SimpleITK" else found(name))
+    with pytest.raises(ScantuneError, match=r"brain\.bias_field: package SimpleITK is not installed"):
+        run(Cohort(records, 1, {}, True), inputs["volume"](brain={"extract": "stripped"}))
 
 
 def test_too_many_left_out_fails_after_all_is_written(run, pictures, inputs, tmp_path):
@@ -244,7 +264,7 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inpu
         return real(path, arrays, facts)
 
     monkeypatch.setattr(store, "save", filling)
-    with pytest.raises(store.StoreFull, match=r"needs 1,234 bytes.*3 of 5 samples remain"):
+    with pytest.raises(ScantuneError, match=r"needs 1,234 bytes.*3 of 5 samples remain"):
         run(records, block)
     monkeypatch.undo()
     assert run(records, block).newly_prepared == left

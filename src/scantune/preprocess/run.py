@@ -80,7 +80,7 @@ def run(
     Raises:
         TooManyExcluded: after all files are written.
         WrongLabels: masks have labels outside of ``mask_classes``; after all files are written.
-        StoreFull: no room; completed samples remain, and the next run resumes from there.
+        ScantuneError: no room, or a package is not installed; completed samples remain, and the next run resumes there.
     """
     selected = cohort if isinstance(cohort, Cohort) else Cohort(list(cohort), len(cohort))
     say = say or (lambda line: None)
@@ -96,9 +96,7 @@ def run(
             if outcome.fatal:
                 sources.remember(store_dir / "digests.sqlite", learned)
                 left = len(selected.records) - len(done)
-                raise store.StoreFull(
-                    f"{outcome.fatal}. {left} of {len(selected.records)} samples remain to be prepared"
-                )
+                raise ScantuneError(f"{outcome.fatal}. {left} of {len(selected.records)} samples remain to be prepared")
             done[outcome.sample_id] = outcome
             learned |= outcome.learned
             if len(learned) > 10_000:

@@ -16,6 +16,7 @@ import numpy as np
 
 from scantune.digests import text_digest
 from scantune.mask_codes import marked, pixels_by_label
+from scantune.packaged import PackageError
 from scantune.preprocess import brain, display, display_copy, own_grid, sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
@@ -70,7 +71,7 @@ class Outcome:
         repaired: it was damaged and prepared again.
         changed: files that differ from the index.
         learned: digests of files that had to be read.
-        fatal: why the whole run must stop (no room).
+        fatal: why the whole run must stop (no room, a package that is not installed).
         of_mask: it is excluded because of its mask.
         display: key of its display copy in the store, and a digest of its content; "" if the sample is excluded.
     """
@@ -133,7 +134,7 @@ def process(
     """
     try:
         return _process(job, settings, store_dir, index or {})
-    except store.StoreFull as error:
+    except (store.StoreFull, PackageError) as error:  # no fault of the sample: every other one would have it too
         return Outcome(job.sample_id, fatal=str(error))
     except Exception as error:  # one bad scan never ends the run; the error is printed on the terminal
         reason, detail = refusal(error, _named(job))
@@ -149,6 +150,8 @@ def refusal(error: Exception, named: str) -> tuple[str, str]:
     """
     if isinstance(error, ReadError):
         return error.reason, error.detail or named
+    if isinstance(error, PackageError):
+        return str(error), named
     if isinstance(error, MemoryError):
         return "not enough memory to prepare it", named
     kind = type(error).__name__

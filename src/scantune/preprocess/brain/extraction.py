@@ -10,7 +10,7 @@ import numpy as np
 from scantune.io.arrays import Volume
 from scantune.packaged import PackagedFile
 from scantune.preprocess.brain import BOX, OUTLINE
-from scantune.records import ReadError, ScantuneError
+from scantune.records import ReadError
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ def brain_mask(volume: Volume) -> np.ndarray:
 
     Raises:
         ReadError: no brain found, or one of an impossible volume.
-        ScantuneError: the extra ``brain`` is not installed.
+        PackageError: the extra ``brain`` is not installed.
     """
     import torch
     from torch.nn import functional
@@ -73,9 +73,7 @@ def _network(file: PackagedFile) -> torch.jit.ScriptModule:
 
     import torch
 
-    path = file.path()
-    if path is None:
-        raise ScantuneError(f"brain.extract: package {file.package} is not installed: {file.install}")
+    path = file.required("brain.extract")
     with warnings.catch_warnings():  # torch announces that TorchScript will be replaced
         warnings.simplefilter("ignore")
         return torch.jit.load(path, map_location="cpu").eval()

@@ -13,7 +13,7 @@ from scantune import io
 from scantune.io.arrays import Volume
 from scantune.preprocess.brain import TEMPLATE
 from scantune.preprocess.grid import Grid, resample, target_grid
-from scantune.records import ReadError, ScantuneError
+from scantune.records import ReadError
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -41,12 +41,9 @@ def template() -> Volume:
     """The template's brain, float32 [D, H, W] at 1 mm, 0 outside of it.
 
     Raises:
-        ScantuneError: the extra ``brain`` is not installed.
+        PackageError: the extra ``brain`` is not installed.
     """
-    path = TEMPLATE.path()
-    if path is None:
-        raise ScantuneError(f"brain.registration: package {TEMPLATE.package} is not installed: {TEMPLATE.install}")
-    volume = io.read(path)
+    volume = io.read(TEMPLATE.required("brain.registration"))
     assert isinstance(volume, Volume)
     return Volume(np.ascontiguousarray(volume.array, dtype=np.float32), volume.affine)
 

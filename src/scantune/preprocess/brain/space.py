@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scantune.io.arrays import Volume
+from scantune.packaged import require
 from scantune.preprocess.brain.bias_field import without_bias_field
 from scantune.preprocess.brain.extraction import brain_mask, millilitres
 from scantune.preprocess.brain.registration import moved, register
@@ -52,7 +53,10 @@ def into_brain_space(
 
     Raises:
         ReadError: no brain found, a channel without any of it, or the registered brain does not lie on the template's.
+        PackageError: the extra ``brain`` is not installed.
     """
+    if bias_field or registration != "none":
+        require("SimpleITK", "brain.bias_field" if bias_field else "brain.registration", "brain")
     first = volumes[0]
     mask = brain_mask(first) if extract == "deepbet" else _stripped(first)
     facts: dict[str, Any] = {"volume_ml": round(millilitres(mask, first), 1)}

@@ -22,8 +22,7 @@ from scantune.preprocess.flow import flow_of
 from scantune.preprocess.mask_labels import column_text, explained, masks_of, wrong_labels
 from scantune.preprocess.run import outcomes_of
 from scantune.preprocess.sample import Outcome
-from scantune.preprocess.store import StoreFull
-from scantune.records import Record
+from scantune.records import Record, ScantuneError
 
 if TYPE_CHECKING:
     from scantune.config.input import InputConfig
@@ -117,7 +116,7 @@ def check(
         headers: file to the names of its filled identifying items; without it :func:`scantune.io.identifying_in`.
 
     Raises:
-        StoreFull: no room for the samples.
+        ScantuneError: no room for the samples, or a package is not installed.
     """
     done: dict[str, Outcome] = {}
     records = {record.sample_id: record for record in cohort.records}
@@ -128,7 +127,7 @@ def check(
     thumbnails: dict[str, np.ndarray] = {}
     for outcome in outcomes_of(cohort.records, settings, store_dir, index or {}, progress):
         if outcome.fatal:
-            raise StoreFull(outcome.fatal)
+            raise ScantuneError(outcome.fatal)
         done[outcome.sample_id] = outcome
         if outcome.key and outcome.sample_id in pictured:
             path = store.sample_path(store_dir, outcome.key)
