@@ -99,6 +99,11 @@ def test_a_fault_is_named(path, value, message):
     assert message in str(caught.value)
 
 
+def test_a_contradiction_of_keys_is_told_without_the_whole_block():
+    with pytest.raises(ConfigError, match=r"knees\.train: folds and members .*; keep one of them$"):
+        parse(changed("experiments.knees.train", {"folds": 2, "members": 2}))
+
+
 def test_all_faults_are_named_at_once():
     params = changed("experiments.knees.train.epochs", 0)
     params["inputs"]["knees"]["shape"] = [0, 64]

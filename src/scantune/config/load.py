@@ -115,7 +115,8 @@ def _message(fault: ErrorDetails) -> str:
     if kind in {"model_type", "dict_type"}:
         return f"{key}: a block of keys is needed; got {value}"
     if kind == "value_error":
-        return f"{key}: {context.get('error', fault['msg'])}; got {value}"
+        found = "" if isinstance(fault.get("input"), dict) else f"; got {value}"  # of a block, its keys are in the text
+        return f"{key}: {context.get('error', fault['msg'])}{found}"
     return f"{key}: {fault['msg'][0].lower()}{fault['msg'][1:]}; got {value}"
 
 
