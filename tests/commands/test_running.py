@@ -50,6 +50,7 @@ def call(*arguments: str) -> str:
         (("--set", "experiments.small.train.epoch=3"), "unknown key; did you mean 'epochs'"),
         (("--set", "experiments.smal.train.epochs=3"), "there is no experiments.smal; there are small, other"),
         (("--set", "epochs"), "write key.path=value"),
+        (("--set", "train.epochs=3"), "of which experiment[?] Write experiments.small.train.epochs="),
         (("--experiment", "small", "--loss", "cross_entrpy"), "small.train.loss: .*did you mean cross_entropy"),
         (("--experiment", "small", "--backbone", "resnt18"), "small.model.backbone: .*did you mean resnet18"),
         (("--experiment", "small", "--weights", "imagenett"), "small.model.weights: .*did you mean 'imagenet'"),

@@ -21,6 +21,7 @@ from scantune.records import ScantuneError
 _MERGE = "tag:yaml.org,2002:merge"
 _ROUNDS = 200
 _GROUPS = 2  # parts of a key that name a block, as in experiments.digits
+_OF_EXPERIMENT = frozenset({"task", "model", "train", "evaluate", "register"})  # blocks of an experiment
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ def changed(settings: Any, changes: Sequence[Change]) -> Any:
         block = result
         for depth, part in enumerate(change.path[:-1]):
             if depth < _GROUPS and part not in block:
+                if not depth and part in _OF_EXPERIMENT and block.get("experiments"):
+                    name = next(iter(block["experiments"]))
+                    raise ScantuneError(f"{change.key}: of which experiment? Write experiments.{name}.{change.key}=…")
                 known = ", ".join(map(str, block)) or "none"
                 raise ScantuneError(
                     f"{change.key}: there is no {'.'.join(change.path[: depth + 1])}; there are {known}"
