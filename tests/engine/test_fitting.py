@@ -268,6 +268,10 @@ def test_empty_side_is_named() -> None:
 def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[nn.Module] = []
     monkeypatch.setattr(torch, "compile", lambda net: compiled.append(net) or net)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ScantuneError, match=r"no C\+\+ compiler \(no-such-compiler\)"):
+        _fit(network(), compile=True, epochs=1)
+    monkeypatch.setenv("CXX", "sh")  # any program: the compiler is a stand-in
     net = network()
     _fit(net, compile=True, epochs=1)
     assert compiled[0] is net

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,8 +67,20 @@ def _enable_checkpointing(network: nn.Module) -> list[nn.Module]:
 
 
 def compiled(network: nn.Module, settings: Settings) -> nn.Module:
-    """The network, compiled where the settings say so; the weights are shared with ``network``."""
-    return torch.compile(network) if settings.compile else network  # type: ignore[return-value]
+    """The network, compiled where the settings say so; the weights are shared with ``network``.
+
+    Raises:
+        ScantuneError: there is no C++ compiler, without which torch.compile stops in the first step.
+    """
+    if not settings.compile:
+        return network
+    compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "cl"]
+    if not any(map(shutil.which, compilers)):
+        raise ScantuneError(
+            f"train.compile: true, but there is no C++ compiler ({' or '.join(compilers)}): install one, such as g++, "
+            "or set compile: false"
+        )
+    return torch.compile(network)  # type: ignore[return-value]
 
 
 def move_to_device(term: Any, device: torch.device) -> None:

@@ -177,7 +177,8 @@ class TrainingSettings(Block):
     channels_last: bool = False
     """Store tensors channels last, which speeds up some networks; measure it."""
     compile: bool = False
-    """Compile the network first; worth it on GPUs and for long trainings."""
+    """Compile the network in the first step, which takes a C++ compiler (g++) and minutes; worth it on GPUs and for
+    long trainings."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass to save memory; about a third slower."""
     cudnn_benchmark: bool = False
