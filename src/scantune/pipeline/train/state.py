@@ -83,9 +83,12 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
     Raises:
         TrainingUnderWay: another process trains it, here or in a copy of the project.
     """
+    block = plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"})
+    if block["train"].get("resume") == "lenient":  # it resumes what was begun under "exact"
+        block["train"]["resume"] = "exact"
     content = {
         "key": plan.key,
-        "experiment": plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"}),
+        "experiment": block,
         "input": plan.input.model_dump(mode="json"),
         "data": [plan.sides.side(name).digest for name in ("train", "validation")],
         "folds": [m.fold for m in plan.sides.members],
