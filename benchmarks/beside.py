@@ -2,9 +2,10 @@
 
 ``python -m benchmarks beside --data FOLDER --seeds 5`` trains each set of :mod:`benchmarks.defaults` by the stages, by
 ``plain_timm.py`` and by GaNDLF (``gandlf_pictures_side.py``) with the same network, weights, image size and epochs, and
-prints a row for each set and peer: both metrics as means over the seeds, and their paired difference. With ``--folds
-5`` each training is a cross-validation on the same folds of subjects, so that every sample is tested once for each
-seed. FOLDER is described there. What is there is not trained again.
+prints for each set and peer both metrics as means over the seeds with their paired difference, and the same of the mean
+predictions over the seeds, which ``train.members`` gives. With ``--folds 5`` each training is a cross-validation on the
+same folds of subjects, so that every sample is tested once for each seed. FOLDER is described there. What is there is
+not trained again.
 
 GaNDLF takes part if ``SCANTUNE_GANDLF_PYTHON`` names an interpreter that has it (:mod:`benchmarks.gandlf`). AUCMEDI
 does not: it needs TensorFlow, for which these weights do not exist, and downloads its own.
@@ -17,6 +18,7 @@ import contextlib
 import csv
 import itertools
 import json
+import math
 import os
 import shutil
 import sys
@@ -93,8 +95,7 @@ def peer_folds(peer: str, name: str, data: Path, home: Path, folds: int, seed: i
         folder = target / "by_fold" / str(fold)
         of_fold = [row | {"split": sides[row["sample_id"]]} for row in rows]
         minutes += _script(peer, name, params, home, of_fold, folder, seed)
-        with (folder / "predictions.csv").open(encoding="utf-8") as file:
-            merged += csv.DictReader(file)
+        merged += _table(folder / "predictions.csv")
     with (target / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(merged[0]))
         writer.writeheader()
@@ -198,21 +199,27 @@ def lines(home: Path, minutes: dict[str, float], folds: bool = False) -> Iterato
     yield "| data | metric | n (subjects) | scantune | peer | | difference (95 % interval), p | processor minutes |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for name, peer, other in itertools.product(SETS, PEERS, (False, True)):
-        result = None if folds and other else _compared(home / name, peer, folds, other)
-        if result is None:
-            continue
         metric = SETS[name][0]
-        entry = result["metrics"][metric]
-        ours, theirs = (_told(entry[role]) for role in ("challenger", "reference"))
-        sides = [f"{name}/{side}{'_folds' if folds else ''}" for side in ("scantune", peer)]
-        cost = " and ".join(f"{minutes.get(side, float('nan')):.1f}" for side in sides)
-        cells = [f"{name}, other laboratory" if other else name, metric, f"{result['n']} ({result['n_subjects']})"]
-        cells += [ours, peer, theirs, _difference(entry["difference"]), cost]
-        yield f"| {' | '.join(cells)} |"
+        minutes_of = [minutes.get(f"{name}/{side}{'_folds' if folds else ''}", math.nan) for side in ("scantune", peer)]
+        for what, trainings, result in () if folds and other else _compared(home / name, peer, folds, other):
+            entry = result["metrics"][metric]
+            ours, theirs = (_told(entry[role]) for role in ("challenger", "reference"))
+            cost = " and ".join(f"{n * one:.1f}" for n, one in zip(trainings, minutes_of, strict=True))
+            data = f"{name}{', other laboratory' if other else ''}{what}"
+            cells = [data, metric, f"{result['n']} ({result['n_subjects']})", ours, peer, theirs]
+            yield f"| {' | '.join([*cells, _difference(entry['difference']), cost])} |"
 
 
-def _compared(folder: Path, peer: str, folds: bool, other: bool) -> dict[str, Any] | None:
-    """Predictions of a set compared with those of a peer, out of fold or of one or several trainings; None without."""
+def _compared(
+    folder: Path, peer: str, folds: bool, other: bool
+) -> Iterator[tuple[str, tuple[int, int], dict[str, Any]]]:
+    """Predictions of a set compared with those of a peer, out of fold or not.
+
+    Yields:
+        What is compared, the number of trainings behind a prediction of scantune and of the peer, and the comparison:
+        of trainings, and where there are several of the mean of their predictions with one training and with the mean
+        of the peer's.
+    """
     from scantune.tasks.comparing import compare_files
     from scantune.tasks.foreign import settings_for
     from scantune.tasks.trainings import compare_folders
@@ -220,13 +227,42 @@ def _compared(folder: Path, peer: str, folds: bool, other: bool) -> dict[str, An
     metric, task, _ = SETS[folder.name]
     settings, sides = settings_for(task, {}, ()), (peer, "scantune")
     kept = [_kept(folder / f"{side}{'_folds' if folds else ''}", other) for side in sides]
-    files = [sorted(of_side.glob("*/predictions.csv")) for of_side in kept]
-    if min(map(len, files)) > 1:
-        return compare_folders(*kept, settings, primary=metric)
-    return compare_files(files[0][0], files[1][0], settings, primary=metric) if all(files) else None
+    theirs, ours = (sorted(of_side.glob("*/predictions.csv")) for of_side in kept)
+    if theirs and ours and min(len(theirs), len(ours)) == 1:
+        yield "", (1, 1), compare_files(theirs[0], ours[0], settings, primary=metric)
+    elif theirs and ours:
+        yield "", (1, 1), compare_folders(*kept, settings, primary=metric)
+        mean, n = _mean(ours), (len(ours), len(theirs))
+        what = f", mean of {n[0]} beside one training"
+        yield what, (n[0], 1), compare_files(theirs[0], mean, settings, primary=metric)
+        yield f", mean of {n[0]} and of {n[1]}", n, compare_files(_mean(theirs), mean, settings, primary=metric)
+
+
+def _mean(files: list[Path]) -> Path:
+    """A file of the mean predictions of several trainings, beside their folders."""
+    trainings = [{row["sample_id"]: row for row in _table(path)} for path in files]
+    target = files[0].parents[1].with_suffix(".mean") / "predictions.csv"
+    target.parent.mkdir(exist_ok=True)
+    with target.open("w", newline="", encoding="utf-8") as file:
+        titles = ["sample_id", "subject_id", "split", "target"]
+        first = next(iter(trainings[0].values()))
+        averaged = [title for title in first if title.startswith("p/") or title == "prediction"]
+        writer = csv.DictWriter(file, titles + averaged)
+        writer.writeheader()
+        for sample, row in trainings[0].items():
+            means = {t: sum(float(of[sample][t]) for of in trainings) / len(trainings) for t in averaged}
+            writer.writerow({title: row[title] for title in titles} | means)
+    return target
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _difference(d: dict[str, Any]) -> str:
+    if d["p_value"] is None:
+        return str(d["reason"])
     return f"{d['value']:+.3f} ({d['lower']:+.3f} to {d['upper']:+.3f}), {d['p_value']:.2g}"
 
 

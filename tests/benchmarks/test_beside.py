@@ -79,6 +79,26 @@ def test_folds_beside_gandlf(films: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert " | gandlf | " in row
     assert row.endswith(" | +0.000 (+0.000 to +0.000), 1 | nan and 3.0 |")
 
+    for side in ("scantune", "gandlf"):
+        seeds = home / "pneumonia" / f"{side}_folds"
+        shutil.copytree(seeds / "seed_43", seeds / "seed_44")
+        rows = table(seeds / "seed_44" / "predictions.csv")
+        with (seeds / "seed_44" / "predictions.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(row | {f"p/{kind}": 0.5 for kind in KINDS} for row in rows)
+    *_, single, one, several = beside.lines(
+        home, {"pneumonia/scantune_folds": 2.0, "pneumonia/gandlf_folds": 3.0}, True
+    )
+    values = [float(row["p/Pneumonia"]) for row in table(seeds / "seed_43" / "predictions.csv")]
+    averaged = table(home / "pneumonia" / "by_side" / "scantune_folds.mean" / "predictions.csv")
+    assert [float(row["p/Pneumonia"]) for row in averaged] == pytest.approx([(value + 0.5) / 2 for value in values])
+    assert single.startswith("| pneumonia | auroc | 24 (12) | ")
+    assert " mean of 2 beside one training | " in one
+    assert one.endswith(" | 4.0 and 3.0 |")
+    assert " mean of 2 and of 2 | " in several
+    assert several.endswith(" | 4.0 and 6.0 |")
+
 
 def test_a_peer_that_cannot_train_a_set_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(beside.PEERS, "gandlf", ("gandlf_pictures_side.py", ""))
