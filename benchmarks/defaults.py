@@ -55,7 +55,12 @@ STUDY: dict[str, dict[str, dict[str, Any]]] = {
         "usual augmentation": {"train.augment": "default"},
         "random weights": {"model.weights": None},
     },
-    "ultrasound": {"base": {}, "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3}},
+    "ultrasound": {
+        "base": {},
+        "seed 43": {"train.seed": 43},
+        "seed 44": {"train.seed": 44},
+        "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3},
+    },
 }
 
 
