@@ -138,7 +138,8 @@ def _script(
     peer: str, name: str, params: dict[str, Any], home: Path, rows: list[dict[str, str]], folder: Path, seed: int
 ) -> float:
     """Run a peer's script on these rows; its predictions are in the folder. Returns its processor minutes."""
-    table, weights = home / f"{name}.csv", home / "lite0.pt"
+    table, weights = folder / "rows.csv", home / "lite0.pt"  # a table of its own: two runs may share a home
+    folder.mkdir(parents=True, exist_ok=True)
     if not weights.exists():
         _write_weights(weights)
     with table.open("w", newline="", encoding="utf-8") as file:
@@ -283,6 +284,11 @@ def _told(side: dict[str, Any]) -> str:
     return f"{value:.3f} ({min(bounds):.3f} to {max(bounds):.3f})"
 
 
+def _results(kept: Path) -> dict[str, float]:
+    """Processor minutes of each training so far."""
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+
+
 def main() -> None:
     """Train what has no result yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -298,16 +304,15 @@ def main() -> None:
     for name in options.only:
         for seed in range(42, 42 + options.seeds):
             for side in SIDES:
-                results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
                 key = f"{name}/{side}{'_folds' if options.folds else ''}/{seed}"
                 if why := left_out(name, side):
                     print(f"== {key} is left out: {why}", flush=True)
-                elif key not in results:
+                elif key not in _results(kept):
                     print(f"== {key}", flush=True)
                     train = partial(FOLDED[side], folds=options.folds) if options.folds else SIDES[side]
-                    results[key] = train(name, data, home, seed=seed)["processor_minutes"]
-                    kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+                    minutes = train(name, data, home, seed=seed)["processor_minutes"]
+                    kept.write_text(json.dumps(_results(kept) | {key: minutes}, indent=1), encoding="utf-8")
+    results = _results(kept)
     groups = {key.rpartition("/")[0] for key in results}
     of = {group: [value for key, value in results.items() if key.rpartition("/")[0] == group] for group in groups}
     means = {group: sum(values) / len(values) for group, values in of.items()}
