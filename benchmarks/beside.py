@@ -138,8 +138,9 @@ def _script(
     peer: str, name: str, params: dict[str, Any], home: Path, rows: list[dict[str, str]], folder: Path, seed: int
 ) -> float:
     """Run a peer's script on these rows; its predictions are in the folder. Returns its processor minutes."""
-    table, weights = folder / "rows.csv", home / "lite0.pt"  # a table of its own: two runs may share a home
-    folder.mkdir(parents=True, exist_ok=True)
+    weights = home / "lite0.pt"
+    table = folder.with_name(f"{folder.name}.csv")  # of its own: two runs may share a home
+    folder.parent.mkdir(parents=True, exist_ok=True)
     if not weights.exists():
         _write_weights(weights)
     with table.open("w", newline="", encoding="utf-8") as file:

@@ -51,6 +51,7 @@ def test_folds_beside_gandlf(films: Path, monkeypatch: pytest.MonkeyPatch) -> No
             run_stages(folder, f"{Path(command[1]).stem} {command[2]}")
             return 0.0
         rows, out = table(Path(command[2])), Path(command[3])
+        out.mkdir(parents=True)
         sides = gandlf_pictures_side.write_tables(rows, KINDS, out)
         tables.append({side: table(out / f"{side}.csv") for side in sides})
         told = [{"SubjectID": f"s{place}", "0": place / 24, "1": 1 - place / 24} for place in range(len(sides["test"]))]
