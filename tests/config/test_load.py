@@ -329,6 +329,7 @@ def test_another_spelling_of_a_loss_is_that_loss():
         ({"modality": "image", "dtype": "uint8", "intensity": "none"}, "dtype: uint8 needs values of 0 … 1"),
         ({"modality": "video", "dtype": "uint8", "intensity": "zscore"}, "dtype: uint8 needs values of 0 … 1"),
         ({"modality": "image", "intensity": "white_stripe"}, "white_stripe is for volumes"),
+        ({"modality": "volume", "intensity": "background"}, "background is for images"),
         ({"modality": "volume", "intensity": "window"}, "window needs center and width in volumes"),
     ],
 )

@@ -102,6 +102,45 @@ def test_light_of_another_colour_is_taken_out_by_channel(tmp_path, inputs, rng):
         inputs["image"](intensity={"name": "percentile", "per_channel": True})
 
 
+def test_channels_are_divided_by_the_light_of_their_background(tmp_path, inputs):
+    """What passes a cell is a share of the lamp's light, whatever its colour, and padding is no part of it."""
+    passes = np.full((20, 40, 3), 1.0)
+    passes[8:12, 10:20] = (0.6, 0.2, 0.5)
+    block = inputs["image"](shape=(40, 40), channels=3, intensity="background")
+    for light in ((250, 240, 130), (200, 180, 190)):
+        io.write_png(tmp_path / "cell.png", np.rint(passes * light).astype(np.uint8))
+        tensor = prepare([tmp_path / "cell.png"], [], block).tensor
+        assert tensor.dtype == np.uint8
+        assert np.abs(tensor[:, 20, 15] / 255 - (0.6, 0.2, 0.5)).max() < 0.01
+        assert (tensor[:, 12, 2] == 255).all()
+    dark = np.where(passes < 1, 200, 0).astype(np.uint8)
+    dark[:10] = 0
+    io.write_png(tmp_path / "dark.png", dark)
+    with pytest.raises(ReadError, match=r"channel 1 of 3: percentile 95 of a channel is 0: no light of a background"):
+        prepare([tmp_path / "dark.png"], [], block)
+
+
+def test_detail_beyond_a_resolution_is_averaged_and_masks_are_not(tmp_path, inputs, rng):
+    """Stripes of one pixel are gone at half of the size, those of ten are not; the tensor keeps its shape."""
+    columns = np.arange(40)
+    fine, coarse = (np.where(columns // width % 2, 200, 100) for width in (1, 10))
+    mask = np.tile(columns % 2, (40, 1)).astype(np.uint8)
+    io.write_png(tmp_path / "mask.png", mask)
+    block = inputs["image"](shape=(40, 40), resolution=(20, 20), intensity="scale")
+    spread = []
+    for stripes in (fine, coarse):
+        io.write_png(tmp_path / "x.png", np.tile(stripes, (40, 1)).astype(np.uint8))
+        prepared = prepare([tmp_path / "x.png"], [tmp_path / "mask.png"], block)
+        assert prepared.tensor.shape == (1, 40, 40)
+        assert np.array_equal(prepared.mask[0], mask)
+        spread.append(float(prepared.tensor.std()))
+    assert spread[0] < 1
+    assert spread[1] > 40
+    for shape, why in ((None, "set shape"), ((20, 40), "is not below shape")):
+        with pytest.raises(ValueError, match=f"resolution: .*{why}"):
+            inputs["image"](shape=shape, resolution=(20, 20))
+
+
 def test_clahe_spreads_a_dull_picture(tmp_path, inputs, rng):
     io.write_png(tmp_path / "a.png", (120 + rng.integers(0, 10, (64, 64))).astype(np.uint8))
     plain, equal = (prepare([tmp_path / "a.png"], [], inputs["image"](clahe=c)).tensor for c in (False, {"clip": 10}))

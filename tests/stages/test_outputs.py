@@ -170,7 +170,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "image": (
         ImageInput(dataset="d", modality="image", shape=[12, 12], workers=1, backend="threads"),
         COMMON | PLANE | {"intensity": "zscore", "clahe": True, "affine": "sform", "mask_text": True}
-        | {"padding": "keep", "mask_grid": "stored"}
+        | {"padding": "keep", "mask_grid": "stored", "resolution": [6, 8]}
         | {"invert_monochrome1": False, "patch": [8, 8], "overlap": 0.25}
         | {"window_precision": "bf16"},
     ),

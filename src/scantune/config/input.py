@@ -205,6 +205,8 @@ class VolumeInput(_Common):
                 "intensity: white_stripe needs a brain without skull: add brain: true, or "
                 "brain: {extract: stripped} where the files hold one"
             )
+        if self.intensity.name == "background":
+            yield "intensity: background is for images: slides under a microscope"
         if self.intensity.name == "window" and self.intensity.center is None:
             yield (
                 "intensity: window needs center and width in volumes, such as {name: window, center: 40, width: 400}; "
@@ -239,6 +241,9 @@ class ImageInput(_Common):
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
+    resolution: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
+    """[height, width] in pixels that a picture of ``shape`` is averaged to, and enlarged from again: detail that only
+    the sharper of two instruments shows is gone from both. Masks are not."""
     channels: Literal[1, 3] = 1
     """1: grey. 3: colour; a grey file is repeated."""
     intensity: Intensity = Scale()
@@ -276,11 +281,20 @@ class ImageInput(_Common):
         yield from _per_channel(self.intensity, self.channels)
         if self.intensity.name == "white_stripe":
             yield "intensity: white_stripe is for volumes: T1-weighted brains"
+        if self.resolution is not None:
+            yield from _coarser(self.resolution, self.shape)
         if self.clahe is not None:
             yield from _bounded("clahe", self.intensity)
         if self.dtype == "uint8":
             yield from _bounded("dtype: uint8", self.intensity)
         yield from _windowed(self.overlap, self.window_precision, self.patch)
+
+
+def _coarser(resolution: list[int], shape: list[int] | None) -> Iterator[str]:
+    if shape is None:
+        yield f"resolution: {resolution} is of pictures of one size: set shape"
+    elif any(coarse >= side for coarse, side in zip(resolution, shape, strict=True)):
+        yield f"resolution: {resolution} is not below shape {shape}, so nothing is averaged: make it smaller"
 
 
 def _bounded(key: str, intensity: Intensity) -> Iterator[str]:

@@ -68,6 +68,17 @@ class WhiteStripe(Block):
     """Share of the brain's voxels on either side of the white matter's mode that count as white matter."""
 
 
+class Background(Block):
+    """Each channel divided by the light of its background, cut at 1: slides under a bright-field microscope.
+
+    Beer and Lambert: what a stain absorbs is a ratio to the light that would pass without it, whatever the lamp.
+    """
+
+    name: Literal["background"] = "background"
+    percentile: float = Field(default=95.0, ge=50.0, le=100.0)
+    """Percentile of a channel that is the light of the background."""
+
+
 class Keep(Block):
     """Values as they are in the file, rescaled to their unit (HU)."""
 
@@ -75,12 +86,14 @@ class Keep(Block):
 
 
 Intensity = Annotated[
-    ZScore | Percentile | Window | Scale | WhiteStripe | Keep, Field(discriminator="name"), BeforeValidator(by_name)
+    ZScore | Percentile | Window | Scale | WhiteStripe | Background | Keep,
+    Field(discriminator="name"),
+    BeforeValidator(by_name),
 ]
 
 
 #: Those whose values end in 0 … 1.
-BOUNDED = ("scale", "percentile", "window")
+BOUNDED = ("scale", "percentile", "window", "background")
 
 
 class Clahe(Block):

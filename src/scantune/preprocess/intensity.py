@@ -162,6 +162,22 @@ def white_stripe(array: np.ndarray, *, width: float = 0.05) -> np.ndarray:
     return ((array - np.float32(mode)) * np.float32(1 / sd)).astype(np.float32)
 
 
+def background(array: np.ndarray, *, percentile: float = 95.0) -> np.ndarray:
+    """Divided by the light of the background, cut at 1: the share of light that passes. For one channel.
+
+    Args:
+        array: of one channel.
+        percentile: of its values that is the light of the background.
+
+    Raises:
+        ReadError: there is no light there.
+    """
+    light = float(np.percentile(array.ravel()[:: max(1, array.size // SAMPLE)], percentile))
+    if not light > 0:
+        raise ReadError(f"percentile {percentile:g} of a channel is {light:g}: no light of a background")
+    return _stretched(array, 0.0, light)
+
+
 def none(array: np.ndarray) -> np.ndarray:
     """As it is."""
     return array
@@ -178,21 +194,25 @@ INTENSITIES: dict[str, Callable[..., np.ndarray]] = {
     "window": window,
     "scale": scale,
     "white_stripe": white_stripe,
+    "background": background,
     "none": none,
 }
 #: Those with the range 0 … 1, which can be stored in eight bits.
-BOUNDED = frozenset({"percentile", "window", "scale"})
+BOUNDED = frozenset({"percentile", "window", "scale", "background"})
 
 #: Those whose result depends on the distribution of the values, in which what surrounds an image has no part.
-BY_DISTRIBUTION = frozenset({"zscore", "percentile"})
+BY_DISTRIBUTION = frozenset({"zscore", "percentile", "background"})
+
+#: Those of each channel by itself, always.
+BY_CHANNEL = frozenset({"background"})
 
 
 def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **options: Any) -> np.ndarray:
     """The way called ``name``; where nothing was measured (``empty``) has no part in it, and takes the lowest value.
 
-    With the option ``per_channel`` each channel [..., C] by itself.
+    With the option ``per_channel``, and in the ways in :data:`BY_CHANNEL`, each channel [..., C] by itself.
     """
-    if options.pop("per_channel", False):
+    if options.pop("per_channel", name in BY_CHANNEL):
         empties = [None if empty is None else empty[..., c] for c in range(array.shape[-1])]
         return np.stack([_channel(array, c, name, e, **options) for c, e in enumerate(empties)], axis=-1)
     if empty is None:
@@ -208,7 +228,7 @@ def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **optio
 def _channel(array: np.ndarray, number: int, name: str, empty: np.ndarray | None, **options: Any) -> np.ndarray:
     """One channel of [..., C] by itself; a fault says which one."""
     try:
-        return apply(array[..., number], name, empty, **options)
+        return apply(array[..., number], name, empty, per_channel=False, **options)
     except ReadError as error:
         if array.shape[-1] == 1:
             raise

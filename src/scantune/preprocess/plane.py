@@ -72,6 +72,15 @@ def place(picture: np.ndarray, fitted: Fit, *, nearest: bool = False) -> np.ndar
     return result
 
 
+def coarsened(picture: np.ndarray, resolution: tuple[int, int]) -> np.ndarray:
+    """[H, W, C] averaged to (height, width) ``resolution`` and enlarged to its own size again, bilinear."""
+    import cv2
+
+    height, width, channels = picture.shape
+    small = cv2.resize(picture, resolution[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, channels)
+
+
 def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """As `place`, and which pixels of the result are empty (padding); see `grid.resample_measured`.
 

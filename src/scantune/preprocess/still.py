@@ -15,7 +15,7 @@ from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged, palette_words, read_labels, sample_masks
-from scantune.preprocess.plane import fit, place, place_measured, surroundings
+from scantune.preprocess.plane import coarsened, fit, place, place_measured, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
 from scantune.preprocess.sample_files import SampleFiles, fault_of_file
@@ -63,6 +63,8 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
             facts["text_areas"] = facts.get("text_areas", 0) + boxes
         picture = _coloured(picture, settings.channels if len(images) == 1 else 1)
         picture, empty = place_measured(picture, fitted, image.empty)
+        if settings.resolution:
+            picture = coarsened(picture, (settings.resolution[0], settings.resolution[1]))
         around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
         if around is not None:
             empty = around if empty is None else empty | around
