@@ -11,7 +11,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from scantune import io
-from scantune.config.input import VolumeChoice
+from scantune.config.volumes import VolumeChoice
 from tests.io.files import edit, refused, volume
 
 

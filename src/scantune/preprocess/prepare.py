@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 
 from scantune import io
 from scantune.config.base import SAVED
-from scantune.config.input import ImageInput, InputConfig, VideoInput, VolumeChoice, VolumeInput
+from scantune.config.input import ImageInput, InputConfig, VideoInput, VolumeInput
+from scantune.config.volumes import VolumeChoice
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample_files import SampleFiles
 
