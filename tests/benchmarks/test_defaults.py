@@ -33,7 +33,7 @@ def test_every_variant_loads(data: Path, tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", beside.SETS)
 def test_a_set_with_folds_loads(data: Path, tmp_path: Path, name: str) -> None:
-    params = parse(beside.folded(name, data, tmp_path, 5))
+    params = parse(beside.folded(name, data, tmp_path, 5, 42))
     assert params.datasets[name].split.folds == params.experiments[name].train.folds == 5
 
 
