@@ -189,11 +189,16 @@ def test_measures_of_ids_in_headers(home):
     assert records["IM0003"].targets == {"ef": "43.5"}
 
 
-def test_single_rows_that_contradict_each_other_are_no_label(home):
+def propose_with(*row: str) -> Proposed:
+    """Blocks for 48 pictures of 24 patients, and one row more."""
     pictures([f"img_{i:03d}.png" for i in range(48)])
     rows = [(f"img_{i:03d}.png", f"P{i // 2}", ("normal", "edema")[i // 2 % 2]) for i in range(48)]
-    table("labels.csv", "image,patient_id,diagnosis", [*rows, ("img_005.png", "P2", "edema")])
-    proposed = propose(Path("raw"))
+    table("labels.csv", "image,patient_id,diagnosis", [*rows, row])
+    return propose(Path("raw"))
+
+
+def test_single_rows_that_contradict_each_other_are_no_label(home):
+    proposed = propose_with("img_005.png", "P2", "edema")
     _, records = read(proposed)
     assert "img_005" not in records
     assert len(records) == 47
@@ -201,10 +206,7 @@ def test_single_rows_that_contradict_each_other_are_no_label(home):
 
 
 def test_a_file_of_two_subjects_is_left_out(home):
-    pictures([f"img_{i:03d}.png" for i in range(48)])
-    rows = [(f"img_{i:03d}.png", f"P{i // 2}", ("normal", "edema")[i // 2 % 2]) for i in range(48)]
-    table("labels.csv", "image,patient_id,diagnosis", [*rows, ("img_005.png", "P7", "normal")])
-    proposed = propose(Path("raw"))
+    proposed = propose_with("img_005.png", "P7", "normal")
     _, records = read(proposed)
     assert "img_005" not in records
     assert any("1 files stand in rows of several subjects" in note for note in proposed.notes)

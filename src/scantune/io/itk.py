@@ -19,7 +19,7 @@ from scantune.io.data_names import MOST_HEADER, beside
 from scantune.io.detect import file_head, format_of
 from scantune.io.file_bytes import exactly, whole
 from scantune.io.grid_header import GridHeader
-from scantune.io.stored_grid import Placement, chosen_volumes, picture, volume_or_slice
+from scantune.io.stored_grid import Placement, chosen_volumes, picture, volume_notes, volume_or_slice
 from scantune.io.values import check_size, check_values, note_rounding
 from scantune.records import ReadError
 
@@ -84,12 +84,10 @@ def read_itk(path: Path, options: Options) -> Volume | Image:
     facts = _facts(header)
     if volumes is not None and len(volumes) > 1:
         values = voxels.mean(axis=3, dtype=np.float64).astype(np.float32)
-        facts["notes"].append(f"the mean of {len(volumes)} volumes")
     else:
         values = np.asfortranarray(voxels[..., volumes[0] if volumes else 0])
         note_rounding(values, facts["notes"])
-        if volumes:
-            facts["notes"].append(f"volume {volumes[0]} of {header.count}, from 0")
+    facts["notes"] += volume_notes(volumes, header.count)
     return volume_or_slice(values, _placement(header), options, facts, _FILES[header.format])
 
 

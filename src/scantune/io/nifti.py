@@ -12,7 +12,7 @@ import numpy as np
 from scantune.io import geometry, label_tables
 from scantune.io.arrays import Image, Options, Volume
 from scantune.io.file_bytes import FileBytes
-from scantune.io.stored_grid import Placement, chosen_volumes, volume_or_slice
+from scantune.io.stored_grid import Placement, chosen_volumes, volume_notes, volume_or_slice
 from scantune.io.values import check_size, note_rounding
 from scantune.records import ReadError
 
@@ -61,12 +61,10 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     }
     if volumes is not None and len(volumes) > 1:
         values = _mean(source, header, shape, volumes)
-        notes.append(f"the mean of {len(volumes)} volumes")
     else:
         values = _scaled(_voxels(source, header, shape, volumes[0] if volumes else None), header)  # i, j, k
         note_rounding(values, notes)
-        if volumes:
-            notes.append(f"volume {volumes[0]} of {int(header['dim'][4])}, from 0")
+    notes += volume_notes(volumes, int(header["dim"][4]))
     neither = int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0
     placement = Placement(
         lambda: _affine(header, shape, options, notes),

@@ -56,6 +56,13 @@ def chosen_volumes(count: int, rule: VolumeRule | None, file: str) -> list[int] 
     return [0] if rule.take == "first" else list(range(count))
 
 
+def volume_notes(volumes: Sequence[int] | None, count: int) -> list[str]:
+    """Which volumes of a file were read, for the manifest; nothing of a file of one."""
+    if not volumes:
+        return []
+    return [f"the mean of {len(volumes)} volumes" if len(volumes) > 1 else f"volume {volumes[0]} of {count}, from 0"]
+
+
 def volume_or_slice(
     values: np.ndarray, placement: Placement, options: Options, facts: dict[str, Any], file: str
 ) -> Volume | Image:
