@@ -141,21 +141,24 @@ def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size
     return {"net": name, "batch": size, "steps": steps, **measurements}
 
 
-def table(results: list[dict[str, Any]]) -> list[str]:
-    """A Markdown table, one row a net and way."""
-    lines = ["| net | way | images/s | engine / bare | loss | peak GiB |", "| --- | --- | --- | --- | --- | --- |"]
-    for result in results:
-        for way, entry in result.items():
-            if isinstance(entry, dict):
-                share = f"{entry['share_of_bare']:.2f}" if "share_of_bare" in entry else ""
-                peak = "" if entry["peak_gib"] is None else f"{entry['peak_gib']:.2f}"
-                rate = f"{entry['images_per_second']:.1f}"
-                lines.append(f"| {result['net']} | {way} | {rate} | {share} | {entry['loss']:.5f} | {peak} |")
+#: Head of the Markdown table.
+HEAD = ("| net | way | images/s | engine / bare | loss | peak GiB |", "| --- | --- | --- | --- | --- | --- |")
+
+
+def rows(result: dict[str, Any]) -> list[str]:
+    """Rows of the table for a net, one a way."""
+    lines = []
+    for way, entry in result.items():
+        if isinstance(entry, dict):
+            share = f"{entry['share_of_bare']:.2f}" if "share_of_bare" in entry else ""
+            peak = "" if entry["peak_gib"] is None else f"{entry['peak_gib']:.2f}"
+            rate = f"{entry['images_per_second']:.1f}"
+            lines.append(f"| {result['net']} | {way} | {rate} | {share} | {entry['loss']:.5f} | {peak} |")
     return lines
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, print the table, write the JSON."""
+    """Measure, print the table, write the JSON after each net."""
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -168,16 +171,24 @@ def main(arguments: list[str] | None = None) -> int:
         print("no GPU here: add --small to try the script on the processor")
         return 2
     steps = options.steps or (5 if options.small else 50)
-    results = [of_net(*net, steps) for net in (SMALL if options.small else NETS)]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
+    report: dict[str, Any] = {"device": device, "torch": torch.__version__, "nets": []}
+    print("\n".join([f"{device}, PyTorch {torch.__version__}", "", *HEAD]))
+    for net in SMALL if options.small else NETS:
+        result = of_net(*net, steps)
+        print("\n".join(rows(result)), flush=True)
+        report["nets"].append(result)
+        _keep(report, options.out)  # a machine that is lent for minutes may end before the last net
     with tempfile.TemporaryDirectory() as folder:
-        resumed = gpu_checks.killed_and_resumed(Path(folder), options.small)
-    print("\n".join([f"{device}, PyTorch {torch.__version__}", "", *table(results)]))
+        report["resumed"] = resumed = gpu_checks.killed_and_resumed(Path(folder), options.small)
     print(f"killed after step {resumed['killed_at_step']} and resumed: the same weights: {resumed['same_weights']}")
-    if options.out:
-        report = {"device": device, "torch": torch.__version__, "nets": results, "resumed": resumed}
-        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    _keep(report, options.out)
     return 0
+
+
+def _keep(report: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
