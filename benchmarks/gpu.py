@@ -2,9 +2,10 @@
 
 ``python -m benchmarks gpu [--small] [--out gpu.json]``, from the checkout with ``PYTHONPATH=src``. Of each net: images
 a second of a bare loop and of the engine in float32 and bf16, fp16, channels-last and compiled; the loss after the same
-steps, which must agree in float32; peak memory; predictions a second. Without a GPU it runs on the processor, which
-takes ``--small``: that proves the script, not the speed. Beside that (:mod:`benchmarks.gpu_checks`): the loop of
-MONAI's tutorials, the engine under DDP on one device, maps a second, and a training that is killed and resumed.
+steps, which must agree in float32; the step with samples from the cache, changed at random, beside the one with the
+batch on the device; peak memory; predictions a second. Without a GPU it runs on the processor, which takes ``--small``:
+that proves the script, not the speed. Beside that (:mod:`benchmarks.gpu_checks`): the loop of MONAI's tutorials, the
+engine under DDP on one device, maps a second, and a training that is killed and resumed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from benchmarks import gpu_checks
 from benchmarks.gpu_nets import NETS, SMALL, MeanError, network_of
 from benchmarks.training import Memory, assemble, prepare
+from scantune.records import first_line
 
 #: What the engine is set to: precision, and further settings.
 VARIANTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -58,7 +60,6 @@ def ours(
 ) -> Callable[[], Any]:
     """The engine's step on the same batch."""
     from scantune.engine import loading
-    from scantune.engine.hardware import compiled
     from scantune.engine.step import train_step
 
     kind = batch["input"].device.type
@@ -78,21 +79,20 @@ def ours(
         shape = loading.memory_format(batch["input"].dim())
         network.to(memory_format=shape)
         samples["input"] = batch["input"].to(memory_format=shape)
-    if settings.get("compile"):
-        training.network = compiled(training.network, training.settings)
     training.network.train()
     return lambda: train_step(training, [samples]).values["loss"]
 
 
-def measured(step: Callable[[], Any], steps: int, images: int, device: Any) -> dict[str, float | None]:
-    """Images a second, the loss of the last step, and the most memory that was taken."""
+def measured(step: Callable[[], Any], steps: int, images: int, device: Any) -> dict[str, Any]:
+    """Images a second, the loss of the first and of the last step, and the most memory that was taken."""
     import torch
 
     gpu = device.type == "cuda"
     if gpu:
         torch.cuda.reset_peak_memory_stats()
     warm = max(2, steps // 5)
-    for _ in range(warm):
+    first = float(step())
+    for _ in range(warm - 1):
         step()
     if gpu:
         torch.cuda.synchronize()
@@ -103,7 +103,8 @@ def measured(step: Callable[[], Any], steps: int, images: int, device: Any) -> d
         torch.cuda.synchronize()
     seconds = time.perf_counter() - began
     peak = torch.cuda.max_memory_allocated() / 2**30 if gpu else None
-    return {"images_per_second": images * (steps - warm) / seconds, "loss": float(loss), "peak_gib": peak}
+    rate = images * (steps - warm) / seconds
+    return {"images_per_second": rate, "first_loss": first, "loss": float(loss), "peak_gib": peak}
 
 
 def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size: int, steps: int) -> dict[str, Any]:
@@ -122,35 +123,49 @@ def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size
     for label, precision, settings in VARIANTS:
         if device.type == "cpu" and (precision == "fp16" or settings.get("compile")):
             continue  # no fp16 there, and compiling takes minutes
-        step = ours(copy.deepcopy(network), data, batch, precision, settings)
-        measurements[label] = measured(step, steps, size, device)
+        try:
+            step = ours(copy.deepcopy(network), data, batch, precision, settings)
+            measurements[label] = measured(step, steps, size, device)
+        except RuntimeError as error:  # of a compiler, or memory: the other ways are measured all the same
+            measurements[label] = {"failed": f"{type(error).__name__}: {first_line(error)}"}
     step = ours(copy.deepcopy(network), data, batch, "32", {}, gpu_checks.one_process_ddp(device.type))
     measurements["float32 DDP"] = measured(step, steps, size, device)
     step = gpu_checks.monai_step(copy.deepcopy(network).to(device), data[0], size, device, MeanError())
     measurements["MONAI float32"] = measured(step, steps, size, device)
     if modality != "mask":
+        with tempfile.TemporaryDirectory() as folder:
+            step = gpu_checks.cached_step(copy.deepcopy(network), modality, data[0], size, device, Path(folder))
+            measurements["bf16 from the cache"] = measured(step, steps, size, device)
         one_map = gpu_checks.maps(network, batch["input"][0])
         measurements["maps"] = measured(one_map, steps, 1, device)
     plain = copy.deepcopy(network).to(device).eval()
     with torch.inference_mode():
         measurements["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
-    for entry in ("float32", "bf16"):
-        measurements[entry]["share_of_bare"] = (
-            measurements[entry]["images_per_second"] / measurements[f"bare {entry}"]["images_per_second"]
-        )
+    for way in ("float32", "bf16"):
+        entry = measurements[way]
+        if "failed" not in entry:
+            entry["share_of_bare"] = entry["images_per_second"] / measurements[f"bare {way}"]["images_per_second"]
+    if "bf16 from the cache" in measurements and "failed" not in measurements["bf16"]:
+        loaded, there = (measurements[way]["images_per_second"] for way in ("bf16 from the cache", "bf16"))
+        measurements["bf16 from the cache"]["share_of_step"] = loaded / there
     return {"net": name, "batch": size, "steps": steps, **measurements}
 
 
 #: Head of the Markdown table.
-HEAD = ("| net | way | images/s | engine / bare | loss | peak GiB |", "| --- | --- | --- | --- | --- | --- |")
+HEAD = (
+    "| net | way | images/s | of a bare loop; from the cache: of its step on the device | loss | peak GiB |",
+    "| --- | --- | --- | --- | --- | --- |",
+)
 
 
 def rows(result: dict[str, Any]) -> list[str]:
     """Rows of the table for a net, one a way."""
     lines = []
     for way, entry in result.items():
-        if isinstance(entry, dict):
-            share = f"{entry['share_of_bare']:.2f}" if "share_of_bare" in entry else ""
+        if isinstance(entry, dict) and "failed" in entry:
+            lines.append(f"| {result['net']} | {way} | {entry['failed']} | | | |")
+        elif isinstance(entry, dict):
+            share = next((f"{value:.2f}" for key, value in entry.items() if key.startswith("share")), "")
             peak = "" if entry["peak_gib"] is None else f"{entry['peak_gib']:.2f}"
             rate = f"{entry['images_per_second']:.1f}"
             lines.append(f"| {result['net']} | {way} | {rate} | {share} | {entry['loss']:.5f} | {peak} |")

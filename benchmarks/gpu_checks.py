@@ -1,4 +1,4 @@
-"""Parts of the GPU benchmark beside the step: MONAI's loop, DDP on one device, a kill and its resume, maps a second.
+"""Parts of the GPU benchmark beside the step: MONAI's loop, steps from the cache, DDP, a kill and its resume, maps.
 
 ``python -m benchmarks.gpu_checks FOLDER [--small]`` is the training that :func:`killed_and_resumed` kills.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu_nets import NETS, SMALL, MeanError, network_of
-from benchmarks.training import Mean, Memory, prepare
+from benchmarks.training import Mean, Memory, assemble, prepare
 
 #: Steps after which the training is killed, and its epochs.
 KILL_AFTER, EPOCHS = 3, 3
@@ -48,6 +49,38 @@ def monai_step(network: Any, data: Any, batch: int, device: Any, term: Any) -> C
         return loss.item()
 
     return step
+
+
+def cached_step(network: Any, modality: str, data: Any, batch: int, device: Any, folder: Path) -> Callable[[], float]:
+    """A step of the engine in bf16 as a training takes it: samples read from files in the folder, changed at random as
+    by default for the modality, and brought to the device, by as many processes as ``workers: auto`` takes.
+    """
+    import numpy as np
+    from safetensors.torch import save_file
+
+    from scantune import augment, engine
+    from scantune.engine.loading import to_device
+    from scantune.engine.step import train_step
+
+    paths = [folder / f"{i}.safetensors" for i in range(batch)]
+    for path, x in zip(paths, data.x):
+        save_file({"input": x.half()}, path)
+    targets = data.y[:batch].numpy()
+    samples = engine.CachedSamples(paths, targets, augment=augment.build(modality), flip=lambda target: target)
+    training = assemble(
+        *(network, (samples, samples), batch, "bf16"),
+        device=device.type,
+        schedule=None,
+        loss_terms={"error": MeanError()},
+    )
+    training.network.train()
+
+    def batches() -> Iterator[Any]:
+        for epoch in itertools.count():
+            yield from training.train_loader.batches(epoch, [np.arange(batch)] * 100)
+
+    endless = batches()
+    return lambda: train_step(training, [to_device(next(endless), device)]).values["loss"]
 
 
 def one_process_ddp(device: str) -> Any:

@@ -18,9 +18,23 @@ def test_engine_and_bare_loop_come_to_the_same_loss(net):
     assert result["float32"]["loss"] == pytest.approx(result["bare float32"]["loss"], rel=1e-3)
     assert result["float32 DDP"]["loss"] == pytest.approx(result["float32"]["loss"], rel=1e-3)
     assert {"MONAI float32", "predictions"} <= set(result)
-    assert ("maps" in result) == (net[1] != "mask")
+    assert ("maps" in result) == ("bf16 from the cache" in result) == (net[1] != "mask")
     assert all(entry["images_per_second"] > 0 for entry in result.values() if isinstance(entry, dict))
+    assert result["float32"]["first_loss"] == pytest.approx(result["bare float32"]["first_loss"], rel=1e-5)
     assert len(gpu.rows(result)) == sum(isinstance(entry, dict) for entry in result.values())
+
+
+def test_a_way_that_fails_is_a_row_and_the_others_are_measured(monkeypatch):
+    def refusing(network, data, batch, precision, settings, fabric=None, ours=gpu.ours):
+        if settings.get("channels_last"):
+            raise RuntimeError("no such kernel")
+        return ours(network, data, batch, precision, settings, fabric)
+
+    monkeypatch.setattr(gpu, "ours", refusing)
+    result = gpu.of_net(*gpu_nets.SMALL[3], steps=3)
+    assert result["bf16 channels-last"] == {"failed": "RuntimeError: no such kernel"}
+    assert result["predictions"]["images_per_second"] > 0
+    assert any("no such kernel" in row for row in gpu.rows(result))
 
 
 @pytest.mark.heavy
@@ -47,5 +61,8 @@ def test_all_nets_and_ways_on_the_gpu(tmp_path):
     nets = results["nets"]
     assert len(nets) == len(gpu_nets.NETS)
     for net in nets:
-        assert net["float32"]["loss"] == pytest.approx(net["bare float32"]["loss"], rel=0.02)
+        bare = net["bare float32"]
+        assert net["float32"]["first_loss"] == pytest.approx(bare["first_loss"], rel=1e-3)
+        # cuDNN adds up in another order on every run: near 0 the losses differ, beside the first one they do not
+        assert net["float32"]["loss"] == pytest.approx(bare["loss"], abs=0.02 * bare["first_loss"])
         assert net["float32"]["peak_gib"] > 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -263,6 +264,40 @@ def test_mixing_hands_on_both_targets_and_their_share(monkeypatch: pytest.Monkey
 def test_empty_side_is_named() -> None:
     with pytest.raises(ScantuneError, match="the validation set has no samples"):
         _fit(validation=Numbers(0, 0))
+
+
+def test_network_that_cannot_be_compiled_names_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: Any, inputs: Any) -> Any:
+        raise AssertionError("tiles differ")
+
+    compile_network = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda net: compile_network(net, backend=broken))
+    monkeypatch.setenv("CXX", "sh")
+    with pytest.raises(ScantuneError, match=r"train\.compile: true, but PyTorch .* tiles differ.*set compile: false"):
+        _fit(network(), compile=True, epochs=1)
+    monkeypatch.undo()
+    with pytest.raises(RuntimeError, match="unrelated"), hardware.compile_faults(engine.Settings(compile=True)):
+        raise RuntimeError("unrelated")
+
+
+@pytest.mark.parametrize(
+    ("workers", "device", "processes", "free", "expected"),
+    [
+        ("auto", "cpu", 1, 2**40, 0),
+        ("auto", "cuda", 1, 2**40, 7),
+        ("auto", "cuda", 2, 2**40, 3),
+        ("auto", "cuda", 8, 2**40, 0),
+        ("auto", "cuda", 1, 2**26, 0),  # a container's default
+        (3, "cuda", 1, 2**26, 3),
+        (2, "cpu", 1, 2**40, 2),
+    ],
+)
+def test_workers_follow_the_device(monkeypatch, tmp_path, workers, device, processes, free, expected) -> None:
+    monkeypatch.setattr(hardware.processors, "usable", lambda: 8)
+    monkeypatch.setattr(hardware, "SHARED", tmp_path)
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    settings = engine.Settings(workers=workers)
+    assert hardware.loading_workers(settings, torch.device(device), processes) == expected
 
 
 def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def _batch_seconds(training: Training) -> float | None:
             for loaded in training.train_loader.batches(epoch, planned):
                 _pass(training, to_device(loaded, training.device, training.settings.channels_last))
                 seconds, began = time.monotonic() - began, time.monotonic()
-                if seconds > ENOUGH_SECONDS and not training.settings.workers:
+                if seconds > ENOUGH_SECONDS and not training.train_loader.workers:
                     break
     except RuntimeError as error:
         if not is_out_of_memory(error):

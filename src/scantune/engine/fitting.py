@@ -99,6 +99,7 @@ def fit(
     resolved_settings = settings or Settings()
     with ExitStack() as stack:
         stack.enter_context(preserved())
+        stack.enter_context(hardware.compile_faults(resolved_settings))
         stack.enter_context(hardware.backends(resolved_settings))
         stack.enter_context(hardware.prepared_network(network, resolved_settings))
         active_fabric = fabric or distributed.launch(devices=1)
@@ -202,7 +203,8 @@ def assemble(
     built_optimizer = optimizers.build(settings, network, parameter_groups, fabric.device, scaled)
     wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), built_optimizer)
     pin = settings.pin_memory and fabric.device.type == "cuda"
-    loaders = [Loader(samples, workers=settings.workers, pin_memory=pin) for samples in data]
+    workers = hardware.loading_workers(settings, fabric.device, fabric.world_size)
+    loaders = [Loader(samples, workers=workers, pin_memory=pin) for samples in data]
     known = directions(task, settings.monitoring.error_ranges)
     mode = _direction(settings.monitor, settings.mode, known)
     schedule, stopping = Schedule(settings), settings.early_stopping

@@ -8,14 +8,20 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from scantune import processors
 from scantune.engine.loading import memory_format
 from scantune.engine.parts import Settings
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, first_line
+
+#: Workers of ``auto`` at most, and the free shared memory in bytes that they need.
+MOST_WORKERS, LEAST_SHARED = 16, 2**30
+SHARED = Path("/dev/shm")
 
 
 @contextmanager
@@ -81,6 +87,44 @@ def compiled(network: nn.Module, settings: Settings) -> nn.Module:
             "or set compile: false"
         )
     return torch.compile(network)  # type: ignore[return-value]
+
+
+@contextmanager
+def compile_faults(settings: Settings) -> Iterator[None]:
+    """Name the key where PyTorch cannot compile a network, which it finds out in the first passes.
+
+    Raises:
+        ScantuneError: in place of an error of the compiler.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        kinds = {kind.__name__ for kind in type(error).__mro__}  # their modules take seconds to import
+        if not settings.compile or "TorchDynamoException" not in kinds:
+            raise
+        cause = getattr(error, "inner_exception", error)
+        raise ScantuneError(
+            f"train.compile: true, but PyTorch {torch.__version__} cannot compile this network "
+            f"({type(cause).__name__}: {first_line(cause)}): set compile: false"
+        ) from error
+
+
+def loading_workers(settings: Settings, device: torch.device, processes: int) -> int:
+    """Number of processes that load samples for this process.
+
+    ``auto`` is 0 unless a GPU trains, and where shared memory, through which the batches come, is as small as
+    containers have it by default.
+
+    Args:
+        settings: their ``workers``.
+        device: on which the network trains.
+        processes: of this training on this machine, which share the processors.
+    """
+    if settings.workers != "auto":
+        return settings.workers
+    if device.type != "cuda" or (SHARED.is_dir() and shutil.disk_usage(SHARED).free < LEAST_SHARED):
+        return 0
+    return min(max(processors.usable() // processes - 1, 0), MOST_WORKERS)
 
 
 def move_to_device(term: Any, device: torch.device) -> None:

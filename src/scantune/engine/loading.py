@@ -80,6 +80,7 @@ class Loader:
 
     def __init__(self, samples: Samples, *, workers: int = 0, pin_memory: bool = False) -> None:
         self.samples = samples
+        self.workers = workers
         self.indexed_samples = _IndexedSamples(samples, workers)
         self.plan = _BatchPlan()
         self.loader: DataLoader = DataLoader(

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scantune import processors
 from scantune.preprocess.sample import Job, Outcome, process
 from scantune.preprocess.sources import parts
 from scantune.preprocess.worker import Worker
@@ -35,7 +35,7 @@ def outcomes(
         index: of the root, by absolute path.
     """
     tasks = ((job, settings, store_dir, _index_of(job, index)) for job in jobs)
-    workers = min(settings.get("workers") or _cores(), max(1, len(jobs)))
+    workers = min(settings.get("workers") or processors.usable(), max(1, len(jobs)))
     backend = settings.get("backend") or {"name": "processes"}
     yield from _BACKENDS[backend["name"]](tasks, workers, backend.get("address"))
 
@@ -155,7 +155,3 @@ _BACKENDS: dict[str, Callable[[Iterator[Task], int, str | None], Iterator[Outcom
     "dask": _by_dask,
     "ray": _by_ray,
 }
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
