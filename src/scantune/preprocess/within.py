@@ -19,7 +19,7 @@ from typing import Any
 from scantune.io.data_files import with_data_files
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
-from scantune.records import ReadError
+from scantune.records import ReadError, Source
 
 _PROC = Path("/proc/self/fd")
 
@@ -65,12 +65,12 @@ def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
         yield [_sample(path, home / f"{number}", left, stack) for number, path in enumerate(files)]
 
 
-def prepare_within(files: Sequence[Path], settings: Mapping[str, Any], within: Within | None) -> Prepared:
+def prepare_within(source: Source, settings: Mapping[str, Any], within: Within | None) -> Prepared:
     """As :func:`scantune.preprocess.prepare`, without masks; where ``within`` is not None, by its limits."""
     if within is None:
-        return prepare(files, (), settings)
-    with opened(files, within) as paths:
-        return prepare(paths, (), settings)
+        return prepare(source.files, (), settings, source.series, source.volume)
+    with opened(source.files, within) as paths:
+        return prepare(paths, (), settings, source.series, source.volume)
 
 
 class _Left:
