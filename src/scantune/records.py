@@ -58,11 +58,13 @@ class Source:
         series: what names the one series that is meant, see :class:`Record`; None where the files hold one, or the
             settings of the input choose.
         volume: what names the one volume that is meant, the same way.
+        leaves_out: whether images that a folder holds beside its DICOM series are left out; else it is refused.
     """
 
     files: tuple[Path, ...]
     series: tuple[str, str] | None = None
     volume: tuple[str, str] | None = None
+    leaves_out: bool = False
 
     @classmethod
     def of(cls, files: str | Path | Sequence[str | Path] | Source) -> Source:

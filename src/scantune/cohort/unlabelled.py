@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def read_samples(
     """
     dataset = _dataset(layout)
     table = _table(path, dataset, covariates)
-    dataset, notes = _fitted(dataset, table, covariates)
+    files, (dataset, notes) = layout.get("files"), _fitted(dataset, table, covariates)
     named: Callable[[str], str] | None = str if _has_ids(dataset, table) else None
     if named and dataset.pseudonyms:
         named, variable = None, dataset.pseudonyms.key_variable
@@ -103,7 +103,10 @@ def read_samples(
         except CohortError:
             notes.append(f"samples have no ids: the key of their pseudonyms ({variable}) is not in the environment")
     home = (path.parent if root is None else root).absolute()
-    return [_sample(row, table, dataset, home, named) for row in table.rows], notes
+    samples = [_sample(row, table, dataset, home, named) for row in table.rows]
+    if dataset.files == files:  # a folder is one sample, as it was in the training
+        samples = [replace(sample, source=replace(sample.source, leaves_out=True)) for sample in samples]
+    return samples, notes
 
 
 def _dataset(layout: Mapping[str, Any]) -> DatasetConfig:

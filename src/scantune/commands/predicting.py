@@ -224,7 +224,7 @@ def _below(paths: Sequence[tuple[Path, str]], series: bool, listed: Path | None)
         below, left = samples_of(path, series)
         if sample_id and len(below) > 1:
             raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
-        samples += [Sample(0, Source.of(one), sample_id) for one in below]
+        samples += [Sample(0, Source((one,), leaves_out=True), sample_id) for one in below]  # and counted
         aside += left
     return samples, aside
 

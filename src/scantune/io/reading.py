@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, VolumeRule, Window
-from scantune.io.detect import file_head, format_of
+from scantune.io.detect import file_head, format_of, kind_of
 from scantune.io.loop import Loop
 from scantune.records import ReadError
 
@@ -200,6 +200,16 @@ _NOT_READ = {
     "jpegxl": "a JPEG XL picture, which is not read: save it as PNG or TIFF",
     "pdf": "a PDF, not an image",
 }
+
+
+def family_of(path: Path) -> str:
+    """What reads a file: "dicom" (also gzipped), "nifti", "itk", "still", "animation" or "video"; "" for nothing."""
+    name = kind_of(path)
+    if name == "gzip":
+        from scantune.io.gzipped import is_dicom
+
+        return "dicom" if is_dicom(path) else "nifti"
+    return _FAMILY.get(name, "")
 
 
 def _dicom(path: Path, options: Options) -> Volume | Image | Video:

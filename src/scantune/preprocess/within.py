@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.io.data_files import with_data_files
+from scantune.preprocess.one_sample import refuse_others
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
 from scantune.records import ReadError, Source
@@ -66,10 +67,15 @@ def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
 
 
 def prepare_within(source: Source, settings: Mapping[str, Any], within: Within | None) -> Prepared:
-    """As :func:`scantune.preprocess.prepare`, without masks; where ``within`` is not None, by its limits."""
-    if within is None:
-        return prepare(source.files, (), settings, source.series, source.volume)
-    with opened(source.files, within) as paths:
+    """As :func:`scantune.preprocess.prepare`, without masks; where ``within`` is not None, by its limits.
+
+    Raises:
+        ReadError: also for a folder of several images that would not all be answered.
+    """
+    with contextlib.nullcontext(source.files) if within is None else opened(source.files, within) as paths:
+        if not source.leaves_out:
+            for path in paths:
+                refuse_others(path, settings["modality"])
         return prepare(paths, (), settings, source.series, source.volume)
 
 

@@ -83,6 +83,7 @@ class Worker:
             "files": [str(path.absolute()) for path in source.files],
             "series": source.series,
             "volume": source.volume,
+            "leaves_out": source.leaves_out,
             "settings": dict(settings),
             "within": None if within is None else asdict(within),
         }
@@ -187,6 +188,7 @@ def source_from(request: Mapping[str, Any]) -> Source:
         tuple(map(Path, request["files"])),
         (series[0], series[1]) if series else None,
         (volume[0], volume[1]) if volume else None,
+        bool(request.get("leaves_out")),
     )
 
 
