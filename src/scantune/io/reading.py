@@ -157,9 +157,8 @@ def _open(path: Path, options: Options) -> Loop:
         return _unpacked_loop(path, options)
     if kind == "dicom":
         from scantune.io.dicom_choice import choose_series
-        from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
-        from scantune.io.dicom_reading import loop_of
+        from scantune.io.dicom_reading import loop_of, open_loop
         from scantune.io.dicom_series import not_an_image
 
         file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
@@ -168,7 +167,7 @@ def _open(path: Path, options: Options) -> Loop:
         other = not_an_image(file)
         if other or not file.rows:
             raise ReadError(other or "DICOM without an image", str(path))
-        return open_cine(file, options)
+        return open_loop(file, options)
     if kind == "video":
         from scantune.io.video import open_container
 
