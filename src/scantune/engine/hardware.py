@@ -82,8 +82,8 @@ def compiled(network: nn.Module, settings: Settings) -> nn.Module:
     command = os.environ.get("CXX") or _COMPILERS.get(sys.platform, "g++")  # as torch looks for it
     if not shutil.which((shlex.split(command) or [""])[0]):
         raise ScantuneError(
-            f"train.compile: true, but there is no C++ compiler {command!r}: install it, name another in the environment "
-            "variable CXX, or set compile: false"
+            f"train.compile: true, but there is no C++ compiler {command!r}: install it, name another in the "
+            "environment variable CXX, or set compile: false"
         )
     return torch.compile(network)  # type: ignore[return-value]
 
