@@ -27,7 +27,7 @@ def evaluate(params: Params, key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import sides_of
-    from scantune.pipeline.evaluate import across, covariates, distances, external, reporting
+    from scantune.pipeline.evaluate import across, covariates, distances, external, folders, reporting
     from scantune.pipeline.evaluate import stage as judging
     from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.registry.looks import look
@@ -104,6 +104,7 @@ def evaluate(params: Params, key: str) -> None:
             prefix=f"external_{block.dataset}",
         )
         tracked.artifact(out / "table.csv")
+        folders.say_why_empty(out)
         RunReference(tracked.run_id, trained.model_id).write(out / "run.json")
     for line in [*external.in_words(metrics["external"]), *distances.in_words(metrics.get("distance"))]:
         print(line)

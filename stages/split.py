@@ -26,6 +26,7 @@ def run(key: str) -> None:
 def split(params: Params, key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
+    from scantune.cohort.unlabelled import write_layout
     from scantune.digests import SHORT, file_digest
     from scantune.pipeline.data.targets import number_targets, read_for_tasks
     from scantune.pipeline.naming import FileNames
@@ -43,6 +44,7 @@ def split(params: Params, key: str) -> None:
         notes += cohort.rare(records, assignments, settings, numbers)
         out.mkdir(parents=True, exist_ok=True)
         cohort.write_splits(out / "splits.csv", assignments)
+        write_layout(out, dataset)
         audit = cohort.audit(
             cache, assignments, settings, subjects_known=dataset.subjects_known, doubts=(*notes, *table.warnings)
         )

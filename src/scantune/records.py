@@ -16,7 +16,7 @@ Letters of axes, used in every shape comment of the project:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +47,31 @@ def first_line(error: BaseException) -> str:
 
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one sample is read from.
+
+    Attributes:
+        files: one file, one folder (DICOM series) or several files (one a channel).
+        series: what names the one series that is meant, see :class:`Record`; None where the files hold one, or the
+            settings of the input choose.
+        volume: what names the one volume that is meant, the same way.
+        leaves_out: whether images that a folder holds beside its DICOM series are left out; else it is refused.
+    """
+
+    files: tuple[Path, ...]
+    series: tuple[str, str] | None = None
+    volume: tuple[str, str] | None = None
+    leaves_out: bool = False
+
+    @classmethod
+    def of(cls, files: str | Path | Sequence[str | Path] | Source) -> Source:
+        """A path, several paths, or a source, which stays as it is."""
+        if isinstance(files, Source):
+            return files
+        return cls((Path(files),) if isinstance(files, (str, Path)) else tuple(Path(file) for file in files))
 
 
 @dataclass(frozen=True)

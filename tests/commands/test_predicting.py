@@ -14,6 +14,7 @@ import SimpleITK as sitk
 import torch
 from PIL import Image
 
+from scantune import io
 from scantune.commands.predicting import predict, samples_of
 from scantune.files import words_of
 from scantune.records import ScantuneError
@@ -143,3 +144,56 @@ def test_the_table_says_which_attribute_a_mask_could_not_be_written_for(
     assert "its header has no StudyInstanceUID" in table.text("mask_reason")[0]
     assert table.text("reason")[0] == ""
     assert table.text("volume_prediction")[0]
+
+
+class Bright(torch.nn.Module):
+    """One logit of a volume, above which a voxel is marked."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, :1] - 500
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_row_of_the_training_table_means_its_series_and_the_mask_refers_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolated: bool
+) -> None:
+    for number in (1, 2):
+        volume = io.Volume(np.full((3, 8, 6), 1000.0 * (number - 1)) + np.eye(8, 6), np.diag([1.0, 1.0, 2.0, 1.0]))
+        io.write_dicom_series(
+            tmp_path / f"studies/p1/{number}", volume, patient_id="p1", seed=str(number),
+            tags={"SeriesNumber": number, "SeriesDescription": f"T{number}"},
+        )  # fmt: skip
+    settings = {"dataset": "d", "modality": "volume", "intensity": {"name": "none"}, "dtype": "float32"}
+    layout = {"files": ["studies/{study}"], "series": {"name": "{echo}", "by": "number"}}
+    facts = ModelFacts("m", "d", {"name": "segmentation"}, settings, table=layout)
+    model = Predictor(facts, [Bright()], reading=Reading(isolated=isolated))
+    monkeypatch.setattr("scantune.registry.opening.open_model", lambda *_, **__: model)
+    table = tmp_path / "labels.csv"
+    table.write_text("study,echo,label\np1,2,1\np1,1,0\np1,3,0\np2,1,0\n")
+    predict("m", table=table, seg=tmp_path / "masks", out=tmp_path / "answers.csv")
+    answers = read(tmp_path / "answers.csv")
+    assert answers.numbers("volume_prediction", None)[:2].tolist() == [3 * 8 * 6 * 2, 0]  # mm³
+    assert ["named one" in text or "no such file" in text for text in answers.text("reason")] == [False] * 2 + [
+        True
+    ] * 2
+    written = pydicom.dcmread(tmp_path / "masks" / answers.text("mask")[0])
+    instance = written.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+    (own,) = [
+        header
+        for path in (tmp_path / "studies/p1").rglob("*.dcm")
+        if (header := pydicom.dcmread(path)).SOPInstanceUID == instance
+    ]
+    assert own.SeriesNumber == 2
+    assert answers.text("mask")[0].startswith(str(answers.sample_id[0]))
+
+
+def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:
+    (opened / "t").mkdir()
+    table = opened / "t/labels.csv"
+    table.write_text("path\nDoe_0.png\n")
+    for arguments in ({"files": [opened]}, {"root": opened}):
+        predict("m", **arguments, table=table, out=opened / "answers.csv")
+        assert read(opened / "answers.csv").text("reason").tolist() == [""]
+    for arguments in ({"files": [opened / "Doe_0.png"]}, {"files": [opened], "root": opened}, {"listed": table}):
+        with pytest.raises(ScantuneError, match="beside it give no others, but the one folder"):
+            predict("m", **arguments, table=table, out=opened / "answers.csv")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -304,7 +305,7 @@ def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.Mo
     compiled: list[nn.Module] = []
     monkeypatch.setattr(torch, "compile", lambda net: compiled.append(net) or net)
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(ScantuneError, match=r"no C\+\+ compiler \(no-such-compiler\)"):
+    with pytest.raises(ScantuneError, match=r"no C\+\+ compiler 'no-such-compiler'"):
         _fit(network(), compile=True, epochs=1)
     monkeypatch.setenv("CXX", "sh")  # any program: the compiler is a stand-in
     net = network()
@@ -491,3 +492,22 @@ def test_gradient_checkpointing_changes_no_weight() -> None:
     assert not any("forward" in vars(module) for module in again.modules())
     with pytest.raises(ScantuneError, match="does not name its blocks"):
         _fit(gradient_checkpointing=True)
+
+
+@pytest.mark.parametrize("platform, name, other", [("linux", "g++", "clang++"), ("darwin", "clang++", "g++")])
+def test_a_compiler_that_torch_does_not_look_for_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, name: str, other: str
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda net: net)
+    monkeypatch.setattr("scantune.engine.hardware.sys.platform", platform)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = tmp_path / other
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    settings = engine.Settings(epochs=1, compile=True)
+    with pytest.raises(ScantuneError, match=rf"no C\+\+ compiler '{re.escape(name)}'.*CXX"):
+        hardware.compiled(network(), settings)
+    monkeypatch.setenv("CXX", f"{other} -v")  # with options, as torch takes it
+    net = network()
+    assert hardware.compiled(net, settings) is net

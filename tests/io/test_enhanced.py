@@ -12,6 +12,7 @@ from pydicom.tag import Tag
 
 from scantune import io
 from scantune.config.volumes import VolumeChoice
+from scantune.records import ReadError
 from tests.io.files import edit, refused, volume
 
 
@@ -183,3 +184,94 @@ def test_one_frame_is_an_image(tmp_path: Path) -> None:
 def test_the_frames_can_be_had_as_a_loop(tmp_path: Path) -> None:
     loaded = io.read(_enhanced(tmp_path / "a"), kind="video")
     assert loaded.frames.shape == (8, 10, 12, 1)
+
+
+def _voi(group: pydicom.Dataset, center: float, width: float, function: str | None = None) -> None:
+    item = pydicom.Dataset()
+    item.WindowCenter, item.WindowWidth = center, width
+    if function:
+        item.VOILUTFunction = function
+    group.FrameVOILUTSequence = [item]
+
+
+def _shown(path: Path, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
+    """Each frame by its own rescale and one window (PS3.3 C.11.2.1.2 and C.11.2.1.3.1), rounded to 8 bits."""
+    dataset = pydicom.dcmread(path)
+    frames = []
+    for stored, group in zip(dataset.pixel_array, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+        item = group if "PixelValueTransformationSequence" in group else dataset.SharedFunctionalGroupsSequence[0]
+        item = item.PixelValueTransformationSequence[0]
+        values = stored.astype(float) * float(item.RescaleSlope) + float(item.RescaleIntercept)
+        if function == "SIGMOID":
+            frames.append(1 / (1 + np.exp(-4 * (values - center) / width)))
+        else:
+            frames.append(np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1))
+    return np.rint(np.stack(frames) * 255)
+
+
+def _ct(path: Path, rescale: str) -> Path:
+    written = volume()
+    values = (written.array - 1000) * np.linspace(0.2, 3, len(written.array), dtype=np.float32)[:, None, None]
+    return _enhanced(path, io.Volume(values, written.affine), modality="CT", rescale=rescale)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("function", [None, "SIGMOID"])
+@pytest.mark.parametrize("compression", ["none", "rle"])
+def test_as_a_loop_each_frame_has_its_own_rescale_and_all_have_one_window(
+    tmp_path: Path, shared: bool, function: str | None, compression: str
+) -> None:
+    path = _ct(tmp_path / "a", "series" if shared else "slice")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        common, frames = dataset.SharedFunctionalGroupsSequence[0], dataset.PerFrameFunctionalGroupsSequence
+        if shared:
+            common.PixelValueTransformationSequence = frames[0].PixelValueTransformationSequence
+            _voi(common, 40, 400, function)
+        for at, group in enumerate(frames):
+            if shared:
+                del group.PixelValueTransformationSequence
+            else:
+                _voi(group, 40 + at, 400, function)
+        if compression != "none":
+            dataset.compress(pydicom.uid.RLELossless)
+
+    edit(path, change)
+    expected = _shown(path, 40, 400, function or "LINEAR")
+    loop = io.open_video(path)
+    np.testing.assert_allclose(loop.frames(range(len(expected)), grey=True)[..., 0], expected, atol=1)
+    np.testing.assert_allclose(io.read(path, kind="video").frames[..., 0], expected, atol=1)
+    assert loop.facts["window"] == [40, 400]
+    assert any("window differs by frame" in note for note in loop.facts["notes"]) is not shared
+    assert any("rescale differs by frame" in note for note in loop.facts["notes"]) is not shared
+    own = io.open_video(path, window=(0.0, 200.0)).frames(range(len(expected)), grey=True)[..., 0]
+    np.testing.assert_allclose(own, _shown(path, 0, 200), atol=1)
+
+
+def test_as_a_loop_without_a_window_equal_values_are_equally_bright_in_all_frames(tmp_path: Path) -> None:
+    path = _ct(tmp_path / "a", "slice")
+    dataset = pydicom.dcmread(path)
+    items = [group.PixelValueTransformationSequence[0] for group in dataset.PerFrameFunctionalGroupsSequence]
+    scales = np.array([[item.RescaleSlope, item.RescaleIntercept] for item in items], float)[..., None, None]
+    values = dataset.pixel_array * scales[:, 0] + scales[:, 1]
+    frames = io.open_video(path).frames(range(len(values)), grey=True)[..., 0].astype(float)
+    slope, offset = np.polyfit(values.ravel(), frames.ravel(), 1)
+    np.testing.assert_allclose(frames, values * slope + offset, atol=1)
+
+
+def test_as_a_loop_a_rescale_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    def some(dataset: pydicom.Dataset) -> None:
+        del dataset.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence
+
+    def none(dataset: pydicom.Dataset) -> None:
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            del group.PixelValueTransformationSequence
+
+    def fewer(dataset: pydicom.Dataset) -> None:
+        dataset.PerFrameFunctionalGroupsSequence.pop()
+
+    for change, words in ((some, "are missing, and a CT image"), (none, "are missing"), (fewer, "and describes 7")):
+        path = _ct(tmp_path / "a", "slice")
+        edit(path, change)
+        with pytest.raises(ReadError, match=words):
+            io.open_video(path)

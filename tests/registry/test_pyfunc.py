@@ -28,7 +28,7 @@ class Echo:
 @pytest.fixture
 def model() -> Model:
     served = Model.__new__(Model)
-    served.predictor = Echo()  # type: ignore[assignment]
+    served.predictor, served.served = Echo(), False  # type: ignore[assignment]
     return served
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 
+from scantune import io
 from scantune.preprocess import ahead, within
 from scantune.preprocess.within import Within, opened
 from scantune.records import ReadError
@@ -199,10 +202,12 @@ def client(tmp_path, model_folder, monkeypatch):
         from fastapi.testclient import TestClient
         from mlflow.exceptions import MlflowException
         from mlflow.pyfunc import scoring_server
+        from mlflow.types import Schema
 
         from scantune.tracking.models import signature
 
         monkeypatch.setattr(MlflowException, "serialize_as_json", MlflowException.serialize_as_json)  # put back later
+        monkeypatch.setattr(Schema, "pandas_types", Schema.pandas_types)
         mlflow.pyfunc.save_model(
             tmp_path / "flavour",
             loader_module="scantune.registry.pyfunc",
@@ -243,6 +248,49 @@ def test_a_fault_of_the_server_itself_is_told_without_its_words(client, tmp_path
     assert "RuntimeError" in done.text
     assert str(tmp_path / "weights") not in done.text
     assert "Traceback" not in done.text
+
+
+def test_a_folder_of_several_images_is_refused_and_not_answered_for_one(served, tmp_path, monkeypatch):
+    folder = tmp_path / "in/study"
+    pixels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    io.write_dicom_image(folder / "1.dcm", pixels, patient_id="p", seed="s", bits=12)
+    (folder / "report.txt").write_text("normal")
+    for isolated in (True, False):
+        served.predictor.reading = Reading(isolated=isolated, within=served.predictor.reading.within)
+        assert reasons(served, folder) == [""], "one DICOM file, and a text"
+    picture(folder / "more/2.png")
+    picture(folder / "3.png")
+    for within_ in (served.predictor.reading.within, None):
+        for isolated in (True, False):
+            served.predictor.reading = Reading(isolated=isolated, within=within_)
+            (reason,) = reasons(served, folder)
+            assert "holds 1 DICOM file and 2 other images" in reason
+            assert "name each file in a row of its own" in reason
+            assert reasons(served, folder / "1.dcm", folder / "3.png") == ["", ""]
+    (folder / "1.dcm").unlink()
+    assert "holds 2 images: a folder is one sample" in reasons(served, folder)[0]
+
+
+@pytest.mark.parametrize("cells", ["{png},61,f", "{png},,", "{png},61.5,f", ",,", "5,6,7"])
+def test_a_csv_body_is_answered_as_the_same_rows_in_json(client, tmp_path, cells):
+    names, row = ["path", "age", "sex"], cells.format(png=tmp_path / "in/a.png").split(",")
+    body = "\n".join([",".join(names), ",".join(row), str(tmp_path / "in/a.png") + ",9,m"]) + "\n"
+    done = client.post("/invocations", content=body, headers={"content-type": "text/csv"})
+    assert done.status_code == 200, done.text
+    records = [dict(zip(names, row)), {"path": str(tmp_path / "in/a.png"), "age": "9", "sex": "m"}]
+    assert done.json() == client.post("/invocations", json={"dataframe_records": records}).json()
+    assert [row["reason"] == "" for row in done.json()["predictions"]] == ["png" in cells, True]
+
+
+def test_an_answer_is_json_that_any_client_reads(client, tmp_path):
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON")
+
+    records = [{"path": str(tmp_path / "in/none.png")}, {"path": str(tmp_path / "in/a.png")}]
+    done = client.post("/invocations", json={"dataframe_records": records})
+    absent, there = json.loads(done.text, parse_constant=refuse)["predictions"]
+    assert absent["prediction"] is None
+    assert isinstance(there["prediction"], float)
 
 
 def test_a_good_row_is_answered_beside_bad_ones(client, tmp_path):

@@ -193,12 +193,33 @@ def test_a_table_of_files_is_predicted_and_maps_are_drawn(
     assert len(list((tmp_path / "maps").glob("*.png"))) == 4
     for arguments, message in (
         (["films/0.png"], "age, sex beside the image"),
-        (["--table", "films/bare.csv"], "column sex"),
+        (["--table", "films/bare.csv"], "no column 'sex'"),
     ):
         table[["path", "age"]].to_csv("films/bare.csv", index=False)
         done = CliRunner().invoke(app, [*command, *arguments])
         assert isinstance(done.exception, ScantuneError) or done.exit_code
         assert message in f"{done.exception} {done.output}"
+
+
+def test_the_table_of_the_training_is_predicted_as_it_is(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    from scantune.cli import app
+
+    monkeypatch.setenv("SCANTUNE_ISOLATION", "off")
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    answers = tmp_path / "a.csv"
+    command = ["predict", str(home / "outputs/both/train/model"), "--out", str(answers)]
+    done = CliRunner().invoke(app, [*command, "--table", str(home / "films/table.csv")], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    evaluated, predicted = read(home / "outputs/both/evaluate/predictions.csv"), read(answers)
+    assert len(predicted) == N
+    rows = {sample_id: row for row, sample_id in enumerate(predicted.sample_id)}
+    order = [rows[sample_id] for sample_id in evaluated.sample_id]
+    served = predicted.numbers("p/1", None)[order]
+    np.testing.assert_allclose(served, evaluated.numbers("p/1", None), atol=1e-6)
 
 
 def test_each_check_of_the_maps_sees_a_sample_with_its_covariates(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

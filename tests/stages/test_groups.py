@@ -37,6 +37,14 @@ def read_json(path: Path) -> dict:
 # --- derived
 
 
+def test_no_output_is_an_empty_folder_of_which_dvc_would_warn(grouped):
+    made = [folder for group in ("outputs", "ensembles") for folder in (grouped / group).glob("**/")]
+    assert {folder.name for folder in made} >= {"masks", "saliency", "small_far"}
+    assert not [folder for folder in made if not any(folder.iterdir())]
+    why = json.loads((grouped / "outputs/external/small_far/masks/none.json").read_text())
+    assert why == {"reason": "evaluate.write_masks is off"}
+
+
 def test_one_that_starts_from_another_has_its_weights(grouped):
     start, tuned, other = (weights(grouped, name) for name in ("small", "tuned", "other"))
     trained = [name for name in start if "running" not in name and "num_batches" not in name]

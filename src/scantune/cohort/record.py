@@ -26,12 +26,9 @@ def record_of(
     listed: dict[str, list[str]],
 ) -> Record:
     """The record of a row; what is wrong with it is added to ``faults``, and folders that are read to ``listed``."""
-    sample = _sample_id(row, table, dataset, faults)
-    subject = _subject_id(row, dataset, sample, faults)
-    series, volume = _series(row, dataset, faults), _volume(row, dataset, faults)
-    named = [part[1] for part in (series, volume) if part]
-    if named and not (dataset.sample or "sample_id" in table.columns):
-        sample = f"{sample}_{text_digest(chr(10).join(named), 8)}"  # still one subject
+    own, series, volume = _sample_id(row, table, dataset, faults), *part_of(row, dataset, faults)
+    subject = _subject_id(row, dataset, own, faults)  # several series and volumes are still of one
+    sample = _told_apart(own, table, dataset, series, volume)
     words = [value for rule in targets.values() for value in rule.values or ()]  # readers use the targets' words
     return Record(
         sample_id=ids.safe(sample),
@@ -54,6 +51,33 @@ def record_of(
         order=order_of(row, dataset, faults),
         row=row.line,
     )
+
+
+def part_of(
+    row: Row, dataset: DatasetConfig, faults: list[Fault]
+) -> tuple[tuple[str, str] | None, tuple[str, str] | None]:
+    """What names the row's series and its volume, or None; what is wrong with them is added to ``faults``."""
+    return _series(row, dataset, faults), _volume(row, dataset, faults)
+
+
+def sample_of(row: Row, table: Table, dataset: DatasetConfig, faults: list[Fault]) -> str:
+    """The sample id of a row, as :func:`record_of` gives it."""
+    own = _sample_id(row, table, dataset, faults)
+    return ids.safe(_told_apart(own, table, dataset, *part_of(row, dataset, [])))
+
+
+def _told_apart(
+    sample: str,
+    table: Table,
+    dataset: DatasetConfig,
+    series: tuple[str, str] | None,
+    volume: tuple[str, str] | None,
+) -> str:
+    """An id made from the names of files, with a digest of the series and volume where the row names them."""
+    named = [part[1] for part in (series, volume) if part]
+    if named and not (dataset.sample or "sample_id" in table.columns):
+        return f"{sample}_{text_digest(chr(10).join(named), 8)}"
+    return sample
 
 
 def subject_column(dataset: DatasetConfig) -> str | None:

@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, Source
+
+if TYPE_CHECKING:
+    from scantune.cohort.unlabelled import Sample
 
 _SHOWN = 20  # reasons on the terminal; all are in the table
 
@@ -26,7 +29,13 @@ def predict(
     ] = None,
     table: Annotated[
         Path | None,
-        typer.Option(help="a CSV file with the column path, and a column for each covariate that the model has"),
+        typer.Option(
+            help="a table laid out like that of the training (labels need not be in it), or with the column path; and "
+            "with the model's covariates"
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="folder that the table's paths start from; default the table's own")
     ] = None,
     out: Annotated[Path, typer.Option(help="file of the predictions table")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
@@ -62,15 +71,15 @@ def predict(
     from scantune.engine.distributed import device_kind
     from scantune.files import private, refuse_unwritable
     from scantune.registry.opening import open_model
-    from scantune.registry.predictor import Reading
+    from scantune.registry.predictor import Answer, Reading
     from scantune.tasks.predictions import PredictionTable, write
     from scantune.tracking.parent import adopted
 
     paths = [*((path, "") for path in files or []), *_listed(listed)]
     if not paths and table is None:
         raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
-    if paths and table is not None:
-        raise ScantuneError("predict: --table names the files in its column path; leave out the other files")
+    if table is not None:
+        paths, root = [], _root_of(table, files or [], root, listed)
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
@@ -81,28 +90,30 @@ def predict(
 
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
-    samples, cells = ([], None) if table is None else _of_table(table, opened)
-    ids = [""] * len(samples)
     if paths and opened.covariates is not None:
         listing = ", ".join(opened.covariates.names)
         raise ScantuneError(
             f"predict: this model requires {listing} beside the image: --table FILE, with path, {listing}"
         )
-    aside: Counter[str] = Counter()
-    for path, sample_id in paths:
-        below, left = samples_of(path, series)
-        if sample_id and len(below) > 1:
-            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
-        samples += below
-        ids += [sample_id] * len(below)
-        aside += left
+    samples, aside = _below(paths, series, listed)
+    if table is not None:
+        samples, notes = _of_table(table, opened, root)
+        for note in notes:
+            typer.echo(f"{table}: {note}")
     rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
+    usable = [sample for sample in samples if not sample.reason]
+    cells = None if table is None else [sample.covariates for sample in usable]
+    has_ids, times = any(s.sample_id for s in samples), Counter(s.sample_id for s in samples)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
-        for path, sample_id, answer in zip(samples, ids, opened.answers(samples, batch_size, cells), strict=True):
-            named = {"sample_id": sample_id} if any(ids) else {}
-            rows.append({**named, "file": str(path), **answer.values, "reason": answer.reason})
+        answers = opened.answers([sample.source for sample in usable], batch_size, cells)
+        for sample in samples:
+            answer = Answer({}, reason=sample.reason) if sample.reason else next(answers)
+            named = {"sample_id": sample.sample_id} if has_ids else {}
+            file = "; ".join(map(str, sample.source.files))
+            rows.append({**named, "file": file, **answer.values, "reason": answer.reason})
             if not answer.reason:
-                rows[-1] |= _give_back(opened, path, answer, writers, sample_id)
+                only = sample.sample_id if times[sample.sample_id] == 1 else ""
+                rows[-1] |= _give_back(opened, sample.source, answer, writers, only)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     with private():  # the table names the files
@@ -124,9 +135,13 @@ def predict(
     for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
         typer.echo(f"  {row['file']}: {row['distance']:.2f}")
     for row in bad[:_SHOWN]:
-        typer.echo(f"  {row['file']}: {row['reason']}", err=True)
+        typer.echo(f"  {row['file'] or table}: {row['reason']}", err=True)
     if len(bad) > _SHOWN:
         typer.echo(f"  … and {len(bad) - _SHOWN} more (all: {out})", err=True)
+    if table is not None and usable and not any(sample.source.files[0].exists() for sample in usable):
+        typer.echo(
+            f"  no file is there: paths start from {root or table.parent.absolute()}; another is --root", err=True
+        )
     if bad and len(bad) == len(rows):
         raise typer.Exit(1)
 
@@ -173,24 +188,45 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
     return sorted([*files, *below]) or [path], aside
 
 
-def _of_table(path: Path, model: Any) -> tuple[list[Path], list[dict[str, str]]]:
-    """Samples of a table, and the cells of the model's covariates.
+def _root_of(table: Path, files: list[Path], root: Path | None, listed: Path | None) -> Path | None:
+    """The folder that the paths of a table start from: ``--root``, or the one folder beside ``--table``.
 
     Raises:
-        ScantuneError: no column ``path`` or none of a covariate, or an empty path; with column and row.
+        ScantuneError: other files beside a table, two such folders, or one that is none.
     """
-    from scantune.tasks.predictions import Faults, read
+    named = [*files, *([root] if root else [])]
+    if listed is not None or len(named) > 1 or not all(folder.is_dir() for folder in named):
+        raise ScantuneError(
+            f"predict: --table {table} names the files; beside it give no others, but the one folder that its paths "
+            "start from (--root FOLDER)"
+        )
+    return named[0] if named else None
 
-    content, faults = read(path), Faults()
+
+def _of_table(path: Path, model: Any, root: Path | None) -> tuple[list[Sample], list[str]]:
+    """Samples of a table, and notes of how it was read; see :func:`scantune.cohort.unlabelled.read_samples`."""
+    from scantune.cohort.unlabelled import read_samples
+
     names = () if model.covariates is None else model.covariates.names
-    content.require(["path", *names], faults)
-    faults.raise_for(str(path))
-    texts = content.text("path")
-    faults.rows([row for row, text in enumerate(texts) if not text.strip()], "column path: empty")
-    faults.raise_for(str(path))
-    columns = {name: content.text(name) for name in names}
-    cells = [{name: column[row] for name, column in columns.items()} for row in range(len(texts))]
-    return [path.parent / text.strip() for text in texts], cells
+    return read_samples(path, model.facts.table if model.facts else {}, names, root)
+
+
+def _below(paths: Sequence[tuple[Path, str]], series: bool, listed: Path | None) -> tuple[list[Sample], Counter[str]]:
+    """The samples of files and folders, each path with its sample's id or "", and the count of what is none.
+
+    Raises:
+        ScantuneError: an id whose folder holds several samples.
+    """
+    from scantune.cohort.unlabelled import Sample
+
+    samples, aside = [], Counter[str]()
+    for path, sample_id in paths:
+        below, left = samples_of(path, series)
+        if sample_id and len(below) > 1:
+            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
+        samples += [Sample(0, Source((one,), leaves_out=True), sample_id) for one in below]  # and counted
+        aside += left
+    return samples, aside
 
 
 def _listed(path: Path | None) -> list[tuple[Path, str]]:
@@ -239,7 +275,11 @@ def _in_words(error: Exception) -> str:
 
 
 def _give_back(
-    opened: Any, path: Path, answer: Any, writers: Sequence[tuple[str, Path, Callable[..., Any]]], sample_id: str = ""
+    opened: Any,
+    source: Source,
+    answer: Any,
+    writers: Sequence[tuple[str, Path, Callable[..., Any]]],
+    sample_id: str = "",
 ) -> dict[str, str]:
     """Report, mask and map beside the table; one that cannot be written is reported and does not end the command.
 
@@ -250,7 +290,7 @@ def _give_back(
     names: dict[str, str] = {}
     for column, folder, write in writers if opened.facts is not None else ():
         try:
-            written = write(folder, path, answer, opened)
+            written = write(folder, source, answer, opened)
             if sample_id and column != "map":
                 ending = ".nii.gz" if written.name.endswith(".nii.gz") else written.suffix
                 written = written.replace(folder / f"{sample_id}{ending}")
@@ -261,5 +301,5 @@ def _give_back(
         except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
             reason = f"no result can be written for this source ({_in_words(error)})"
         names[f"{column}_reason"] = reason
-        typer.echo(f"  {path}: {reason}", err=True)
+        typer.echo(f"  {source.files[0]}: {reason}", err=True)
     return names

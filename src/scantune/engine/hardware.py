@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,10 @@ def _enable_checkpointing(network: nn.Module) -> list[nn.Module]:
     return [backbone.get_submodule(name) for name in names]
 
 
+#: Without CXX in the environment; on other systems g++.
+_COMPILERS = {"darwin": "clang++", "win32": "cl"}
+
+
 def compiled(network: nn.Module, settings: Settings) -> nn.Module:
     """The network, compiled where the settings say so; the weights are shared with ``network``.
 
@@ -80,11 +85,11 @@ def compiled(network: nn.Module, settings: Settings) -> nn.Module:
     """
     if not settings.compile:
         return network
-    compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "cl"]
-    if not any(map(shutil.which, compilers)):
+    command = os.environ.get("CXX") or _COMPILERS.get(sys.platform, "g++")  # as torch looks for it
+    if not shutil.which((shlex.split(command) or [""])[0]):
         raise ScantuneError(
-            f"train.compile: true, but there is no C++ compiler ({' or '.join(compilers)}): install one, such as g++, "
-            "or set compile: false"
+            f"train.compile: true, but there is no C++ compiler {command!r}: install it, name another in the "
+            "environment variable CXX, or set compile: false"
         )
     return torch.compile(network)  # type: ignore[return-value]
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from scantune.io.nifti_masks import write_nifti_like as write_nifti_like
     from scantune.io.nifti_masks import write_nifti_slice_like as write_nifti_slice_like
     from scantune.io.nifti_writer import write_nifti as write_nifti
+    from scantune.io.reading import family_of as family_of
     from scantune.io.reading import open_video as open_video
     from scantune.io.reading import read as read
     from scantune.io.still_writer import write_png as write_png
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _LATER = {
     "read": "reading",
     "open_video": "reading",
+    "family_of": "reading",
     "Loop": "loop",
     "kind_of": "detect",
     "only_data": "data_files",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -12,6 +14,7 @@ from scantune.io import codestream
 from scantune.io.arrays import Options
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_image import colour_frame
+from scantune.io.dicom_meaning import Meaning
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
 from scantune.io.dicom_window import apply_file_window, voi_table, window_of
@@ -27,15 +30,21 @@ _REDUCED = {1: (cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR_RGB),
             8: (cv2.IMREAD_REDUCED_GRAYSCALE_8, cv2.IMREAD_REDUCED_COLOR_8)}  # fmt: skip
 
 
-def open_cine(file: DicomFile, options: Options) -> Loop:
+def open_cine(file: DicomFile, options: Options, meanings: Sequence[Meaning] = ()) -> Loop:
     """A loop from a DICOM file whose header is known.
+
+    Args:
+        file: the file.
+        options: how to read.
+        meanings: of each frame's stored values, where functional groups state them; else all frames have the header's.
 
     Raises:
         ReadError: no frames, too large, cut short.
     """
     colour = file.samples == 3 or file.photometric == "PALETTE COLOR"
     check_size((file.n_frames, file.rows, file.columns, 3 if colour else 1), 1, options.limits)
-    pixels = Pixels(file)
+    pixels = Pixels(file, meanings[0] if meanings else None)
+    frames = _Frames(pixels, meanings or [pixels.meaning] * file.n_frames)
     facts: dict[str, Any] = series_facts(file, 1, Counter(), list(file.notes))
     frame_time = frame_time_of(file, facts["notes"])
     if file.n_frames == 1:
@@ -44,25 +53,45 @@ def open_cine(file: DicomFile, options: Options) -> Loop:
         facts["notes"].append("MONOCHROME1 inverted")
     if pixels.meaning.padding is not None:
         facts["notes"].append("padding (PixelPaddingValue), where there is any, is black")
-    fast = file.syntax == _BASELINE and _plain_jpeg(pixels)
+    fast = file.syntax == _BASELINE and _plain_jpeg(frames)
     facts["decoder"] += f", opencv {cv2.__version__}" if fast else ", plug-in by transfer syntax"
 
     def decode(index: int, grey: bool, scale: int) -> np.ndarray:
         if fast:
             return _by_opencv(pixels, index, grey, scale, options)
-        return _by_plugin(pixels, index, options)
+        return _by_plugin(frames, index, options)
 
     return Loop(file.n_frames, file.rows, file.columns, 3 if colour else 1, frame_time, facts, decode)
 
 
-def _plain_jpeg(pixels: Pixels) -> bool:
+class _Frames:
+    """The pixels of a loop with what each frame's values mean, on one scale of grey for all of them."""
+
+    def __init__(self, pixels: Pixels, meanings: Sequence[Meaning]) -> None:
+        self.pixels, self.meanings = pixels, meanings
+        ranges = [meaning.range for meaning in meanings]
+        known = [ends for ends in ranges if ends is not None]
+        #: Lowest and highest value that any frame can hold; None for float pixels.
+        self.range = (min(low for low, _ in known), max(high for _, high in known)) if known else None
+        self.alike = len({(meaning.slope, meaning.intercept) for meaning in meanings}) == 1
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether stored grey is what is shown: no table, one rescale, and no slope that turns it round."""
+        meaning = self.pixels.meaning
+        if meaning.table is not None or meaning.slope < 0 or meaning.signed or not self.alike:
+            return False
+        return voi_table(self.pixels.file, meaning) is None
+
+
+def _plain_jpeg(frames: _Frames) -> bool:
     """Whether libjpeg's own guess of the colours is the file's: grey, or YCbCr that no marker contradicts."""
-    file = pixels.file
+    pixels, file = frames.pixels, frames.pixels.file
     stream = codestream.check(pixels.streams()[0], file.rows, file.columns, file.samples)
     if stream is None or stream.process not in (0xC0, 0xC1) or stream.precision != 8:
         return False
     if file.samples == 1:
-        return file.photometric in _GREY and _plain_grey(pixels) and pixels.meaning.padding is None
+        return file.photometric in _GREY and frames.plain and pixels.meaning.padding is None
     return file.photometric in ("YBR_FULL_422", "YBR_FULL") and stream.adobe in (None, 1) and stream.ids != (82, 71, 66)
 
 
@@ -82,18 +111,18 @@ def _by_opencv(pixels: Pixels, index: int, grey: bool, scale: int, options: Opti
     return frame if scale == 1 else frame[..., ::-1]  # the reduced flags give BGR
 
 
-def _by_plugin(pixels: Pixels, index: int, options: Options) -> np.ndarray:
+def _by_plugin(frames: _Frames, index: int, options: Options) -> np.ndarray:
     """One frame [H, W, C] of any other encoding, deeper grey brought to 8 bits by the window or the stored bits."""
-    file = pixels.file
+    pixels, file = frames.pixels, frames.pixels.file
     raw = pixels.frame(index)
     if raw.ndim == 3 or file.photometric == "PALETTE COLOR":
         rgb = colour_frame(raw, file, pixels.meaning)
         return rgb if rgb.dtype == np.uint8 else (rgb >> ((pixels.meaning.stored or 16) - 8)).astype(np.uint8)
     stored = pixels.meaning.stored or 0
-    if stored <= 8 and raw.dtype == np.uint8 and options.window is None and _plain_grey(pixels):
+    if stored <= 8 and raw.dtype == np.uint8 and options.window is None and frames.plain:
         picture = raw if stored == 8 else raw << (8 - stored)
     else:
-        picture = _to_eight_bits(raw, pixels, options)
+        picture = _to_eight_bits(raw, frames, frames.meanings[index], options)
     if pixels.meaning.inverse and options.monochrome1 == "invert":
         picture = 255 - picture
     empty = pixels.meaning.is_padding(raw)
@@ -103,23 +132,15 @@ def _by_plugin(pixels: Pixels, index: int, options: Options) -> np.ndarray:
     return picture[..., None]
 
 
-def _plain_grey(pixels: Pixels) -> bool:
-    """Whether stored grey is what is shown: no table, and no slope that turns it round."""
-    meaning = pixels.meaning
-    if meaning.table is not None or meaning.slope < 0 or meaning.signed:
-        return False
-    return voi_table(pixels.file, meaning) is None
-
-
-def _to_eight_bits(raw: np.ndarray, pixels: Pixels, options: Options) -> np.ndarray:
-    values, file, meaning = pixels.meaning.values(raw), pixels.file, pixels.meaning
+def _to_eight_bits(raw: np.ndarray, frames: _Frames, meaning: Meaning, options: Options) -> np.ndarray:
+    values, file = meaning.values(raw), frames.pixels.file
     deep = (meaning.stored or 32) > 8
     if isinstance(options.window, tuple):
         scaled = apply_window(values, *options.window)
     elif voi_table(file, meaning) is not None or (deep and window_of(file) is not None):
         scaled = apply_file_window(values, file, meaning)
     else:
-        low, high = meaning.range or (float(values.min()), float(values.max()))
+        low, high = frames.range or (float(values.min()), float(values.max()))
         scaled = (values - np.float32(low)) / np.float32(high - low)
     return np.rint(scaled * 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""Enhanced multi-frame MR and CT: geometry, rescale and keys of each frame from its functional groups."""
+"""Enhanced multi-frame MR, CT and PET: geometry, rescale and keys of each frame from its functional groups."""
 
 from __future__ import annotations
 
@@ -87,10 +87,14 @@ def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> 
     start = 1e6 * (at if number is None else number)
     prefix = "" if of == 1 else f"instance {int(number)}, " if number is not None else f"file {at + 1}, "
     frames = [_frame(pixels, group, shared, k, exact) for k, (group, shared) in enumerate(_groups(file))]
-    rescaled = [frame.meaning.rescaled for frame in frames]
+    _refuse_some_rescaled([frame.meaning for frame in frames])
+    return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(frames)]
+
+
+def _refuse_some_rescaled(meanings: Sequence[Meaning]) -> None:
+    rescaled = [meaning.rescaled for meaning in meanings]
     if len(set(rescaled)) > 1:
         raise ReadError(f"{rescaled.count(True)} of {len(rescaled)} frames state a rescale, the others none")
-    return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(frames)]
 
 
 def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool) -> Frame:
@@ -163,8 +167,36 @@ def _image(file: DicomFile, frame: Frame, options: Options) -> Image:
     """One frame as a picture; its functional groups take the place of the header items of a plain image."""
     if frame.spacing is not None:
         file.header.PixelSpacing = [str(value)[:16] for value in frame.spacing]
+    return read_image(_windowed(file), options, Counter(), frame.meaning)
+
+
+def loop_frames(file: DicomFile) -> tuple[DicomFile, list[Meaning]]:
+    """The frames of a file as those of a loop: what each one's stored values mean, by its functional groups.
+
+    Returns:
+        The file with the window of its first frame, which all frames are shown by, and a meaning for each frame.
+
+    Raises:
+        ReadError: a rescale that cannot be used, or that some frames have and others do not.
+    """
+    groups = _groups(file)
+    pixels = Pixels(file, meaning_of(file, rescale_elsewhere=True))
+    meanings = [_meaning(pixels, group, shared) for group, shared in groups]
+    _refuse_some_rescaled(meanings)
+    if len({(one.slope, one.intercept) for one in meanings}) > 1:
+        file.notes.append("the rescale differs by frame, and each frame has its own")
+    if not file.has("WindowCenter") and len({str(_window(group, shared)) for group, shared in groups}) > 1:
+        file.notes.append("the window differs by frame; that of the first is taken")
+    return _windowed(file), meanings
+
+
+def _windowed(file: DicomFile) -> DicomFile:
+    """The file with the window of its first frame where its header has none."""
     group, shared = _groups(file)[0]
     window = _window(group, shared)
     if window is not None and not file.has("WindowCenter"):
         file.header.WindowCenter, file.header.WindowWidth = (str(value)[:16] for value in window)
-    return read_image(replace(file, items=dict(file.header.items())), options, Counter(), frame.meaning)
+        function = macro(group, shared, "FrameVOILUTSequence").get("VOILUTFunction")
+        if function:
+            file.header.VOILUTFunction = str(function)
+    return replace(file, items=dict(file.header.items()))

@@ -8,12 +8,13 @@ from pathlib import Path
 from scantune.io.arrays import Image, Options, SeriesRule, Video, Volume, VolumeRule
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_enhanced import enhanced_frames, read_enhanced
+from scantune.io.dicom_enhanced import enhanced_frames, loop_frames, read_enhanced
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_mosaic import is_mosaic
 from scantune.io.dicom_series import counts_of, frames_of, not_an_image, read_series, scan, series_facts
 from scantune.io.dicom_stack import Stack
+from scantune.io.loop import Loop
 from scantune.records import ReadError
 
 #: Modalities whose multi-frame files are loops, not stacks of slices.
@@ -48,9 +49,7 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
     if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
         return read_enhanced([file], options, series_facts(file, 1, aside, []))
     if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
-        from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
-
-        return open_cine(file, options).video(options)
+        return open_loop(file, options).video(options)
     if file.n_frames > 1 and options.kind != "image":
         raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
     if file.n_frames > 1:
@@ -60,6 +59,20 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
     if options.kind == "volume":
         raise ReadError("one slice only: this is an image, not a volume")
     return read_image(file, options, aside)
+
+
+def open_loop(file: DicomFile, options: Options) -> Loop:
+    """A loop whose header is known; the frames of an enhanced file are in the order in which they are stored.
+
+    Raises:
+        ReadError: see `open_cine`; functional groups that do not fit the frames.
+    """
+    from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
+
+    if file.has("PerFrameFunctionalGroupsSequence"):
+        shown, meanings = loop_frames(file)
+        return open_cine(shown, options, meanings)
+    return open_cine(file, options)
 
 
 def _is_loop(file: DicomFile) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, VolumeRule, Window
-from scantune.io.detect import file_head, format_of
+from scantune.io.detect import file_head, format_of, kind_of
 from scantune.io.loop import Loop
 from scantune.records import ReadError
 
@@ -157,9 +157,8 @@ def _open(path: Path, options: Options) -> Loop:
         return _unpacked_loop(path, options)
     if kind == "dicom":
         from scantune.io.dicom_choice import choose_series
-        from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
-        from scantune.io.dicom_reading import loop_of
+        from scantune.io.dicom_reading import loop_of, open_loop
         from scantune.io.dicom_series import not_an_image
 
         file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
@@ -168,7 +167,7 @@ def _open(path: Path, options: Options) -> Loop:
         other = not_an_image(file)
         if other or not file.rows:
             raise ReadError(other or "DICOM without an image", str(path))
-        return open_cine(file, options)
+        return open_loop(file, options)
     if kind == "video":
         from scantune.io.video import open_container
 
@@ -200,6 +199,16 @@ _NOT_READ = {
     "jpegxl": "a JPEG XL picture, which is not read: save it as PNG or TIFF",
     "pdf": "a PDF, not an image",
 }
+
+
+def family_of(path: Path) -> str:
+    """What reads a file: "dicom" (also gzipped), "nifti", "itk", "still", "animation" or "video"; "" for nothing."""
+    name = kind_of(path)
+    if name == "gzip":
+        from scantune.io.gzipped import is_dicom
+
+        return "dicom" if is_dicom(path) else "nifti"
+    return _FAMILY.get(name, "")
 
 
 def _dicom(path: Path, options: Options) -> Volume | Image | Video:

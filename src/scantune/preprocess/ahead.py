@@ -6,23 +6,22 @@ import atexit
 import os
 import queue
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import refusal
 from scantune.preprocess.within import Within, prepare_within
 from scantune.preprocess.worker import Worker
-from scantune.records import ReadError
+from scantune.records import ReadError, Source
 
 _IDLE: dict[int, deque[Worker]] = {}  # by the process that owns them: a fork must not share its parent's
 _KEPT = 4
 
 
 def prepared(
-    samples: Iterable[Sequence[Path]],
+    samples: Iterable[Source],
     settings: Mapping[str, Any],
     *,
     isolated: bool = True,
@@ -33,7 +32,7 @@ def prepared(
     """Each sample's tensor, or the reason that there is none, in order.
 
     Args:
-        samples: files of each.
+        samples: what each is read from.
         settings: the input's block as a dict; ``time_limit`` holds for each sample where ``isolated``.
         isolated: in processes of their own, where a decoder that crashes or hangs costs its sample alone. Else here,
             one when it is asked for.
@@ -45,7 +44,7 @@ def prepared(
         ScantuneError: a process cannot be started.
     """
     if not isolated:
-        yield from (_here(files, settings, within) for files in samples)
+        yield from (_here(source, settings, within) for source in samples)
         return
     free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     crew = [_taken() for _ in range(workers)]
@@ -55,8 +54,8 @@ def prepared(
     is_complete = False
     with ThreadPoolExecutor(workers) as threads:
         try:
-            for files in samples:
-                waiting.append(threads.submit(_there, free, files, settings, within))
+            for source in samples:
+                waiting.append(threads.submit(_there, free, source, settings, within))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -100,19 +99,19 @@ def _give_back(worker: Worker, is_complete: bool) -> None:
 
 
 def _there(
-    free: queue.SimpleQueue[Worker], files: Sequence[Path], settings: Mapping[str, Any], within: Within | None
+    free: queue.SimpleQueue[Worker], source: Source, settings: Mapping[str, Any], within: Within | None
 ) -> Prepared | ReadError:
     worker = free.get()
     try:
-        return worker.prepare(files, settings, within)
+        return worker.prepare(source, settings, within)
     except ReadError as error:
         return error
     finally:
         free.put(worker)
 
 
-def _here(files: Sequence[Path], settings: Mapping[str, Any], within: Within | None) -> Prepared | ReadError:
+def _here(source: Source, settings: Mapping[str, Any], within: Within | None) -> Prepared | ReadError:
     try:
-        return prepare_within(files, settings, within)
+        return prepare_within(source, settings, within)
     except Exception as error:  # one bad scan never ends the run
-        return ReadError(*refusal(error, ", ".join(map(str, files))))
+        return ReadError(*refusal(error, ", ".join(map(str, source.files))))

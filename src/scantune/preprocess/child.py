@@ -10,14 +10,13 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scantune.preprocess.sample import plain, process, refusal
 from scantune.preprocess.within import Within, prepare_within
-from scantune.preprocess.worker import reply_of, seconds_of, task_from
+from scantune.preprocess.worker import reply_of, seconds_of, source_from, task_from
 
 _MARGIN = 5.0  # s; within the limit itself the parent ends this process
 
@@ -35,7 +34,7 @@ def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], np.ndarray | No
         return reply_of(process(*task_from(request))), None
     try:
         within = Within(**request["within"]) if request["within"] else None
-        prepared = prepare_within([Path(path) for path in request["files"]], request["settings"], within)
+        prepared = prepare_within(source_from(request), request["settings"], within)
     except Exception as error:  # one bad scan never ends the run
         reason, detail = refusal(error, ", ".join(request["files"]))
         return {"reason": reason, "detail": detail}, None

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from scantune.io.data_files import with_data_files
+from scantune.preprocess.one_sample import refuse_others
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
-from scantune.records import ReadError
+from scantune.records import ReadError, Source
 
 _PROC = Path("/proc/self/fd")
 
@@ -65,12 +66,17 @@ def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
         yield [_sample(path, home / f"{number}", left, stack) for number, path in enumerate(files)]
 
 
-def prepare_within(files: Sequence[Path], settings: Mapping[str, Any], within: Within | None) -> Prepared:
-    """As :func:`scantune.preprocess.prepare`, without masks; where ``within`` is not None, by its limits."""
-    if within is None:
-        return prepare(files, (), settings)
-    with opened(files, within) as paths:
-        return prepare(paths, (), settings)
+def prepare_within(source: Source, settings: Mapping[str, Any], within: Within | None) -> Prepared:
+    """As :func:`scantune.preprocess.prepare`, without masks; where ``within`` is not None, by its limits.
+
+    Raises:
+        ReadError: also for a folder of several images that would not all be answered.
+    """
+    with contextlib.nullcontext(source.files) if within is None else opened(source.files, within) as paths:
+        if not source.leaves_out:
+            for path in paths:
+                refuse_others(path, settings["modality"])
+        return prepare(paths, (), settings, source.series, source.volume)
 
 
 class _Left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from scantune.io.isolation import Lost, end, exchange, spawn
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
-from scantune.records import ReadError, ScantuneError
+from scantune.records import ReadError, ScantuneError, Source
 
 if TYPE_CHECKING:
     from scantune.preprocess.within import Within
@@ -72,16 +72,22 @@ class Worker:
             return Outcome(job.sample_id, reason=lost.reason, detail=f"{', '.join(map(str, job.files))}: {lost.detail}")
         return outcome_from(reply)
 
-    def prepare(self, files: Sequence[Path], settings: Mapping[str, Any], within: Within | None = None) -> Prepared:
+    def prepare(self, source: Source, settings: Mapping[str, Any], within: Within | None = None) -> Prepared:
         """As :func:`scantune.preprocess.within.prepare_within`.
 
         Raises:
             ReadError: the files cannot be used; a decoder that crashed or hung among the reasons.
             ScantuneError: the process cannot be started at all.
         """
-        places = [str(path.absolute()) for path in files]
-        limits = None if within is None else asdict(within)
-        reply, body = self._exchange({"files": places, "settings": dict(settings), "within": limits}, settings)
+        request = {
+            "files": [str(path.absolute()) for path in source.files],
+            "series": source.series,
+            "volume": source.volume,
+            "leaves_out": source.leaves_out,
+            "settings": dict(settings),
+            "within": None if within is None else asdict(within),
+        }
+        reply, body = self._exchange(request, settings)
         if "reason" in reply:
             raise ReadError(reply["reason"], reply["detail"])
         tensor = np.frombuffer(body, np.dtype(reply["dtype"])).reshape(reply["shape"])
@@ -162,17 +168,28 @@ def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Ma
 
 def task_from(request: Mapping[str, Any]) -> tuple[Job, dict[str, Any], Path, dict[str, Any]]:
     """The task of a request."""
-    series, volume = request["series"], request["volume"]
+    source = source_from(request)
     job = Job(
         request["sample_id"],
-        tuple(map(Path, request["files"])),
+        source.files,
         tuple(map(Path, request["masks"])),
-        (series[0], series[1]) if series else None,
-        (volume[0], volume[1]) if volume else None,
+        source.series,
+        source.volume,
         Path(request["region"]) if request["region"] else None,
         {name: tuple(map(Path, paths)) for name, paths in request["rater_masks"].items()},
     )
     return job, request["settings"], Path(request["store"]), {k: tuple(v) for k, v in request["index"].items()}
+
+
+def source_from(request: Mapping[str, Any]) -> Source:
+    """The files of a request, and which series and volume of them."""
+    series, volume = request["series"], request["volume"]
+    return Source(
+        tuple(map(Path, request["files"])),
+        (series[0], series[1]) if series else None,
+        (volume[0], volume[1]) if volume else None,
+        bool(request.get("leaves_out")),
+    )
 
 
 def reply_of(outcome: Outcome) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class ModelFacts:
         synthetic: whether the training data are synthetic, from the provenance file of the cohort.
         covariates: columns of the table that the networks have beside the images, see
             :meth:`scantune.models.covariates.Covariates.described`; empty without any.
+        table: how a row of the table that it was trained with becomes a sample, see
+            :func:`scantune.cohort.unlabelled.layout_of`; empty of class folders and in an older model.
         abstain: whether samples at a distance above 1 from the training images are not answered.
         plugins: the plugins that it was trained with, see :func:`scantune.plugins.carry`; empty without any.
     """
@@ -76,6 +78,7 @@ class ModelFacts:
     plugins: dict[str, Any] = field(default_factory=dict)
     covariates: tuple[dict[str, Any], ...] = ()
     abstain: bool = False
+    table: dict[str, Any] = field(default_factory=dict)
 
 
 def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from scantune.config.reading import ConfigError, read_text
 from scantune.plugins import UntrustedCode
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, Source
 from scantune.registry.model import MODEL
 from scantune.registry.predictor import Answer, Files, Predictor, Reading, each_alone
 
@@ -121,7 +121,7 @@ class Foreign:
     def _predicted(self, samples: list[Files]) -> list[Answer]:
         import pandas as pd
 
-        paths = [str(s) if isinstance(s, (str, Path)) else str(s[0]) for s in samples]
+        paths = [str(Source.of(sample).files[0]) for sample in samples]
         rows = pd.DataFrame(self._model.predict(pd.DataFrame({"path": paths}))).to_dict("records")
         if len(rows) != len(paths):
             raise ScantuneError(f"the model returned {len(rows)} predictions for {len(paths)} samples")

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.plugins import open_carried
-from scantune.records import ReadError, ScantuneError, first_line
+from scantune.records import ReadError, ScantuneError, Source, first_line
 from scantune.registry.model import MODEL, ModelFacts, input_of, load_networks, read_facts
 
 if TYPE_CHECKING:
     from scantune.models.covariates import Covariates
     from scantune.preprocess.within import Within
 
-Files = str | Path | Sequence[str | Path]
+Files = str | Path | Sequence[str | Path] | Source
 #: Covariates of a sample: column to text, number or None (unknown).
 Cells = Mapping[str, object]
 
@@ -150,7 +150,8 @@ class Predictor:
         Files are read and prepared in another process while the networks are at work on the batch before.
 
         Args:
-            samples: each a file, a folder (DICOM series) or several files (one a channel).
+            samples: each a file, a folder (DICOM series), several files (one a channel), or a source that says which
+                series and volume of them.
             batch_size: samples that go through the networks at once.
             covariates: of each sample, column to cell, for a model that has covariates.
 
@@ -181,7 +182,7 @@ class Predictor:
             settings["time_limit"] = self.reading.time_limit
         reading = self.reading
         prepared_samples = prepared(
-            map(_paths, samples),
+            map(Source.of, samples),
             settings,
             isolated=reading.isolated,
             workers=reading.workers,
@@ -255,10 +256,6 @@ def _row(covariates: Covariates, cells: Cells) -> np.ndarray | str:
         return covariates.row(cells)
     except ValueError as error:
         return str(error)
-
-
-def _paths(files: Files) -> tuple[Path, ...]:
-    return (Path(files),) if isinstance(files, (str, Path)) else tuple(Path(f) for f in files)
 
 
 def _batches(samples: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -34,8 +34,10 @@ class Model:
     def __init__(self, folder: Path) -> None:
         from scantune.registry.predictor import Predictor, Reading
 
-        if _SERVED in os.environ:
+        self.served = _SERVED in os.environ
+        if self.served:
             _without_traces()
+            _text_of_any_type()
         reading = Reading(time_limit=_number("SCANTUNE_SERVED_SECONDS", float), within=_within())
         self.predictor = Predictor.load(folder, reading=reading, **_trusted(folder))
 
@@ -83,9 +85,9 @@ class Model:
             [row for row, reason in zip(self._cells(table), reasons) if not reason],
         )
         rows = [Answer({}, reason=reason) if reason else next(answers) for reason in reasons]
-        return pd.DataFrame(
-            [{**row.values, "reason": row.reason} for row in rows], columns=None if rows else ["reason"]
-        )
+        columns = [*dict.fromkeys(name for row in rows for name in row.values), "reason"]
+        table = pd.DataFrame([{**row.values, "reason": row.reason} for row in rows], columns=columns)
+        return table.astype(object).where(table.notna(), None) if self.served else table  # JSON knows no NaN
 
     def _cells(self, table: Any) -> list[dict[str, Any]]:
         """Covariates of each row, of the columns that the table has."""
@@ -155,6 +157,21 @@ def _without_traces() -> None:
         return serialize(self)
 
     MlflowException.serialize_as_json = serialize_as_json  # type: ignore[method-assign]
+
+
+def _text_of_any_type() -> None:
+    """MLflow's server reads text/csv by the types of the signature and refuses columns of any type: read them as
+    text."""
+    from mlflow.types import DataType, Schema
+
+    types = Schema.pandas_types
+
+    def pandas_types(self: Any) -> list[Any]:
+        if self.is_tensor_spec():
+            return types(self)
+        return [spec.type.to_pandas() if isinstance(spec.type, DataType) else object for spec in self.inputs]
+
+    Schema.pandas_types = pandas_types  # type: ignore[method-assign]
 
 
 def _load_pyfunc(path: str) -> Model:

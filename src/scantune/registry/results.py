@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import file_digest, text_digest
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, Source
 from scantune.registry.predictor import Answer, Predictor
 
 
-def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
+def write_scores(folder: Path, source: Path | Source, answer: Answer, model: Predictor) -> Path:
     """The scores as a DICOM SR of the source's study, named by a digest of the source.
 
     Raises:
@@ -26,8 +26,9 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
     if answer.prepared is None or answer.prepared.facts.get("format") != "dicom":
         raise ScantuneError("a structured report refers to a DICOM study; this source is in another format")
     stacked = what_matters(model.facts.input)[0] == "volume"
-    sources = io.files_read(source, stacked=stacked, **_choice(model))
-    digest = _digest(_files(source))
+    named = Source.of(source)
+    sources = io.files_read(named.files[0], stacked=stacked, **_choice(model, named))
+    digest = _digest(named)
     return io.write_report(
         folder / f"{digest}.dcm",
         sources,
@@ -58,7 +59,7 @@ def measured(answer: Answer) -> list[Any]:
     ]
 
 
-def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
+def write_mask(folder: Path, source: Path | Source, answer: Answer, model: Predictor) -> Path:
     """The mask on the very grid of its source: DICOM SEG of DICOM, PNG of a picture, NIfTI of NIfTI, NRRD, MetaImage.
 
     Raises:
@@ -67,20 +68,21 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
     if answer.mask is None:
         raise ScantuneError("this model does not predict masks")
     folder.mkdir(parents=True, exist_ok=True)
-    digest, facts = _digest(_files(source)), answer.prepared.facts
-    if facts.get("format") == "dicom" and (answer.mask.ndim == 3 or not source.is_dir()):
-        return _write_dicom(folder / f"{digest}.dcm", source, answer.mask, facts, model)
+    named, facts = Source.of(source), answer.prepared.facts
+    digest, first = _digest(named), named.files[0]
+    if facts.get("format") == "dicom" and (answer.mask.ndim == 3 or not first.is_dir()):
+        return _write_dicom(folder / f"{digest}.dcm", named, answer.mask, facts, model)
     if answer.mask.ndim == 2 and facts.get("format") == "nifti":
         from scantune import io
 
-        return io.write_nifti_slice_like(folder / f"{digest}.nii.gz", answer.mask, source, facts["orientation"])
+        return io.write_nifti_slice_like(folder / f"{digest}.nii.gz", answer.mask, first, facts["orientation"])
     if answer.mask.ndim == 2:
         import cv2
 
         path = folder / f"{digest}.png"  # labels, not grey values
         path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
         return path
-    return _write_volume(folder / f"{digest}.nii.gz", source, answer.mask, facts)
+    return _write_volume(folder / f"{digest}.nii.gz", first, answer.mask, facts)
 
 
 def _write_volume(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str, Any]) -> Path:
@@ -94,17 +96,17 @@ def _write_volume(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str
     return io.write_nifti(path, volume, dtype="uint8", codes=facts["orientation"] if as_stored else "RAS")
 
 
-def _write_dicom(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str, Any], model: Predictor) -> Path:
+def _write_dicom(path: Path, source: Source, mask: np.ndarray, facts: Mapping[str, Any], model: Predictor) -> Path:
     from scantune import io
 
     version = version_of(model)
     origin = io.Origin(model.facts.name, version, f"{path.stem} {version}")
-    overlapping = bool(model.facts.task.get("overlapping"))
+    overlapping, first = bool(model.facts.task.get("overlapping")), source.files[0]
     if mask.ndim == 2:
-        return io.write_image_segmentation(path, mask, source, _labels(model), origin, overlapping=overlapping)
+        return io.write_image_segmentation(path, mask, first, _labels(model), origin, overlapping=overlapping)
     volume = io.Volume(mask, np.array(facts["own_affine"], np.float64))
     return io.write_segmentation(
-        path, volume, source, _labels(model), origin, overlapping=overlapping, **_choice(model)
+        path, volume, first, _labels(model), origin, overlapping=overlapping, **_choice(model, source)
     )
 
 
@@ -114,15 +116,15 @@ def _labels(model: Predictor) -> dict[int, str]:
     return {value: name for value, name in labels if value}
 
 
-def _choice(model: Predictor) -> dict[str, Any]:
-    """The series and volume that the model's input reads if a source contains several."""
+def _choice(model: Predictor, source: Source) -> dict[str, Any]:
+    """The series and volume that are read of a source with several: its own, else the choice of the model's input."""
     from scantune.preprocess.prepare import series_rule, volume_rule
     from scantune.preprocess.settings import what_matters
 
     _, settings = what_matters(model.facts.input)
     return {
-        "series": series_rule(None, settings.get("series")),
-        "volume": volume_rule(None, settings.get("volume")),
+        "series": series_rule(source.series, settings.get("series")),
+        "volume": volume_rule(source.volume, settings.get("volume")),
     }
 
 
@@ -131,12 +133,10 @@ def version_of(model: Predictor) -> str:
     return text_digest(repr(sorted(asdict(model.facts).items())), 12)
 
 
-def _files(source: Path) -> list[Path]:
+def _digest(source: Source) -> str:
+    """Names the result without naming the source."""
     from scantune.preprocess.sources import parts
 
-    return parts(source)
-
-
-def _digest(files: list[Path]) -> str:
-    """Names the result without naming the source."""
-    return text_digest("\n".join(sorted(map(file_digest, files))), 20)
+    files = [part for file in source.files for part in parts(file)]
+    named = [value for pair in (source.series, source.volume) if pair for value in pair]
+    return text_digest("\n".join([*sorted(map(file_digest, files)), *named]), 20)

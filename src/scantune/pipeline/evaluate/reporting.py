@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from scantune.digests import SHORT, file_digest
+from scantune.pipeline.evaluate import folders
 from scantune.pipeline.evaluate.error_sheet import error_sheet
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.maps.others import others_of
@@ -43,8 +44,7 @@ def finish(evaluation: Evaluation) -> None:
 
 def _explained(evaluation: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
     """Maps of test samples, including ``errors``; the folder is an output of the stage and is always created."""
-    folder = evaluation.out / "saliency"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folders.opened(evaluation.out / "saliency")
     settings, opened = evaluation.block.evaluate.saliency, evaluation.predictors
     others = others_of(evaluation.params, evaluation.key, weights_digest(evaluation.model)) if settings.checks else {}
     request = MapRequest(

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.files import write_json
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Side, Sides
-from scantune.pipeline.evaluate import covariates, distances, reporting
+from scantune.pipeline.evaluate import covariates, distances, folders, reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.project import evaluated_block, group_of
@@ -91,13 +91,13 @@ def evaluate(
         )
     )
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
+    folders.say_why_empty(out)
     return metrics
 
 
 def masks_folder(out: Path, settings: EvaluateConfig) -> Path | None:
     """The folder of the predicted masks, an output of the stage that is always created; None where none are written."""
-    folder = out / "masks"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = folders.opened(out / "masks")
     return folder if settings.write_masks else None
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scantune.pipeline.maps.display import displayed, letters_of, visible
 from scantune.pipeline.maps.request import MapRequest, maps_of
 from scantune.preprocess import display
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, Source
 from scantune.tasks import questions
 from scantune.tasks.catalogue import part
 
@@ -25,14 +25,20 @@ log = logging.getLogger(__name__)
 
 
 def write_map(
-    folder: Path, source: Path, answer: Answer, model: Predictor, *, method: str = "auto", layer: str | None = None
+    folder: Path,
+    source: Path | Source,
+    answer: Answer,
+    model: Predictor,
+    *,
+    method: str = "auto",
+    layer: str | None = None,
 ) -> Path:
     """Write the map of one prediction as a figure; for a volume also as NIfTI on the scan's grid, for a video also as
     GIF.
 
     Args:
         folder: of the files, named like the source; a number is added to an existing name.
-        source: the predicted file or folder.
+        source: the predicted file or folder, or what says which series and volume of it.
         answer: :class:`scantune.registry.predictor.Answer`.
         model: :class:`scantune.registry.predictor.Predictor`.
         method: as ``evaluate.saliency.method``.
@@ -60,12 +66,13 @@ def write_map(
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)
     task_questions = questions.of_task(model.task.name)
     map_questions, maps = maps_of(request, network, x)
+    source = Source.of(source)
     view = _source_view(source, answer, model)
     drawn = [
         (replace(view, explained=task_questions.subject(model.task, one.index)), saliency)
         for one, saliency in zip(map_questions, maps)
     ]
-    stem = _free(folder, source.name.split(".")[0])
+    stem = _free(folder, view.sample_id)
     groups = {view.sample_id: drawn}
     figure = draw.draw(*drawn[0]) if len(drawn) == 1 else draw.sheet(groups, notes=task_questions.notes(model.task))
     style.note(figure, "For the reliability of such maps, see the report of the model's evaluation.")
@@ -89,7 +96,7 @@ def _free(folder: Path, stem: str) -> str:
     return name
 
 
-def _source_view(source: Path, answer: Answer, model: Predictor) -> SampleView:
+def _source_view(source: Source, answer: Answer, model: Predictor) -> SampleView:
     """The view of the source, with the prediction as text."""
     from scantune.explain.draw import SampleView
 
@@ -97,7 +104,7 @@ def _source_view(source: Path, answer: Answer, model: Predictor) -> SampleView:
     affine = np.array(prepared.facts["affine"], np.float64) if settings["modality"] == "volume" else None
     prediction, interval = part(model.task.name, "words").answer(model.task, answer.values)
     view = SampleView(
-        sample_id=source.name.split(".")[0],
+        sample_id=source.files[0].name.split(".")[0],
         image=visible(prepared.tensor, settings["modality"]),
         modality=settings["modality"],
         prediction=prediction,
@@ -107,9 +114,9 @@ def _source_view(source: Path, answer: Answer, model: Predictor) -> SampleView:
         sides=letters_of(prepared.facts),
     )
     try:
-        copy = display.make([source], settings, prepared.facts)
+        copy = display.make(source.files, settings, prepared.facts, source.series, source.volume)
     except (ScantuneError, OSError, MemoryError) as error:
-        log.info("the map of %s is drawn on its prepared tensor: %s", source.name, error)
+        log.info("the map of %s is drawn on its prepared tensor: %s", source.files[0].name, error)
         return view
     return displayed(view, copy, prepared.facts, settings)
 

@@ -173,7 +173,16 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         synthetic=plan.sides.synthetic,
         covariates=() if plan.covariates is None else tuple(plan.covariates.described()),
         abstain=block.train.distance == "abstain",
+        table=_table_layout(plan),
     )
+
+
+def _table_layout(plan: TrainingPlan) -> dict[str, Any]:
+    """How a row of the dataset's table becomes a sample, as the split wrote it."""
+    from scantune.cohort.unlabelled import read_layout
+
+    covariates = () if plan.covariates is None else plan.covariates.names
+    return read_layout(Path("data/splits") / plan.block.dataset, covariates)
 
 
 def _augmentation(plan: TrainingPlan) -> dict[str, Any]:
