@@ -272,7 +272,7 @@ def test_network_that_cannot_be_compiled_names_the_key(monkeypatch: pytest.Monke
         raise AssertionError("tiles differ")
 
     compile_network = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda net: compile_network(net, backend=broken))
+    monkeypatch.setattr(torch, "compile", lambda net, **_: compile_network(net, backend=broken))
     monkeypatch.setenv("CXX", "sh")
     with pytest.raises(ScantuneError, match=r"train\.compile: true, but PyTorch .* tiles differ.*set compile: false"):
         _fit(network(), compile=True, epochs=1)
