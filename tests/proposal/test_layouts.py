@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -452,12 +453,16 @@ def test_masks_that_do_not_overlap_are_classes_and_not_readers(home):
     assert all(len(record.masks) == 2 and not record.rater_masks for record in records)
 
 
-def test_segments_of_slicer_are_classes_by_their_names(home):
+@pytest.mark.parametrize("packed", [False, True])
+def test_segments_of_slicer_are_classes_by_their_names(home, packed):
     for i in range(8):
         volume(f"p{i:02d}/scan.nrrd", i)
         labels = np.random.default_rng(i).integers(0, 3, (16, 16, 16)).astype(np.uint8)
         names = [("Liver", 0, 1), ("Left Kidney", 0, 2)] if i % 2 else [("Left Kidney", 0, 1), ("Liver", 0, 2)]
         write_segments(Path(f"raw/p{i:02d}/scan.seg.nrrd"), labels, np.diag([-1, -1, 1, 1]), names)
+    for path in list(Path("raw").rglob("*.nrrd")) if packed else []:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
     params, records = read(propose(Path("raw")))
     classes = params.experiments["raw"].task.classes
     assert sorted(classes[1:]) == ["Left Kidney", "Liver"]

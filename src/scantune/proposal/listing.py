@@ -24,7 +24,7 @@ _OTHERS = {
 }  # fmt: skip
 _DRAWN = re.compile(r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])seg(?![a-z]))", re.I)
 _MASK = re.compile(r"mask", re.I)
-ENDING = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
+ENDING = re.compile(r"(\.(nii|seg\.nrrd|nrrd|nhdr|mha|mhd|dcm|dicom)\.gz|\.seg\.nrrd|\.[a-z][a-z0-9]{0,5})$", re.I)
 
 
 @dataclass(frozen=True)
