@@ -30,8 +30,10 @@ def masks(
     ],
     out: Annotated[Path, typer.Option(help="new folder beside the data: masks/*.png and cohort.csv")],
     images: Annotated[
-        str, typer.Option(help="folder of the images, as seen from that of the annotations; default that folder, of COCO "
-                          "../images")
+        str,
+        typer.Option(
+            help="folder of the images, as seen from that of the annotations; default that folder, of COCO ../images"
+        ),
     ] = "",
     labels: Annotated[
         str, typer.Option(help="binary, category (a number each), or names with labels: stenosis=1,catheter=2")
@@ -41,16 +43,25 @@ def masks(
         typer.Option(help="folder that the paths in the table are relative to; default the nearest shared folder"),
     ] = None,
     order: Annotated[
-        _Order | None, typer.Option(help="of run lengths, where they do not show it: pixels count down the columns "
-                                    "(as without it) or along the rows")
+        _Order | None,
+        typer.Option(
+            help="of run lengths, where they do not show it: pixels count down the columns "
+            "(as without it) or along the rows"
+        ),
     ] = None,
     starts: Annotated[
-        _Starts | None, typer.Option(help="of run lengths, where they do not show it: of the whole picture, or of what "
-                                     "follows the run before")
+        _Starts | None,
+        typer.Option(
+            help="of run lengths, where they do not show it: of the whole picture, or of what follows the run before"
+        ),
     ] = None,
     first: Annotated[
-        int | None, typer.Option(min=0, max=1, help="number of the first pixel of run lengths; default 1, 0 of relative "
-                                 "starts or where a run starts at 0")
+        int | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="number of the first pixel of run lengths; default 1, 0 of relative starts or where a run starts at 0",
+        ),
     ] = None,
     category: Annotated[
         str, typer.Option(help="column of a table, or attribute of VIA, that has the categories, if the guess is wrong")
@@ -71,11 +82,9 @@ def masks(
     if all(is_coco(path) for path in sides.values()):
         table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root)
     else:
-        home = next(iter(sides.values()))
-        folder = (home if home.is_dir() else home.parent) / images if images else None
         counting = Counting(order.value if order else None, starts.value if starts else None, first)
         written = masks_of(
-            sides, out, images=folder, labels=chosen, root=root, counting=counting, category=category,
+            sides, out, images=images, labels=chosen, root=root, counting=counting, category=category,
             unlisted=unlisted_empty,
         )  # fmt: skip
         table = written.table

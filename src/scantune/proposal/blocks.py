@@ -14,6 +14,7 @@ from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, settings
 from scantune.proposal.columns import Roles, roles
+from scantune.proposal.drawn import MASKS
 from scantune.proposal.listing import Listing, list_files, stem
 from scantune.proposal.repeated import repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
@@ -72,7 +73,8 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         try:
             _add(proposed, source, target)
         except ScantuneError as error:
-            faults.append((source, error))
+            command = next((note for note in source.notes if MASKS in note), "")
+            faults.append((source, ScantuneError(f"{error}\n{command}") if command else error))
     if not proposed.blocks and path.is_dir() and faults and not target:
         sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
         _add(proposed, sources[0], target)

@@ -17,16 +17,16 @@ _EDGE = 1 << 15  # pixels of an edge of a mask, at most
 
 
 class Images:
-    """Files below a folder by their names.
+    """Files below a folder by their names, but for those of another folder in it.
 
     Attributes:
         folder: absolute.
         names: paths below it, with ``/``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, without: Path | None = None) -> None:
         self.folder = folder.resolve()
-        self.names = _listed(self.folder)
+        self.names = _listed(self.folder, without)
         self._named: dict[str, list[str]] = defaultdict(list)
         for name in self.names:
             base = name.rpartition("/")[2].lower()
@@ -36,6 +36,8 @@ class Images:
 
     def find(self, name: str, near: Path | None = None) -> list[str]:
         """The files that a name can mean, one where it is known: with or without folders and ending, any case.
+
+        Of several, those that are named as masks are none of them.
 
         Args:
             name: of an image, as an annotation has it, also of another machine (``C:\\scans\\a.png``).
@@ -47,6 +49,7 @@ class Images:
         if ENDING.search(base):  # a.png is not a.jpg where both are there
             found = [one for one in found if one.lower().endswith(base)] or found
         if len(found) > 1:
+            found = [one for one in found if "mask" not in one.lower()] or found
             found = _most(found, [_shared(ENDING.sub("", text), ENDING.sub("", one.lower())) for one in found])
         if len(found) > 1 and near is not None:
             here = near.resolve()
@@ -66,10 +69,10 @@ class Images:
         return height, width
 
 
-def _listed(folder: Path) -> list[str]:
+def _listed(folder: Path, without: Path | None) -> list[str]:
     names: list[str] = []
     for base, folders, files in os.walk(folder):
-        folders[:] = sorted(one for one in folders if not system_folder(one))
+        folders[:] = sorted(one for one in folders if not system_folder(one) and Path(base, one) != without)
         data = io.only_data(Path(base, file) for file in files)
         names += [
             Path(base, file).relative_to(folder).as_posix()

@@ -40,7 +40,7 @@ def masks_of(
     annotations: Mapping[str, Path],
     out_dir: Path,
     *,
-    images: Path | None = None,
+    images: str = "",
     labels: Mapping[str, int] | str = "binary",
     root: Path | None = None,
     counting: Counting = Counting(),
@@ -57,7 +57,7 @@ def masks_of(
         annotations: side (train, validation, test; "" for all) to a table of run lengths, an ImageScope or ASAP XML
             file, a labelme or VIA file, or a folder of these.
         out_dir: a new folder beside the images, never within theirs.
-        images: folder of the images; without it that of the annotations.
+        images: folder of the images as seen from that of the annotations, which it is without.
         labels: "binary": 1 wherever anything is marked, written as 0 and 255. "category": numbers from 1 in the order
             of the names, or the names where these are numbers from 1 to 255. Or name → label, others are omitted.
         root: what the table's paths start from; without it the nearest folder that images and masks share.
@@ -72,12 +72,11 @@ def masks_of(
     found: dict[str, Images] = {}
     contents: dict[str, Read] = {}
     for side, path in annotations.items():  # all are checked before anything is written
-        folder = images or (path if path.is_dir() else path.parent)
-        found[side] = Images(folder)
+        found[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
         contents[side] = read(path, found[side], counting, category)
         _check(path, contents[side], found[side])
-        home = found[side].folder / _common([one.image for one in contents[side].annotated])
-        refuse_data_folder(target, home)
+        folders = {os.path.dirname(one.image) for one in contents[side].annotated}
+        refuse_data_folder(target, *(found[side].folder / folder for folder in sorted(folders)))
     everything = [one for content in contents.values() for one in content.annotated]
     chosen, words = _labels(everything, labels)
     start = root.resolve() if root else Path(os.path.commonpath([target, *(one.folder for one in found.values())]))
@@ -96,8 +95,8 @@ def masks_of(
     result.notes += [_counts(everything), *words]
     if shared:
         result.notes.append(
-            f"{shared} images have pixels of several categories, which have the label of the last: convert one category "
-            "at a time (--labels NAME=1) and name all masks, with mask_overlap, to keep both"
+            f"{shared} images have pixels of several categories, which have the label of the last: to keep both, "
+            "convert one category at a time (--labels NAME=1) and name all masks, with mask_overlap"
         )
     columns = list(dict.fromkeys(column for row in rows for column in row))
     write_rows(result.table, [{column: row.get(column, "") for column in columns} for row in rows])
@@ -172,8 +171,8 @@ def _others(content: Read, images: Images, unlisted: bool, notes: list[str]) -> 
         notes.append(f"{words} and get empty masks, as stated")
         return [Annotated(name, PurePosixPath(name).name) for name in others]
     notes.append(
-        f"{words} and are not in the table: nothing says that nothing is to be seen in them; --unlisted-empty gives them "
-        "empty masks"
+        f"{words} and are not in the table: nothing says that nothing is to be seen in them; --unlisted-empty gives "
+        "them empty masks"
     )
     return []
 
@@ -219,11 +218,13 @@ def _row(
         "categories": " ".join(sorted({mark.category for mark in one.marks} - {""})),
         "width": shape[1],
         "height": shape[0],
-        "split": side,
+        **({"split": side} if side else {}),
     }
     return own | {column: cell for column, cell in one.cells.items() if column not in own}
 
 
 def _counts(everything: Sequence[Annotated]) -> str:
     empty = sum(not one.marks for one in everything)
-    return f"{len(everything)} images are annotated: {len(everything) - empty} with something marked, {empty} with nothing"
+    return (
+        f"{len(everything)} images are annotated: {len(everything) - empty} with something marked, {empty} with nothing"
+    )

@@ -78,10 +78,10 @@ def column_of(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
     for column in sorted(columns, key=lambda c: not _HEADER.search(c.strip())):
         cells = [row[column] for row in rows if not is_nothing(row[column])][:_LOOKED]
         read = [numbers_of(cell) for cell in cells]
-        if not read or any(numbers is None for numbers in read):
-            continue
-        counts = {len(numbers) for numbers in read if numbers is not None}
-        if _HEADER.search(column.strip()) or (max(counts) >= _LONG and len(counts) > 2):
+        known = [len(numbers) for numbers in read if numbers is not None]
+        if known and _HEADER.search(column.strip()) and len(known) * 2 >= len(read):
+            return column
+        if len(known) == len(read) > 0 and max(known) >= _LONG and len(set(known)) > 2:
             return column
     return ""
 
@@ -143,10 +143,9 @@ def _way(cells: Sequence[Cell], wrong: Mapping[Starts, Sequence[Fault]]) -> tupl
         if several and not wrong["relative"]:
             return "absolute", "relative ones would fit too: --starts relative reads them so"
         return "absolute", "so they fit the pictures"
-    if not wrong["relative"] and len(wrong["absolute"]) * 2 > several:
+    if len(wrong["absolute"]) * 2 > several and len(wrong["relative"]) < len(wrong["absolute"]):
         return "relative", f"as absolute ones {len(wrong['absolute'])} of {len(cells)} masks would be wrong"
-    fewer: Starts = "relative" if len(wrong["relative"]) * 2 < len(wrong["absolute"]) else "absolute"
-    return fewer, "most fit so"
+    return "absolute", "most fit so"
 
 
 def _order(
@@ -159,7 +158,8 @@ def _order(
     for cell, (starts, lengths) in some:
         height, width = cell.shape
         line = Runs(starts, lengths, "rows").pixels((1, height * width))[0]
-        for order, step in (("columns", height), ("rows", width)):
+        steps: dict[Order, int] = {"columns": height, "rows": width}
+        for order, step in steps.items():
             shares[order] += float((line[step:] & line[:-step]).sum() / line.sum() / len(some))
     likely: Order = "columns" if shares["columns"] >= shares["rows"] else "rows"
     names: dict[Order, str] = {"columns": "down the columns", "rows": "along the rows"}

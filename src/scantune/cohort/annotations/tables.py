@@ -97,7 +97,9 @@ def _key(table: Table, images: Images, runs: str, path: Path) -> tuple[str, bool
         if best[0] and most >= _SHARE * len({row.cells[best[0]] for row in table.rows}):
             return best
     if not best[0]:
-        words = f"no column names images below {images.folder} ({len(images.names)} files): state their folder, --images"
+        words = (
+            f"no column names images below {images.folder} ({len(images.names)} files): state their folder, --images"
+        )
         raise CohortError(f"table {path.name}", [words])
     return best
 
@@ -167,7 +169,9 @@ def _size_fault(row: Row, columns: Sequence[str], shape: tuple[int, int]) -> str
         side = next((s for s in sides if _SIZE.match(column.strip()) and s in column.lower()), "")
         cell = row.cells[column].removesuffix(".0") if side else ""
         if cell.isdecimal() and int(cell) != sides[side]:
-            return f"the row states a {side} of {cell}, and the picture's is {sides[side]}: its runs are of another size"
+            return (
+                f"the row states a {side} of {cell}, and the picture's is {sides[side]}: its runs are of another size"
+            )
     return ""
 
 

@@ -1,0 +1,68 @@
+"""The command that turns annotations of a folder or table into masks, and what a table of run lengths says besides."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from scantune.cohort.annotations.run_lengths import column_of, is_nothing
+from scantune.proposal.listing import Listing
+from scantune.proposal.source import Content
+
+MASKS = "a table for a segmentation, by: scantune convert masks"
+"""In notes with the command."""
+_MARKED = ("label", "marked", "has mask")  # names of the column of what has a mask
+
+
+def masks_command(annotations: Mapping[str, Path], images: Path, out: Path) -> str:
+    """The command that draws annotations as masks, in words.
+
+    Args:
+        annotations: side ("" for all) to file or folder.
+        images: folder of the images.
+        out: new folder.
+    """
+    sides = [f"{side}={path}" if side else str(path) for side, path in annotations.items()]
+    first = next(iter(annotations.values()))
+    folder = os.path.relpath(images, first if first.is_dir() else first.parent)
+    seen = [] if folder == "." else ["--images", folder]
+    return f"{MASKS} {shlex.join([*sides, *seen, '--out', str(out)])}"
+
+
+def beside_root(root: Path) -> Path:
+    """A folder for masks beside that of the files."""
+    return root.resolve().parent / f"{root.resolve().name}_masks"
+
+
+def out_of(listing: Listing, name: str) -> Path:
+    """A folder for masks: in the root where images lie in folders below it, else beside it."""
+    flat = any("/" not in file for file in listing.names)
+    return beside_root(listing.root) if flat else listing.root / f"{name}_masks"
+
+
+def with_marks(content: Content, path: Path, listing: Listing) -> Content:
+    """A table with 1 where a row has run lengths of a mask and 0 where it says that there is none; itself without any.
+
+    Args:
+        content: the table.
+        path: its file.
+        listing: the files.
+    """
+    runs = column_of(content.columns, content.rows)
+    if not runs:
+        return content
+    marked = next((name for name in _MARKED if name not in content.columns), runs)
+    columns = [marked if column == runs else column for column in content.columns]
+    rows = [
+        {marked if c == runs else c: str(int(not is_nothing(cell))) if c == runs else cell for c, cell in row.items()}
+        for row in content.rows
+    ]
+    command = masks_command({"": path}, listing.root, out_of(listing, path.stem))
+    notes = [
+        f"{runs!r} has run lengths of masks: {marked!r} is 1 where there are some",
+        f"the run lengths become masks, and {command}",
+    ]
+    return replace(content, columns=columns, rows=rows, anew=True, marked=marked, notes=[*content.notes, *notes])
