@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from scantune.cohort.annotations.forms import VIA, form_of
 from scantune.cohort.annotations.run_lengths import column_of, is_nothing
-from scantune.proposal.listing import Listing
+from scantune.cohort.faults import CohortError
+from scantune.proposal.listing import Listing, spread
 from scantune.proposal.source import Content
 
 MASKS = "a table for a segmentation, by: scantune convert masks"
 """In notes with the command."""
+_SNIFFED = 6  # files of outlines that are looked at
 _MARKED = ("label", "marked", "has mask")  # names of the column of what has a mask
 
 
@@ -66,3 +70,40 @@ def with_marks(content: Content, path: Path, listing: Listing) -> Content:
         f"the run lengths become masks, and {command}",
     ]
     return replace(content, columns=columns, rows=rows, anew=True, marked=marked, notes=[*content.notes, *notes])
+
+
+def outlines_note(listing: Listing) -> list[str]:
+    """The command for outlines in XML or JSON files of a folder; of several readers' folders one each."""
+    names = [name for name in listing.documents if name.rpartition("/")[2] != "dataset.json"]
+    forms = {name: _form(listing.root / name) for name in spread(names, _SNIFFED)}
+    known = {form for form in forms.values() if form}
+    if not known:
+        return []
+    endings = tuple({Path(name).suffix.lower() for name, form in forms.items() if form})
+    fitting = [name for name in names if name.lower().endswith(endings)]
+    if VIA in known:
+        paths = [listing.root / name for name, form in forms.items() if form == VIA]
+    else:
+        paths = [listing.root / folder for folder in _folders(fitting)]
+    commands = [masks_command({"": path}, listing.root, out_of(listing, path.stem)) for path in paths]
+    what = f"{len(fitting)} files have outlines of {' and '.join(sorted(known))}, which become masks, and"
+    more = [f"those in {path} are another reader's: {command}" for path, command in zip(paths[1:], commands[1:])]
+    return [f"{what} {commands[0]}", *more]
+
+
+def _form(path: Path) -> str:
+    try:
+        return form_of(path)[0]
+    except (CohortError, OSError):
+        return ""
+
+
+def _folders(names: Sequence[str]) -> list[str]:
+    """The folder of all files; where names recur in folders whose names do not, those of several readers."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        folders[os.path.dirname(name)].add(name.rpartition("/")[2].lower())
+    first, *others = folders.values()
+    if others and all(len(first & other) * 2 > len(first) for other in others):
+        return sorted(folders)
+    return [os.path.commonpath(list(folders))] if "" not in folders else [""]

@@ -11,6 +11,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
+from scantune.proposal.drawn import outlines_note
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
@@ -58,6 +59,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
             others.append((path, content))
             if isinstance(error, CohortError):
                 found.notes.append(f"{path.name} is not used: {error}")
+    annotated = None
     try:
         annotated = None if sources else coco_labels.of_folder(root, listing)
         if annotated is not None:
@@ -66,6 +68,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     except ScantuneError as error:
         found.notes.append(str(error))
     cohorts = _cohorts(sources)
+    found.notes += outlines_note(listing) if annotated is None else []
     for first, *same in cohorts:
         found.sources.append(_whole(first, same, others, root, listing, found))
     joined = {path for cohort in cohorts for path, _, _ in cohort}

@@ -30,7 +30,7 @@ class Listing:
         names: relative paths with ``/``, sorted; hidden files, texts and the data files of headers are omitted.
         tables: relative paths of the tables.
         complete: whether all files were listed.
-        documents: relative paths of the JSON files.
+        documents: relative paths of the JSON and XML files.
     """
 
     root: Path
@@ -59,7 +59,7 @@ def list_files(root: Path) -> Listing:
             ending = Path(file).suffix.lower()
             if ending in TABLES and not file.startswith("."):
                 tables.append(name)
-            if ending == ".json" and not file.startswith("."):
+            if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)
             if not file.startswith(".") and ending not in NO_IMAGES and file.upper() not in ("LICENSE", "DICOMDIR"):
                 names.append(name)

@@ -12,7 +12,7 @@ from scantune.cohort.annotations.areas import Annotated, Mark
 from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.run_lengths import Cell, Counting, column_of, decoded, is_nothing, numbers_of
 from scantune.cohort.faults import CohortError, Fault, nearest
-from scantune.cohort.table import Row, Table, read_table
+from scantune.cohort.table import Row, Table
 
 _CATEGORY = re.compile(r"class|label|categor|structure|organ|finding|defect|type|name", re.I)
 _SURE = re.compile(r"^(class|categor(y|ie)|label|defect|structure|finding)([ _-]?(id|name))?$", re.I)
@@ -20,7 +20,8 @@ _SIZE = re.compile(r"^(img|image)?[ _-]*(width|height)$", re.I)
 _CATEGORIES = (2, 60)
 _SHARE = 0.5  # of the names that must be of an image, before names with a category behind are tried
 _SIGNS = "_- ."
-_MEGABYTES = 1000.0
+MEGABYTES = 1000.0
+"""Of a table of run lengths that is read, at most."""
 
 
 @dataclass
@@ -36,11 +37,12 @@ class Read:
     notes: list[str] = field(default_factory=list)
 
 
-def read(path: Path, images: Images, counting: Counting, category: str = "") -> Read:
+def read(table: Table, path: Path, images: Images, counting: Counting, category: str = "") -> Read:
     """The run lengths of a table by image.
 
     Args:
-        path: CSV, Excel or Parquet.
+        table: with a row for each mask or object.
+        path: of its file, for messages.
         images: that its rows name.
         counting: what is known of the runs.
         category: column of the categories; without it one is sought.
@@ -49,7 +51,6 @@ def read(path: Path, images: Images, counting: Counting, category: str = "") -> 
         CohortError: no column of run lengths, no row that leads to an image, runs that leave their picture or overlap,
             an image with a row of runs and one of none: all by row.
     """
-    table = read_table(path, repeated=True, max_megabytes=_MEGABYTES)
     title = f"table {path.name}"
     runs = column_of(table.columns, [row.cells for row in table.rows])
     if not runs:
