@@ -94,7 +94,8 @@ def test_layers_of_imagescope_are_categories_by_their_attribute(tmp_path):
 def test_groups_of_asap_are_categories(tmp_path):
     def one(group: str, kind: str, points: Points) -> str:
         corners = "".join(f'<Coordinate Order="{i}" X="{x}" Y="{y}" />' for i, (x, y) in enumerate(points))
-        return f'<Annotation Name="_0" Type="{kind}" PartOfGroup="{group}"><Coordinates>{corners}</Coordinates></Annotation>'
+        inside = f"<Coordinates>{corners}</Coordinates>"
+        return f'<Annotation Name="_0" Type="{kind}" PartOfGroup="{group}">{inside}</Annotation>'
 
     text = one("Tumor", "Polygon", SQUARE) + one("None", "Spline", TRIANGLE) + one("Tumor", "Dot", [(3, 3)])
     root = home(tmp_path, {"a.xml": f"<ASAP_Annotations><Annotations>{text}</Annotations></ASAP_Annotations>"})

@@ -14,7 +14,7 @@ from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, settings
 from scantune.proposal.columns import Roles, roles
-from scantune.proposal.drawn import MASKS
+from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, list_files, stem
 from scantune.proposal.repeated import repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
@@ -73,8 +73,7 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         try:
             _add(proposed, source, target)
         except ScantuneError as error:
-            command = next((note for note in source.notes if MASKS in note), "")
-            faults.append((source, ScantuneError(f"{error}\n{command}") if command else error))
+            faults.append((source, with_command(error, source.notes)))
     if not proposed.blocks and path.is_dir() and faults and not target:
         sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
         _add(proposed, sources[0], target)

@@ -14,9 +14,9 @@ from scantune.cohort.annotations.run_lengths import column_of, is_nothing
 from scantune.cohort.faults import CohortError
 from scantune.proposal.listing import Listing, spread
 from scantune.proposal.source import Content
+from scantune.records import ScantuneError
 
-MASKS = "a table for a segmentation, by: scantune convert masks"
-"""In notes with the command."""
+_MASKS = "a table for a segmentation, by: scantune convert masks"
 _SNIFFED = 6  # files of outlines that are looked at
 _MARKED = ("label", "marked", "has mask")  # names of the column of what has a mask
 
@@ -33,7 +33,13 @@ def masks_command(annotations: Mapping[str, Path], images: Path, out: Path) -> s
     first = next(iter(annotations.values()))
     folder = os.path.relpath(images, first if first.is_dir() else first.parent)
     seen = [] if folder == "." else ["--images", folder]
-    return f"{MASKS} {shlex.join([*sides, *seen, '--out', str(out)])}"
+    return f"{_MASKS} {shlex.join([*sides, *seen, '--out', str(out)])}"
+
+
+def with_command(error: ScantuneError, notes: Sequence[str]) -> ScantuneError:
+    """An error with the note that has the command for masks below it, where there is one."""
+    command = next((note for note in notes if _MASKS in note), "")
+    return ScantuneError(f"{error}\n{command}") if command else error
 
 
 def beside_root(root: Path) -> Path:
