@@ -240,6 +240,29 @@ def test_two_images_of_one_name_are_told_by_their_folders_or_asked_for(tmp_path)
         masks_of({"": path}, tmp_path / "d/masks")
 
 
+def test_rows_of_an_image_in_a_folder_that_is_not_there_are_of_none(tmp_path):
+    for folder in ("p1", "p2"):
+        picture(tmp_path / f"d/{folder}/s1/img.png")
+    rows = [("D:\\x\\p1\\s1\\img.png", absolute(blob(1))), ("D:\\x\\p9\\s1\\img.png", "5 3")]
+    written = masks_of({"": table(tmp_path / "d", "path,rle", rows)}, tmp_path / "d/masks")
+    assert [row["file"] for row in drawn(written, tmp_path / "d")[0].values()] == ["p1/s1/img.png"]
+    assert any(note.startswith("1 names are of no image below") for note in written.notes)
+
+
+def test_rows_of_several_readers_are_drawn_one_reader_at_a_time(tmp_path):
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,annotator,rle", [("a", f"Dr {k}", absolute(blob(k))) for k in range(2)])
+    with pytest.raises(
+        CohortError, match=r"column 'annotator'.*several readers \(Dr 0, Dr 1\).*--rows 'annotator=Dr 0'"
+    ):
+        masks_of({"": path}, tmp_path / "d/masks")
+    written = masks_of({"": path}, tmp_path / "d/masks", only="annotator=Dr 1")
+    assert np.array_equal(drawn(written, tmp_path / "d")[1]["a"] > 0, blob(1))
+    for only, words in (("annotator=Dr 7", "no row has 'Dr 7'; did you mean"), ("reader=1", "no COLUMN=VALUE")):
+        with pytest.raises(CohortError, match=words):
+            masks_of({"": path}, tmp_path / "d/masks", only=only)
+
+
 def test_cells_of_megabytes_are_read(tmp_path):
     mask = np.random.default_rng(0).random((700, 600)) > 0.5
     picture(tmp_path / "d/images/a.png", (700, 600))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -22,11 +23,17 @@ NONE = np.zeros((40, 60), bool)
 
 def converted(words: str) -> dict[str, np.ndarray]:
     """Masks that the command in a note or an error writes, by name."""
+    command, _ = run(words)
+    out = Path(command[command.index("--out") + 1])
+    return {path.stem: np.asarray(Image.open(path)) for path in out.glob("masks/*.png")}
+
+
+def run(words: str) -> tuple[list[str], str]:
+    """The first command in a note or an error, and what it prints."""
     command = shlex.split(next(w for w in words.splitlines() if "scantune convert" in w).partition(": scantune ")[2])
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output + repr(result.exception)
-    out = Path(command[command.index("--out") + 1])
-    return {path.stem: np.asarray(Image.open(path)) for path in out.glob("masks/*.png")}
+    return command, result.output
 
 
 def films(n: int, folder: str = "images") -> list[str]:
@@ -105,8 +112,58 @@ def test_the_table_of_masks_is_proposed_as_a_segmentation_with_its_subjects(home
     table("train.csv", "image,patient_id,rle", rows)
     with pytest.raises(ScantuneError) as error:
         propose(Path("raw"))
-    converted(str(error.value))
-    experiment, records = read(propose(Path("raw/train_masks/cohort.csv"), root=Path("raw")))
+    _, output = run(str(error.value))
+    assert "subject: patient_id" in output
+    init = shlex.split(output.splitlines()[-1].partition("scantune ")[2])
+    assert init[2:] == ["--root", str(home / "raw"), "--name", "train_masks", "--add"]
+    experiment, records = read(propose(Path(init[1]), root=Path(init[3]), name=init[5]))
     assert experiment.task.name == "segmentation"
     assert {record.subject_id for record in records.values()} == {f"P{i:02d}" for i in range(12)}
     assert all(record.masks for record in records.values())
+
+
+def outlines(folder: str, names: list[str], *, xml: bool) -> None:
+    """Outlines of a square, beside nothing."""
+    Path("raw", folder).mkdir(parents=True, exist_ok=True)
+    corners = [(10, 5), (30, 5), (30, 25), (10, 25)]
+    for name in names:
+        if xml:
+            vertices = "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in corners)
+            text = f"<Region Id='1' Type='0'><Vertices>{vertices}</Vertices></Region>"
+            text = f"<Annotations><Annotation Id='1'><Regions>{text}</Regions></Annotation></Annotations>"
+        else:
+            shape = {"label": "a", "points": corners, "shape_type": "polygon"}
+            text = json.dumps({"shapes": [shape], "imagePath": f"..\\x\\{name}.png"})
+        Path("raw", folder, f"{name}.{'xml' if xml else 'json'}").write_text(text)
+
+
+@pytest.mark.parametrize("xml", [False, True])
+@pytest.mark.parametrize("folders", [("images", "annotations"), ("images", "images")])
+def test_images_with_outlines_in_files_of_their_own(home, xml, folders):
+    names = films(12, folder=folders[0])
+    outlines(folders[1], names[:-1], xml=xml)
+    proposed = propose(Path("raw"))
+    assert any(f"11 files have outlines of {'ImageScope' if xml else 'labelme'}" in note for note in proposed.notes)
+    masks = converted("\n".join(proposed.notes))
+    assert set(masks) == set(names[:-1])
+    assert all(mask[6:24, 11:29].all() and mask.sum() == 20 * 20 * 255 for mask in masks.values())
+
+
+def test_folders_of_patients_are_one_command_and_those_of_readers_one_each(home):
+    for patient in ("p1", "p2", "p3"):
+        for i in range(4):
+            films(1, folder=f"{patient}/i{i}")
+            Path(f"raw/{patient}/i{i}/f0000000.png").rename(f"raw/{patient}/img{i}.png")
+        outlines(patient, [f"img{i}" for i in range(4)], xml=False)
+    notes = [note for note in propose(Path("raw")).notes if "scantune convert" in note]
+    assert len(notes) == 1
+    assert len(converted(notes[0])) == 12
+
+
+def test_folders_of_readers_are_a_command_each(home):
+    names = films(12)
+    for reader in ("A", "B"):
+        outlines(f"contours/{reader}", names, xml=True)
+    notes = [note for note in propose(Path("raw")).notes if "scantune convert" in note]
+    assert [set(converted(note)) for note in notes] == [set(names), set(names)]
+    assert "another reader's" in notes[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,6 +67,7 @@ def masks(
     category: Annotated[
         str, typer.Option(help="column of a table, or attribute of VIA, that has the categories, if the guess is wrong")
     ] = "",
+    rows: Annotated[str, typer.Option(help="COLUMN=VALUE: rows of a table that are drawn, such as one reader's")] = "",
     unlisted_empty: Annotated[
         bool, typer.Option("--unlisted-empty", help="images without an annotation show nothing: empty masks for them")
     ] = False,
@@ -77,6 +79,7 @@ def masks(
     from scantune.cohort.annotations.masks import masks_of
     from scantune.cohort.annotations.run_lengths import Counting
     from scantune.cohort.coco import is_coco, masks_of_coco
+    from scantune.proposal.headings import subject_of
 
     sides, chosen = _sides(annotations), _labels(labels)
     if all(is_coco(path) for path in sides.values()):
@@ -84,7 +87,7 @@ def masks(
     else:
         counting = Counting(order.value if order else None, starts.value if starts else None, first)
         written = masks_of(
-            sides, out, images=images, labels=chosen, root=root, counting=counting, category=category,
+            sides, out, images=images, labels=chosen, root=root, counting=counting, category=category, only=rows,
             unlisted=unlisted_empty,
         )  # fmt: skip
         table = written.table
@@ -92,7 +95,10 @@ def masks(
             typer.echo(note)
     start = root or _start(table)
     keys = {"files": "{file}", "masks": "{mask}", "sample": "{sample_id}"}
-    _print_block(table, start, keys, sides=len(sides) > 1)
+    subject = subject_of(table.open(encoding="utf-8").readline().strip().split(","))
+    _print_block(table, start, keys | ({"subject": subject} if subject else {}), sides=len(sides) > 1)
+    command = ["scantune", "init", str(table), "--root", str(start), "--name", table.parent.name, "--add"]
+    typer.echo(f"Or, with what else follows from the table and the files: {shlex.join(command)}")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from scantune.cohort.annotations.forms import VIA, form_of
 from scantune.cohort.annotations.run_lengths import column_of, is_nothing
 from scantune.cohort.faults import CohortError
-from scantune.proposal.listing import Listing, spread
+from scantune.proposal.listing import Listing, spread, stem
 from scantune.proposal.source import Content
 from scantune.records import ScantuneError
 
@@ -90,7 +90,7 @@ def outlines_note(listing: Listing) -> list[str]:
     if VIA in known:
         paths = [listing.root / name for name, form in forms.items() if form == VIA]
     else:
-        paths = [listing.root / folder for folder in _folders(fitting)]
+        paths = [listing.root / folder for folder in _folders(fitting, listing.names)]
     commands = [masks_command({"": path}, listing.root, out_of(listing, path.stem)) for path in paths]
     what = f"{len(fitting)} files have outlines of {' and '.join(sorted(known))}, which become masks, and"
     more = [f"those in {path} are another reader's: {command}" for path, command in zip(paths[1:], commands[1:])]
@@ -104,12 +104,13 @@ def _form(path: Path) -> str:
         return ""
 
 
-def _folders(names: Sequence[str]) -> list[str]:
-    """The folder of all files; where names recur in folders whose names do not, those of several readers."""
+def _folders(names: Sequence[str], images: Sequence[str]) -> list[str]:
+    """The folder of all files; where several are of one image, the folders of several readers."""
     folders: dict[str, set[str]] = defaultdict(set)
     for name in names:
-        folders[os.path.dirname(name)].add(name.rpartition("/")[2].lower())
-    first, *others = folders.values()
-    if others and all(len(first & other) * 2 > len(first) for other in others):
+        folders[os.path.dirname(name)].add(stem(name))
+    drawn, there = Counter(map(stem, names)), Counter(map(stem, images))
+    again = [name for name, number in drawn.items() if there[name] and number > there[name]]
+    if len(again) * 2 > len(drawn) and len(folders) > 1:
         return sorted(folders)
     return [os.path.commonpath(list(folders))] if "" not in folders else [""]

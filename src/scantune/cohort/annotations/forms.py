@@ -99,7 +99,7 @@ class _Gathering:
         return Read([annotated for annotated, _ in self.by_image.values()], notes)
 
 
-def read(path: Path, images: Images, counting: Counting, category: str = "") -> Read:
+def read(path: Path, images: Images, counting: Counting, category: str = "", rows: str = "") -> Read:
     """What a file or folder of annotations says of images.
 
     Args:
@@ -107,6 +107,7 @@ def read(path: Path, images: Images, counting: Counting, category: str = "") -> 
         images: that they name.
         counting: of run lengths.
         category: column of a table, or attribute of VIA, with the categories.
+        rows: ``column=value`` of the rows of a table that are read; "" for all.
 
     Raises:
         CohortError: it is none, or what is wrong in it.
@@ -114,7 +115,7 @@ def read(path: Path, images: Images, counting: Counting, category: str = "") -> 
     if not path.exists():
         raise CohortError(f"no annotations {path}", ["name a file, or a folder of XML or JSON files"])
     if path.suffix.lower() in TABLES and not path.is_dir():
-        table = read_table(path, repeated=True, max_megabytes=tables.MEGABYTES)
+        table = tables.with_rows(read_table(path, repeated=True, max_megabytes=tables.MEGABYTES), rows, path)
         if not shapes.is_via_table(table.columns):
             return tables.read(table, path, images, counting, category)
         into = _Gathering(images)

@@ -37,7 +37,8 @@ class Images:
     def find(self, name: str, near: Path | None = None) -> list[str]:
         """The files that a name can mean, one where it is known: with or without folders and ending, any case.
 
-        Of several, those that are named as masks are none of them.
+        Of several, those that are named as masks are none of them, and none is meant where the name has a folder beside
+        theirs.
 
         Args:
             name: of an image, as an annotation has it, also of another machine (``C:\\scans\\a.png``).
@@ -50,7 +51,10 @@ class Images:
             found = [one for one in found if one.lower().endswith(base)] or found
         if len(found) > 1:
             found = [one for one in found if "mask" not in one.lower()] or found
-            found = _most(found, [_shared(ENDING.sub("", text), ENDING.sub("", one.lower())) for one in found])
+            shared = [_shared(ENDING.sub("", text), ENDING.sub("", one.lower())) for one in found]
+            found = _most(found, shared)
+            if len(found) > 1 and 1 < max(shared) < len(text.split("/")):
+                return []  # of another folder than any of them
         if len(found) > 1 and near is not None:
             here = near.resolve()
             found = _most(found, [len(PurePath(os.path.commonpath([self.folder / one, here])).parts) for one in found])

@@ -45,6 +45,7 @@ def masks_of(
     root: Path | None = None,
     counting: Counting = Counting(),
     category: str = "",
+    only: str = "",
     unlisted: bool = False,
 ) -> Written:
     """Draw what annotations mark as a PNG below ``out_dir/masks`` and list all in ``out_dir/cohort.csv``.
@@ -63,6 +64,7 @@ def masks_of(
         root: what the table's paths start from; without it the nearest folder that images and masks share.
         counting: how run lengths are counted.
         category: column of a table, or attribute of VIA, that has the categories.
+        only: ``column=value`` of the rows of a table that are drawn; "" for all.
         unlisted: images that the annotations do not name get empty masks too.
 
     Raises:
@@ -73,7 +75,7 @@ def masks_of(
     contents: dict[str, Read] = {}
     for side, path in annotations.items():  # all are checked before anything is written
         found[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
-        contents[side] = read(path, found[side], counting, category)
+        contents[side] = read(path, found[side], counting, category, only)
         _check(path, contents[side], found[side])
         folders = {os.path.dirname(one.image) for one in contents[side].annotated}
         refuse_data_folder(target, *(found[side].folder / folder for folder in sorted(folders)))

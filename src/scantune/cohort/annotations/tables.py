@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scantune.cohort.annotations.areas import Annotated, Mark
 from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.run_lengths import Cell, Counting, column_of, decoded, is_nothing, numbers_of
+from scantune.cohort.column_names import is_reader
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.table import Row, Table
 
@@ -60,6 +62,7 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
         raise CohortError(title, [f"no column {category!r} for --category; {nearest(category, table.columns)}"])
     key, apart = _key(table, images, runs, path)
     named = [_named(row.cells[key], images, path, apart) for row in table.rows]
+    _one_reader(table, [files for _, files, _ in named], title)
     column = category or ("" if apart else _category(table, [name for name, _, _ in named], {key, runs}))
     result, cells, faults = _gathered(table, named, images, runs, key, column)
     places, notes, wrong = decoded([cell for _, _, cell in cells], counting)
@@ -75,6 +78,43 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
     if lost:
         told.append(f"{len(set(lost))} names are of no image below {images.folder} ({', '.join(lost[:2])})")
     return Read(result, [one for one in told if one])
+
+
+def _one_reader(table: Table, files: Sequence[list[str]], title: str) -> None:
+    """Raise where an image has rows of several readers, whose masks would become one."""
+    for column in (c for c in table.columns if is_reader(c)):
+        readers: dict[str, set[str]] = defaultdict(set)
+        for row, found in zip(table.rows, files, strict=True):
+            readers[found[0] if found else ""].add(row.cells[column])
+        several = next((file for file, own in readers.items() if file and len(own) > 1), "")
+        if several:
+            some = sorted(readers[several])
+            words = f"{several} has masks of several readers ({', '.join(some[:4])}): convert the rows of one at a time"
+            raise CohortError(title, [Fault(f"{words}: --rows {shlex.quote(f'{column}={some[0]}')}", None, column)])
+
+
+def with_rows(table: Table, chosen: str, path: Path) -> Table:
+    """The rows of a table that have a value in a column.
+
+    Args:
+        table: all rows.
+        chosen: ``column=value``; "" for all.
+        path: of its file, for messages.
+
+    Raises:
+        CohortError: no such column, or no row has it.
+    """
+    column, sign, value = chosen.partition("=")
+    title = f"table {path.name}"
+    if not chosen:
+        return table
+    if not sign or column not in table.columns:
+        raise CohortError(title, [f"--rows {chosen!r} is no COLUMN=VALUE; {nearest(column, table.columns)}"])
+    rows = [row for row in table.rows if row.cells[column] == value]
+    if not rows:
+        values = sorted({row.cells[column] for row in table.rows})[:20]
+        raise CohortError(title, [Fault(f"no row has {value!r}; {nearest(value, values)}", None, column)])
+    return replace(table, rows=rows)
 
 
 Named = tuple[str, list[str], str]  # name of the image, its files, category behind the name
