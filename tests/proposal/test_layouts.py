@@ -312,6 +312,16 @@ def ids_in_headers() -> None:
     table("export.csv", "Accession Number,MRN,EF (%)", rows)
 
 
+def html_named_xls() -> None:
+    rows = []
+    for i in range(24):
+        picture(f"Bilder/{1000 + i}.png", i)
+        rows.append(f"<tr><td>{1000 + i}<td>{500 + i // 2}<td>{('unauffällig', 'Erguss')[i // 2 % 2]}</tr>")
+    head = "<tr><td colspan=3>Befundliste</td></tr><tr><th>Bildnr<th>Fallnummer<th>Befund</tr>"
+    text = f"<html><meta charset=windows-1252><table>{head}{''.join(rows)}</table></html>"
+    Path("raw/Export.xls").write_text(text, encoding="cp1252")
+
+
 def second_sheet() -> None:
     book = openpyxl.Workbook()
     for row in (("Code", "Bedeutung"), (0, "nein"), (1, "ja")):
@@ -410,6 +420,7 @@ OFFICIAL: set[str | None] = {"train", "validation"}
         (numbered_cells, Expected(12, 12, "segmentation", masks=True)),
         (longer_names_of_classes, Expected(48, 48, classes={"normal", "cancer"}, sides={*OFFICIAL, "test"})),
         (ids_in_headers, Expected(24, 12, "regression")),
+        (html_named_xls, Expected(24, 12, classes={"unauffällig", "Erguss"})),
         (second_sheet, Expected(24, 12, classes={"0", "1"})),
         (heading_over_two_rows, Expected(24, 12, "regression")),
         (lists_with_blanks, Expected(48, 48, classes={"0", "1"}, sides={"train", "test"})),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
+from scantune.cohort import xml_tree
 from scantune.cohort.annotations.areas import Mark, Outlines, ellipse, rectangle
 from scantune.cohort.faults import CohortError
 
@@ -18,28 +18,15 @@ _ASAP_AREAS = ("polygon", "spline", "rectangle")
 
 
 def tree_of(path: Path) -> Element:
-    """The elements of an XML file; one with a document type or entities, which annotations have none of, is refused.
+    """The elements of an XML file.
 
     Raises:
-        CohortError: that, too large, or not XML.
+        CohortError: too large, not XML, or with a document type or entities.
     """
     title = f"annotations {path.name}"
     if path.stat().st_size > _LARGEST:
         raise CohortError(title, [f"it has {path.stat().st_size / 1e6:,.0f} MB; at most {_LARGEST / 1e6:.0f} are read"])
-    builder, parser = TreeBuilder(), expat.ParserCreate()
-
-    def refuse(*_: object) -> None:
-        raise CohortError(title, ["it declares a document type or entities, which are not followed: remove them"])
-
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
-    try:
-        parser.Parse(path.read_bytes(), True)
-    except (expat.ExpatError, ValueError) as error:
-        raise CohortError(title, [f"not readable as XML ({error})"]) from error
-    return builder.close()
+    return xml_tree.tree_of(path.read_bytes(), title)
 
 
 def is_form(root: Element) -> bool:
