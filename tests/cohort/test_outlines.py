@@ -226,6 +226,18 @@ def test_two_readers_of_one_image_are_not_mixed(tmp_path):
     assert rows["a"]["file"] == "images/a.png"
 
 
+def test_two_readers_of_one_folder_are_told_by_a_pattern_of_their_files(tmp_path):
+    shapes = {"r1": SQUARE, "r2": TRIANGLE}
+    root = home(tmp_path, {f"a_{r}.json": labelme("a.png", ("m", "polygon", p)) for r, p in shapes.items()})
+    picture(root / "a.png", SHAPE)
+    with pytest.raises(CohortError, match=r"a_r1\.json and in .*a_r2\.json: by two readers\?"):
+        masks_of({"": root}, tmp_path / "m")
+    _, masks = drawn(masks_of({"": root / "*_r2.json"}, tmp_path / "m"), tmp_path)
+    assert np.array_equal(masks["a"] > 0, area(TRIANGLE))
+    with pytest.raises(CohortError, match="name a file, or a folder or pattern"):
+        masks_of({"": root / "*_r3.json"}, tmp_path / "n")
+
+
 def test_masks_are_png_of_0_and_255(tmp_path):
     root = home(tmp_path, {"a.xml": imagescope(("", region(SQUARE)))})
     picture(root / "images/a.png", SHAPE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -38,7 +39,7 @@ def run(words: str) -> tuple[list[str], str]:
 
 def films(n: int, folder: str = "images") -> list[str]:
     names = [f"f{i * 7919:07x}" for i in range(n)]
-    for seed, name in enumerate(names):
+    for seed, name in enumerate(names, start=sum(map(ord, folder))):
         Path("raw", folder).mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(seed).integers(0, 255, (40, 60), np.uint8)
         Image.fromarray(pixels).save(f"raw/{folder}/{name}.png")
@@ -167,3 +168,41 @@ def test_folders_of_readers_are_a_command_each(home):
     notes = [note for note in propose(Path("raw")).notes if "scantune convert" in note]
     assert [set(converted(note)) for note in notes] == [set(names), set(names)]
     assert "another reader's" in notes[1]
+
+
+def test_tables_of_partitions_are_one_command(home):
+    names = films(24)
+    for side, own in (("train", names[:16]), ("val", names[16:])):
+        rows = [(name, absolute(blob(i)) if i % 2 else "") for i, name in enumerate(own)]
+        table(f"{side}_rle.csv", "ImageId,EncodedPixels", rows)
+    proposed = propose(Path("raw"))
+    experiment, _ = read(proposed)
+    assert experiment.task.target == "label"
+    command, _ = run("\n".join(proposed.notes))
+    lines = Path(command[command.index("--out") + 1], "cohort.csv").read_text().splitlines()
+    assert [line.split(",")[-1] for line in lines[1:]] == ["train"] * 16 + ["validation"] * 8
+
+
+def test_folders_and_classes_in_one_name_of_another_machine(home):
+    rows = []
+    for patient in ("P1", "P2", "P3"):
+        for i, name in enumerate(films(4, folder=patient)):
+            Path(f"raw/{patient}/{name}.png").rename(f"raw/{patient}/IMG{i}.PNG")
+            rows += [(f"{patient}\\img{i}.png_{k}", absolute(apart()[k - 1]) if i % (k + 1) else "-1") for k in (1, 2)]
+    table("labels.csv", "ImageId_ClassId,EncodedPixels", rows)
+    proposed = propose(Path("raw"))
+    masks = converted("\n".join(proposed.notes))
+    assert len(masks) == 12
+    assert np.array_equal(masks["P1_IMG1"] > 0, apart()[0] | apart()[1])
+
+
+def test_notes_of_several_lines_are_comments(home):
+    names = films(24)
+    table("labels.csv", "image,label", [(name, i % 2) for i, name in enumerate(names)])
+    table("twice.csv", "image,label,finding,visit", [(name, i % 3, k, k) for i, name in enumerate(names) for k in "ab"])
+    Path("raw/broken.csv").write_text("image,image\n1,2,3\n1\n")
+    result = CliRunner().invoke(app, ["init", "raw", "--out", "blocks.yaml"])
+    assert result.exit_code == 0, repr(result.exception)
+    text = Path("blocks.yaml").read_text()
+    assert "broken.csv is not used" in text
+    assert set(yaml.safe_load(text)) >= {"datasets", "inputs", "experiments"}

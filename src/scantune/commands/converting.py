@@ -27,7 +27,7 @@ class _Starts(StrEnum):
 @app.command()
 def masks(
     annotations: Annotated[
-        list[str], typer.Argument(help="a file, or a folder of XML or JSON files; or train=… validation=… test=…")
+        list[str], typer.Argument(help="a file, a folder or '*_a.xml'; or train=… validation=… test=…")
     ],
     out: Annotated[Path, typer.Option(help="new folder beside the data: masks/*.png and cohort.csv")],
     images: Annotated[

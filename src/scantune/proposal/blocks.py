@@ -73,14 +73,14 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         try:
             _add(proposed, source, target)
         except ScantuneError as error:
-            faults.append((source, with_command(error, source.notes)))
+            faults.append((source, error))
     if not proposed.blocks and path.is_dir() and faults and not target:
         sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
         _add(proposed, sources[0], target)
         if not proposed.blocks.get("experiments"):
-            raise faults[0][1]
+            raise with_command(faults[0][1], faults[0][0].notes)
     elif not proposed.blocks:
-        raise faults[0][1]
+        raise with_command(faults[0][1], faults[0][0].notes)
     for source, fault in faults:
         proposed.notes.append(f"{source.origin or source.name} is not used: {fault}")
     if not listing.complete:

@@ -70,12 +70,15 @@ def with_marks(content: Content, path: Path, listing: Listing) -> Content:
         {marked if c == runs else c: str(int(not is_nothing(cell))) if c == runs else cell for c, cell in row.items()}
         for row in content.rows
     ]
-    command = masks_command({"": path}, listing.root, out_of(listing, path.stem))
-    notes = [
-        f"{runs!r} has run lengths of masks: {marked!r} is 1 where there are some",
-        f"the run lengths become masks, and {command}",
-    ]
-    return replace(content, columns=columns, rows=rows, anew=True, marked=marked, notes=[*content.notes, *notes])
+    words = f"{runs!r} has run lengths of masks: {marked!r} is 1 where there are some"
+    notes = [*content.notes, words, runs_note({"": path}, listing)]
+    return replace(content, columns=columns, rows=rows, anew=True, marked=marked, notes=notes)
+
+
+def runs_note(paths: Mapping[str, Path], listing: Listing) -> str:
+    """The note that has the command for tables of run lengths by their partitions."""
+    out = out_of(listing, next(iter(paths.values())).stem)
+    return f"the run lengths become masks, and {masks_command(paths, listing.root, out)}"
 
 
 def outlines_note(listing: Listing) -> list[str]:

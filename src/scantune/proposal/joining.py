@@ -11,7 +11,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
-from scantune.proposal.drawn import outlines_note
+from scantune.proposal.drawn import outlines_note, runs_note
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
@@ -46,7 +46,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         folder_name: stands in for names of tables that name a partition alone.
     """
     found = Tables()
-    contents = _merged(_read(root, listing, found), found)
+    contents = _merged(_read(root, listing, found), found, listing)
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
     for path, long in contents:
@@ -109,7 +109,7 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
     return contents
 
 
-def _merged(contents: list[tuple[Path, Content]], found: Tables) -> list[tuple[Path, Content]]:
+def _merged(contents: list[tuple[Path, Content]], found: Tables, listing: Listing) -> list[tuple[Path, Content]]:
     """Tables that are named after partitions and have the same columns, one below the other."""
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
     for path, content in contents:
@@ -127,7 +127,10 @@ def _merged(contents: list[tuple[Path, Content]], found: Tables) -> list[tuple[P
         rows = [{**row, SPLIT: side} for _, content, side in members for row in content.rows]
         columns = [*members[0][1].columns, SPLIT]
         places = [f"{place} of {path.name}" for path, content, _ in members for place in content.places]
-        result.append((training, Content(columns, rows, members[0][1].header, anew=True, places=places)))
+        whole = Content(columns, rows, members[0][1].header, anew=True, places=places, marked=members[0][1].marked)
+        if whole.marked:
+            whole.notes.append(runs_note({side: path for path, _, side in members}, listing))
+        result.append((training, whole))
         names = ", ".join(path.name for path, _, _ in members)
         found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
     return sorted(result, key=lambda pair: pair[0])

@@ -78,8 +78,8 @@ class _Gathering:
         before = self.by_image.setdefault(found[0], (Annotated(found[0], name), str(path)))
         if before[1] != str(path):
             self.faults.append(
-                f"{found[0]} is annotated in {before[1]} and in {path}: by two readers? Convert each one's folder "
-                "into a folder of its own (a second reader's masks are `rater_masks` of the dataset)"
+                f"{found[0]} is annotated in {before[1]} and in {path}: by two readers? Convert each one's "
+                "folder, or files ('*_reader1.json'), by itself (a second reader's masks are `rater_masks` of the dataset)"
             )
         before[0].marks.extend(marks)
         self.left.update(left)
@@ -103,7 +103,7 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
     """What a file or folder of annotations says of images.
 
     Args:
-        path: of a table, an XML or JSON file, or a folder with XML or JSON files.
+        path: of a table, an XML or JSON file, a folder with XML or JSON files, or their pattern (``*_reader1.json``).
         images: that they name.
         counting: of run lengths.
         category: column of a table, or attribute of VIA, with the categories.
@@ -112,8 +112,8 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
     Raises:
         CohortError: it is none, or what is wrong in it.
     """
-    if not path.exists():
-        raise CohortError(f"no annotations {path}", ["name a file, or a folder of XML or JSON files"])
+    if not files_of(path):
+        raise CohortError(f"no annotations {path}", ["name a file, or a folder or pattern of XML or JSON files"])
     if path.suffix.lower() in TABLES and not path.is_dir():
         table = tables.with_rows(read_table(path, repeated=True, max_megabytes=tables.MEGABYTES), rows, path)
         if not shapes.is_via_table(table.columns):
@@ -124,10 +124,12 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
     return _outlines(path, images, category)
 
 
-def outline_files(folder: Path) -> list[Path]:
-    """The XML and JSON files below a folder, by name."""
+def files_of(path: Path) -> list[Path]:
+    """The XML and JSON files below a folder, those of a pattern, or the one file, by name."""
+    if not path.is_dir():
+        return [path] if path.is_file() else sorted(p for p in path.parent.glob(path.name or "*") if p.is_file())
     files: list[Path] = []
-    for base, folders, names in os.walk(folder):
+    for base, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not system_folder(name))
         files += [Path(base, n) for n in sorted(names) if n.lower().endswith(ENDINGS) and not n.startswith(".")]
     return files
@@ -136,7 +138,7 @@ def outline_files(folder: Path) -> list[Path]:
 def _outlines(path: Path, images: Images, category: str) -> Read:
     """Outlines of a file, or of all files of a folder; those of another kind in it are counted."""
     into, kinds, others = _Gathering(images), Counter[str](), list[str]()
-    for file in outline_files(path) if path.is_dir() else [path]:
+    for file in files_of(path):
         try:
             kind = _add_file(file, category, into)
         except CohortError as error:

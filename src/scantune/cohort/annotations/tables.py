@@ -22,6 +22,7 @@ _SIZE = re.compile(r"^(img|image)?[ _-]*(width|height)$", re.I)
 _CATEGORIES = (2, 60)
 _SHARE = 0.5  # of the names that must be of an image, before names with a category behind are tried
 _SIGNS = "_- ."
+_CUT = 32_767  # letters of a cell of Excel, at most
 MEGABYTES = 1000.0
 """Of a table of run lengths that is read, at most."""
 
@@ -193,6 +194,12 @@ def _gathered(
         annotated = result.setdefault(files[0], Annotated(files[0], name, cells=own))
         annotated.cells = {c: cell if cell == own[c] else "" for c, cell in annotated.cells.items()}
         if is_nothing(row.cells[runs]):
+            continue
+        if len(row.cells[runs]) == _CUT:
+            words = (
+                f"it has {_CUT:,} letters, at which Excel cuts cells: take the table as it was before Excel saved it"
+            )
+            faults.append(Fault(words, row.line, runs))
             continue
         numbers = numbers_of(row.cells[runs])
         if numbers is None:
