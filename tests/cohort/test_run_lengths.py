@@ -265,10 +265,11 @@ def test_rows_of_several_readers_are_drawn_one_reader_at_a_time(tmp_path):
 
 def test_cells_that_excel_has_cut_are_refused(tmp_path):
     mask = np.random.default_rng(0).random((200, 180)) > 0.5
-    picture(tmp_path / "d/images/a.png", mask.shape)
+    for name in "ab":
+        picture(tmp_path / f"d/images/{name}.png", mask.shape)
     text = absolute(mask)[:32_767]
     with pytest.raises(CohortError, match=r"row 2, column 'rle': it has 32,767 letters, at which Excel cuts"):
-        masks_of({"": table(tmp_path / "d", "id,rle", [("a", text)])}, tmp_path / "m")
+        masks_of({"": table(tmp_path / "d", "id,rle", [("a", text), ("b", "5 3")])}, tmp_path / "m")
 
 
 def test_cells_of_megabytes_are_read(tmp_path):

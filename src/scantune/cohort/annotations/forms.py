@@ -79,7 +79,7 @@ class _Gathering:
         if before[1] != str(path):
             self.faults.append(
                 f"{found[0]} is annotated in {before[1]} and in {path}: by two readers? Convert each one's "
-                "folder, or files ('*_reader1.json'), by itself (a second reader's masks are `rater_masks` of the dataset)"
+                "folder, or files ('*_reader1.json'), by itself (the second's masks are `rater_masks` of the dataset)"
             )
         before[0].marks.extend(marks)
         self.left.update(left)
