@@ -201,6 +201,27 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
         ("a.json", labelme("a.png", size=(80, 120)), r"drawn on 120×80 pixels, and images/a\.png has 60×40"),
         ("a.json", labelme("a.png", ("x", "mask", SQUARE)), "a shape of the kind 'mask' is not read; read are polygon"),
         ("a.json", labelme("a.png", ("x", "polygon", [(1, 2, 3)])), "shape 1 of a.json: its corners are no numbers"),  # type: ignore[list-item]
+        ("a.json", labelme("a.png", ("x", "polygon", [(10**400, 1), (2, 2), (3, 1)])), "its corners are no numbers"),
+        ("a.json", '{"a": {"filename": "a.png", "regions": 3}}', "no outlines of"),
+        ("a.json", '{"a": {"filename": "a.png", "regions": [3]}}', "a shape of the kind '' is not read"),
+        (
+            "a.json",
+            json.dumps(
+                {
+                    "a": {
+                        "filename": "a.png",
+                        "regions": [
+                            {
+                                "shape_attributes": {"name": "circle", "cx": 5, "cy": 5, "r": "x"},
+                                "region_attributes": [1],
+                            }
+                        ],
+                    }
+                }
+            ),
+            "region 1 of a.png in a.json: its corners are no numbers",
+        ),
+        ("a.json", '{"shapes": [3], "imagePath": null}', "shape 1 of a.json: its corners are no numbers"),
         ("a.json", labelme("z.png").replace("a.json", "q"), ""),
     ],
 )

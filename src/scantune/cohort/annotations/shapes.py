@@ -61,7 +61,7 @@ def via_images(content: Any) -> list[Mapping[str, Any]] | None:
     if isinstance(content, dict) and isinstance(content.get("_via_img_metadata"), dict):
         content = content["_via_img_metadata"]
     images = list(content.values()) if isinstance(content, dict) else []
-    known = all(isinstance(image, dict) and {"filename", "regions"} <= set(image) for image in images)
+    known = all(isinstance(i, dict) and "filename" in i and isinstance(i.get("regions"), list | dict) for i in images)
     return images if images and known else None
 
 
@@ -111,7 +111,7 @@ def of_via(image: Mapping[str, Any], category: str, path: Path, left: Counter[st
             left["lines, arrows or points"] += 1
             continue
         corners = _tried(_VIA, kind, shape, place, path)
-        marks += _mark(_value((region.get("region_attributes") or {}).get(category)), corners, place, left)
+        marks += _mark(_value(_attributes(region).get(category)), corners, place, left)
     return marks
 
 
@@ -125,14 +125,18 @@ def via_category(images: Sequence[Mapping[str, Any]], stated: str, path: Path) -
     for image in images:
         regions = image["regions"]
         for region in regions.values() if isinstance(regions, dict) else regions:
-            attributes = region.get("region_attributes") if isinstance(region, dict) else None
-            names.update(name for name, value in (attributes or {}).items() if _value(value))
+            names.update(name for name, value in _attributes(region).items() if _value(value))
     if stated and stated not in names:
         raise CohortError(f"annotations {path.name}", [f"no attribute {stated!r}; {nearest(stated, list(names))}"])
     if not stated and len(names) > 1:
         words = f"its regions have several attributes, {', '.join(names)}: name that of the categories, --category"
         raise CohortError(f"annotations {path.name}", [words])
     return stated or next(iter(names), "")
+
+
+def _attributes(region: Any) -> Mapping[str, Any]:
+    attributes = region.get("region_attributes") if isinstance(region, dict) else None
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _value(value: Any) -> str:
@@ -158,7 +162,7 @@ def _tried(
         raise CohortError(f"annotations {path.name}", [words])
     try:
         return [float(value) for value in known[kind](shape)]
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise CohortError(f"annotations {path.name}", [f"{place}: its corners are no numbers"]) from error
 
 
