@@ -70,7 +70,7 @@ def zipped(path: Path, name: str, text: str) -> None:
     [
         ("t.xls", b"\xd0\xcf\x11\xe0" + b"\0" * 600, r"before 2007 \(\.xls\): save it as \.xlsx or CSV"),
         ("t.xlsx", b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "with a password: save it without"),
-        ("t.xls", b"<html><table><tr><td>id</td></tr></table></html>", "it is HTML or XML"),
+        ("t.xls", b"<html><p>id</p></html>", "HTML or XML without a table"),
         ("t.sav", b"$FL2@(#) IBM SPSS STATISTICS", r"an SPSS file \(\.sav\): save it in SPSS as \.xlsx or CSV"),
         ("t.rds", gzip.compress(b"X\n\0\0\0\3"), r"an R file .*write\.csv"),
         ("t.RData", b"RDX3\nX\n", r"an R file .*write\.csv"),

@@ -13,9 +13,9 @@ from scantune.records import ScantuneError
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["coco", "train=a.json", "tset=b.json"], "'tset=b.json'.*train, validation, test"),
-        (["coco", "a.json", "b.json"], "'a.json'.*split=file"),
-        (["coco", "a.json", "--labels", "stenosis"], "--labels 'stenosis'.*stenosis=1"),
+        (["masks", "train=a.json", "tset=b.json"], "'tset=b.json'.*train, validation, test"),
+        (["masks", "a.json", "b.json"], "'a.json'.*split=file"),
+        (["masks", "a.json", "--labels", "stenosis"], "--labels 'stenosis'.*stenosis=1"),
         (["medmnist", "none.npz"], "no file"),
     ],
 )
@@ -32,10 +32,10 @@ def test_no_block_is_written_that_dvc_could_not_watch(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     demos.make("angio", tmp_path / "arcade", n=4, edge=48, layout="arcade", workers=1)
     source = next((tmp_path / "arcade").rglob("train/annotations/*.json"))
-    done = CliRunner().invoke(app, ["convert", "coco", str(source), "--out", "masks"])
+    done = CliRunner().invoke(app, ["convert", "masks", str(source), "--out", "masks"])
     assert isinstance(done.exception, ScantuneError)
     with pytest.raises(ScantuneError, match=r"no block: .* contains data/index, an output of the pipeline"):
         raise done.exception
-    done = CliRunner().invoke(app, ["convert", "coco", str(source), "--out", "arcade/masks"])
+    done = CliRunner().invoke(app, ["convert", "masks", str(source), "--out", "arcade/masks"])
     assert done.exit_code == 0
     assert f"watch: {tmp_path / 'arcade'}" in done.output

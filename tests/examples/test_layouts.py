@@ -107,7 +107,7 @@ def arcade(root: Path) -> None:
         content = {"images": images, "annotations": annotations, "categories": categories}
         files[side].write_text(json.dumps(content))
     sides = [f"train={files['train']}", f"validation={files['val']}", f"test={files['test']}"]
-    done = CliRunner().invoke(app, ["convert", "coco", *sides, "--out", str(root / "arcade" / "masks")])
+    done = CliRunner().invoke(app, ["convert", "masks", *sides, "--out", str(root / "arcade" / "masks")])
     assert done.exit_code == 0, done.output
     proposed = yaml.safe_load(done.output.split("params.yaml:")[1])["masks"]
     example = yaml.safe_load((EXAMPLES / "arcade.yaml").read_text())["datasets"]["arcade"]

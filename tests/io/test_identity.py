@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,18 @@ def test_comments_and_free_texts_are_named(tmp_path: Path) -> None:
     raw = (tmp_path / "a.mha").read_bytes()
     (tmp_path / "a.mha").write_bytes(b"Comment = of Jane Doe\n" + raw)
     assert io.identifying_in(tmp_path / "a.mha") == ["comment"]
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "a.nrrd", "a.mha"])
+def test_what_identifies_is_found_in_gzipped_files_too(tmp_path: Path, name: str) -> None:
+    plain = tmp_path / name
+    if name == "a.dcm":
+        plain = series(tmp_path / "s")[0]
+    else:
+        image = sitk.GetImageFromArray(np.zeros((3, 4, 5), np.int16))
+        image.SetMetaData("0010|0010", "Doe^Jane")
+        sitk.WriteImage(image, str(plain))
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert "PatientName" in io.identifying_in(packed)
+    assert io.identifying_in(packed) == io.identifying_in(plain)

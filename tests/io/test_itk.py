@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 
 from scantune import io
+from scantune.io.data_files import with_data_files
 from scantune.records import ReadError
 from tests.io.files import refused, rotation
 
@@ -353,3 +354,31 @@ def test_the_extent_of_a_picture_and_of_several_volumes(tmp_path: Path, name: st
     assert (io.read_extent(tmp_path / name).kind, io.read_extent(tmp_path / name).shape) == ("image", (6, 5))
     sitk.WriteImage(sitk.GetImageFromArray(np.zeros((5, 6, 7, 4), np.int16), isVector=True), str(tmp_path / name))
     assert (io.read_extent(tmp_path / name).volumes, io.read_extent(tmp_path / name).shape) == (4, (7, 6, 5))
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nhdr", "a.mha", "a.mhd"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_file_that_was_gzipped_as_a_whole_is_read_as_it_was(tmp_path: Path, name: str, compressed: bool) -> None:
+    plain = tmp_path / name
+    sitk.WriteImage(_image(NOISE, *_grid(3)), str(plain), useCompression=compressed)
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    one, other = io.read(packed), io.read(plain)
+    assert isinstance(one, io.Volume)
+    assert isinstance(other, io.Volume)
+    np.testing.assert_array_equal(one.array, other.array)
+    np.testing.assert_array_equal(one.affine, other.affine)
+    assert io.read_extent(packed) == io.read_extent(plain)
+    assert with_data_files(packed)[1:] == with_data_files(plain)[1:]
+
+
+def test_a_gzipped_file_is_bounded_when_it_is_unpacked_and_its_checksum_counts(tmp_path: Path) -> None:
+    packed = tmp_path / "a.mha.gz"
+    whole = gzip.compress(_meta(NOISE, "TransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 1 2 3\n") + bytes(1 << 20))
+    packed.write_bytes(whole)
+    assert "more than the limit" in refused(packed, limits=io.Limits(max_bytes=1 << 18)).reason
+    for damaged in (whole[:-20], whole[:-8] + bytes(8), whole[:300]):
+        packed.write_bytes(damaged)
+        assert "gzip stream is" in refused(packed).reason
+    packed.write_bytes(gzip.compress(b"id,label\n1,2\n"))
+    assert "what is inside is not NIfTI, NRRD, MetaImage or DICOM" in refused(packed).reason

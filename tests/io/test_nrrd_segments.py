@@ -77,8 +77,11 @@ def test_one_layer_on_the_images_grid_or_a_part_of_it(tmp_path: Path, scan: Path
     labels = np.where(tumour > 0, 7, 3 * liver).astype(np.uint8)
     path = write(tmp_path / "m.seg.nrrd", *_stored(labels, scan), [("Liver", 0, 3), ("Tumour", 0, 7)], crop)
     np.testing.assert_array_equal(prepare_volume([scan], [path], **_PLAIN).mask[0], labels)
-    named = prepare_volume([scan], [path], mask_values={"tumour": 1}, **_PLAIN)
-    np.testing.assert_array_equal(named.mask[0], tumour)
+    packed = tmp_path / "m.seg.nrrd.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    for file in (path, packed):
+        named = prepare_volume([scan], [file], mask_values={"tumour": 1}, **_PLAIN)
+        np.testing.assert_array_equal(named.mask[0], tumour)
     with pytest.raises(MaskError, match="has none called 'kidney'"):
         prepare_volume([scan], [path], mask_values={"kidney": 1}, **_PLAIN)
 

@@ -63,7 +63,7 @@ def test_several_categories_are_findings_and_an_image_without_any_has_none(home)
 
 def test_the_command_for_masks_works_as_it_is_written(home):
     coco("all", range(24))
-    note = next(note for note in propose(Path("raw")).notes if "scantune convert coco" in note)
+    note = next(note for note in propose(Path("raw")).notes if "scantune convert masks" in note)
     result = CliRunner().invoke(app, shlex.split(note.partition("by: scantune ")[2]))
     assert result.exit_code == 0, result.output
     assert len(list(Path("raw/coco_masks/masks").glob("*.png"))) == 24
@@ -71,7 +71,7 @@ def test_the_command_for_masks_works_as_it_is_written(home):
 
 def test_outlines_of_one_category_are_for_masks_alone(home):
     coco("all", range(0, 24, 3))
-    assert any("all images have one label" in note and "convert coco" in note for note in propose(Path("raw")).notes)
+    assert any("all images have one label" in note and "convert masks" in note for note in propose(Path("raw")).notes)
 
 
 def test_json_that_is_something_else_is_an_error(home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -311,6 +312,16 @@ def ids_in_headers() -> None:
     table("export.csv", "Accession Number,MRN,EF (%)", rows)
 
 
+def html_named_xls() -> None:
+    rows = []
+    for i in range(24):
+        picture(f"Bilder/{1000 + i}.png", i)
+        rows.append(f"<tr><td>{1000 + i}<td>{500 + i // 2}<td>{('unauffällig', 'Erguss')[i // 2 % 2]}</tr>")
+    head = "<tr><td colspan=3>Befundliste</td></tr><tr><th>Bildnr<th>Fallnummer<th>Befund</tr>"
+    text = f"<html><meta charset=windows-1252><table>{head}{''.join(rows)}</table></html>"
+    Path("raw/Export.xls").write_text(text, encoding="cp1252")
+
+
 def second_sheet() -> None:
     book = openpyxl.Workbook()
     for row in (("Code", "Bedeutung"), (0, "nein"), (1, "ja")):
@@ -409,6 +420,7 @@ OFFICIAL: set[str | None] = {"train", "validation"}
         (numbered_cells, Expected(12, 12, "segmentation", masks=True)),
         (longer_names_of_classes, Expected(48, 48, classes={"normal", "cancer"}, sides={*OFFICIAL, "test"})),
         (ids_in_headers, Expected(24, 12, "regression")),
+        (html_named_xls, Expected(24, 12, classes={"unauffällig", "Erguss"})),
         (second_sheet, Expected(24, 12, classes={"0", "1"})),
         (heading_over_two_rows, Expected(24, 12, "regression")),
         (lists_with_blanks, Expected(48, 48, classes={"0", "1"}, sides={"train", "test"})),
@@ -452,12 +464,16 @@ def test_masks_that_do_not_overlap_are_classes_and_not_readers(home):
     assert all(len(record.masks) == 2 and not record.rater_masks for record in records)
 
 
-def test_segments_of_slicer_are_classes_by_their_names(home):
+@pytest.mark.parametrize("packed", [False, True])
+def test_segments_of_slicer_are_classes_by_their_names(home, packed):
     for i in range(8):
         volume(f"p{i:02d}/scan.nrrd", i)
         labels = np.random.default_rng(i).integers(0, 3, (16, 16, 16)).astype(np.uint8)
         names = [("Liver", 0, 1), ("Left Kidney", 0, 2)] if i % 2 else [("Left Kidney", 0, 1), ("Liver", 0, 2)]
         write_segments(Path(f"raw/p{i:02d}/scan.seg.nrrd"), labels, np.diag([-1, -1, 1, 1]), names)
+    for path in list(Path("raw").rglob("*.nrrd")) if packed else []:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
     params, records = read(propose(Path("raw")))
     classes = params.experiments["raw"].task.classes
     assert sorted(classes[1:]) == ["Left Kidney", "Liver"]

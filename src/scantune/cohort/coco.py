@@ -136,6 +136,17 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     return path
 
 
+def is_coco(path: Path) -> bool:
+    """Whether a file has the parts of COCO annotations, or is none at all, which :func:`masks_of_coco` then says."""
+    if path.suffix.lower() != ".json" or path.is_dir():
+        return False
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
+    return isinstance(content, dict) and bool({"images", "annotations", "categories"} & set(content))
+
+
 def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         content = json.loads(source.read_text(encoding="utf-8"))

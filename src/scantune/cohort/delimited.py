@@ -13,6 +13,7 @@ from typing import Any
 from scantune.cohort.faults import CohortError, Fault
 
 SEPARATORS = (",", ";", "\t", "|")
+_LETTERS = 1 << 23  # of a cell, at most: the run lengths of a mask of a large picture have millions
 _UNSEEN = "\u200b\u200e\u200f\u2060\ufeff"  # zero-width characters, which copying from web pages and PDFs leaves
 
 
@@ -57,6 +58,7 @@ def csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list
     physical = text.splitlines(keepends=True)
     if len(physical) != text.count("\n") + (not text.endswith("\n")):  # form feeds and the like, or old Mac line ends
         physical = io.StringIO(text, newline=None).read().splitlines(keepends=True)
+    csv.field_size_limit(_LETTERS)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     line, width = 1, 0
     for cells in _parsed(reader, path):

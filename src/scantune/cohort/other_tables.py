@@ -26,6 +26,7 @@ _REFUSED = (
     (b"HEADER RECORD*******LIBRARY", "a SAS transport file (.xpt): export it as CSV (proc export)"),
     (b"ARROW1", "an Arrow file (.feather): save it as CSV or Parquet"),
     (b"SQLite format 3", "an SQLite database: export the table as CSV"),
+    (b"MIME-Version:", "a web page in one file (.mht), as some systems export under .xls: save it in Excel as .xlsx"),
     (b"%PDF", "a PDF: save the table as .xlsx or CSV"),
 )
 _R_WORDS = 'an R file (.rds, .RData): write.csv(table, "labels.csv", row.names = FALSE) in R saves it as CSV'

@@ -1,4 +1,4 @@
-"""A table as it comes (CSV with any common separator and encoding, Excel, Parquet, Stata) as rows of text."""
+"""A table as it comes (CSV with any common separator and encoding, Excel, HTML, Parquet, Stata) as rows of text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scantune.cohort import other_tables
+from scantune.cohort import markup, other_tables
 from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
 from scantune.cohort.excel import Sheet, read_sheet, unpacked, visible_sheets
 from scantune.cohort.faults import CohortError, Fault
 
 _EXCEL_MAGIC = b"PK\x03\x04"
+_START = 1 << 12  # bytes that show what a file is
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def read_table(
     max_megabytes: float = 100.0,
     repeated: bool = False,
 ) -> Table:
-    """Read a CSV, Excel, Parquet or Stata file; which is seen from its content. Every cell stays text: 007 is not 7.
+    """Read a CSV, Excel, HTML, Parquet or Stata file, as its content shows. Every cell stays text: 007 is not 7.
 
     Args:
         path: the file.
@@ -88,32 +89,37 @@ def read_table(
         return _checked(path, lines, (), header, quotes=False, repeated=repeated)
     if content.startswith(_EXCEL_MAGIC):
         _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
-        sheet_content = read_sheet(content, path, sheet, decimal)
-        lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet_content.lines]
-        table = _checked(path, lines, sheet_content.notes, header, quotes=False, repeated=repeated)
-        return replace(table, unusable=_unusable(sheet_content, table), remarks=_percent(sheet_content, table.columns))
+        return _of_sheet(read_sheet(content, path, sheet, decimal), path, header, repeated)
     text, notes = decoded(content)
     if text.count("\0") > len(text) // 4:
         words = "it has NUL bytes: it is no text, or UTF-16 without its mark; save it as CSV in UTF-8"
         raise CohortError(f"table {path.name}", [words])
     if not text.strip():
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
-    if text.lstrip()[:1] == "<":
-        words = "it is HTML or XML, as some systems export under .xls: open it in Excel and save it as .xlsx or CSV"
-        raise CohortError(f"table {path.name}", [words])
+    if markup.is_markup(text):
+        table = _of_sheet(markup.read_markup(content, path, sheet), path, header, repeated)
+        return replace(table, unusable={**table.unusable, **_lost_letters(table)})
     separator = separator or separator_of(text, path, header)
     lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
     table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
     return replace(table, unusable=_lost_letters(table))
 
 
+def _of_sheet(sheet: Sheet, path: Path, header: int, repeated: bool) -> Table:
+    lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet.lines]
+    table = _checked(path, lines, sheet.notes, header, quotes=False, repeated=repeated)
+    return replace(table, unusable=_unusable(sheet, table), remarks=_percent(sheet, table.columns))
+
+
 def sheet_names(path: Path, max_megabytes: float = 100.0) -> list[str]:
     """Sheets of an Excel file that are visible; none of another file, or of one that :func:`read_table` refuses."""
     with path.open("rb") as file:
-        if file.read(len(_EXCEL_MAGIC)) != _EXCEL_MAGIC:
-            return []
+        start = file.read(_START)
     try:
         _check_size(path, path.stat().st_size, max_megabytes)
+        if not start.startswith(_EXCEL_MAGIC):
+            known = markup.is_markup(decoded(start[: _START // 2 * 2])[0])
+            return markup.sheets_of(path.read_bytes(), path) if known else []
         content = path.read_bytes()
         _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
         return visible_sheets(content, path)
@@ -132,8 +138,9 @@ def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
     content = path.read_bytes()
     if content.startswith(_EXCEL_MAGIC):
         lines: Iterable[tuple[int, list[str]]] = read_sheet(content, path, sheet).lines
+    elif markup.is_markup(text := decoded(content)[0]):
+        lines = markup.read_markup(content, path, sheet).lines
     else:
-        text, _ = decoded(content)
         lines = csv_lines(text, separator_of(text, path, line + 1), path)
     return next(([bare(cell) for cell in cells] for number, cells in lines if number == line), [])
 

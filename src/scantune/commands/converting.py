@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,29 +11,94 @@ import typer
 
 from scantune.records import ScantuneError
 
-app = typer.Typer(no_args_is_help=True, help="Convert a data set to files with a table: COCO masks, MedMNIST.")
+app = typer.Typer(no_args_is_help=True, help="Convert a data set to files with a table: masks, MedMNIST.")
+
+
+class _Order(StrEnum):
+    columns = "columns"
+    rows = "rows"
+
+
+class _Starts(StrEnum):
+    absolute = "absolute"
+    relative = "relative"
 
 
 @app.command()
-def coco(
-    annotations: Annotated[list[str], typer.Argument(help="a JSON file, or train=… validation=… test=… JSON files")],
+def masks(
+    annotations: Annotated[
+        list[str], typer.Argument(help="a file, a folder or '*_a.xml'; or train=… validation=… test=…")
+    ],
     out: Annotated[Path, typer.Option(help="new folder beside the data: masks/*.png and cohort.csv")],
-    images: Annotated[str, typer.Option(help="folder of the images, relative to that of the JSON file")] = "../images",
+    images: Annotated[
+        str,
+        typer.Option(
+            help="folder of the images, as seen from that of the annotations; default that folder, of COCO ../images"
+        ),
+    ] = "",
     labels: Annotated[
-        str, typer.Option(help="binary, category (its id), or names with labels: stenosis=1,catheter=2")
+        str, typer.Option(help="binary, category (a number each), or names with labels: stenosis=1,catheter=2")
     ] = "binary",
     root: Annotated[
         Path | None,
         typer.Option(help="folder that the paths in the table are relative to; default the nearest shared folder"),
     ] = None,
+    order: Annotated[
+        _Order | None,
+        typer.Option(
+            help="of run lengths, where they do not show it: pixels count down the columns "
+            "(as without it) or along the rows"
+        ),
+    ] = None,
+    starts: Annotated[
+        _Starts | None,
+        typer.Option(
+            help="of run lengths, where they do not show it: of the whole picture, or of what follows the run before"
+        ),
+    ] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="number of the first pixel of run lengths; default 1, 0 of relative starts or where a run starts at 0",
+        ),
+    ] = None,
+    category: Annotated[
+        str, typer.Option(help="column of a table, or attribute of VIA, that has the categories, if the guess is wrong")
+    ] = "",
+    rows: Annotated[str, typer.Option(help="COLUMN=VALUE: rows of a table that are drawn, such as one reader's")] = "",
+    unlisted_empty: Annotated[
+        bool, typer.Option("--unlisted-empty", help="images without an annotation show nothing: empty masks for them")
+    ] = False,
 ) -> None:
-    """Convert the polygons of COCO annotations (ARCADE and others) to masks, with a table of images and masks."""
-    from scantune.cohort.coco import masks_of_coco
+    """Convert annotations to masks, with a table of images and masks.
 
-    table = masks_of_coco(_sides(annotations), out, images=images, labels=_labels(labels), root=root)
+    Read are COCO (ARCADE and others), tables of run lengths, XML of Aperio ImageScope and ASAP, labelme and VIA.
+    """
+    from scantune.cohort.annotations.masks import masks_of
+    from scantune.cohort.annotations.run_lengths import Counting
+    from scantune.cohort.coco import is_coco, masks_of_coco
+    from scantune.proposal.headings import subject_of
+
+    sides, chosen = _sides(annotations), _labels(labels)
+    if all(is_coco(path) for path in sides.values()):
+        table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root)
+    else:
+        counting = Counting(order.value if order else None, starts.value if starts else None, first)
+        written = masks_of(
+            sides, out, images=images, labels=chosen, root=root, counting=counting, category=category, only=rows,
+            unlisted=unlisted_empty,
+        )  # fmt: skip
+        table = written.table
+        for note in written.notes:
+            typer.echo(note)
     start = root or _start(table)
     keys = {"files": "{file}", "masks": "{mask}", "sample": "{sample_id}"}
-    _print_block(table, start, keys, sides=len(annotations) > 1)
+    subject = subject_of(table.open(encoding="utf-8").readline().strip().split(","))
+    _print_block(table, start, keys | ({"subject": subject} if subject else {}), sides=len(sides) > 1)
+    command = ["scantune", "init", str(table), "--root", str(start), "--name", table.parent.name, "--add"]
+    typer.echo(f"Or, with what else follows from the table and the files: {shlex.join(command)}")
 
 
 @app.command()
@@ -50,15 +117,15 @@ def medmnist(
     _print_block(table, table.parent, {"files": "{file}", "sample": "{sample_id}", "targets": targets}, sides=True)
 
 
-def _sides(arguments: list[str]) -> Any:
-    """``train=a.json`` … to side and file, or the one file."""
-    if len(arguments) == 1 and "=" not in arguments[0]:
-        return arguments[0]
+def _sides(arguments: list[str]) -> dict[str, Path]:
+    """``train=a.json`` … to side and file; "" and the one file."""
+    if len(arguments) == 1 and arguments[0].partition("=")[0] not in _SIDES:
+        return {"": Path(arguments[0])}
     pairs = [one.partition("=") for one in arguments]
     wrong = [one for one, (side, sign, path) in zip(arguments, pairs) if side not in _SIDES or not path]
     if wrong:
         raise ScantuneError(f"{wrong[0]!r}: with several files write split=file, the split one of {', '.join(_SIDES)}")
-    return {side: path for side, _, path in pairs}
+    return {side: Path(path) for side, _, path in pairs}
 
 
 _SIDES = ("train", "validation", "test")

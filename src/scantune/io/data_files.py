@@ -9,7 +9,7 @@ from scantune.io.data_names import MOST_HEADER, beside
 from scantune.io.itk import header_of, is_header
 from scantune.records import ReadError
 
-_ENDINGS = (".mhd", ".nhdr")
+_ENDINGS = (".mhd", ".nhdr", ".mhd.gz", ".nhdr.gz")
 
 
 def with_data_files(path: Path) -> list[Path]:

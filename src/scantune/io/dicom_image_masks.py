@@ -57,7 +57,7 @@ def read_image_mask(
     Raises:
         ReadError: it belongs to another image, is of another size, its segments overlap, or it is fractional.
     """
-    if kind_of(path) == "nrrd":
+    if kind_of(path) in ("nrrd", "gzip"):
         return _of_slicer(path, names, frames)
     header = _header(source, series)
 

@@ -29,7 +29,7 @@ def is_mask_object(path: Path) -> bool:
     """Whether a file is a segmentation (DICOM's or 3D Slicer's) or a structure set."""
     kind = kind_of(path) if path.is_file() else ""
     if not kind.startswith("dicom"):
-        return kind == "nrrd" and is_segmentation(path)
+        return kind in ("nrrd", "gzip") and is_segmentation(path)
     header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
     return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
@@ -48,7 +48,7 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
     Raises:
         ReadError: it lies on other voxels or beside the image, its segments overlap, or it is fractional.
     """
-    if kind_of(path) == "nrrd":
+    if kind_of(path) in ("nrrd", "gzip"):
         return _of_slicer(path, image, names)
 
     def work(dataset: Any) -> np.ndarray:

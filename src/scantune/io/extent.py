@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.io.arrays import Kind, Video, Volume, VolumeRule
 from scantune.io.detect import file_head, format_of
-from scantune.io.itk import FORMATS, header_of
+from scantune.io.itk import header_of, is_header
 from scantune.records import ReadError
 
 _STILLS = ("png", "jpeg", "tiff", "bmp", "pnm", "gif", "webp")
@@ -55,7 +55,7 @@ def read_extent(path: Path) -> Extent:
         return _container(path)
     if name == "nifti" or path.name.lower().endswith(".nii.gz"):
         return _nifti(path)
-    if name in FORMATS:
+    if name and is_header(path):
         return _itk(path)
     return _whole(path)
 

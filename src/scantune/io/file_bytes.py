@@ -21,6 +21,8 @@ _UNPACKERS: dict[Packing, Callable[[], Any]] = {
 }
 _STARTS: dict[Packing, bytes] = {"gzip": b"\x1f\x8b", "zlib": b"", "bzip2": b"BZh"}
 _GZIP = _STARTS["gzip"]
+_DAMAGED = "the {} stream is damaged: wrong data or checksum"
+_FAR_MORE = "the {} stream holds far more than the image that its header states"
 
 
 class FileBytes:
@@ -38,7 +40,7 @@ class FileBytes:
         try:
             return isal_zlib.decompressobj(wbits=31).decompress(self._raw[: max(65536, size)], max_length=size)
         except _ERRORS as error:
-            raise ReadError("the gzip stream is damaged", str(error)) from error
+            raise ReadError(_DAMAGED.format("gzip"), str(error)) from error
 
     def exactly(self, size: int) -> memoryview:
         """Exactly the first ``size`` bytes, the checksum of the whole stream verified.
@@ -60,6 +62,35 @@ def whole(path: Path, options: Options) -> bytes:
     return path.read_bytes()
 
 
+def first_unpacked(path: Path, size: int) -> bytes:
+    """At most ``size`` bytes from the start of a file; of a gzip file of what it holds.
+
+    Raises:
+        ReadError: the gzip stream is damaged.
+    """
+    with path.open("rb") as file:
+        raw = file.read(size)
+    if raw[:2] != _GZIP:
+        return raw
+    try:
+        return isal_zlib.decompressobj(wbits=31).decompress(raw, max_length=size)
+    except _ERRORS as error:
+        raise ReadError(_DAMAGED.format("gzip"), f"{path}: {error}") from error
+
+
+def whole_unpacked(path: Path, options: Options) -> bytes | memoryview:
+    """The bytes of a file; of a gzip file of what it holds, the checksum verified.
+
+    Raises:
+        ReadError: larger than the limit, cut short, or damaged.
+    """
+    raw = whole(path, options)
+    if raw[:2] != _GZIP:
+        return raw
+    most = options.limits.max_bytes
+    return _inflated(raw, 0, "gzip", path, most, f"it unpacks to more than the limit of {most / 2**20:,.0f} MiB")
+
+
 def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: Path, last: bool = False) -> memoryview:
     """Exactly the first ``size`` bytes of what is stored or packed, the checksum of the whole stream verified.
 
@@ -78,25 +109,28 @@ def exactly(raw: bytes | memoryview, size: int, packing: Packing | None, path: P
             raise ReadError(f"the file is cut short: {len(raw)} of {size} bytes are there", str(path))
         data = memoryview(raw)
     else:
-        data = _inflated(raw, size, packing, path)
+        beyond = size + 65536  # what is beyond the image is little, or not an image's
+        data = _inflated(raw, size, packing, path, beyond, _FAR_MORE.format(packing))
     return data[len(data) - size :] if last else data[:size]
 
 
-def _inflated(rest: bytes | memoryview, size: int, packing: Packing, path: Path) -> memoryview:
-    """At least ``size`` bytes, and little more."""
+def _inflated(
+    rest: bytes | memoryview, size: int, packing: Packing, path: Path, allowed: int, too_many: str
+) -> memoryview:
+    """At least ``size`` bytes, and fewer than ``allowed``."""
     pieces: list[bytes] = []
-    have, allowed = 0, size + 65536  # what is beyond the image is little, or not an image's
+    have = 0
     while rest and not (pieces and packing == "zlib") and bytes(rest[:3]).startswith(_STARTS[packing]):
         stream = _UNPACKERS[packing]()
         try:
             piece = stream.decompress(rest, max_length=allowed - have)
         except _ERRORS as error:
-            raise ReadError(f"the {packing} stream is damaged: wrong data or checksum", f"{path}: {error}") from error
+            raise ReadError(_DAMAGED.format(packing), f"{path}: {error}") from error
         pieces.append(piece)
         have += len(piece)
         if not stream.eof:
             if have >= allowed:
-                raise ReadError(f"the {packing} stream holds far more than the image that its header states")
+                raise ReadError(too_many, str(path))
             raise ReadError(f"the {packing} stream is cut short: {have} of {size} bytes are there", str(path))
         rest = stream.unused_data
     if have < size:

@@ -54,20 +54,27 @@ def find_identifying(dataset: Dataset) -> list[str]:
 
 
 def identifying_in(path: Path | str) -> list[str]:
-    """Names of header items that may identify, of a DICOM (`find_identifying`), NRRD or MetaImage file; [] of others.
+    """Names of header items that may identify, of a DICOM (`find_identifying`), NRRD or MetaImage file, gzipped
+    or not; [] of others.
 
     Raises:
         ReadError: it looks like one of these and cannot be read.
     """
+    from scantune.io.arrays import Limits
     from scantune.io.detect import file_head, format_of
-    from scantune.io.itk import FORMATS, header_of
+    from scantune.io.gzipped import gunzipped, is_dicom
+    from scantune.io.itk import header_of, is_header
     from scantune.io.reading import guarded
 
     path = Path(path)
-    if format_of(file_head(path)) in FORMATS:
+    if is_header(path):
         header = guarded(lambda: header_of(path), str(path))
         return sorted({*in_texts(header.texts), *(["comment"] if header.comments else [])})
-    if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
+    kind = format_of(file_head(path))
+    if kind == "gzip" and is_dicom(path):
+        with gunzipped(path, Limits()) as plain:
+            return identifying_in(plain)
+    if kind not in ("dicom", "dicom without preamble"):
         return []
     return guarded(lambda: find_identifying(pydicom.dcmread(path, stop_before_pixels=True, force=True)), str(path))
 

@@ -16,8 +16,8 @@ from scantune.io import metaimage, nrrd, nrrd_segments
 from scantune.io.absent import missing
 from scantune.io.arrays import Image, Options, Volume
 from scantune.io.data_names import MOST_HEADER, beside
-from scantune.io.detect import file_head, format_of
-from scantune.io.file_bytes import exactly, whole
+from scantune.io.detect import HEAD, file_head, format_of
+from scantune.io.file_bytes import exactly, first_unpacked, whole, whole_unpacked
 from scantune.io.grid_header import GridHeader
 from scantune.io.stored_grid import Placement, chosen_volumes, picture, volume_notes, volume_or_slice
 from scantune.io.values import check_size, check_values, note_rounding
@@ -31,12 +31,13 @@ _FILES = {"nrrd": "an NRRD file", "metaimage": "a MetaImage file"}
 
 
 def is_header(path: Path) -> bool:
-    """Whether a file starts with the header of one of the formats.
+    """Whether a file, or what a gzip file holds, starts with the header of one of the formats.
 
     Raises:
-        ReadError: it is missing or empty.
+        ReadError: it is missing, empty, or a damaged gzip file.
     """
-    return format_of(file_head(path)) in FORMATS
+    kind = format_of(file_head(path))
+    return kind in FORMATS or (kind == "gzip" and format_of(first_unpacked(path, HEAD)) in FORMATS)
 
 
 def header_of(path: Path) -> GridHeader:
@@ -45,9 +46,7 @@ def header_of(path: Path) -> GridHeader:
     Raises:
         ReadError: it is of none of the formats, or its header breaks the format.
     """
-    with path.open("rb") as file:
-        head = file.read(MOST_HEADER)
-    return _parsed(head, path)
+    return _parsed(first_unpacked(path, MOST_HEADER), path)
 
 
 def _parsed(head: bytes, path: Path) -> GridHeader:
@@ -109,7 +108,7 @@ def read_segments(path: Path, names: Collection[str], options: Options) -> Volum
 def is_segmentation(path: Path) -> bool:
     """Whether a file is a segmentation of 3D Slicer: NRRD whose header describes segments."""
     try:
-        return format_of(file_head(path)) == "nrrd" and nrrd_segments.described(header_of(path).texts)
+        return is_header(path) and nrrd_segments.described(header_of(path).texts)
     except (ReadError, OSError):
         return False
 
@@ -124,7 +123,7 @@ def _checked(path: Path, options: Options) -> GridHeader:
 def _stored(header: GridHeader, path: Path, options: Options) -> list[tuple[Path, memoryview]]:
     """Path and bytes of each file that the data are in."""
     if not header.files:
-        return [(path, memoryview(whole(path, options))[header.start :])]
+        return [(path, memoryview(whole_unpacked(path, options))[header.start :])]
     if path.stat().st_size > MOST_HEADER:
         raise ReadError(f"a header that names its data files is larger than {MOST_HEADER:,} bytes", str(path))
     files = beside(path, header.files)

@@ -92,12 +92,17 @@ def header_of(path: Path) -> Header:
     return _header(FileBytes(path, Options()))
 
 
+_NOT_INSIDE = (
+    "it is compressed with gzip, but what is inside is not NIfTI, NRRD, MetaImage or DICOM: unpack it (gunzip)"
+)
+
+
 def _header(source: FileBytes) -> Header:
     from scantune.io.detect import is_nifti
 
     head = source.first(544)
     if not is_nifti(head):
-        raise ReadError("it is compressed with gzip, but what is inside is not NIfTI" if source.packed else "not NIfTI")
+        raise ReadError(_NOT_INSIDE if source.packed else "not NIfTI")
     if b"ni" in (head[344:346], head[4:6]):
         raise ReadError("it is the header of a NIfTI pair (.hdr and .img); give one .nii file")
     kind = nibabel.Nifti2Header if head[4:6] == b"n+" else nibabel.Nifti1Header

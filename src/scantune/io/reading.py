@@ -41,7 +41,7 @@ def read(
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
 
     Args:
-        path: a DICOM (also gzipped), NIfTI, NRRD or MetaImage file, a PNG, JPEG, TIFF, BMP, GIF or WebP picture, an
+        path: a DICOM, NIfTI, NRRD or MetaImage file (also gzipped), a PNG, JPEG, TIFF, BMP, GIF or WebP picture, an
             AVI, MP4, MOV, MKV, MPEG or WMV video, an animated GIF or WebP, or a folder of DICOM files.
         kind: "volume", "image" or "video" where only that will do; None takes what the file is.
         series: which series of a folder.
@@ -218,11 +218,12 @@ def _dicom(path: Path, options: Options) -> Volume | Image | Video:
 
 
 def _unpacked(path: Path, options: Options) -> Volume | Image | Video:
-    """What a gzip file holds: NIfTI is read as it is, DICOM unpacked first."""
+    """What a gzip file holds: NIfTI, NRRD and MetaImage are read as they are, DICOM unpacked first."""
     from scantune.io.gzipped import gunzipped, is_dicom
+    from scantune.io.itk import is_header
 
     if not is_dicom(path):
-        return _nifti(path, options)
+        return _itk(path, options) if is_header(path) else _nifti(path, options)
     with gunzipped(path, options.limits) as plain:
         return _dicom(plain, options)
 

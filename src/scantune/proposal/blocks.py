@@ -14,6 +14,7 @@ from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, settings
 from scantune.proposal.columns import Roles, roles
+from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, list_files, stem
 from scantune.proposal.repeated import repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
@@ -77,9 +78,9 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
         _add(proposed, sources[0], target)
         if not proposed.blocks.get("experiments"):
-            raise faults[0][1]
+            raise with_command(faults[0][1], faults[0][0].notes)
     elif not proposed.blocks:
-        raise faults[0][1]
+        raise with_command(faults[0][1], faults[0][0].notes)
     for source, fault in faults:
         proposed.notes.append(f"{source.origin or source.name} is not used: {fault}")
     if not listing.complete:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
+from scantune.proposal.drawn import beside_root, masks_command
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import FILE, SPLIT, Content
 from scantune.proposal.widening import NO_FINDING
@@ -34,7 +34,8 @@ def of_folder(root: Path, listing: Listing) -> tuple[Path, Content] | None:
     """
     by_side: dict[str, tuple[Path, dict[str, Any]]] = {}
     unused: list[str] = []
-    for name in sorted(listing.documents[:_MOST], key=lambda n: ("instances" not in n, n)):
+    documents = [name for name in listing.documents if name.lower().endswith(".json")]
+    for name in sorted(documents[:_MOST], key=lambda n: ("instances" not in n, n)):
         try:
             content = _read(root / name)
         except CohortError:
@@ -123,12 +124,11 @@ def _notes(root: Path, by_side: Mapping[str, tuple[Path, dict[str, Any]]], rows:
     )
     first = next((row[FILE] for row in rows if row[FILE]), "")
     if drawn and first:
-        sides = [f"{side}={path}" if side else str(path) for side, (path, _) in by_side.items()]
-        path, content = next(iter(by_side.values()))
+        paths = {side: path for side, (path, _) in by_side.items()}
+        _, content = next(iter(by_side.values()))
         name = str(content["images"][0]["file_name"])
-        folder = os.path.relpath(root / first.removesuffix(name), path.parent)
-        beside = root / first.removesuffix(name) != root and all(path.parent != root for path, _ in by_side.values())
-        out = root / "coco_masks" if beside else root.resolve().parent / f"{root.resolve().name}_masks"
-        command = shlex.join(["scantune", "convert", "coco", *sides, "--images", folder, "--out", str(out)])
-        notes.append(f"the outlines become masks, and a table for a segmentation, by: {command}")
+        beside = root / first.removesuffix(name) != root and all(path.parent != root for path in paths.values())
+        out = root / "coco_masks" if beside else beside_root(root)
+        command = masks_command(paths, root / first.removesuffix(name), out)
+        notes.append(f"the outlines become masks, and {command}")
     return notes

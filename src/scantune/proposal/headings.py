@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from scantune.cohort.column_names import is_reader as is_reader
+
 _SUBJECT = re.compile(
     r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
     r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key))?[ ._]*(/ ?\w+)?$|"
@@ -30,10 +32,6 @@ _SHORT = {
     "clinic": "site", "projection": "view", "gerät": "device", "geraet": "device",
 }  # fmt: skip
 _JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_READER_ID = re.compile(
-    r"^(rad|radiologist|reader|rater|observer|annotator|grader|expert|physician|doctor|reviewer|befunder|leser)s?"
-    r"([ _-]*(id|name|nr|no|number|code))?$", re.I
-)  # fmt: skip
 READER = re.compile(r"^(reader|rater|observer|annotator|radiologist|befunder|leser)[ _-]?\w+$", re.I)
 TARGET = re.compile(
     r"(score|label|target|class|klasse|grad(e|ing)|quality|diagn|\bdx\b|befund|outcome|severity|schweregrad|finding|"
@@ -62,11 +60,6 @@ def subject_of(columns: Sequence[str]) -> str | None:
 def unit_of(columns: Sequence[str]) -> list[str]:
     """Columns that name something that several samples share: a study, an examination, a lesion."""
     return [c for c in columns if _UNIT.search(c)]
-
-
-def is_reader(column: str) -> bool:
-    """Whether a column says which reader a row is of."""
-    return bool(_READER_ID.match(column.strip()))
 
 
 def is_id(column: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
+from scantune.proposal.drawn import outlines_note, runs_note
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
@@ -45,7 +46,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         folder_name: stands in for names of tables that name a partition alone.
     """
     found = Tables()
-    contents = _merged(_read(root, listing, found), found)
+    contents = _merged(_read(root, listing, found), found, listing)
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
     for path, long in contents:
@@ -58,6 +59,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
             others.append((path, content))
             if isinstance(error, CohortError):
                 found.notes.append(f"{path.name} is not used: {error}")
+    annotated = None
     try:
         annotated = None if sources else coco_labels.of_folder(root, listing)
         if annotated is not None:
@@ -66,6 +68,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     except ScantuneError as error:
         found.notes.append(str(error))
     cohorts = _cohorts(sources)
+    found.notes += outlines_note(listing) if annotated is None else []
     for first, *same in cohorts:
         found.sources.append(_whole(first, same, others, root, listing, found))
     joined = {path for cohort in cohorts for path, _, _ in cohort}
@@ -106,7 +109,7 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
     return contents
 
 
-def _merged(contents: list[tuple[Path, Content]], found: Tables) -> list[tuple[Path, Content]]:
+def _merged(contents: list[tuple[Path, Content]], found: Tables, listing: Listing) -> list[tuple[Path, Content]]:
     """Tables that are named after partitions and have the same columns, one below the other."""
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
     for path, content in contents:
@@ -124,7 +127,10 @@ def _merged(contents: list[tuple[Path, Content]], found: Tables) -> list[tuple[P
         rows = [{**row, SPLIT: side} for _, content, side in members for row in content.rows]
         columns = [*members[0][1].columns, SPLIT]
         places = [f"{place} of {path.name}" for path, content, _ in members for place in content.places]
-        result.append((training, Content(columns, rows, members[0][1].header, anew=True, places=places)))
+        whole = Content(columns, rows, members[0][1].header, anew=True, places=places, marked=members[0][1].marked)
+        if whole.marked:
+            whole.notes.append(runs_note({side: path for path, _, side in members}, listing))
+        result.append((training, whole))
         names = ", ".join(path.name for path, _, _ in members)
         found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
     return sorted(result, key=lambda pair: pair[0])

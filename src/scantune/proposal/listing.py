@@ -9,22 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from scantune.cohort.file_names import ENDING as ENDING
+from scantune.cohort.file_names import NO_IMAGES, TABLES
+from scantune.cohort.file_names import stem as stem
 from scantune.cohort.folders import system_folder
 from scantune.io import only_data
 
 MOST = 200_000
 """Files that are listed at most."""
-TABLES = (
-    ".csv", ".tsv", ".xlsx", ".txt", ".xls", ".xlsm", ".xlsb", ".ods", ".parquet", ".dta", ".sav", ".zsav", ".rds",
-    ".rda", ".rdata", ".sas7bdat", ".xpt", ".feather",
-)  # fmt: skip
-_OTHERS = {
-    *TABLES, ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
-    ".bvec", ".log", ".xml", ".zip", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
-}  # fmt: skip
 _DRAWN = re.compile(r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])seg(?![a-z]))", re.I)
 _MASK = re.compile(r"mask", re.I)
-ENDING = re.compile(r"(\.nii\.gz|\.seg\.nrrd|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Listing:
         names: relative paths with ``/``, sorted; hidden files, texts and the data files of headers are omitted.
         tables: relative paths of the tables.
         complete: whether all files were listed.
-        documents: relative paths of the JSON files.
+        documents: relative paths of the JSON and XML files.
     """
 
     root: Path
@@ -65,19 +59,14 @@ def list_files(root: Path) -> Listing:
             ending = Path(file).suffix.lower()
             if ending in TABLES and not file.startswith("."):
                 tables.append(name)
-            if ending == ".json" and not file.startswith("."):
+            if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)
-            if not file.startswith(".") and ending not in _OTHERS and file.upper() not in ("LICENSE", "DICOMDIR"):
+            if not file.startswith(".") and ending not in NO_IMAGES and file.upper() not in ("LICENSE", "DICOMDIR"):
                 names.append(name)
         if len(names) >= MOST:
             break
     whole = len(names) < MOST
     return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(sorted(documents)))
-
-
-def stem(name: str) -> str:
-    """A file's name without folder and ending, in lower case: that of ``a/B.nii.gz`` is ``b``."""
-    return ENDING.sub("", name.rpartition("/")[2]).strip().lower()
 
 
 def mask_rank(name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ _FEWEST = 4  # files
 _LOOKED = 200  # rows that are looked at to see whether a column leads to files
 _NAMES = (2, 40)  # names behind ids
 _SIGNS = "_- ."
+_LONGEST = 300  # letters of a cell that can begin with a file's name
+_CLASSES = re.compile(r"class|label|categor", re.I)  # of a column with numbers behind ids
 
 
 def key_of(content: Content, listing: Listing, table: str) -> list[str]:
@@ -70,10 +73,13 @@ def with_ids_apart(content: Content, listing: Listing) -> Content:
     """The table with ids such as ``ID_0012_epidural`` as two columns, where ``ID_0012`` alone is the name of a file."""
     stems = {stem(name) for name in listing.names}
     for column in content.columns:
-        cells = [row[column] for row in content.rows]
+        cells = [row[column].replace("\\", "/") for row in content.rows]
         if any(stem(cell) in stems for cell in cells[:_LOOKED]) or not any(_parts(c, stems) for c in cells[:_LOOKED]):
             continue
         parts = [_parts(cell, stems) for cell in cells]
+        word = _CLASSES.search(column)
+        if word and all(part[1].isdecimal() for part in parts if part):
+            parts = [part and (part[0], f"{word[0].lower()}_{part[1]}") for part in parts]
         known = [part for part in parts if part]
         names, files = {name for _, name in known}, {file for file, _ in known}
         named = all(any(letter.isalpha() for letter in name) for name in names)
@@ -96,8 +102,8 @@ def _without(columns: Sequence[str], column: str) -> list[str]:
 
 
 def _parts(cell: str, stems: set[str]) -> tuple[str, str] | None:
-    """The longest beginning of a cell that is the name of a file, and what follows the sign behind it."""
-    for at in range(len(cell) - 2, 0, -1):
-        if cell[at] in _SIGNS and cell[:at].lower() in stems:
+    """The longest beginning of a cell that is the name of a file, with or without ending, and what follows a sign."""
+    for at in range(len(cell) - 2 if len(cell) <= _LONGEST else 0, 0, -1):
+        if cell[at] in _SIGNS and stem(cell[:at]) in stems:
             return cell[:at], cell[at + 1 :]
     return None

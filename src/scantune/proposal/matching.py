@@ -11,7 +11,10 @@ from scantune.proposal import headings
 from scantune.proposal.listing import ENDING as _ENDING_OF
 from scantune.proposal.listing import Listing, mask_rank, stem
 
-_ENDINGS = ("", ".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm", ".png", ".jpg", ".jpeg", ".avi", ".mp4")
+_ENDINGS = (
+    "", ".nii.gz", ".nii", ".nrrd", ".nrrd.gz", ".mha", ".mha.gz", ".mhd", ".dcm", ".dcm.gz", ".png", ".jpg", ".jpeg",
+    ".avi", ".mp4",
+)  # fmt: skip
 _PICTURE = re.compile(r"im(g|age)|film|photo|scan", re.I)
 _EXAMPLES = 3  # rows whose cells are searched for in the names of files
 _NAMES = 20_000  # files that are searched

@@ -24,6 +24,7 @@ class Content:
         anew: the table must be written, since a block cannot say how it is read.
         sheet: of an Excel file, where it is not the first.
         places: where each row stands, for messages: its line, of joined tables with the name of the file.
+        marked: column of 1 and 0 for run lengths of masks that were in its place, "" for none.
     """
 
     columns: list[str]
@@ -33,6 +34,7 @@ class Content:
     anew: bool = False
     sheet: str = ""
     places: list[str] = field(default_factory=list)
+    marked: str = ""
 
 
 @dataclass

@@ -35,7 +35,7 @@ def written(
 
 def joined(notes: Sequence[str], lines: Mapping[str, Sequence[str]]) -> str:
     """All groups as one text with the notes above."""
-    head = [f"# {note}" for note in notes]
+    head = [f"# {line}" for note in notes for line in note.splitlines()]
     return "\n".join([*head, *(line for group, body in lines.items() for line in (f"{group}:", *body))]) + "\n"
 
 

@@ -29,7 +29,6 @@ NO_FINDING = "No finding"
 _NAMES = (2, 60)  # names of findings or measures
 _READERS = 12  # readers with a column of their own, at most
 _SHARE = 0.05  # share of the files whose rows differ in a column from which on this is not an error in single rows
-_LENGTHS = re.compile(r"encoded[ _]?pixels|\brle\b", re.I)
 _TIME = re.compile(r"visit|session|date|time|follow|stud(y|ies)|exam|wave|year|datum", re.I)
 _SIGNS = {"0", "1", "-1", "0.0", "1.0", "-1.0", ""}
 
@@ -209,15 +208,12 @@ def _by_reader(long: _Long, reader: str) -> tuple[dict[str, list[str]], list[str
 
 
 def _any_box(long: _Long) -> tuple[dict[str, list[str]], list[str]]:
-    """Of rows that are boxes: 1 where any of a file's boxes has 1."""
+    """Of rows that are boxes, or masks: 1 where any of a file's has 1."""
+    rows, column = long.content.rows, long.content.marked
+    if column:
+        return {column: [max(rows[i][column] for i in own) for own in long.groups.values()]}, []
     if not any(_BOX.search(c) for c in long.content.columns):
         return {}, []
-    rows = long.content.rows
-    lengths = next((c for c in long.content.columns if _LENGTHS.search(c)), "")
-    if lengths:
-        marked = [str(int(any(rows[i][lengths] not in ("", "-1") for i in own))) for own in long.groups.values()]
-        note = f"{lengths!r} has run lengths of masks: 'label' is 1 where a file has some; for a segmentation write"
-        return {"label": marked}, [f"{note} them as PNG files"]
     marked = [c for c in _free(long) if {row[c] for row in rows} <= _SIGNS]
     columns = {
         c: [max((rows[i][c] for i in own if rows[i][c]), key=float, default="") for own in long.groups.values()]

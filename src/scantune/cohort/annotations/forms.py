@@ -1,0 +1,194 @@
+"""Annotations of whatever form, which is seen from their content."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scantune.cohort.annotations import contours, shapes, tables
+from scantune.cohort.annotations.areas import Annotated, Mark
+from scantune.cohort.annotations.images import Images
+from scantune.cohort.annotations.run_lengths import Counting
+from scantune.cohort.annotations.tables import Read
+from scantune.cohort.faults import CohortError
+from scantune.cohort.file_names import TABLES
+from scantune.cohort.folders import system_folder
+from scantune.cohort.table import read_table
+
+ENDINGS = (".xml", ".json")
+"""Of files with outlines, as a folder of them is read."""
+_SOME = 8  # names in a message
+XML, LABELME, VIA = "ImageScope or ASAP", "labelme", "VIA"
+
+
+@dataclass
+class _Gathering:
+    """What files of outlines say so far.
+
+    Attributes:
+        images: that they name.
+        by_image: path of the image → its annotations, and their file.
+        left: what has no area, by number.
+        lost: names that are of no image.
+        faults: what is wrong.
+    """
+
+    images: Images
+    by_image: dict[str, tuple[Annotated, str]] = field(default_factory=dict)
+    left: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        marks: Sequence[Mark],
+        path: Path,
+        left: Mapping[str, int],
+        stated: tuple[Any, Any] = (None, None),
+    ) -> None:
+        """The annotations of one image.
+
+        Args:
+            name: of the image, as they have it.
+            marks: what is marked.
+            path: their file.
+            left: kinds of what has no area, by number.
+            stated: height and width of the image as they have it.
+        """
+        found = self.images.find(name, path) or self.images.find(path.stem, path)
+        if len(found) > 1:
+            self.faults.append(f"{path.name}: {name!r} can be {' or '.join(found[:3])}: state their folder, --images")
+        if not found:
+            self.lost.append(name)
+        if len(found) != 1:
+            return
+        size = self.images.size(found[0])
+        other = [n for n in stated if isinstance(n, int)]
+        if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
+            height, width = size
+            self.faults.append(
+                f"{path.name}: drawn on {other[1]}×{other[0]} pixels, and {found[0]} has {width}×{height}: is it a "
+                "copy of another size?"
+            )
+        before = self.by_image.setdefault(found[0], (Annotated(found[0], name), str(path)))
+        if before[1] != str(path):
+            self.faults.append(
+                f"{found[0]} is annotated in {before[1]} and in {path}: by two readers? Convert each one's "
+                "folder, or files ('*_reader1.json'), by itself (the second's masks are `rater_masks` of the dataset)"
+            )
+        before[0].marks.extend(marks)
+        self.left.update(left)
+
+    def read(self, told: Sequence[str], title: str) -> Read:
+        """All of it.
+
+        Raises:
+            CohortError: what is wrong.
+        """
+        if self.faults:
+            raise CohortError(title, self.faults)
+        notes = [*told, *(f"{number} {what} are not drawn" for what, number in self.left.items() if number)]
+        if self.lost:
+            some = ", ".join(self.lost[:2])
+            notes.append(f"{len(self.lost)} annotations are of no image below {self.images.folder} ({some})")
+        return Read([annotated for annotated, _ in self.by_image.values()], notes)
+
+
+def read(path: Path, images: Images, counting: Counting, category: str = "", rows: str = "") -> Read:
+    """What a file or folder of annotations says of images.
+
+    Args:
+        path: of a table, an XML or JSON file, a folder with XML or JSON files, or their pattern (``*_reader1.json``).
+        images: that they name.
+        counting: of run lengths.
+        category: column of a table, or attribute of VIA, with the categories.
+        rows: ``column=value`` of the rows of a table that are read; "" for all.
+
+    Raises:
+        CohortError: it is none, or what is wrong in it.
+    """
+    if not files_of(path):
+        raise CohortError(f"no annotations {path}", ["name a file, or a folder or pattern of XML or JSON files"])
+    if path.suffix.lower() in TABLES and not path.is_dir():
+        table = tables.with_rows(read_table(path, repeated=True, max_megabytes=tables.MEGABYTES), rows, path)
+        if not shapes.is_via_table(table.columns):
+            return tables.read(table, path, images, counting, category)
+        into = _Gathering(images)
+        _add_via(shapes.via_rows([row.cells for row in table.rows], path), path, category, into)
+        return into.read([f"{path.name}: regions of VIA"], f"annotations {path.name}")
+    return _outlines(path, images, category)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The XML and JSON files below a folder, those of a pattern, or the one file, by name."""
+    if not path.is_dir():
+        return [path] if path.is_file() else sorted(p for p in path.parent.glob(path.name or "*") if p.is_file())
+    files: list[Path] = []
+    for base, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not system_folder(name))
+        files += [Path(base, n) for n in sorted(names) if n.lower().endswith(ENDINGS) and not n.startswith(".")]
+    return files
+
+
+def _outlines(path: Path, images: Images, category: str) -> Read:
+    """Outlines of a file, or of all files of a folder; those of another kind in it are counted."""
+    into, kinds, others = _Gathering(images), Counter[str](), list[str]()
+    for file in files_of(path):
+        try:
+            kind = _add_file(file, category, into)
+        except CohortError as error:
+            into.faults += [f"{file.name}: {fault}" for fault in error.faults]
+            continue
+        kinds[kind] += bool(kind)
+        others += [] if kind else [file.name]
+    title = f"annotations {path.name}"
+    if not into.faults and not any(kinds.values()):
+        words = "no outlines of ImageScope, ASAP, labelme or VIA, and no run lengths"
+        boxes = "; Pascal VOC has boxes, which are no outlines" if path.suffix.lower() == ".xml" else ""
+        raise CohortError(title, [f"{words}{boxes}"])
+    told = [f"{number} files of {kind}" for kind, number in kinds.items() if number]
+    if others:
+        told.append(f"{len(others)} files are something else ({', '.join(others[:_SOME])})")
+    return into.read(told, title)
+
+
+def form_of(path: Path) -> tuple[str, Any]:
+    """Whose form an XML or JSON file has, "" for none that is known, and what it contains.
+
+    Raises:
+        CohortError: it is too large, or neither XML nor JSON.
+    """
+    if path.suffix.lower() == ".xml":
+        root = contours.tree_of(path)
+        return (XML if contours.is_form(root) else ""), root
+    content = shapes.content_of(path)
+    if shapes.is_labelme(content):
+        return LABELME, content
+    images = shapes.via_images(content)
+    return (VIA, images) if images is not None else ("", content)
+
+
+def _add_file(path: Path, category: str, into: _Gathering) -> str:
+    """Add what one XML or JSON file says; whose form it is, "" for none that is known."""
+    form, content = form_of(path)
+    left = Counter[str]()
+    if form == XML:
+        into.add(path.stem, contours.marks_of(content, path, left), path, left)
+    if form == LABELME:
+        name, size, marks = shapes.of_labelme(content, path, left)
+        into.add(name, marks, path, left, size)
+    if form == VIA:
+        _add_via(content, path, category, into)
+    return form
+
+
+def _add_via(images: Sequence[Mapping[str, Any]], path: Path, category: str, into: _Gathering) -> None:
+    chosen = shapes.via_category(images, category, path)
+    for image in images:
+        left = Counter[str]()
+        into.add(str(image["filename"]), shapes.of_via(image, chosen, path, left), path, left)

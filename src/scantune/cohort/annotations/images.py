@@ -1,0 +1,100 @@
+"""The images that annotations name, below a folder, and their sizes."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path, PurePath
+
+from scantune import io
+from scantune.cohort.file_names import ENDING, NO_IMAGES, stem
+from scantune.cohort.folders import system_folder
+from scantune.records import ReadError
+
+_EDGE = 1 << 15  # pixels of an edge of a mask, at most
+
+
+class Images:
+    """Files below a folder by their names, but for those of another folder in it.
+
+    Attributes:
+        folder: absolute.
+        names: paths below it, with ``/``.
+    """
+
+    def __init__(self, folder: Path, without: Path | None = None) -> None:
+        self.folder = folder.resolve()
+        self.names = _listed(self.folder, without)
+        self._named: dict[str, list[str]] = defaultdict(list)
+        for name in self.names:
+            base = name.rpartition("/")[2].lower()
+            for key in dict.fromkeys((base, stem(base))):
+                self._named[key].append(name)
+        self.size = lru_cache(None)(self._size)
+
+    def find(self, name: str, near: Path | None = None) -> list[str]:
+        """The files that a name can mean, one where it is known: with or without folders and ending, any case.
+
+        Of several, those that are named as masks are none of them, and none is meant where the name has a folder beside
+        theirs.
+
+        Args:
+            name: of an image, as an annotation has it, also of another machine (``C:\\scans\\a.png``).
+            near: file of the annotation; of several images of one name the nearest is taken.
+        """
+        text = name.replace("\\", "/").strip("/ ").lower()
+        base = text.rpartition("/")[2]
+        found = self._named.get(base) or self._named.get(stem(base)) or []
+        if ENDING.search(base):  # a.png is not a.jpg where both are there
+            found = [one for one in found if one.lower().endswith(base)] or found
+        if len(found) > 1:
+            found = [one for one in found if "mask" not in one.lower()] or found
+            shared = [_shared(ENDING.sub("", text), ENDING.sub("", one.lower())) for one in found]
+            found = _most(found, shared)
+            if len(found) > 1 and 1 < max(shared) < len(text.split("/")):
+                return []  # of another folder than any of them
+        if len(found) > 1 and near is not None:
+            here = near.resolve()
+            found = _most(found, [len(PurePath(os.path.commonpath([self.folder / one, here])).parts) for one in found])
+        return found
+
+    def _size(self, name: str) -> tuple[int, int] | str:
+        try:
+            extent = io.read_extent(self.folder / name)
+        except ReadError as error:
+            return error.reason
+        if extent.kind != "image":
+            return f"it is a {extent.kind}: outlines and run lengths are of pictures"
+        height, width = extent.shape
+        if max(height, width) > _EDGE:
+            return f"it has {width}×{height} pixels; masks of at most {_EDGE} along an edge are drawn"
+        return height, width
+
+
+def _listed(folder: Path, without: Path | None) -> list[str]:
+    names: list[str] = []
+    for base, folders, files in os.walk(folder):
+        folders[:] = sorted(one for one in folders if not system_folder(one) and Path(base, one) != without)
+        data = io.only_data(Path(base, file) for file in files)
+        names += [
+            Path(base, file).relative_to(folder).as_posix()
+            for file in sorted(files)
+            if not file.startswith(".") and Path(file).suffix.lower() not in NO_IMAGES and Path(base, file) not in data
+        ]
+    return names
+
+
+def _shared(text: str, path: str) -> int:
+    """Parts that two paths have in common at their end."""
+    count = 0
+    for one, other in zip(reversed(text.split("/")), reversed(path.split("/")), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _most(names: Sequence[str], scores: Sequence[int]) -> list[str]:
+    return [name for name, score in zip(names, scores, strict=True) if score == max(scores)]

@@ -1,0 +1,21 @@
+"""Names of files: without their ending, and those that are of no image."""
+
+from __future__ import annotations
+
+import re
+
+TABLES = (
+    ".csv", ".tsv", ".xlsx", ".txt", ".xls", ".xlsm", ".xlsb", ".ods", ".parquet", ".dta", ".sav", ".zsav", ".rds",
+    ".rda", ".rdata", ".sas7bdat", ".xpt", ".feather",
+)  # fmt: skip
+NO_IMAGES = {
+    *TABLES, ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
+    ".bvec", ".log", ".xml", ".zip", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
+}  # fmt: skip
+"""Endings of files that are listed as no images."""
+ENDING = re.compile(r"(\.(nii|seg\.nrrd|nrrd|nhdr|mha|mhd|dcm|dicom)\.gz|\.seg\.nrrd|\.[a-z][a-z0-9]{0,5})$", re.I)
+
+
+def stem(name: str) -> str:
+    """A file's name without folder and ending, in lower case: that of ``a/B.nii.gz`` is ``b``."""
+    return ENDING.sub("", name.rpartition("/")[2]).strip().lower()
