@@ -26,7 +26,7 @@ def run(key: str) -> None:
 def split(params: Params, key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
-    from scantune.cohort.unlabelled import write_layout
+    from scantune.cohort.layout import write_layout
     from scantune.digests import SHORT, file_digest
     from scantune.pipeline.data.targets import number_targets, read_for_tasks
     from scantune.pipeline.naming import FileNames

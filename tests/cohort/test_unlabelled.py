@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from scantune import cohort
-from scantune.cohort.unlabelled import Sample, read_layout, read_samples, write_layout
+from scantune.cohort.layout import read_layout, write_layout
+from scantune.cohort.unlabelled import Sample, read_samples
 from scantune.config.dataset import DatasetConfig
 from scantune.records import ScantuneError
 

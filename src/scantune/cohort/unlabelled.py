@@ -3,30 +3,21 @@ be in it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from scantune.cohort import ids
 from scantune.cohort.cells import group_of, replaced
 from scantune.cohort.faults import CohortError, Fault
+from scantune.cohort.layout import FORM, PATH, dataset_of, fields_of, file_columns, row_columns
 from scantune.cohort.record import part_of, sample_of
 from scantune.cohort.table import Row, Table, read_table
-from scantune.cohort.template import fields, fill
-from scantune.config.base import first_fault
+from scantune.cohort.template import fill
 from scantune.config.dataset import DatasetConfig
-from scantune.files import write_json
-from scantune.records import ScantuneError, Source
+from scantune.records import Source
 
-#: In ``data/splits/<dataset>``: the keys of the dataset that say how a row becomes a sample.
-LAYOUT = "table.json"
-PATH = "path"
-_KEYS = ("files", "sample", "series", "volume", "recode", "groups", "pseudonyms", "decimal")
-_FORM = ("header", "sheet", "separator")
 _MOST_MEGABYTES = 2000.0
 
 
@@ -49,28 +40,6 @@ class Sample:
     reason: str = ""
 
 
-def write_layout(folder: Path, dataset: DatasetConfig) -> None:
-    """Write ``table.json``: what :func:`read_samples` needs of a dataset, without places; {} of class folders."""
-    keys: set[str] = set() if dataset.class_folders else {*_KEYS, *_FORM}
-    write_json(folder / LAYOUT, dataset.model_dump(mode="json", include=keys), sort_keys=True)
-
-
-def read_layout(folder: Path, covariates: Sequence[str]) -> dict[str, Any]:
-    """What a model keeps of ``table.json``: groups that are its covariates, and no more of ``recode`` than it reads.
-
-    Args:
-        folder: of the split; one without the file gives {}.
-        covariates: names of groups.
-    """
-    path = folder / LAYOUT
-    layout: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if layout:
-        layout["groups"] = {name: column for name, column in layout.get("groups", {}).items() if name in covariates}
-        read = {*_columns(_dataset(layout)), *layout["groups"].values()}
-        layout["recode"] = {column: rule for column, rule in layout.get("recode", {}).items() if column in read}
-    return {key: value for key, value in layout.items() if value}
-
-
 def read_samples(
     path: Path, layout: Mapping[str, Any], covariates: Sequence[str] = (), root: Path | None = None
 ) -> tuple[list[Sample], list[str]]:
@@ -81,7 +50,7 @@ def read_samples(
 
     Args:
         path: CSV, Excel, Parquet or Stata.
-        layout: of :func:`read_layout`; {} where none is known.
+        layout: of :func:`scantune.cohort.layout.read_layout`; {} where none is known.
         covariates: names that the model requires.
         root: folder that relative paths start from; None for that of the table.
 
@@ -91,7 +60,7 @@ def read_samples(
     Raises:
         CohortError: no such table, or one that lacks columns: those that were looked for, and those there are.
     """
-    dataset = _dataset(layout)
+    dataset = dataset_of(layout)
     table = _table(path, dataset, covariates)
     files, (dataset, notes) = layout.get("files"), _fitted(dataset, table, covariates)
     named: Callable[[str], str] | None = str if _has_ids(dataset, table) else None
@@ -109,40 +78,14 @@ def read_samples(
     return samples, notes
 
 
-def _dataset(layout: Mapping[str, Any]) -> DatasetConfig:
-    """A layout as a block; an empty one is that of the column ``path``.
-
-    Raises:
-        ScantuneError: keys or values that this version does not have.
-    """
-    try:
-        return DatasetConfig.model_validate({"root": ".", "table": "table", "files": f"{{{PATH}}}", **layout})
-    except ValidationError as error:
-        raise ScantuneError(f"the model's table: {first_fault(error)}: of another version; train it again") from error
-
-
-def _file_columns(dataset: DatasetConfig) -> list[str]:
-    return _fields(dataset.files)
-
-
-def _columns(dataset: DatasetConfig) -> list[str]:
-    """Columns that files, ids, series and volumes are named by."""
-    named = (dataset.sample, dataset.series and dataset.series.name, dataset.volume and dataset.volume.name)
-    return _fields([*dataset.files, *(template for template in named if template)])
-
-
-def _fields(templates: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(name for template in templates for name in fields(template)))
-
-
 def _table(path: Path, dataset: DatasetConfig, covariates: Sequence[str]) -> Table:
     """The table, read as that of the training was; where columns are missing then, by what it shows itself.
 
     Raises:
         CohortError: see :func:`read_samples`.
     """
-    form = {name: getattr(dataset, name) for name in _FORM}
-    plain = {name: DatasetConfig.model_fields[name].default for name in _FORM}
+    form = {name: getattr(dataset, name) for name in FORM}
+    plain = {name: DatasetConfig.model_fields[name].default for name in FORM}
     for settings in (form, plain):
         try:
             table = read_table(path, decimal=dataset.decimal, max_megabytes=_MOST_MEGABYTES, **settings)
@@ -158,7 +101,7 @@ def _table(path: Path, dataset: DatasetConfig, covariates: Sequence[str]) -> Tab
 
 def _absent(table: Table, dataset: DatasetConfig, covariates: Sequence[str]) -> list[Fault]:
     """A fault where the table says of no file, and one for each covariate that it lacks."""
-    faults, columns = [], _file_columns(dataset)
+    faults, columns = [], file_columns(dataset)
     if PATH not in table.columns and not set(columns) <= set(table.columns):
         words = f"no column {PATH!r} that names a file or folder in each row"
         missing = [column for column in columns if column not in table.columns]
@@ -180,7 +123,7 @@ def _listed(names: Iterable[str]) -> str:
 def _fitted(dataset: DatasetConfig, table: Table, covariates: Sequence[str]) -> tuple[DatasetConfig, list[str]]:
     """The block with what the table has a column for, and notes of what it lacks."""
     there, notes = set(table.columns), []
-    files, made = dataset.files, _file_columns(dataset)
+    files, made = dataset.files, file_columns(dataset)
     if PATH in there and PATH not in made:
         files = [f"{{{PATH}}}"]
         if set(made) <= there:
@@ -189,7 +132,7 @@ def _fitted(dataset: DatasetConfig, table: Table, covariates: Sequence[str]) -> 
     changed: dict[str, Any] = {"files": files}
     for key in ("sample", "series", "volume"):
         rule = getattr(dataset, key)
-        missing = [name for name in _fields([getattr(rule, "name", rule)] if rule else []) if name not in there]
+        missing = [name for name in fields_of([getattr(rule, "name", rule)] if rule else []) if name not in there]
         if missing:
             changed[key] = None
             if key != "sample":
@@ -202,14 +145,14 @@ def _fitted(dataset: DatasetConfig, table: Table, covariates: Sequence[str]) -> 
 
 def _has_ids(dataset: DatasetConfig, table: Table) -> bool:
     """Whether the table has what ids are made of; a path alone, which a user wrote for this command, is none."""
-    return bool(dataset.sample) or "sample_id" in table.columns or _file_columns(dataset) != [PATH]
+    return bool(dataset.sample) or "sample_id" in table.columns or file_columns(dataset) != [PATH]
 
 
 def _sample(row: Row, table: Table, dataset: DatasetConfig, root: Path, named: Callable[[str], str] | None) -> Sample:
-    read = [*_columns(dataset), *dataset.groups.values()]
+    read = [*row_columns(dataset), *dataset.groups.values()]
     faults = [Fault(table.unusable[row.line, c], row.line, c) for c in read if (row.line, c) in table.unusable]
     row = _with_slashes(replaced(row, dataset.recode, dataset.decimal), dataset, root)
-    blank = [name for name in _file_columns(dataset) if not row.cells[name]]
+    blank = [name for name in file_columns(dataset) if not row.cells[name]]
     faults += [Fault("empty, and the path of a file is made of it", row.line, name) for name in blank]
     series, volume = part_of(row, dataset, faults)
     cells = {name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()}
@@ -224,7 +167,7 @@ def _paths(row: Row, dataset: DatasetConfig, root: Path) -> tuple[Path, ...]:
 
 def _with_slashes(row: Row, dataset: DatasetConfig, root: Path) -> Row:
     """The row with forward slashes in its paths, where a table from Windows has others and so a file is there."""
-    odd = [name for name in _file_columns(dataset) if "\\" in row.cells[name]]
+    odd = [name for name in file_columns(dataset) if "\\" in row.cells[name]]
     if not odd or all(path.exists() for path in _paths(row, dataset, root)):
         return row
     other = Row(row.line, row.cells | {name: row.cells[name].replace("\\", "/") for name in odd})

@@ -56,7 +56,7 @@ class ModelFacts:
         covariates: columns of the table that the networks have beside the images, see
             :meth:`scantune.models.covariates.Covariates.described`; empty without any.
         table: how a row of the table that it was trained with becomes a sample, see
-            :func:`scantune.cohort.unlabelled.layout_of`; empty of class folders and in an older model.
+            :func:`scantune.cohort.layout.read_layout`; empty of class folders and in an older model.
         abstain: whether samples at a distance above 1 from the training images are not answered.
         plugins: the plugins that it was trained with, see :func:`scantune.plugins.carry`; empty without any.
     """

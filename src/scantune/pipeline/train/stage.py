@@ -179,7 +179,7 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
 
 def _table_layout(plan: TrainingPlan) -> dict[str, Any]:
     """How a row of the dataset's table becomes a sample, as the split wrote it."""
-    from scantune.cohort.unlabelled import read_layout
+    from scantune.cohort.layout import read_layout
 
     covariates = () if plan.covariates is None else plan.covariates.names
     return read_layout(Path("data/splits") / plan.block.dataset, covariates)
