@@ -59,25 +59,32 @@ def alike(labels: Mapping[str, frozenset[Label]], shares: Mapping[str, float], s
     for subject in by_digest(list(labels), seed):
         for label in labels[subject]:
             left.setdefault(label, []).append(subject)
-    desired: dict[Label, dict[str, float]] = {}
-    for label, members in left.items():
-        exact = {side: len(members) * shares[side] for side in sides}
-        rare = min(exact.values()) < 1  # whole numbers, so that each side has one where there are enough
-        desired[label] = {s: float(n) for s, n in counts(len(members), shares).items()} if rare else exact
+    given = {label: dict.fromkeys(sides, 0) for label in left}
+    total = {label: len(members) for label, members in left.items()}
     assigned: dict[str, str] = {}
+
+    def quota(label: Label) -> dict[str, float]:
+        """What each side is to have of a label: whole numbers of a rare one, so that each side has one where there are
+        enough, and what is over goes to the sides with most room, else all rare labels would meet in the same ones."""
+        exact = {side: total[label] * shares[side] for side in sides}
+        if min(exact.values()) >= 1:
+            return exact
+        roomy = sorted(sides, key=lambda side: -room[side])
+        return dict(counts(total[label], {side: shares[side] for side in roomy}))
 
     def give(subject: str, ranking: Sequence[str]) -> None:
         side = next((s for s in ranking if room[s] >= 1), ranking[0])
         assigned[subject] = side
         room[side] -= 1
         for label in labels[subject]:
-            desired[label][side] -= 1
+            given[label][side] += 1
 
     while left:
         label = min(left, key=lambda name: (len(left[name]), repr(name)))
+        wanted = quota(label)
         for subject in left.pop(label):
             if subject not in assigned:
-                give(subject, sorted(sides, key=lambda s: (-desired[label][s], -room[s], sides.index(s))))
+                give(subject, sorted(sides, key=lambda s: (given[label][s] - wanted[s], -room[s], sides.index(s))))
         left = {name: rest for name, members in left.items() if (rest := [m for m in members if m not in assigned])}
     for subject in by_digest([s for s in labels if s not in assigned], seed):
         give(subject, sorted(sides, key=lambda s: (-room[s], sides.index(s))))
