@@ -142,10 +142,10 @@ def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size
     with torch.inference_mode():
         measurements["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
     for way in ("float32", "bf16"):
-        entry = measurements[way]
+        entry = measurements.get(way, {"failed": "left out"})
         if "failed" not in entry:
             entry["share_of_bare"] = entry["images_per_second"] / measurements[f"bare {way}"]["images_per_second"]
-    if "bf16 from the cache" in measurements and "failed" not in measurements["bf16"]:
+    if "bf16 from the cache" in measurements and "failed" not in measurements.get("bf16", ("failed",)):
         loaded, there = (measurements[way]["images_per_second"] for way in ("bf16 from the cache", "bf16"))
         measurements["bf16 from the cache"]["share_of_step"] = loaded / there
     return {"net": name, "batch": size, "steps": steps, **measurements}

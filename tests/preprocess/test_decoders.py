@@ -49,7 +49,7 @@ def planted(tmp_path, pictures, monkeypatch):
 
 def test_each_costs_its_own_sample_alone(planted, inputs, tmp_path):
     records = planted(9, {1: b"CRSH", 3: b"HANG", 4: b"OOM!", 6: b"PRNT", 8: b"CRSH"})
-    block = inputs["image"](workers=2, backend="processes", time_limit=3)
+    block = inputs["image"](workers=2, backend="processes", time_limit=8)
     told: list[str] = []
     start = time.monotonic()
     done = preprocess.run(
@@ -59,7 +59,7 @@ def test_each_costs_its_own_sample_alone(planted, inputs, tmp_path):
     assert done.prepared == 5
     assert {name: reason.split(":")[0] for name, reason in done.excluded.items()} == {
         "x1": "its decoder crashed",
-        "x3": "it takes longer than 3 s to prepare (time_limit)",
+        "x3": "it takes longer than 8 s to prepare (time_limit)",
         "x4": "the reading process was killed; memory may have run out",
         "x8": "its decoder crashed",
     }

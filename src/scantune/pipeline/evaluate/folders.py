@@ -15,15 +15,16 @@ _REASONS = {
 
 
 def opened(folder: Path) -> Path:
-    """The folder, made if need be, without the file that says why it is empty."""
+    """The folder, made if need be. One that an earlier evaluation left empty still says so until this one ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / EMPTY).unlink(missing_ok=True)
     return folder
 
 
 def say_why_empty(out: Path) -> None:
-    """Write ``none.json`` to each folder of an evaluation in ``out`` that has remained empty."""
+    """Write ``none.json`` to each folder of an evaluation in ``out`` that has remained empty, and to no other."""
     for name, reason in _REASONS.items():
-        folder = out / name
-        if folder.is_dir() and not any(folder.iterdir()):
-            write_json(folder / EMPTY, {"reason": reason})
+        folder, note = out / name, out / name / EMPTY
+        if folder.is_dir() and {path.name for path in folder.iterdir()} <= {EMPTY}:
+            write_json(note, {"reason": reason})
+        else:
+            note.unlink(missing_ok=True)
