@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -46,6 +47,18 @@ def test_help_needs_no_heavy_library_nor_numpy():
         f"print(sorted(({HEAVY} | {{'numpy', 'pydantic'}}) & set(sys.modules)), 'predict' in text)"
     )
     assert python(code).strip() == "[] True"
+
+
+def test_versions_are_told_without_loading_the_libraries():
+    code = (
+        "import sys; from typer.testing import CliRunner; from scantune.cli import app; "
+        "text = CliRunner().invoke(app, ['--version']).output; "
+        f"print(sorted({HEAVY} & set(sys.modules))); print(text)"
+    )
+    loaded, *lines = python(code).split("\n")
+    assert loaded == "[]"
+    told = dict(line.split(" ", 1) for line in lines if line)
+    assert told["torch"] == importlib.metadata.version("torch") and told["scantune"] and told["Python"]
 
 
 def test_score_and_compare_need_neither_pytorch_nor_pandas(files):

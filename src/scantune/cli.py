@@ -62,6 +62,24 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
+def _tell_versions(wanted: bool) -> None:
+    if wanted:
+        from scantune.report.environment import environment
+
+        typer.echo("\n".join(f"{name} {version}" for name, version in environment().items()))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_versions, is_eager=True, help="versions of scantune and its libraries"),
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
 @app.command()
 def schema(
     check: Annotated[bool, typer.Option(help="report whether the files are current; write nothing")] = False,
