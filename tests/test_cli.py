@@ -58,7 +58,9 @@ def test_versions_are_told_without_loading_the_libraries():
     loaded, *lines = python(code).split("\n")
     assert loaded == "[]"
     told = dict(line.split(" ", 1) for line in lines if line)
-    assert told["torch"] == importlib.metadata.version("torch") and told["scantune"] and told["Python"]
+    assert told["torch"] == importlib.metadata.version("torch")
+    assert told["scantune"]
+    assert told["Python"]
 
 
 def test_score_and_compare_need_neither_pytorch_nor_pandas(files):

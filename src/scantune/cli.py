@@ -74,7 +74,9 @@ def _tell_versions(wanted: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_tell_versions, is_eager=True, help="versions of scantune and its libraries"),
+        typer.Option(
+            "--version", callback=_tell_versions, is_eager=True, help="versions of scantune and its libraries"
+        ),
     ] = False,
 ) -> None:
     """What stands before a command."""

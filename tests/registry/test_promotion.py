@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import mlflow
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
 from scantune.config.evaluate import EvaluateConfig
 from scantune.config.params import RegisterConfig
 from scantune.files import write_json
 from scantune.records import ScantuneError
-from scantune.registry import promotion
+from scantune.registry import opening, promotion
 from scantune.registry.baseline import against_baselines
 from scantune.registry.decision import Decision
 from scantune.tasks import scoring
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tasks.regression.settings import Regression
-from scantune.tracking import RunReference, client, open_run
-
-mlflow = pytest.importorskip("mlflow")
+from scantune.tracking import RunReference, TrackingError, client, open_run
 
 TASK = Regression(name="regression", target="score")
 N = 40
@@ -223,6 +226,53 @@ def test_other_test_subjects_cannot_be_compared(lab: Lab) -> None:
     decision = lab.register(lab.model(error=0.1, shift=7))
     assert not decision.promoted
     assert "cannot be compared with version 1: the files contain different test samples" in decision.reason
+
+
+def test_a_server_that_does_not_answer_has_not_said_that_there_is_no_champion(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.register(lab.model(error=0.3))
+    challenger = lab.model(error=1)
+
+    def down(*_: object) -> None:
+        raise MlflowException("API request failed with 503")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "get_model_version_by_alias", down)
+        with pytest.raises(TrackingError, match="503"):
+            lab.register(challenger)
+    assert lab.champion == "1"
+
+
+def test_no_copy_of_the_champions_predictions_is_left_and_one_that_cannot_be_fetched_has_its_cause(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lab.register(lab.model(error=1))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert lab.register(lab.model(error=0.3)).promoted
+    assert not list(tmp_path.iterdir())
+
+    def refused(**_: object) -> str:
+        raise PermissionError("no credentials for the bucket")
+
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", refused)
+    decision = lab.register(lab.model(error=0.1))
+    assert not decision.promoted
+    assert "version 2 cannot be fetched (no credentials for the bucket), so no comparison" in decision.reason
+
+
+def test_files_of_a_model_from_the_store_are_there_while_the_process_lasts(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    at_exit = []
+    monkeypatch.setattr(atexit, "register", lambda what, *_: at_exit.append(what))
+    folder = opening._fetched(f"models:/{lab.model(error=1).trained.model_id}")
+    assert (folder / "MLmodel").is_file()
+    assert folder.is_relative_to(tmp_path)
+    for what in at_exit:
+        what()
+    assert not list(tmp_path.iterdir())
 
 
 def test_champion_registered_again_stays_champion_and_makes_no_version(lab: Lab) -> None:

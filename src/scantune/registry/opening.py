@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,7 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
 
 
 def _fetched(source: str) -> Path:
-    """The model's files on this machine.
+    """The model's files on this machine, while the process lasts.
 
     Raises:
         ScantuneError: MLflow does not know it; with the store that was asked.
@@ -65,8 +67,10 @@ def _fetched(source: str) -> Path:
     client()  # sets the address of the server
     import mlflow
 
+    folder = tempfile.TemporaryDirectory(prefix="scantune-")
+    atexit.register(folder.cleanup)  # another tool's model may read its files later
     try:
-        return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder.name))
     except Exception as error:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ScantuneError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from filelock import FileLock
 from scantune.records import ScantuneError
 from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
 from scantune.registry.decision import Decision, undo_command
-from scantune.tracking import Run, RunReference, own_folder
+from scantune.tracking import Run, RunReference, found, own_folder
+from scantune.tracking.store import first_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -181,12 +183,7 @@ def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
 
 
 def _champion(service: MlflowClient, name: str, alias: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return service.get_model_version_by_alias(name, alias)
-    except MlflowException:
-        return None
+    return found(service.get_model_version_by_alias, name, alias)
 
 
 def _against(
@@ -196,22 +193,23 @@ def _against(
     from scantune.tasks.comparing import compare
     from scantune.tasks.predictions import read
 
-    champion_path = _predictions_of(service, champion)
-    if champion_path is None:
-        return {}, f"the predictions of version {champion.version} cannot be found, so no comparison is possible", False
-    try:
-        result = compare(
-            read(champion_path),
-            read(folder / PREDICTIONS),
-            task,
-            primary=evaluate.primary,
-            margin=evaluate.margin,
-            draws=evaluate.draws,
-            seed=evaluate.seed,
-            confidence=evaluate.confidence,
-        )
-    except ScantuneError as error:
-        return {}, f"cannot be compared with version {champion.version}: {error}", False
+    with tempfile.TemporaryDirectory(prefix="scantune-") as fetched:  # subjects' predictions: no copy is left there
+        champion_path, why = _predictions_of(service, champion, fetched)
+        if champion_path is None:
+            return {}, f"the predictions of version {champion.version} {why}, so no comparison is possible", False
+        try:
+            result = compare(
+                read(champion_path),
+                read(folder / PREDICTIONS),
+                task,
+                primary=evaluate.primary,
+                margin=evaluate.margin,
+                draws=evaluate.draws,
+                seed=evaluate.seed,
+                confidence=evaluate.confidence,
+            )
+        except ScantuneError as error:
+            return {}, f"cannot be compared with version {champion.version}: {error}", False
     decided = result["decision"]
     allowed = decided["holds"] if evaluate.margin > 0 else decided["superior"]
     return result, f"against version {champion.version}: {_reason(result, evaluate.margin)}", bool(allowed)
@@ -233,18 +231,22 @@ def _reason(result: dict[str, Any], margin: float) -> str:
     return f"{text}, superiority {'' if decided['superior'] else 'not '}shown"
 
 
-def _predictions_of(service: MlflowClient, champion: Any) -> Path | None:
-    """The champion's own test predictions, from the evaluate run below its train run."""
+def _predictions_of(service: MlflowClient, champion: Any, folder: str) -> tuple[Path | None, str]:
+    """The champion's own test predictions, from the evaluate run below its train run, fetched into a folder; or why
+    there are none."""
     import mlflow
 
-    run = champion.tags.get("scantune.train_run") or champion.run_id
+    run, why = champion.tags.get("scantune.train_run") or champion.run_id, "cannot be found"
     experiment = service.get_run(run).info.experiment_id
     runs = service.search_runs(
         [experiment], f"tags.`mlflow.parentRunId` = '{run}' and tags.`scantune.stage` = 'evaluate'", max_results=20
     )
     for candidate in runs:
+        run_id = candidate.info.run_id
         try:
-            return Path(mlflow.artifacts.download_artifacts(run_id=candidate.info.run_id, artifact_path=PREDICTIONS))
-        except Exception:  # that run has none; the next may
-            continue
-    return None
+            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=PREDICTIONS, dst_path=folder)
+        except Exception as error:  # that run has none, or the store of its files does not answer; the next may
+            why = f"cannot be fetched ({first_line(error)})"
+        else:
+            return Path(path), ""
+    return None, why

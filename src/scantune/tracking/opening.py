@@ -19,6 +19,7 @@ from scantune.tracking.store import (
     TrackingError,
     client,
     experiment_id,
+    found,
     own_folder,
     switched_off,
     take_parent_run,
@@ -206,10 +207,5 @@ def _name(stage: str, key: str) -> str:
 
 
 def _find(service: MlflowClient, run_id: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = service.get_run(run_id)
-    except MlflowException:
-        return None
-    return run if run.info.lifecycle_stage == "active" else None
+    run = found(service.get_run, run_id)
+    return run if run is not None and run.info.lifecycle_stage == "active" else None

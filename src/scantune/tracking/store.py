@@ -10,8 +10,9 @@ import contextlib
 import logging
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scantune import records
 from scantune.records import ScantuneError
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 OFF = {"off", "0", "false", "no"}
+#: What MLflow's stores answer where they have no such run, model or alias.
+_MISSING = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class TrackingError(ScantuneError):
@@ -116,6 +120,22 @@ def client() -> Any:
     try:
         return mlflow.MlflowClient(uri)
     except Exception as error:
+        raise TrackingError(unreachable_message(error)) from error
+
+
+def found(look_up: Callable[..., Found], *arguments: str) -> Found | None:
+    """What a call of the MLflow client looks up; None where the store says that it has no such thing.
+
+    Raises:
+        TrackingError: any other error. A server that does not answer has not said that there is none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return look_up(*arguments)
+    except MlflowException as error:
+        if error.error_code in _MISSING:
+            return None
         raise TrackingError(unreachable_message(error)) from error
 
 
