@@ -59,6 +59,8 @@ STUDY: dict[str, dict[str, dict[str, Any]]] = {
         "base": {},
         "seed 43": {"train.seed": 43},
         "seed 44": {"train.seed": 44},
+        "10 epochs": {"train.epochs": 10},
+        "batches of 4": {"train.batch_size": 4},
         "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3},
     },
 }
@@ -93,7 +95,10 @@ def _cells(data: Path, laboratory: int, column: str) -> dict[str, Any]:
 
 
 def _loops(data: Path, home: Path) -> dict[str, Any]:
-    """Loops by patient; the table names files without their endings, so one with the files is written."""
+    """Loops of convex probes by patient, the three kinds that its makers compare (``pocovidnet/README.md`` there).
+
+    The table names files without their endings, so one with the files is written.
+    """
     folder = data / "pocus"
     files = {path.name: path for path in sorted(folder.rglob("*")) if path.is_file()}
     files |= {path.stem: path for path in files.values()}
@@ -114,7 +119,7 @@ def _loops(data: Path, home: Path) -> dict[str, Any]:
         "sample": "{sample}",
         "subject": "patient",
         "targets": {"kind": "kind"},
-        "groups": ["probe"],
+        "where": {"probe": "convex"},
         "split": {"method": "stratified", "on": "kind", "fractions": [1, 0, 0], "folds": 5, "seed": 42},
     }
 

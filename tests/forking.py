@@ -43,14 +43,14 @@ with socket.socket(socket.AF_UNIX) as there:
 class Forks:
     """The process that forks itself for each command.
 
-    Args:
-        home: a folder for its socket and its ``python``.
+    Attributes:
+        bin: the folder of its ``python``.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.bin = home / "bin"
-        self.bin.mkdir(parents=True)
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()  # of a short path, as sockets need
+        self.bin = Path(self._folder.name) / "bin"
+        self.bin.mkdir()
         self._address = f"{self._folder.name}/s"
         client = self.bin / "python"
         client.write_text(CLIENT.format(python=sys.executable, address=self._address))

@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def digits_params(n: int = 240) -> dict:
 @functools.cache
 def forks() -> Forks:
     """The process of which ``python`` is a fork, started when it is first asked for and ended with this one."""
-    started = Forks(Path(tempfile.mkdtemp()))
+    started = Forks()
     atexit.register(started.close)
     return started
 
