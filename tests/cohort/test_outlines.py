@@ -182,6 +182,33 @@ def test_several_attributes_of_via_are_asked_for(tmp_path):
         masks_of({"": root / "via.json"}, root / "m", category="grad")
 
 
+def test_regions_of_an_image_of_via_that_is_not_there_are_not_those_of_another(tmp_path):
+    """Not even where the file of the annotations is named as that one is."""
+    images = {str(i): {"filename": f"00{i}.png", "regions": via(a=("x", POLYGON))} for i in (1, 2)}
+    images["1"]["regions"] = []
+    root = home(tmp_path, {"001.json": json.dumps(images)})
+    picture(root / "images/001.png", SHAPE)
+    written = masks_of({"": root / "001.json"}, root / "m")
+    assert not drawn(written, root)[1]["001"].any()
+    assert any(note.startswith("1 annotations are of no image below") for note in written.notes)
+
+
+def test_two_images_of_via_are_not_one_file(tmp_path):
+    images = {str(i): {"filename": f"{i}/a.png", "regions": via(a=("x", POLYGON))} for i in (1, 2)}
+    root = home(tmp_path, {"via.json": json.dumps(images)})
+    picture(root / "images/a.png", SHAPE)
+    with pytest.raises(CohortError, match=r"via\.json: '1/a\.png' and '2/a\.png' are both of images/a\.png"):
+        masks_of({"": root / "via.json"}, root / "m")
+
+
+def test_a_cell_of_via_that_is_not_json_is_named_by_its_line(tmp_path):
+    text = "filename,region_shape_attributes,region_attributes\n\na.png,{},{}\na.png,{x},{}\n"
+    root = home(tmp_path, {"via.csv": text})
+    picture(root / "images/a.png", SHAPE)
+    with pytest.raises(CohortError, match=r"row 4, column 'region_shape_attributes': '\{x\}' is not JSON"):
+        masks_of({"": root / "via.csv"}, root / "m")
+
+
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "aaaa"><!ENTITY y "&x;&x;">]><Annotations>&y;</Annotations>'
 OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><Annotations>&x;</Annotations>'
 
@@ -199,6 +226,7 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
         ("a.json", "[1, 2", "not readable as JSON"),
         ("a.json", '{"a.png": "mass"}', "no outlines of"),
         ("a.json", labelme("a.png", size=(80, 120)), r"drawn on 120×80 pixels, and images/a\.png has 60×40"),
+        ("a.json", labelme("a.png", size=(80.0, 120.0)), r"drawn on 120×80 pixels"),  # type: ignore[arg-type]
         ("a.json", labelme("a.png", ("x", "mask", SQUARE)), "a shape of the kind 'mask' is not read; read are polygon"),
         ("a.json", labelme("a.png", ("x", "polygon", [(1, 2, 3)])), "shape 1 of a.json: its corners are no numbers"),  # type: ignore[list-item]
         ("a.json", labelme("a.png", ("x", "polygon", [(10**400, 1), (2, 2), (3, 1)])), "its corners are no numbers"),

@@ -169,6 +169,42 @@ def test_categories_of_rows_or_behind_names_are_labels(tmp_path, head, rows):
         masks_of({"": path}, tmp_path / "d/masks", labels={"two": 1})
 
 
+def test_categories_that_pandas_wrote_beside_empty_cells_keep_their_numbers(tmp_path):
+    for name in "abc":
+        picture(tmp_path / f"d/images/{name}.png")
+    one, other = apart()
+    rows = [("a", "1.0", absolute(one)), ("a", "10.0", absolute(other)), ("b", "2.0", absolute(one)), ("c", "", "")]
+    path = table(tmp_path / "d", "ImageId,ClassId,EncodedPixels", rows)
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks", labels="category"), tmp_path / "d")
+    assert np.array_equal(read["a"], one + 10 * other.astype(np.uint8))
+    assert np.array_equal(read["b"], 2 * one.astype(np.uint8))
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks", labels={"10": 3}), tmp_path / "d")
+    assert np.array_equal(read["a"], 3 * other.astype(np.uint8))
+
+
+def test_one_category_of_all_rows_has_its_name(tmp_path):
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,class,rle", [("a", "Tumour", absolute(blob(1)))])
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks", labels={"Tumour": 7}), tmp_path / "d")
+    assert np.array_equal(read["a"], 7 * blob(1).astype(np.uint8))
+
+
+def test_a_name_of_an_image_is_the_same_with_composed_and_decomposed_umlauts(tmp_path):
+    picture(tmp_path / "d/images/Mu\u0308ller.png")
+    picture(tmp_path / "d/images/b.png")
+    path = table(tmp_path / "d", "id,rle", [("M\u00fcller", absolute(blob(1))), ("b", "")])
+    listed, _ = drawn(masks_of({"": path}, tmp_path / "d/masks"), tmp_path / "d")
+    assert {row["file"] for row in listed.values()} == {"images/Mu\u0308ller.png", "images/b.png"}
+
+
+def test_that_pixels_are_taken_to_count_from_1_is_noted(tmp_path):
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,rle", [("a", absolute(blob(1)))])
+    assert any("--first 0" in note for note in masks_of({"": path}, tmp_path / "d/masks").notes)
+    stated = masks_of({"": path}, tmp_path / "d/masks", counting=Counting(first=1))
+    assert not any("--first 0" in note for note in stated.notes)
+
+
 def test_names_of_categories_are_numbered_and_overlap_is_counted(tmp_path):
     picture(tmp_path / "d/images/a.png")
     rows = [("a", "Tumour", absolute(blob(1))), ("a", "Liver", absolute(np.ones((40, 60), bool)))]
@@ -198,7 +234,7 @@ def test_other_columns_go_along_where_the_rows_of_an_image_agree(tmp_path):
         ([("a", "5 3"), ("b", "5 3 6 x")], r"row 3, column 'rle': '5 3 6 x' is no list of starts and lengths"),
         ([("a", "5 3"), ("b", "5 3 6")], r"row 3, column 'rle': '5 3 6' is no list"),
         ([("a", "5 3"), ("a", "-1")], r"row 3, column 'rle': images/a\.png has no mask here and one in row 2"),
-        ([("z", "5 3")], r"no column names images below .*--images"),
+        ([("z", "5 3")], r"no column names images below .*images/a\.png.*'id': 'z'.*--images"),
     ],
 )
 def test_what_is_wrong_is_said_by_row(tmp_path, rows, words):

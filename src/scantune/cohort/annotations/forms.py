@@ -38,7 +38,7 @@ class _Gathering:
     """
 
     images: Images
-    by_image: dict[str, tuple[Annotated, str]] = field(default_factory=dict)
+    by_image: dict[str, tuple[Annotated, Path]] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class _Gathering:
             left: kinds of what has no area, by number.
             stated: height and width of the image as they have it.
         """
-        found = self.images.find(name, path) or self.images.find(path.stem, path)
+        found = self.images.find(name, path)
         if len(found) > 1:
             self.faults.append(f"{path.name}: {name!r} can be {' or '.join(found[:3])}: state their folder, --images")
         if not found:
@@ -68,21 +68,30 @@ class _Gathering:
         if len(found) != 1:
             return
         size = self.images.size(found[0])
-        other = [n for n in stated if isinstance(n, int)]
+        other = [n for n in stated if isinstance(n, int | float)]
         if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
             height, width = size
             self.faults.append(
-                f"{path.name}: drawn on {other[1]}×{other[0]} pixels, and {found[0]} has {width}×{height}: is it a "
+                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {found[0]} has {width}×{height}: is it a "
                 "copy of another size?"
             )
-        before = self.by_image.setdefault(found[0], (Annotated(found[0], name), str(path)))
-        if before[1] != str(path):
-            self.faults.append(
-                f"{found[0]} is annotated in {before[1]} and in {path}: by two readers? Convert each one's "
-                "folder, or files ('*_reader1.json'), by itself (the second's masks are `rater_masks` of the dataset)"
-            )
-        before[0].marks.extend(marks)
+        if found[0] in self.by_image:
+            self.faults.append(self._twice(name, found[0], path))
+            return
+        self.by_image[found[0]] = Annotated(found[0], name, list(marks)), path
         self.left.update(left)
+
+    def _twice(self, name: str, image: str, path: Path) -> str:
+        """What is wrong where an image has annotations already."""
+        first, file = self.by_image[image]
+        if file == path:
+            return (
+                f"{path.name}: {first.name!r} and {name!r} are both of {image}: remove the one that is of another image"
+            )
+        return (
+            f"{image} is annotated in {file} and in {path}: by two readers? Convert each one's folder, or files "
+            "('*_reader1.json'), by itself (the second's masks are `rater_masks` of the dataset)"
+        )
 
     def read(self, told: Sequence[str], title: str) -> Read:
         """All of it.
@@ -119,7 +128,7 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
         if not shapes.is_via_table(table.columns):
             return tables.read(table, path, images, counting, category)
         into = _Gathering(images)
-        _add_via(shapes.via_rows([row.cells for row in table.rows], path), path, category, into)
+        _add_via(shapes.via_rows(table.rows, path), path, category, into)
         return into.read([f"{path.name}: regions of VIA"], f"annotations {path.name}")
     return _outlines(path, images, category)
 
@@ -181,7 +190,7 @@ def _add_file(path: Path, category: str, into: _Gathering) -> str:
         into.add(path.stem, contours.marks_of(content, path, left), path, left)
     if form == LABELME:
         name, size, marks = shapes.of_labelme(content, path, left)
-        into.add(name, marks, path, left, size)
+        into.add(name if into.images.find(name, path) else path.stem, marks, path, left, size)
     if form == VIA:
         _add_via(content, path, category, into)
     return form

@@ -103,6 +103,8 @@ def decoded(cells: Sequence[Cell], counting: Counting) -> tuple[list[Runs], list
     placed = [_placed(cell.numbers, way, ways[way]) for cell in cells]
     order, told = _order(cells, placed, counting.order)
     from_one = f"the first pixel is {ways[way]}" if way == "absolute" else "relative to the end of the run before"
+    if way == "absolute" and first is None and not zero:
+        from_one += ", as most tables count; --first 0 where yours counts from 0"
     notes = [f"starts are {way} ({from_one}; {reason})", told]
     return [Runs(starts, lengths, order) for starts, lengths in placed], notes, []
 
@@ -173,6 +175,6 @@ def _order(
         percent = f"{shares[likely]:.0%} of the marked pixels go on in the next line, the other way {other:.0%}"
         return likely, f"pixels are counted {names[likely]}: {percent}"
     return "columns", (
-        "pixels are counted down the columns, as most such tables have them; square pictures do not show it: look at "
-        "the masks in scantune check, and if they are turned about the diagonal convert again by --order rows"
+        "pixels are counted down the columns, as most such tables have them; square pictures and few runs do not show "
+        "it: look at the masks in scantune check, and if they are turned about the diagonal, --order rows turns them"
     )

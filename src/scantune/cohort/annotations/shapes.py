@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scantune.cohort.annotations.areas import Mark, Outlines, ellipse, rectangle
-from scantune.cohort.faults import CohortError, nearest
+from scantune.cohort.faults import CohortError, Fault, nearest
+from scantune.cohort.table import Row
 
 _LARGEST = 300e6  # bytes of a file
 _NO_AREA = ("point", "points", "line", "linestrip", "polyline")
@@ -70,23 +71,28 @@ def is_via_table(columns: Sequence[str]) -> bool:
     return set(_VIA_CSV) <= {column.lstrip("#") for column in columns}
 
 
-def via_rows(rows: Sequence[Mapping[str, str]], path: Path) -> list[Mapping[str, Any]]:
+def via_rows(rows: Sequence[Row], path: Path) -> list[Mapping[str, Any]]:
     """The images of a VIA table as :func:`via_images` has them.
 
     Raises:
         CohortError: a cell is not JSON.
     """
     images: dict[str, dict[str, Any]] = {}
-    for number, cells in enumerate(rows, 2):
-        row = {column.lstrip("#"): cell for column, cell in cells.items()}
-        regions = images.setdefault(row["filename"], {"filename": row["filename"], "regions": []})["regions"]
-        try:
-            shape, attributes = (json.loads(row[column] or "{}") for column in _VIA_CSV[1:])
-        except ValueError as error:
-            raise CohortError(f"annotations {path.name}", [f"row {number}: a cell that is not JSON"]) from error
+    for row in rows:
+        cells = {column.lstrip("#"): cell for column, cell in row.cells.items()}
+        shape, attributes = (_json_cell(cells[column], row.line, column, path) for column in _VIA_CSV[1:])
+        regions = images.setdefault(cells["filename"], {"filename": cells["filename"], "regions": []})["regions"]
         if shape:
             regions.append({"shape_attributes": shape, "region_attributes": attributes})
     return list(images.values())
+
+
+def _json_cell(cell: str, line: int, column: str, path: Path) -> Any:
+    try:
+        return json.loads(cell or "{}")
+    except ValueError as error:
+        fault = Fault(f"{cell[:60]!r} is not JSON", line, column)
+        raise CohortError(f"annotations {path.name}", [fault]) from error
 
 
 def of_via(image: Mapping[str, Any], category: str, path: Path, left: Counter[str]) -> list[Mark]:

@@ -19,7 +19,7 @@ from scantune.cohort.table import Row, Table
 _CATEGORY = re.compile(r"class|label|categor|structure|organ|finding|defect|type|name", re.I)
 _SURE = re.compile(r"^(class|categor(y|ie)|label|defect|structure|finding)([ _-]?(id|name))?$", re.I)
 _SIZE = re.compile(r"^(img|image)?[ _-]*(width|height)$", re.I)
-_CATEGORIES = (2, 60)
+_MOST_CATEGORIES = 60
 _SHARE = 0.5  # of the names that must be of an image, before names with a category behind are tried
 _SIGNS = "_- ."
 _CUT = 32_767  # letters of a cell of Excel, at most
@@ -57,7 +57,10 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
     title = f"table {path.name}"
     runs = column_of(table.columns, [row.cells for row in table.rows])
     if not runs:
-        words = f"no column has run lengths (starts and lengths: '5 3 15 4'); there are {list(table.columns)}"
+        words = (
+            "no column has run lengths (starts and lengths, '5 3 15 4', in a column such as 'rle' or 'EncodedPixels'); "
+            f"there are {list(table.columns)}"
+        )
         raise CohortError(title, [words])
     if category and category not in table.columns:
         raise CohortError(title, [f"no column {category!r} for --category; {nearest(category, table.columns)}"])
@@ -139,8 +142,10 @@ def _key(table: Table, images: Images, runs: str, path: Path) -> tuple[str, bool
         if best[0] and most >= _SHARE * len({row.cells[best[0]] for row in table.rows}):
             return best
     if not best[0]:
+        some = {column: table.rows[0].cells[column][:40] for column in table.columns if column != runs}
         words = (
-            f"no column names images below {images.folder} ({len(images.names)} files): state their folder, --images"
+            f"no column names images below {images.folder} ({len(images.names)} files, {', '.join(images.names[:2])}); "
+            f"the first row has {some}: state the folder of the images, --images, or write their names into a column"
         )
         raise CohortError(f"table {path.name}", [words])
     return best
@@ -166,9 +171,15 @@ def _category(table: Table, names: Sequence[str], taken: set[str]) -> str:
         for name, row in zip(names, table.rows, strict=True):
             several[name].add(row.cells[column])
         varied = _CATEGORY.search(column) and any(len(own) > 1 for own in several.values())
-        if _CATEGORIES[0] <= len(cells) <= _CATEGORIES[1] and (varied or _SURE.match(column.strip())):
+        if 1 <= len(cells) <= _MOST_CATEGORIES and (varied or _SURE.match(column.strip())):
             return column
     return ""
+
+
+def _category_of(row: Row, column: str) -> str:
+    """The category in a row; a number is whole, which pandas writes as 1.0 where the column has an empty cell."""
+    cell = row.cells[column] if column else ""
+    return cell.removesuffix(".0") if cell.removesuffix(".0").isdecimal() else cell
 
 
 def _gathered(
@@ -206,7 +217,7 @@ def _gathered(
             words = f"{row.cells[runs][:40]!r} is no list of starts and lengths, two numbers a run"
             faults.append(Fault(words, row.line, runs))
             continue
-        cells.append((annotated, behind or (row.cells[column] if column else ""), Cell(row.line, numbers, shape)))
+        cells.append((annotated, behind or _category_of(row, column), Cell(row.line, numbers, shape)))
     return list(result.values()), cells, faults
 
 
@@ -228,7 +239,7 @@ def _contradicting(table: Table, named: Sequence[Named], runs: str, column: str)
     rows: Mapping[tuple[str, str], dict[bool, int]] = defaultdict(dict)
     for row, (_, files, behind) in zip(table.rows, named, strict=True):
         if files:
-            which = (files[0], behind or (row.cells[column] if column else ""))
+            which = (files[0], behind or _category_of(row, column))
             rows[which].setdefault(is_nothing(row.cells[runs]), row.line)
     return [
         Fault(
