@@ -197,3 +197,7 @@ def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:
     for arguments in ({"files": [opened / "Doe_0.png"]}, {"files": [opened], "root": opened}, {"listed": table}):
         with pytest.raises(ScantuneError, match="beside it give no others, but the one folder"):
             predict("m", **arguments, table=table, out=opened / "answers.csv")
+    with pytest.raises(
+        ScantuneError, match=r"--root .* is where the paths of --table FILE start from, and none is named"
+    ):
+        predict("m", [opened / "Doe_0.png"], root=opened, out=opened / "answers.csv")

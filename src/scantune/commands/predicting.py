@@ -78,6 +78,8 @@ def predict(
     paths = [*((path, "") for path in files or []), *_listed(listed)]
     if not paths and table is None:
         raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
+    if root is not None and table is None:
+        raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
     if table is not None:
         paths, root = [], _root_of(table, files or [], root, listed)
     reading = Reading(time_limit=time_limit, workers=workers)
