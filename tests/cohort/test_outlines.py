@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from scantune.cohort.annotations.masks import masks_of
+from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.coco_masks import filled
 from scantune.cohort.faults import CohortError
 from tests.cohort.test_run_lengths import drawn, picture
@@ -193,6 +194,38 @@ def test_regions_of_an_image_of_via_that_is_not_there_are_not_those_of_another(t
     assert any(note.startswith("1 annotations are of no image below") for note in written.notes)
 
 
+def test_options_of_other_annotations_are_refused(tmp_path):
+    root = home(tmp_path, {"a/a.json": labelme("a.png", ("m", "polygon", SQUARE))})
+    picture(root / "images/a.png", SHAPE)
+    for options, words in (
+        ({"only": "reader=1"}, "--rows is of tables"),
+        ({"counting": Counting(order="rows")}, "--order, --starts and --first are of tables"),
+        ({"category": "type"}, "--category is a column of a table or an attribute of VIA"),
+    ):
+        with pytest.raises(CohortError, match=words):
+            masks_of({"": root / "a"}, root / "m", images="../images", **options)
+
+
+def test_a_folder_that_paths_start_from_has_both_images_and_masks(tmp_path):
+    root = home(tmp_path, {"a/a.json": labelme("a.png", ("m", "polygon", SQUARE))})
+    picture(root / "images/a.png", SHAPE)
+    for stated, beyond in ((root / "images", "m"), (root / "m", "images")):
+        with pytest.raises(CohortError, match=rf"{beyond} is not below it: name a folder that has both"):
+            masks_of({"": root / "a"}, root / "m", images="../images", root=stated)
+        assert not (root / "m").exists()
+
+
+def test_a_file_of_via_without_regions_has_no_attribute_to_lack(tmp_path):
+    regions = {"a": via(a=("x", POLYGON)), "b": []}
+    files = {f"v/{n}.json": json.dumps({n: {"filename": f"{n}.png", "regions": regions[n]}}) for n in "ab"}
+    root = home(tmp_path, files | {"v/b.json": "\ufeff" + files["v/b.json"]})
+    for name in "ab":
+        picture(root / f"images/{name}.png", SHAPE)
+    _, masks = drawn(masks_of({"": root / "v"}, root / "m", images="../images", category="type"), root)
+    assert masks["a"].any()
+    assert not masks["b"].any()
+
+
 def test_two_images_of_via_are_not_one_file(tmp_path):
     images = {str(i): {"filename": f"{i}/a.png", "regions": via(a=("x", POLYGON))} for i in (1, 2)}
     root = home(tmp_path, {"via.json": json.dumps(images)})
@@ -283,7 +316,7 @@ def test_two_readers_of_one_folder_are_told_by_a_pattern_of_their_files(tmp_path
         masks_of({"": root}, tmp_path / "m")
     _, masks = drawn(masks_of({"": root / "*_r2.json"}, tmp_path / "m"), tmp_path)
     assert np.array_equal(masks["a"] > 0, area(TRIANGLE))
-    with pytest.raises(CohortError, match="name a file, or a folder or pattern"):
+    with pytest.raises(CohortError, match="name a table or another file, or a folder or pattern"):
         masks_of({"": root / "*_r3.json"}, tmp_path / "n")
 
 

@@ -122,7 +122,8 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
         CohortError: it is none, or what is wrong in it.
     """
     if not files_of(path):
-        raise CohortError(f"no annotations {path}", ["name a file, or a folder or pattern of XML or JSON files"])
+        words = "name a table or another file, or a folder or pattern of XML or JSON files"
+        raise CohortError(f"no annotations {path}", [words])
     if path.suffix.lower() in TABLES and not path.is_dir():
         table = tables.with_rows(read_table(path, repeated=True, max_megabytes=tables.MEGABYTES), rows, path)
         if not shapes.is_via_table(table.columns):
@@ -130,6 +131,9 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
         into = _Gathering(images)
         _add_via(shapes.via_rows(table.rows, path), path, category, into)
         return into.read([f"{path.name}: regions of VIA"], f"annotations {path.name}")
+    if rows or counting != Counting():
+        options = "--rows is" if rows else "--order, --starts and --first are"
+        raise CohortError(f"annotations {path.name}", [f"{options} of tables, and these are none: leave it out"])
     return _outlines(path, images, category)
 
 
@@ -160,6 +164,8 @@ def _outlines(path: Path, images: Images, category: str) -> Read:
         words = "no outlines of ImageScope, ASAP, labelme or VIA, and no run lengths"
         boxes = "; Pascal VOC has boxes, which are no outlines" if path.suffix.lower() == ".xml" else ""
         raise CohortError(title, [f"{words}{boxes}"])
+    if category and not into.faults and not kinds[VIA]:
+        raise CohortError(title, ["--category is a column of a table or an attribute of VIA, and there is neither"])
     told = [f"{number} files of {kind}" for kind, number in kinds.items() if number]
     if others:
         told.append(f"{len(others)} files are something else ({', '.join(others[:_SOME])})")

@@ -16,7 +16,7 @@ from scantune.cohort.annotations.forms import read
 from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.annotations.tables import Read
-from scantune.cohort.coco import refuse_data_folder, write_grey, write_rows
+from scantune.cohort.coco import refuse_data_folder, shared_root, write_grey, write_rows
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.file_names import ENDING
 
@@ -68,20 +68,22 @@ def masks_of(
         unlisted: images that the annotations do not name get empty masks too.
 
     Raises:
-        CohortError: ``out_dir`` lies within the folder of the images, or what is wrong in the annotations, all at once.
+        CohortError: ``out_dir`` lies within the folder of the images, it or they are not below ``root``, or what is
+            wrong in the annotations, all at once.
     """
     target = out_dir.resolve()
     found: dict[str, Images] = {}
     contents: dict[str, Read] = {}
+    folders: set[Path] = set()
     for side, path in annotations.items():  # all are checked before anything is written
         found[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
         contents[side] = read(path, found[side], counting, category, only)
         _check(path, contents[side], found[side])
-        folders = {os.path.dirname(one.image) for one in contents[side].annotated}
-        refuse_data_folder(target, *(found[side].folder / folder for folder in sorted(folders)))
+        folders |= {(found[side].folder / one.image).parent for one in contents[side].annotated}
+    refuse_data_folder(target, *sorted(folders))
     everything = [one for content in contents.values() for one in content.annotated]
     chosen, words = _labels(everything, labels)
-    start = root.resolve() if root else Path(os.path.commonpath([target, *(one.folder for one in found.values())]))
+    start = shared_root(root, target, *sorted(folders))
     result = Written(target / "cohort.csv")
     rows: list[dict[str, object]] = []
     shared = 0

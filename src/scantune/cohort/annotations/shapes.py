@@ -30,7 +30,7 @@ def content_of(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError, RecursionError) as error:
-        raise CohortError(title, [f"not readable as JSON ({type(error).__name__})"]) from error
+        raise CohortError(title, [f"not readable as JSON ({type(error).__name__}: {error})"]) from error
 
 
 def is_labelme(content: Any) -> bool:
@@ -107,9 +107,8 @@ def of_via(image: Mapping[str, Any], category: str, path: Path, left: Counter[st
     Raises:
         CohortError: a region cannot be drawn.
     """
-    regions = image["regions"]
     marks = []
-    for number, region in enumerate(regions.values() if isinstance(regions, dict) else regions, 1):
+    for number, region in enumerate(_regions(image), 1):
         place = f"region {number} of {image['filename']} in {path.name}"
         shape = region.get("shape_attributes") if isinstance(region, dict) else None
         kind = str(shape.get("name", "")) if isinstance(shape, dict) else ""
@@ -128,16 +127,21 @@ def via_category(images: Sequence[Mapping[str, Any]], stated: str, path: Path) -
         CohortError: there are several and none is stated, or it is not there.
     """
     names: Counter[str] = Counter()
-    for image in images:
-        regions = image["regions"]
-        for region in regions.values() if isinstance(regions, dict) else regions:
-            names.update(name for name, value in _attributes(region).items() if _value(value))
-    if stated and stated not in names:
+    regions = [region for image in images for region in _regions(image)]
+    for region in regions:
+        names.update(name for name, value in _attributes(region).items() if _value(value))
+    if stated and regions and stated not in names:
         raise CohortError(f"annotations {path.name}", [f"no attribute {stated!r}; {nearest(stated, list(names))}"])
     if not stated and len(names) > 1:
         words = f"its regions have several attributes, {', '.join(names)}: name that of the categories, --category"
         raise CohortError(f"annotations {path.name}", [words])
     return stated or next(iter(names), "")
+
+
+def _regions(image: Mapping[str, Any]) -> list[Any]:
+    """Those of an image; version 1 has them by number."""
+    regions = image["regions"]
+    return list(regions.values() if isinstance(regions, dict) else regions)
 
 
 def _attributes(region: Any) -> Mapping[str, Any]:
