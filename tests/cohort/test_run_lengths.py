@@ -317,6 +317,34 @@ def test_cells_of_megabytes_are_read(tmp_path):
     assert np.array_equal(read["a"] > 0, mask)
 
 
+def sides_of(folder: Path, cells: dict[str, str], shape: tuple[int, int] = (40, 60)) -> dict[str, Path]:
+    """A table of one image for each partition."""
+    for side, cell in cells.items():
+        picture(folder / f"{side}/{side}.png", shape)
+        table(folder / side, "id,rle", [(side, cell)])
+    return {side: folder / side / "train.csv" for side in cells}
+
+
+def test_what_the_runs_of_one_partition_show_holds_for_the_others(tmp_path):
+    """Two runs show neither order nor first pixel."""
+    large, few = blob(1), np.zeros((40, 60), bool)
+    large[0, :5], few[10:12, 10:30] = True, True
+    sides = sides_of(tmp_path / "d", {"train": absolute(large, "rows", 0), "test": absolute(few, "rows", 0)})
+    written = masks_of(sides, tmp_path / "d/masks")
+    _, read = drawn(written, tmp_path / "d")
+    assert np.array_equal(read["train_train"] > 0, large)
+    assert np.array_equal(read["test_test"] > 0, few)
+    assert any(note.startswith("test: what is not stated is counted as") for note in written.notes)
+
+
+def test_partitions_that_are_counted_in_two_ways_are_named(tmp_path):
+    sides = sides_of(tmp_path / "d", {"train": absolute(blob(1), "rows"), "test": absolute(blob(2))})
+    with pytest.raises(CohortError, match=r"order: train shows rows and test shows columns: state --order"):
+        masks_of(sides, tmp_path / "d/masks")
+    assert not (tmp_path / "d/masks").exists()
+    masks_of(sides, tmp_path / "d/masks", counting=Counting(order="rows"))
+
+
 def test_masks_are_not_written_among_the_images(tmp_path):
     picture(tmp_path / "d/images/a.png")
     path = table(tmp_path / "d", "id,rle", [("a", "5 3")])

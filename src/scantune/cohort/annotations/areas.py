@@ -47,7 +47,7 @@ class Outlines:
 
 @dataclass(frozen=True)
 class Runs:
-    """Runs of pixels of one category.
+    """Runs of pixels of one category, all of them within the picture.
 
     Attributes:
         starts: int64 [N], 0 the first pixel.
@@ -58,14 +58,6 @@ class Runs:
     starts: np.ndarray
     lengths: np.ndarray
     order: Order
-
-    def fault(self, shape: tuple[int, int]) -> str:
-        """What is wrong on a picture of (height, width); "" for nothing."""
-        height, width = shape
-        if self.starts.size and (self.starts + self.lengths).max() > height * width:
-            end = (self.starts + self.lengths).max()
-            return f"runs end at pixel {end} of a picture of {width}×{height}, which has {height * width}"
-        return ""
 
     def pixels(self, shape: tuple[int, int]) -> np.ndarray:
         """bool [H, W]."""
@@ -85,13 +77,11 @@ class Mark:
         category: its name, "" where the annotation names none.
         area: its pixels.
         place: where it stands, for messages.
-        row: of a table, for messages.
     """
 
     category: str
     area: Outlines | Runs
     place: str = ""
-    row: int | None = None
 
 
 @dataclass

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from scantune.cohort.annotations.areas import Annotated
+from scantune.cohort.annotations.areas import Annotated, Outlines
 from scantune.cohort.annotations.forms import read
 from scantune.cohort.annotations.images import Images
-from scantune.cohort.annotations.run_lengths import Counting
+from scantune.cohort.annotations.run_lengths import Counting, shared_counting
 from scantune.cohort.annotations.tables import Read
 from scantune.cohort.coco import refuse_data_folder, shared_root, write_grey, write_rows
-from scantune.cohort.faults import CohortError, Fault, nearest
+from scantune.cohort.faults import CohortError, nearest
 from scantune.cohort.file_names import ENDING
 
 _LABELS = 255
@@ -74,10 +74,16 @@ def masks_of(
     target = out_dir.resolve()
     found: dict[str, Images] = {}
     contents: dict[str, Read] = {}
-    folders: set[Path] = set()
     for side, path in annotations.items():  # all are checked before anything is written
         found[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
         contents[side] = read(path, found[side], counting, category, only)
+    shown = {side: content.shown for side, content in contents.items() if content.shown is not None}
+    shared = shared_counting(counting, shown)
+    for side in shown if len(shown) > 1 and shared != counting else ():
+        contents[side] = read(annotations[side], found[side], shared, category, only)
+        contents[side].notes.append(f"{side}: what is not stated is counted as the runs of any partition show")
+    folders: set[Path] = set()
+    for side, path in annotations.items():
         _check(path, contents[side], found[side])
         folders |= {(found[side].folder / one.image).parent for one in contents[side].annotated}
     refuse_data_folder(target, *sorted(folders))
@@ -86,20 +92,20 @@ def masks_of(
     start = shared_root(root, target, *sorted(folders))
     result = Written(target / "cohort.csv")
     rows: list[dict[str, object]] = []
-    shared = 0
+    overlapping = 0
     for side, content in contents.items():
         result.notes += content.notes
         listed = sorted([*content.annotated, *_others(content, found[side], unlisted, result.notes)], key=_image)
         for one, name in zip(listed, _names(listed, side), strict=True):
             mask, twice = _drawn(one, found[side], chosen, binary=labels == "binary")
-            shared += twice
+            overlapping += twice
             path = target / "masks" / f"{name}.png"
             write_grey(path, mask * np.uint8(_LABELS) if labels == "binary" else mask)
             rows.append(_row(one, name, side, mask.shape, found[side].folder / one.image, path, start))
     result.notes += [_counts(everything), *words]
-    if shared:
+    if overlapping:
         result.notes.append(
-            f"{shared} images have pixels of several categories, which have the label of the last: to keep both, "
+            f"{overlapping} images have pixels of several categories, which have the label of the last: to keep both, "
             "convert one category at a time (--labels NAME=1) and name all masks, with mask_overlap"
         )
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -118,16 +124,15 @@ def _common(files: Sequence[str]) -> str:
 
 def _check(path: Path, content: Read, images: Images) -> None:
     """Raise what is wrong with the images and areas of one source."""
-    faults: list[Fault | str] = []
+    faults: list[str] = []
     for one in content.annotated:
         shape = images.size(one.image)
         if isinstance(shape, str):
             faults.append(f"{one.image}: {shape}")
             continue
-        for mark in one.marks:
-            wrong = mark.area.fault(shape)
-            place = f" ({mark.place})" if mark.place else ""
-            faults += [Fault(f"{one.image}{place}: {wrong}", mark.row)] if wrong else []
+        outlines = [(mark.place, mark.area) for mark in one.marks if isinstance(mark.area, Outlines)]
+        wrong = [(place, outline.fault(shape)) for place, outline in outlines]
+        faults += [f"{one.image} ({place}): {words}" for place, words in wrong if words]
     if not content.annotated and not faults:
         faults.append(f"they name no image below {images.folder}: state the folder of the images, --images")
     if faults:

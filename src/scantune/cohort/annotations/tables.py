@@ -34,10 +34,12 @@ class Read:
     Attributes:
         annotated: of each image.
         notes: how they were read, and what is left out.
+        shown: how run lengths are counted, as far as they leave no doubt; None of outlines.
     """
 
     annotated: list[Annotated] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    shown: Counting | None = None
 
 
 def read(table: Table, path: Path, images: Images, counting: Counting, category: str = "") -> Read:
@@ -69,19 +71,19 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
     _one_reader(table, [files for _, files, _ in named], title)
     column = category or ("" if apart else _category(table, [name for name, _, _ in named], {key, runs}))
     result, cells, faults = _gathered(table, named, images, runs, key, column)
-    places, notes, wrong = decoded([cell for _, _, cell in cells], counting)
-    faults += [Fault(fault.message, fault.row, runs) for fault in wrong]
+    pixels = decoded([cell for _, _, cell in cells], counting)
+    faults += [Fault(fault.message, fault.row, runs) for fault in pixels.faults]
     faults += _contradicting(table, named, runs, column)
     if faults:
         raise CohortError(title, faults)
-    for (annotated, name, cell), area in zip(cells, places, strict=True):
-        annotated.marks.append(Mark(name, area, row=cell.row))
+    for (annotated, name, _), area in zip(cells, pixels.runs, strict=True):
+        annotated.marks.append(Mark(name, area))
     what = f"categories are in {column!r}" if column else "categories stand behind the names" if apart else ""
-    told = [f"{path.name}: run lengths in {runs!r} of the images in {key!r}", what, *notes]
+    told = [f"{path.name}: run lengths in {runs!r} of the images in {key!r}", what, *pixels.notes]
     lost = [name for name, files, _ in named if not files]
     if lost:
         told.append(f"{len(set(lost))} names are of no image below {images.folder} ({', '.join(lost[:2])})")
-    return Read(result, [one for one in told if one])
+    return Read(result, [one for one in told if one], pixels.shown)
 
 
 def _one_reader(table: Table, files: Sequence[list[str]], title: str) -> None:
