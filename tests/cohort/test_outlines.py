@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scantune.cohort.annotations import forms
 from scantune.cohort.annotations.masks import masks_of
 from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.coco_masks import filled
@@ -259,7 +260,12 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
         ("a.json", "[1, 2", "not readable as JSON"),
         ("a.json", '{"a.png": "mass"}', "no outlines of"),
         ("a.json", labelme("a.png", size=(80, 120)), r"drawn on 120×80 pixels, and images/a\.png has 60×40"),
-        ("a.json", labelme("a.png", size=(80.0, 120.0)), r"drawn on 120×80 pixels"),  # type: ignore[arg-type]
+        (
+            "a.json",
+            labelme("a.png", size=(60, 40)),
+            r"drawn on 40×60 pixels, and .* has 60×40: is it turned by an EXIF",
+        ),
+        ("a.json", labelme("a.png", size=(80.0, 120.0)), r"drawn on 120×80 pixels.*: is it a copy of another size"),  # type: ignore[arg-type]
         ("a.json", labelme("a.png", ("x", "mask", SQUARE)), "a shape of the kind 'mask' is not read; read are polygon"),
         ("a.json", labelme("a.png", ("x", "polygon", [(1, 2, 3)])), "shape 1 of a.json: its corners are no numbers"),  # type: ignore[list-item]
         ("a.json", labelme("a.png", ("x", "polygon", [(10**400, 1), (2, 2), (3, 1)])), "its corners are no numbers"),
@@ -295,6 +301,15 @@ def test_what_cannot_be_drawn_is_named(tmp_path, name, text, words):
     with pytest.raises(CohortError, match=words):
         masks_of({"": root / name}, root / "m")
     assert not (root / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["a.xml", "a.json"])
+def test_a_large_file_is_refused_before_it_is_read(tmp_path, monkeypatch, name):
+    root = home(tmp_path, {name: "{" * 2000})
+    picture(root / "images/a.png", SHAPE)
+    monkeypatch.setattr(forms, "_MOST_MEGABYTES", 0.001)
+    with pytest.raises(CohortError, match=r"it has 0 MB; at most 0\.001 are read"):
+        masks_of({"": root / name}, root / "m")
 
 
 def test_two_readers_of_one_image_are_not_mixed(tmp_path):

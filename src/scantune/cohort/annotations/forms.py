@@ -22,6 +22,7 @@ from scantune.cohort.table import read_table
 ENDINGS = (".xml", ".json")
 """Of files with outlines, as a folder of them is read."""
 _SOME = 8  # names in a message
+_MOST_MEGABYTES = 300  # of a file
 XML, LABELME, VIA = "ImageScope or ASAP", "labelme", "VIA"
 
 
@@ -71,9 +72,10 @@ class _Gathering:
         other = [n for n in stated if isinstance(n, int | float)]
         if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
             height, width = size
+            turned = tuple(reversed(other)) == size
+            why = "is it turned by an EXIF tag? Save it upright" if turned else "is it a copy of another size?"
             self.faults.append(
-                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {found[0]} has {width}×{height}: is it a "
-                "copy of another size?"
+                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {found[0]} has {width}×{height}: {why}"
             )
         if found[0] in self.by_image:
             self.faults.append(self._twice(name, found[0], path))
@@ -178,6 +180,10 @@ def form_of(path: Path) -> tuple[str, Any]:
     Raises:
         CohortError: it is too large, or neither XML nor JSON.
     """
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > _MOST_MEGABYTES:
+        words = f"it has {megabytes:,.0f} MB; at most {_MOST_MEGABYTES} are read"
+        raise CohortError(f"annotations {path.name}", [words])
     if path.suffix.lower() == ".xml":
         root = contours.tree_of(path)
         return (XML if contours.is_form(root) else ""), root

@@ -13,7 +13,6 @@ from scantune.cohort.annotations.areas import Mark, Outlines, ellipse, rectangle
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.table import Row
 
-_LARGEST = 300e6  # bytes of a file
 _NO_AREA = ("point", "points", "line", "linestrip", "polyline")
 _VIA_CSV = ("filename", "region_shape_attributes", "region_attributes")
 
@@ -22,15 +21,13 @@ def content_of(path: Path) -> Any:
     """What a JSON file contains.
 
     Raises:
-        CohortError: too large, or not JSON.
+        CohortError: not JSON.
     """
-    title = f"annotations {path.name}"
-    if path.stat().st_size > _LARGEST:
-        raise CohortError(title, [f"it has {path.stat().st_size / 1e6:,.0f} MB; at most {_LARGEST / 1e6:.0f} are read"])
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError, RecursionError) as error:
-        raise CohortError(title, [f"not readable as JSON ({type(error).__name__}: {error})"]) from error
+        words = f"not readable as JSON ({type(error).__name__}: {error})"
+        raise CohortError(f"annotations {path.name}", [words]) from error
 
 
 def is_labelme(content: Any) -> bool:
