@@ -61,26 +61,26 @@ class _Gathering:
             left: kinds of what has no area, by number.
             stated: height and width of the image as they have it.
         """
-        found = self.images.find(name, path)
-        if len(found) > 1:
-            self.faults.append(f"{path.name}: {name!r} can be {' or '.join(found[:3])}: state their folder, --images")
-        if not found:
+        files = self.images.find(name, path)
+        if len(files) > 1:
+            self.faults.append(f"{path.name}: {name!r} can be {' or '.join(files[:3])}: state their folder, --images")
+        if not files:
             self.lost.append(name)
-        if len(found) != 1:
+        if len(files) != 1:
             return
-        size = self.images.size(found[0])
+        size = self.images.size(files[0])
         other = [n for n in stated if isinstance(n, int | float)]
         if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
             height, width = size
             turned = tuple(reversed(other)) == size
             why = "is it turned by an EXIF tag? Save it upright" if turned else "is it a copy of another size?"
             self.faults.append(
-                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {found[0]} has {width}×{height}: {why}"
+                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {files[0]} has {width}×{height}: {why}"
             )
-        if found[0] in self.by_image:
-            self.faults.append(self._twice(name, found[0], path))
+        if files[0] in self.by_image:
+            self.faults.append(self._twice(name, files[0], path))
             return
-        self.by_image[found[0]] = Annotated(found[0], name, list(marks)), path
+        self.by_image[files[0]] = Annotated(files[0], name, list(marks)), path
         self.left.update(left)
 
     def _twice(self, name: str, image: str, path: Path) -> str:

@@ -48,19 +48,19 @@ class Images:
         """
         text = _folded(name.replace("\\", "/")).strip("/ ")
         base = text.rpartition("/")[2]
-        found = self._named.get(base) or self._named.get(stem(base)) or []
+        files = self._named.get(base) or self._named.get(stem(base)) or []
         if ENDING.search(base):  # a.png is not a.jpg where both are there
-            found = [one for one in found if _folded(one).endswith(base)] or found
-        if len(found) > 1:
-            found = [one for one in found if "mask" not in one.lower()] or found
-            shared = [_shared(ENDING.sub("", text), ENDING.sub("", _folded(one))) for one in found]
-            found = _most(found, shared)
-            if len(found) > 1 and 1 < max(shared) < len(text.split("/")):
+            files = [one for one in files if _folded(one).endswith(base)] or files
+        if len(files) > 1:
+            files = [one for one in files if "mask" not in one.lower()] or files
+            shared = [_shared(ENDING.sub("", text), ENDING.sub("", _folded(one))) for one in files]
+            files = _most(files, shared)
+            if len(files) > 1 and 1 < max(shared) < len(text.split("/")):
                 return []  # of another folder than any of them
-        if len(found) > 1 and near is not None:
+        if len(files) > 1 and near is not None:
             here = near.resolve()
-            found = _most(found, [len(PurePath(os.path.commonpath([self.folder / one, here])).parts) for one in found])
-        return found
+            files = _most(files, [len(PurePath(os.path.commonpath([self.folder / one, here])).parts) for one in files])
+        return files
 
     def _size(self, name: str) -> tuple[int, int] | str:
         try:

@@ -72,20 +72,20 @@ def masks_of(
             wrong in the annotations, all at once.
     """
     target = out_dir.resolve()
-    found: dict[str, Images] = {}
+    pictures: dict[str, Images] = {}
     contents: dict[str, Read] = {}
     for side, path in annotations.items():  # all are checked before anything is written
-        found[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
-        contents[side] = read(path, found[side], counting, category, only)
-    shown = {side: content.shown for side, content in contents.items() if content.shown is not None}
-    shared = shared_counting(counting, shown)
-    for side in shown if len(shown) > 1 and shared != counting else ():
-        contents[side] = read(annotations[side], found[side], shared, category, only)
+        pictures[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
+        contents[side] = read(path, pictures[side], counting, category, only)
+    evident = {side: content.evident for side, content in contents.items() if content.evident is not None}
+    shared = shared_counting(counting, evident)
+    for side in evident if len(evident) > 1 and shared != counting else ():
+        contents[side] = read(annotations[side], pictures[side], shared, category, only)
         contents[side].notes.append(f"{side}: what is not stated is counted as the runs of any partition show")
     folders: set[Path] = set()
     for side, path in annotations.items():
-        _check(path, contents[side], found[side])
-        folders |= {(found[side].folder / one.image).parent for one in contents[side].annotated}
+        _check(path, contents[side], pictures[side])
+        folders |= {(pictures[side].folder / one.image).parent for one in contents[side].annotated}
     refuse_data_folder(target, *sorted(folders))
     everything = [one for content in contents.values() for one in content.annotated]
     chosen, words = _labels(everything, labels)
@@ -95,13 +95,13 @@ def masks_of(
     overlapping = 0
     for side, content in contents.items():
         result.notes += content.notes
-        listed = sorted([*content.annotated, *_others(content, found[side], unlisted, result.notes)], key=_image)
+        listed = sorted([*content.annotated, *_others(content, pictures[side], unlisted, result.notes)], key=_image)
         for one, name in zip(listed, _names(listed, side), strict=True):
-            mask, twice = _drawn(one, found[side], chosen, binary=labels == "binary")
+            mask, twice = _drawn(one, pictures[side], chosen, binary=labels == "binary")
             overlapping += twice
             path = target / "masks" / f"{name}.png"
             write_grey(path, mask * np.uint8(_LABELS) if labels == "binary" else mask)
-            rows.append(_row(one, name, side, mask.shape, found[side].folder / one.image, path, start))
+            rows.append(_row(one, name, side, mask.shape, pictures[side].folder / one.image, path, start))
     result.notes += [_counts(everything), *words]
     if overlapping:
         result.notes.append(
@@ -220,7 +220,7 @@ def _drawn(one: Annotated, images: Images, chosen: Mapping[str, int], *, binary:
 def _row(
     one: Annotated, name: str, side: str, shape: tuple[int, ...], image: Path, mask: Path, start: Path
 ) -> dict[str, object]:
-    own: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "sample_id": name,
         "file": Path(os.path.relpath(image, start)).as_posix(),
         "mask": Path(os.path.relpath(mask, start)).as_posix(),
@@ -229,7 +229,7 @@ def _row(
         "height": shape[0],
         **({"split": side} if side else {}),
     }
-    return own | {column: cell for column, cell in one.cells.items() if column not in own}
+    return columns | {column: cell for column, cell in one.cells.items() if column not in columns}
 
 
 def _counts(everything: Sequence[Annotated]) -> str:

@@ -94,13 +94,13 @@ class Decoded:
         runs: of each cell.
         notes: how they were counted, in words.
         faults: what is wrong, by row; without runs.
-        shown: what the runs leave no doubt of, None for the rest.
+        evident: what the runs leave no doubt of, None for the rest.
     """
 
     runs: list[Runs] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    shown: Counting = Counting()
+    evident: Counting = Counting()
 
 
 def decoded(cells: Sequence[Cell], counting: Counting) -> Decoded:
@@ -122,28 +122,28 @@ def decoded(cells: Sequence[Cell], counting: Counting) -> Decoded:
     from_one = f"the first pixel is {ways[way]}" if way == "absolute" else "relative to the end of the run before"
     if way == "absolute" and first is None and not zero:
         from_one += ", as most tables count; --first 0 where yours counts from 0"
-    shown = Counting(
+    evident = Counting(
         order if clear else None,
         way if wrong["relative" if way == "absolute" else "absolute"] else None,
         0 if zero and way == "absolute" else None,
     )
     notes = [f"starts are {way} ({from_one}; {reason})", told]
-    return Decoded([Runs(starts, lengths, order) for starts, lengths in placed], notes, shown=shown)
+    return Decoded([Runs(starts, lengths, order) for starts, lengths in placed], notes, evident=evident)
 
 
-def shared_counting(stated: Counting, shown: Mapping[str, Counting]) -> Counting:
+def shared_counting(stated: Counting, evident: Mapping[str, Counting]) -> Counting:
     """How the tables of all partitions are counted: as stated, else as those do that show it.
 
     Args:
         stated: what is known.
-        shown: name of the partition → what its runs show.
+        evident: name of the partition → what its runs show.
 
     Raises:
         CohortError: two partitions show different ways.
     """
     values: dict[str, Any] = {}
     for key, value in vars(stated).items():
-        sides = {getattr(one, key): side for side, one in shown.items() if getattr(one, key) is not None}
+        sides = {getattr(one, key): side for side, one in evident.items() if getattr(one, key) is not None}
         if value is None and len(sides) > 1:
             words = " and ".join(f"{side} shows {way}" for way, side in sides.items())
             raise CohortError("run lengths", [f"{key}: {words}: state --{key}, or convert each partition by itself"])

@@ -34,12 +34,12 @@ class Read:
     Attributes:
         annotated: of each image.
         notes: how they were read, and what is left out.
-        shown: how run lengths are counted, as far as they leave no doubt; None of outlines.
+        evident: how run lengths are counted, as far as they leave no doubt; None of outlines.
     """
 
     annotated: list[Annotated] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    shown: Counting | None = None
+    evident: Counting | None = None
 
 
 def read(table: Table, path: Path, images: Images, counting: Counting, category: str = "") -> Read:
@@ -83,16 +83,16 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
     lost = [name for name, files, _ in named if not files]
     if lost:
         told.append(f"{len(set(lost))} names are of no image below {images.folder} ({', '.join(lost[:2])})")
-    return Read(result, [one for one in told if one], pixels.shown)
+    return Read(result, [one for one in told if one], pixels.evident)
 
 
 def _one_reader(table: Table, files: Sequence[list[str]], title: str) -> None:
     """Raise where an image has rows of several readers, whose masks would become one."""
     for column in (c for c in table.columns if is_reader(c)):
         readers: dict[str, set[str]] = defaultdict(set)
-        for row, found in zip(table.rows, files, strict=True):
-            readers[found[0] if found else ""].add(row.cells[column])
-        several = next((file for file, own in readers.items() if file and len(own) > 1), "")
+        for row, names in zip(table.rows, files, strict=True):
+            readers[names[0] if names else ""].add(row.cells[column])
+        several = next((file for file, readings in readers.items() if file and len(readings) > 1), "")
         if several:
             some = sorted(readers[several])
             words = f"{several} has masks of several readers ({', '.join(some[:4])}): convert the rows of one at a time"
@@ -172,7 +172,7 @@ def _category(table: Table, names: Sequence[str], taken: set[str]) -> str:
         several: dict[str, set[str]] = defaultdict(set)
         for name, row in zip(names, table.rows, strict=True):
             several[name].add(row.cells[column])
-        varied = _CATEGORY.search(column) and any(len(own) > 1 for own in several.values())
+        varied = _CATEGORY.search(column) and any(len(categories) > 1 for categories in several.values())
         if 1 <= len(cells) <= _MOST_CATEGORIES and (varied or _SURE.match(column.strip())):
             return column
     return ""
@@ -203,9 +203,9 @@ def _gathered(
         if wrong or isinstance(shape, str):
             faults.append(Fault(f"{files[0]}: {wrong}", row.line, key))
             continue
-        own = {c: row.cells[c] for c in others}
-        annotated = result.setdefault(files[0], Annotated(files[0], name, cells=own))
-        annotated.cells = {c: cell if cell == own[c] else "" for c, cell in annotated.cells.items()}
+        here = {c: row.cells[c] for c in others}
+        annotated = result.setdefault(files[0], Annotated(files[0], name, cells=here))
+        annotated.cells = {c: cell if cell == here[c] else "" for c, cell in annotated.cells.items()}
         if is_nothing(row.cells[runs]):
             continue
         if len(row.cells[runs]) == _CUT:
@@ -245,9 +245,9 @@ def _contradicting(table: Table, named: Sequence[Named], runs: str, column: str)
             rows[which].setdefault(is_nothing(row.cells[runs]), row.line)
     return [
         Fault(
-            f"{file} has no mask here and one in row {own[False]}: remove one, or name the column of the categories, "
-            "--category", own[True], runs,
+            f"{file} has no mask here and one in row {lines[False]}: remove one, or name the column of the categories, "
+            "--category", lines[True], runs,
         )
-        for (file, _), own in rows.items()
-        if len(own) > 1
+        for (file, _), lines in rows.items()
+        if len(lines) > 1
     ]  # fmt: skip
