@@ -81,6 +81,17 @@ def test_regions_of_imagescope_with_holes_rectangles_and_ellipses(tmp_path):
     assert "1 images have no annotation (Tissue Images/TCGA-4.png)" in told
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_an_island_in_a_hole_is_drawn(tmp_path, order):
+    island = [(16.5, 11.5), (18.5, 11.5), (18.5, 13.5), (16.5, 13.5)]
+    regions = [region(SQUARE), region(HOLE, negative=1), region(island)]
+    root = home(tmp_path, {"a.xml": imagescope(("", "".join(regions[i] for i in order)))})
+    picture(root / "images/a.png", SHAPE)
+    _, masks = drawn(masks_of({"": root / "a.xml"}, root / "m"), root)
+    assert area(island).any()
+    assert np.array_equal(masks["a"] > 0, area(SQUARE, without=[HOLE]) | area(island))
+
+
 def test_layers_of_imagescope_are_categories_by_their_attribute(tmp_path):
     """As MoNuSAC names them."""
     layers = [(f'<Attribute Name="{name}" Id="0" Value=""/>', region(points))
@@ -286,7 +297,7 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
                     }
                 }
             ),
-            "region 1 of a.png in a.json: its corners are no numbers",
+            "region 1 of a.png in a.json: its corners are no numbers: .*'r': 'x'",
         ),
         ("a.json", '{"shapes": [3], "imagePath": null}', "shape 1 of a.json: its corners are no numbers"),
         ("a.json", labelme("z.png").replace("a.json", "q"), ""),

@@ -40,9 +40,23 @@ class Outlines:
         return ""
 
     def pixels(self, shape: tuple[int, int]) -> np.ndarray:
-        """bool [H, W]: the pixels whose middle lies inside, as pycocotools has them."""
-        inside = filled(self.drawn, shape)
-        return inside & ~filled(self.holes, shape) if self.holes else inside
+        """bool [H, W]: the pixels whose middle lies inside, as pycocotools has them.
+
+        A hole is cut out of what is larger: an outline within it, of an island, is drawn.
+        """
+        if not self.holes:
+            return filled(self.drawn, shape)
+        inside = np.zeros(shape, bool)
+        parts = [*((corners, True) for corners in self.drawn), *((corners, False) for corners in self.holes)]
+        for corners, is_drawn in sorted(parts, key=lambda part: -_size(part[0])):
+            inside[filled([corners], shape)] = is_drawn
+        return inside
+
+
+def _size(corners: Sequence[float]) -> float:
+    """Area of a polygon in pixels, by the shoelace formula."""
+    x, y = np.asarray(corners, np.float64).reshape(-1, 2).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 @dataclass(frozen=True)

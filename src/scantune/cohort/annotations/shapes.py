@@ -170,7 +170,9 @@ def _tried(
     try:
         return [float(value) for value in known[kind](shape)]
     except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-        raise CohortError(f"annotations {path.name}", [f"{place}: its corners are no numbers"]) from error
+        raise CohortError(
+            f"annotations {path.name}", [f"{place}: its corners are no numbers: {shape!r:.80}"]
+        ) from error
 
 
 def _box(points: Sequence[Sequence[float]]) -> list[float]:
