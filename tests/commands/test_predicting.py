@@ -115,6 +115,14 @@ def test_masks_are_named_by_sample_ids_where_a_list_has_them(opened: Path) -> No
     assert "sample_id" not in table.columns
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_list_is_read_as_editors_write_it(opened: Path, encoding: str) -> None:
+    (opened / "Doe_0.png").rename(opened / "Müller.png")
+    (opened / "list.txt").write_text(f"{opened / 'Müller.png'}\n", encoding=encoding)
+    predict("m", listed=opened / "list.txt", out=opened / "answers.csv")
+    assert read(opened / "answers.csv").text("reason").tolist() == [""]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -237,6 +237,7 @@ def _listed(path: Path | None) -> list[tuple[Path, str]]:
     Raises:
         ScantuneError: there is no such file; an id cannot name a file, or occurs twice.
     """
+    from scantune.cohort.delimited import decoded
     from scantune.cohort.ids import is_safe
 
     if path is None:
@@ -244,7 +245,7 @@ def _listed(path: Path | None) -> list[tuple[Path, str]]:
     if not path.is_file():
         raise ScantuneError(f"--list {path}: no such file")
     pairs: list[tuple[Path, str]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(decoded(path.read_bytes())[0].splitlines(), start=1):
         first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
         if not first:
             continue
