@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from scantune import cohort, io
+from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.masks import Written, masks_of
 from scantune.cohort.annotations.run_lengths import Counting, column_of, numbers_of
 from scantune.cohort.faults import CohortError
@@ -343,6 +344,17 @@ def test_partitions_that_are_counted_in_two_ways_are_named(tmp_path):
         masks_of(sides, tmp_path / "d/masks")
     assert not (tmp_path / "d/masks").exists()
     masks_of(sides, tmp_path / "d/masks", counting=Counting(order="rows"))
+
+
+def test_long_cells_beside_the_run_lengths_are_not_searched_for_names(tmp_path, monkeypatch):
+    """Each search takes the length of the cell, and there would be one for each blank."""
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,rle,other", [("z", long := absolute(np.eye(80, dtype=bool)), long)])
+    searched: list[str] = []
+    monkeypatch.setattr(Images, "find", lambda images, name, near=None: searched.append(name) or [])
+    with pytest.raises(CohortError, match="no column names images"):
+        masks_of({"": path}, tmp_path / "d/masks")
+    assert set(searched) == {"z", long}
 
 
 def test_masks_are_not_written_among_the_images(tmp_path):

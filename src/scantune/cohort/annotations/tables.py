@@ -22,6 +22,7 @@ _SIZE = re.compile(r"^(img|image)?[ _-]*(width|height)$", re.I)
 _MOST_CATEGORIES = 60
 _SHARE = 0.5  # of the names that must be of an image, before names with a category behind are tried
 _SIGNS = "_- ."
+_LONGEST = 300  # letters of a cell that can begin with an image's name
 _CUT = 32_767  # letters of a cell of Excel, at most
 MEGABYTES = 1000.0
 """Of a table of run lengths that is read, at most."""
@@ -157,7 +158,7 @@ def _named(cell: str, images: Images, path: Path, apart: bool) -> Named:
     """The image that a cell names: as a whole, or its longest beginning before a sign."""
     if not apart:
         return cell, images.find(cell, path) if cell else [], ""
-    for at in range(len(cell) - 2, 0, -1):
+    for at in range(len(cell) - 2 if len(cell) <= _LONGEST else 0, 0, -1):
         files = images.find(cell[:at], path) if cell[at] in _SIGNS else []
         if files:
             return cell[:at], files, cell[at + 1 :]
