@@ -81,6 +81,15 @@ def test_regions_of_imagescope_with_holes_rectangles_and_ellipses(tmp_path):
     assert "1 images have no annotation (Tissue Images/TCGA-4.png)" in told
 
 
+def test_what_leaves_no_pixel_is_counted(tmp_path):
+    text = imagescope(("", region([(10, 5), (20, 5), (30, 5)])), ("", region(SQUARE)), ("", region(HOLE, negative=1)))
+    root = home(tmp_path, {"a.xml": text})
+    picture(root / "images/a.png", SHAPE)
+    notes = masks_of({"": root / "a.xml"}, root / "m").notes
+    assert "1 annotations are thinner than a pixel, and nothing is drawn of them" in notes
+    assert "1 negative regions of layers without an outline are not drawn" in notes
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
 def test_an_island_in_a_hole_is_drawn(tmp_path, order):
     island = [(16.5, 11.5), (18.5, 11.5), (18.5, 13.5), (16.5, 13.5)]

@@ -64,6 +64,7 @@ def _of_imagescope(layer: Element, path: Path, left: Counter[str]) -> Mark | Non
             continue
         (holes if region.get("NegativeROA", "0") not in ("", "0") else drawn).append(corners)
     if not drawn:
+        left["negative regions of layers without an outline"] += len(holes)
         return None
     return Mark(_name(layer), Outlines(drawn, holes), f"layer {layer.get('Id', '')} of {path.name}")
 

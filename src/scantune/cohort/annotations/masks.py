@@ -92,17 +92,20 @@ def masks_of(
     start = shared_root(root, target, *sorted(folders))
     result = Written(target / "cohort.csv")
     rows: list[dict[str, object]] = []
-    overlapping = 0
+    overlapping = thin = 0
     for side, content in contents.items():
         result.notes += content.notes
         listed = sorted([*content.annotated, *_others(content, pictures[side], unlisted, result.notes)], key=_image)
         for one, name in zip(listed, _names(listed, side), strict=True):
-            mask, twice = _drawn(one, pictures[side], chosen, binary=labels == "binary")
+            mask, twice, without = _drawn(one, pictures[side], chosen)
             overlapping += twice
+            thin += without
             path = target / "masks" / f"{name}.png"
             write_grey(path, mask * np.uint8(_LABELS) if labels == "binary" else mask)
             rows.append(_row(one, name, side, mask.shape, pictures[side].folder / one.image, path, start))
     result.notes += [_counts(everything), *words]
+    if thin:
+        result.notes.append(f"{thin} annotations are thinner than a pixel, and nothing is drawn of them")
     if overlapping:
         result.notes.append(
             f"{overlapping} images have pixels of several categories, which have the label of the last: to keep both, "
@@ -203,18 +206,19 @@ def _names(listed: Sequence[Annotated], side: str) -> list[str]:
     return ["_".join([side] * bool(side) + [name]) for name in unique]
 
 
-def _drawn(one: Annotated, images: Images, chosen: Mapping[str, int], *, binary: bool) -> tuple[np.ndarray, bool]:
-    """uint8 [H, W], and whether pixels have several categories."""
+def _drawn(one: Annotated, images: Images, chosen: Mapping[str, int]) -> tuple[np.ndarray, bool, int]:
+    """uint8 [H, W], whether pixels have several categories, and the number of marks without a pixel."""
     shape = images.size(one.image)
     assert not isinstance(shape, str)
-    mask, twice = np.zeros(shape, np.uint8), False
+    mask, twice, thin = np.zeros(shape, np.uint8), False, 0
     for mark in one.marks:
         label = chosen.get(mark.category)
         if label is not None:
             inside = mark.area.pixels(shape)
             twice = twice or bool((inside & (mask > 0) & (mask != label)).any())
+            thin += not inside.any()
             mask[inside] = label
-    return mask, twice
+    return mask, twice, thin
 
 
 def _row(
