@@ -72,18 +72,11 @@ def masks_of(
             wrong in the annotations, all at once.
     """
     target = out_dir.resolve()
-    pictures: dict[str, Images] = {}
-    contents: dict[str, Read] = {}
-    for side, path in annotations.items():  # all are checked before anything is written
-        pictures[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
-        contents[side] = read(path, pictures[side], counting, category, only)
-    evident = {side: content.evident for side, content in contents.items() if content.evident is not None}
-    shared = shared_counting(counting, evident)
-    for side in evident if len(evident) > 1 and shared != counting else ():
-        contents[side] = read(annotations[side], pictures[side], shared, category, only)
-        contents[side].notes.append(f"{side}: what is not stated is counted as the runs of any partition show")
+    folder_of = {side: path if path.is_dir() else path.parent for side, path in annotations.items()}
+    pictures = {side: Images(folder / images, without=target) for side, folder in folder_of.items()}
+    contents = _contents(annotations, pictures, counting, category, only)
     folders: set[Path] = set()
-    for side, path in annotations.items():
+    for side, path in annotations.items():  # all are checked before anything is written
         _check(path, contents[side], pictures[side])
         folders |= {(pictures[side].folder / one.image).parent for one in contents[side].annotated}
     refuse_data_folder(target, *sorted(folders))
@@ -114,6 +107,19 @@ def masks_of(
     columns = list(dict.fromkeys(column for row in rows for column in row))
     write_rows(result.table, [{column: row.get(column, "") for column in columns} for row in rows])
     return result
+
+
+def _contents(
+    annotations: Mapping[str, Path], pictures: Mapping[str, Images], counting: Counting, category: str, only: str
+) -> dict[str, Read]:
+    """What the annotations of each side say; run lengths of all sides are counted as those of any show."""
+    contents = {side: read(path, pictures[side], counting, category, only) for side, path in annotations.items()}
+    evident = {side: content.evident for side, content in contents.items() if content.evident is not None}
+    shared = shared_counting(counting, evident)
+    for side in evident if len(evident) > 1 and shared != counting else ():
+        contents[side] = read(annotations[side], pictures[side], shared, category, only)
+        contents[side].notes.append(f"{side}: what is not stated is counted as the runs of any partition show")
+    return contents
 
 
 def _image(one: Annotated) -> str:
