@@ -16,6 +16,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ VARIANTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("fp16", "fp16", {}),
     ("bf16 channels-last", "bf16", {"channels_last": True}),
     ("bf16 compiled", "bf16", {"compile": True}),
+)
+#: Ways whose images a second are compared with those of another one, and the key of their share.
+SHARES = (
+    ("float32", "bare float32", "share_of_bare"),
+    ("bf16", "bare bf16", "share_of_bare"),
+    ("bf16 from the cache", "bf16", "share_of_step"),
 )
 
 
@@ -108,47 +115,67 @@ def measured(step: Callable[[], Any], steps: int, images: int, device: Any) -> d
 
 
 def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size: int, steps: int) -> dict[str, Any]:
-    """All figures of one net: the two bare loops, the variants that the device has, predictions."""
+    """All figures of one net, by way; of a way that fails, why."""
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = (Memory(shape, size), Memory(shape, size, 1))
+    measurements: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        ways = ways_of(network_of(modality, backbone, shape[0]), modality, data, size, device, Path(folder))
+        for way, build in ways.items():
+            try:
+                measurements[way] = measured(build(), steps, 1 if way == "maps" else size, device)
+            except RuntimeError as error:  # of a compiler, or memory: the other ways are measured all the same
+                measurements[way] = {"failed": f"{type(error).__name__}: {first_line(error)}"}
+    for way, other, key in SHARES:
+        rates = [measurements.get(one, {}).get("images_per_second") for one in (way, other)]
+        if all(rates):
+            measurements[way][key] = rates[0] / rates[1]
+    return {"net": name, "batch": size, "steps": steps, **measurements}
+
+
+def ways_of(
+    network: Any, modality: str, data: Any, size: int, device: Any, folder: Path
+) -> dict[str, Callable[[], Callable[[], float]]]:
+    """What builds the step of each way that the device and the modality have; each has the same weights at its start.
+
+    Args:
+        network: on the processor; it is not changed.
+        modality: of the images; "mask" for a network of masks.
+        data: training and validation set.
+        size: of a batch.
+        device: of the steps.
+        folder: for the files of samples.
+    """
+    import torch
+
     batch = {"input": data[0].x[:size].to(device), "target": data[0].y[:size].to(device)}
     batch |= {"index": torch.arange(size, device=device), "group": torch.full((size,), -1, device=device)}
-    network = network_of(modality, backbone, shape[0])
-    measurements: dict[str, Any] = {}
-    for precision in ("32", "bf16"):
-        step = bare(copy.deepcopy(network).to(device), batch, precision)
-        measurements[f"bare {'float32' if precision == '32' else precision}"] = measured(step, steps, size, device)
-    for label, precision, settings in VARIANTS:
-        if device.type == "cpu" and (precision == "fp16" or settings.get("compile")):
-            continue  # no fp16 there, and compiling takes minutes
-        try:
-            step = ours(copy.deepcopy(network), data, batch, precision, settings)
-            measurements[label] = measured(step, steps, size, device)
-        except RuntimeError as error:  # of a compiler, or memory: the other ways are measured all the same
-            measurements[label] = {"failed": f"{type(error).__name__}: {first_line(error)}"}
-    step = ours(copy.deepcopy(network), data, batch, "32", {}, gpu_checks.one_process_ddp(device.type))
-    measurements["float32 DDP"] = measured(step, steps, size, device)
-    step = gpu_checks.monai_step(copy.deepcopy(network).to(device), data[0], size, device, MeanError())
-    measurements["MONAI float32"] = measured(step, steps, size, device)
+
+    def there() -> Any:
+        return copy.deepcopy(network).to(device)
+
+    def of_engine(precision: str, settings: dict[str, Any], fabric: Any = None) -> Callable[[], float]:
+        return ours(copy.deepcopy(network), data, batch, precision, settings, fabric)
+
+    def predictions() -> Callable[[], float]:
+        plain = there().eval()
+        return torch.inference_mode()(lambda: float(plain(batch["input"]).float().mean()))
+
+    ways: dict[str, Callable[[], Callable[[], float]]] = {
+        "bare float32": lambda: bare(there(), batch, "32"),
+        "bare bf16": lambda: bare(there(), batch, "bf16"),
+    }
+    for way, precision, settings in VARIANTS:
+        if device.type != "cpu" or (precision != "fp16" and not settings.get("compile")):
+            ways[way] = partial(of_engine, precision, settings)
+    ways["float32 DDP"] = lambda: of_engine("32", {}, gpu_checks.one_process_ddp(device.type))
+    ways["MONAI float32"] = lambda: gpu_checks.monai_step(there(), data[0], size, device, MeanError())
     if modality != "mask":
-        with tempfile.TemporaryDirectory() as folder:
-            step = gpu_checks.cached_step(copy.deepcopy(network), modality, data[0], size, device, Path(folder))
-            measurements["bf16 from the cache"] = measured(step, steps, size, device)
-        one_map = gpu_checks.maps(network, batch["input"][0])
-        measurements["maps"] = measured(one_map, steps, 1, device)
-    plain = copy.deepcopy(network).to(device).eval()
-    with torch.inference_mode():
-        measurements["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
-    for way in ("float32", "bf16"):
-        entry = measurements.get(way, {"failed": "left out"})
-        if "failed" not in entry:
-            entry["share_of_bare"] = entry["images_per_second"] / measurements[f"bare {way}"]["images_per_second"]
-    if "bf16 from the cache" in measurements and "failed" not in measurements.get("bf16", ("failed",)):
-        loaded, there = (measurements[way]["images_per_second"] for way in ("bf16 from the cache", "bf16"))
-        measurements["bf16 from the cache"]["share_of_step"] = loaded / there
-    return {"net": name, "batch": size, "steps": steps, **measurements}
+        ways["bf16 from the cache"] = lambda: gpu_checks.cached_step(there(), modality, data[0], size, device, folder)
+        ways["maps"] = lambda: gpu_checks.maps(network, batch["input"][0])
+    return ways | {"predictions": predictions}
 
 
 #: Head of the Markdown table.

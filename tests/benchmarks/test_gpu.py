@@ -30,12 +30,21 @@ def test_a_way_that_fails_is_a_row_and_the_others_are_measured(monkeypatch):
             raise RuntimeError("no such kernel")
         return ours(network, data, batch, precision, settings, fabric)
 
+    def too_large(network, batch, precision, bare=gpu.bare):
+        if precision == "bf16":
+            raise RuntimeError("out of memory")
+        return bare(network, batch, precision)
+
     monkeypatch.setattr(gpu, "ours", refusing)
-    monkeypatch.setattr(gpu, "VARIANTS", [way for way in gpu.VARIANTS if way[0] in ("float32", "bf16 channels-last")])
+    monkeypatch.setattr(gpu, "bare", too_large)
+    monkeypatch.setattr(gpu, "VARIANTS", [way for way in gpu.VARIANTS if way[0] != "fp16"])
     result = gpu.of_net(*gpu_nets.SMALL[3], steps=3)
     assert result["bf16 channels-last"] == {"failed": "RuntimeError: no such kernel"}
     assert result["predictions"]["images_per_second"] > 0
     assert any("no such kernel" in row for row in gpu.rows(result))
+    assert result["bare bf16"] == {"failed": "RuntimeError: out of memory"}
+    assert "share_of_bare" in result["float32"]
+    assert "share_of_bare" not in result["bf16"]  # and it was measured
 
 
 @pytest.mark.heavy

@@ -94,6 +94,34 @@ def test_sheets_of_excels_xml(tmp_path, encoding):
         read_table(path, sheet="drei")
 
 
+def test_cells_of_excels_xml_are_those_of_excels_own_file(tmp_path):
+    """Decimals by the table's sign, #N/A empty, and numbers that Excel has rounded unusable."""
+    import openpyxl
+
+    head, numbers = ["id", "a", "b"], [1.5, 1234567890123456789.0]
+    book = openpyxl.Workbook()
+    for row in (head, ["P1", *numbers], ["P2", "#N/A", "#DIV/0!"]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    kinds = [["String"] * 3, ["String", "Number", "Number"], ["String", "Error", "Error"]]
+    texts = [head, ["P1", "1.5", "1.23456789012346E+18"], ["P2", "#N/A", "#DIV/0!"]]
+    rows = "".join(
+        f"<Row>{''.join(f'<Cell><Data ss:Type={kind!r}>{text}</Data></Cell>' for kind, text in zip(*row))}</Row>"
+        for row in zip(kinds, texts)
+    )
+    name = "urn:schemas-microsoft-com:office:spreadsheet"
+    (tmp_path / "t.xls").write_text(
+        f'<?xml version="1.0"?><Workbook xmlns="{name}" xmlns:ss="{name}"><Worksheet ss:Name="a"><Table>{rows}'
+        "</Table></Worksheet></Workbook>"
+    )
+    for decimal in (".", ","):
+        own, other = (read_table(tmp_path / f"t.{ending}", decimal=decimal) for ending in ("xlsx", "xls"))
+        assert other.rows[0].cells["a"] == own.rows[0].cells["a"] == f"1{decimal}5"
+        assert other.rows[1].cells == own.rows[1].cells
+        assert other.unusable == own.unusable
+        assert set(own.unusable) == {(2, "b"), (3, "b")}
+
+
 ENTITIES = (
     '<?xml version="1.0"?><!DOCTYPE w [<!ENTITY x "{}">]>'
     '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">&x;</Workbook>'
@@ -112,6 +140,7 @@ ENTITIES = (
             SPREADSHEET.format(encoding="").replace('ss:Index="4"', 'ss:Index="999999"'),
             "ss:Index of a cell is '999999'",
         ),
+        (SPREADSHEET.format(encoding="").replace('ss:Index="4"', 'ss:Index="1"'), "is '1', not from 2 to 16384"),
         ("<table>" + "<tr><td colspan=1000>a" * 21_000, "more than 20,000,000 cells"),
         ("MIME-Version: 1.0\nContent-Type: multipart/related", r"a web page in one file \(\.mht\)"),
     ],

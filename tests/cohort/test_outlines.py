@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scantune.cohort.annotations import forms
 from scantune.cohort.annotations.masks import masks_of
+from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.coco_masks import filled
 from scantune.cohort.faults import CohortError
 from tests.cohort.test_run_lengths import drawn, picture
@@ -77,6 +79,26 @@ def test_regions_of_imagescope_with_holes_rectangles_and_ellipses(tmp_path):
     assert "1 outlines of fewer than three points" in told
     assert "1 annotations are of no image below" in told
     assert "1 images have no annotation (Tissue Images/TCGA-4.png)" in told
+
+
+def test_what_leaves_no_pixel_is_counted(tmp_path):
+    text = imagescope(("", region([(10, 5), (20, 5), (30, 5)])), ("", region(SQUARE)), ("", region(HOLE, negative=1)))
+    root = home(tmp_path, {"a.xml": text})
+    picture(root / "images/a.png", SHAPE)
+    notes = masks_of({"": root / "a.xml"}, root / "m").notes
+    assert "1 annotations are thinner than a pixel, and nothing is drawn of them" in notes
+    assert "1 negative regions of layers without an outline are not drawn" in notes
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_an_island_in_a_hole_is_drawn(tmp_path, order):
+    island = [(16.5, 11.5), (18.5, 11.5), (18.5, 13.5), (16.5, 13.5)]
+    regions = [region(SQUARE), region(HOLE, negative=1), region(island)]
+    root = home(tmp_path, {"a.xml": imagescope(("", "".join(regions[i] for i in order)))})
+    picture(root / "images/a.png", SHAPE)
+    _, masks = drawn(masks_of({"": root / "a.xml"}, root / "m"), root)
+    assert area(island).any()
+    assert np.array_equal(masks["a"] > 0, area(SQUARE, without=[HOLE]) | area(island))
 
 
 def test_layers_of_imagescope_are_categories_by_their_attribute(tmp_path):
@@ -182,6 +204,65 @@ def test_several_attributes_of_via_are_asked_for(tmp_path):
         masks_of({"": root / "via.json"}, root / "m", category="grad")
 
 
+def test_regions_of_an_image_of_via_that_is_not_there_are_not_those_of_another(tmp_path):
+    """Not even where the file of the annotations is named as that one is."""
+    images = {str(i): {"filename": f"00{i}.png", "regions": via(a=("x", POLYGON))} for i in (1, 2)}
+    images["1"]["regions"] = []
+    root = home(tmp_path, {"001.json": json.dumps(images)})
+    picture(root / "images/001.png", SHAPE)
+    written = masks_of({"": root / "001.json"}, root / "m")
+    assert not drawn(written, root)[1]["001"].any()
+    assert any(note.startswith("1 annotations are of no image below") for note in written.notes)
+
+
+def test_options_of_other_annotations_are_refused(tmp_path):
+    root = home(tmp_path, {"a/a.json": labelme("a.png", ("m", "polygon", SQUARE))})
+    picture(root / "images/a.png", SHAPE)
+    for options, words in (
+        ({"only": "reader=1"}, "--rows is of tables"),
+        ({"counting": Counting(order="rows")}, "--order, --starts and --first are of tables"),
+        ({"category": "type"}, "--category is a column of a table or an attribute of VIA"),
+    ):
+        with pytest.raises(CohortError, match=words):
+            masks_of({"": root / "a"}, root / "m", images="../images", **options)
+
+
+def test_a_folder_that_paths_start_from_has_both_images_and_masks(tmp_path):
+    root = home(tmp_path, {"a/a.json": labelme("a.png", ("m", "polygon", SQUARE))})
+    picture(root / "images/a.png", SHAPE)
+    for stated, beyond in ((root / "images", "m"), (root / "m", "images")):
+        with pytest.raises(CohortError, match=rf"{beyond} is not below it: name a folder that has both"):
+            masks_of({"": root / "a"}, root / "m", images="../images", root=stated)
+        assert not (root / "m").exists()
+
+
+def test_a_file_of_via_without_regions_has_no_attribute_to_lack(tmp_path):
+    regions = {"a": via(a=("x", POLYGON)), "b": []}
+    files = {f"v/{n}.json": json.dumps({n: {"filename": f"{n}.png", "regions": regions[n]}}) for n in "ab"}
+    root = home(tmp_path, files | {"v/b.json": "\ufeff" + files["v/b.json"]})
+    for name in "ab":
+        picture(root / f"images/{name}.png", SHAPE)
+    _, masks = drawn(masks_of({"": root / "v"}, root / "m", images="../images", category="type"), root)
+    assert masks["a"].any()
+    assert not masks["b"].any()
+
+
+def test_two_images_of_via_are_not_one_file(tmp_path):
+    images = {str(i): {"filename": f"{i}/a.png", "regions": via(a=("x", POLYGON))} for i in (1, 2)}
+    root = home(tmp_path, {"via.json": json.dumps(images)})
+    picture(root / "images/a.png", SHAPE)
+    with pytest.raises(CohortError, match=r"via\.json: '1/a\.png' and '2/a\.png' are both of images/a\.png"):
+        masks_of({"": root / "via.json"}, root / "m")
+
+
+def test_a_cell_of_via_that_is_not_json_is_named_by_its_line(tmp_path):
+    text = "filename,region_shape_attributes,region_attributes\n\na.png,{},{}\na.png,{x},{}\n"
+    root = home(tmp_path, {"via.csv": text})
+    picture(root / "images/a.png", SHAPE)
+    with pytest.raises(CohortError, match=r"row 4, column 'region_shape_attributes': '\{x\}' is not JSON"):
+        masks_of({"": root / "via.csv"}, root / "m")
+
+
 BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "aaaa"><!ENTITY y "&x;&x;">]><Annotations>&y;</Annotations>'
 OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><Annotations>&x;</Annotations>'
 
@@ -199,6 +280,12 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
         ("a.json", "[1, 2", "not readable as JSON"),
         ("a.json", '{"a.png": "mass"}', "no outlines of"),
         ("a.json", labelme("a.png", size=(80, 120)), r"drawn on 120×80 pixels, and images/a\.png has 60×40"),
+        (
+            "a.json",
+            labelme("a.png", size=(60, 40)),
+            r"drawn on 40×60 pixels, and .* has 60×40: is it turned by an EXIF",
+        ),
+        ("a.json", labelme("a.png", size=(80.0, 120.0)), r"drawn on 120×80 pixels.*: is it a copy of another size"),  # type: ignore[arg-type]
         ("a.json", labelme("a.png", ("x", "mask", SQUARE)), "a shape of the kind 'mask' is not read; read are polygon"),
         ("a.json", labelme("a.png", ("x", "polygon", [(1, 2, 3)])), "shape 1 of a.json: its corners are no numbers"),  # type: ignore[list-item]
         ("a.json", labelme("a.png", ("x", "polygon", [(10**400, 1), (2, 2), (3, 1)])), "its corners are no numbers"),
@@ -219,7 +306,7 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
                     }
                 }
             ),
-            "region 1 of a.png in a.json: its corners are no numbers",
+            "region 1 of a.png in a.json: its corners are no numbers: .*'r': 'x'",
         ),
         ("a.json", '{"shapes": [3], "imagePath": null}', "shape 1 of a.json: its corners are no numbers"),
         ("a.json", labelme("z.png").replace("a.json", "q"), ""),
@@ -234,6 +321,15 @@ def test_what_cannot_be_drawn_is_named(tmp_path, name, text, words):
     with pytest.raises(CohortError, match=words):
         masks_of({"": root / name}, root / "m")
     assert not (root / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["a.xml", "a.json"])
+def test_a_large_file_is_refused_before_it_is_read(tmp_path, monkeypatch, name):
+    root = home(tmp_path, {name: "{" * 2000})
+    picture(root / "images/a.png", SHAPE)
+    monkeypatch.setattr(forms, "_MOST_MEGABYTES", 0.001)
+    with pytest.raises(CohortError, match=r"it has 0 MB; at most 0\.001 are read"):
+        masks_of({"": root / name}, root / "m")
 
 
 def test_two_readers_of_one_image_are_not_mixed(tmp_path):
@@ -255,7 +351,7 @@ def test_two_readers_of_one_folder_are_told_by_a_pattern_of_their_files(tmp_path
         masks_of({"": root}, tmp_path / "m")
     _, masks = drawn(masks_of({"": root / "*_r2.json"}, tmp_path / "m"), tmp_path)
     assert np.array_equal(masks["a"] > 0, area(TRIANGLE))
-    with pytest.raises(CohortError, match="name a file, or a folder or pattern"):
+    with pytest.raises(CohortError, match="name a table or another file, or a folder or pattern"):
         masks_of({"": root / "*_r3.json"}, tmp_path / "n")
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from scantune import cohort, io
+from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.masks import Written, masks_of
 from scantune.cohort.annotations.run_lengths import Counting, column_of, numbers_of
 from scantune.cohort.faults import CohortError
@@ -169,6 +170,42 @@ def test_categories_of_rows_or_behind_names_are_labels(tmp_path, head, rows):
         masks_of({"": path}, tmp_path / "d/masks", labels={"two": 1})
 
 
+def test_categories_that_pandas_wrote_beside_empty_cells_keep_their_numbers(tmp_path):
+    for name in "abc":
+        picture(tmp_path / f"d/images/{name}.png")
+    one, other = apart()
+    rows = [("a", "1.0", absolute(one)), ("a", "10.0", absolute(other)), ("b", "2.0", absolute(one)), ("c", "", "")]
+    path = table(tmp_path / "d", "ImageId,ClassId,EncodedPixels", rows)
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks", labels="category"), tmp_path / "d")
+    assert np.array_equal(read["a"], one + 10 * other.astype(np.uint8))
+    assert np.array_equal(read["b"], 2 * one.astype(np.uint8))
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks", labels={"10": 3}), tmp_path / "d")
+    assert np.array_equal(read["a"], 3 * other.astype(np.uint8))
+
+
+def test_one_category_of_all_rows_has_its_name(tmp_path):
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,class,rle", [("a", "Tumour", absolute(blob(1)))])
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks", labels={"Tumour": 7}), tmp_path / "d")
+    assert np.array_equal(read["a"], 7 * blob(1).astype(np.uint8))
+
+
+def test_a_name_of_an_image_is_the_same_with_composed_and_decomposed_umlauts(tmp_path):
+    picture(tmp_path / "d/images/Mu\u0308ller.png")
+    picture(tmp_path / "d/images/b.png")
+    path = table(tmp_path / "d", "id,rle", [("M\u00fcller", absolute(blob(1))), ("b", "")])
+    listed, _ = drawn(masks_of({"": path}, tmp_path / "d/masks"), tmp_path / "d")
+    assert {row["file"] for row in listed.values()} == {"images/Mu\u0308ller.png", "images/b.png"}
+
+
+def test_that_pixels_are_taken_to_count_from_1_is_noted(tmp_path):
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,rle", [("a", absolute(blob(1)))])
+    assert any("--first 0" in note for note in masks_of({"": path}, tmp_path / "d/masks").notes)
+    stated = masks_of({"": path}, tmp_path / "d/masks", counting=Counting(first=1))
+    assert not any("--first 0" in note for note in stated.notes)
+
+
 def test_names_of_categories_are_numbered_and_overlap_is_counted(tmp_path):
     picture(tmp_path / "d/images/a.png")
     rows = [("a", "Tumour", absolute(blob(1))), ("a", "Liver", absolute(np.ones((40, 60), bool)))]
@@ -198,7 +235,7 @@ def test_other_columns_go_along_where_the_rows_of_an_image_agree(tmp_path):
         ([("a", "5 3"), ("b", "5 3 6 x")], r"row 3, column 'rle': '5 3 6 x' is no list of starts and lengths"),
         ([("a", "5 3"), ("b", "5 3 6")], r"row 3, column 'rle': '5 3 6' is no list"),
         ([("a", "5 3"), ("a", "-1")], r"row 3, column 'rle': images/a\.png has no mask here and one in row 2"),
-        ([("z", "5 3")], r"no column names images below .*--images"),
+        ([("z", "5 3")], r"no column names images below .*images/a\.png.*'id': 'z'.*--images"),
     ],
 )
 def test_what_is_wrong_is_said_by_row(tmp_path, rows, words):
@@ -279,6 +316,45 @@ def test_cells_of_megabytes_are_read(tmp_path):
     assert len(text) > 700_000
     _, read = drawn(masks_of({"": table(tmp_path / "d", "id,rle", [("a", text)])}, tmp_path / "m"), tmp_path)
     assert np.array_equal(read["a"] > 0, mask)
+
+
+def sides_of(folder: Path, cells: dict[str, str], shape: tuple[int, int] = (40, 60)) -> dict[str, Path]:
+    """A table of one image for each partition."""
+    for side, cell in cells.items():
+        picture(folder / f"{side}/{side}.png", shape)
+        table(folder / side, "id,rle", [(side, cell)])
+    return {side: folder / side / "train.csv" for side in cells}
+
+
+def test_what_the_runs_of_one_partition_show_holds_for_the_others(tmp_path):
+    """Two runs show neither order nor first pixel."""
+    large, few = blob(1), np.zeros((40, 60), bool)
+    large[0, :5], few[10:12, 10:30] = True, True
+    sides = sides_of(tmp_path / "d", {"train": absolute(large, "rows", 0), "test": absolute(few, "rows", 0)})
+    written = masks_of(sides, tmp_path / "d/masks")
+    _, read = drawn(written, tmp_path / "d")
+    assert np.array_equal(read["train_train"] > 0, large)
+    assert np.array_equal(read["test_test"] > 0, few)
+    assert any(note.startswith("test: what is not stated is counted as") for note in written.notes)
+
+
+def test_partitions_that_are_counted_in_two_ways_are_named(tmp_path):
+    sides = sides_of(tmp_path / "d", {"train": absolute(blob(1), "rows"), "test": absolute(blob(2))})
+    with pytest.raises(CohortError, match=r"order: train shows rows and test shows columns: state --order"):
+        masks_of(sides, tmp_path / "d/masks")
+    assert not (tmp_path / "d/masks").exists()
+    masks_of(sides, tmp_path / "d/masks", counting=Counting(order="rows"))
+
+
+def test_long_cells_beside_the_run_lengths_are_not_searched_for_names(tmp_path, monkeypatch):
+    """Each search takes the length of the cell, and there would be one for each blank."""
+    picture(tmp_path / "d/images/a.png")
+    path = table(tmp_path / "d", "id,rle,other", [("z", long := absolute(np.eye(80, dtype=bool)), long)])
+    searched: list[str] = []
+    monkeypatch.setattr(Images, "find", lambda images, name, near=None: searched.append(name) or [])
+    with pytest.raises(CohortError, match="no column names images"):
+        masks_of({"": path}, tmp_path / "d/masks")
+    assert set(searched) == {"z", long}
 
 
 def test_masks_are_not_written_among_the_images(tmp_path):

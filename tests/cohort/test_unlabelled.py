@@ -150,6 +150,21 @@ def test_a_title_row_of_the_training_table_is_none_of_a_new_one(tmp_path: Path, 
         ]
 
 
+def test_a_column_that_lacks_below_the_title_of_the_training_table_is_said_of_that_header(
+    tmp_path: Path, layout: Callable[..., dict]
+) -> None:
+    known = layout(["age", "sex"], header=3)
+    path = tmp_path / "labels.csv"
+    for title in ([["Films of 2024"], [""]], []):
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([*title, ["number", "visit", "echo", "gender"], ["7", "a", "", "f"]])
+        with pytest.raises(ScantuneError) as caught:
+            read_samples(path, known, ["age", "sex"])
+        assert "no column 'age_years' or 'age'" in str(caught.value)
+        assert "there are the columns 'number', 'visit', 'echo', 'gender'" in str(caught.value)
+        assert "no column 'path'" not in str(caught.value)
+
+
 def by_the_training_of(home: Path, rows: Sequence[Sequence[str]]) -> list[Any]:
     table(home / "films/labels.csv", HEADER, rows)
     return by_the_training(home)

@@ -115,6 +115,14 @@ def test_masks_are_named_by_sample_ids_where_a_list_has_them(opened: Path) -> No
     assert "sample_id" not in table.columns
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_list_is_read_as_editors_write_it(opened: Path, encoding: str) -> None:
+    (opened / "Doe_0.png").rename(opened / "Müller.png")
+    (opened / "list.txt").write_text(f"{opened / 'Müller.png'}\n", encoding=encoding)
+    predict("m", listed=opened / "list.txt", out=opened / "answers.csv")
+    assert read(opened / "answers.csv").text("reason").tolist() == [""]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -197,3 +205,7 @@ def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:
     for arguments in ({"files": [opened / "Doe_0.png"]}, {"files": [opened], "root": opened}, {"listed": table}):
         with pytest.raises(ScantuneError, match="beside it give no others, but the one folder"):
             predict("m", **arguments, table=table, out=opened / "answers.csv")
+    with pytest.raises(
+        ScantuneError, match=r"--root .* is where the paths of --table FILE start from, and none is named"
+    ):
+        predict("m", [opened / "Doe_0.png"], root=opened, out=opened / "answers.csv")

@@ -301,6 +301,14 @@ def test_workers_follow_the_device(monkeypatch, tmp_path, workers, device, proce
     assert hardware.loading_workers(settings, torch.device(device), processes) == expected
 
 
+def test_processors_are_shared_by_the_processes_of_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    assert distributed.processes_here(SimpleNamespace(world_size=8, global_rank=5)) == 2
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
+    assert distributed.processes_here(SimpleNamespace(world_size=3, global_rank=0)) == 3
+
+
 def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[nn.Module] = []
     monkeypatch.setattr(torch, "compile", lambda net: compiled.append(net) or net)

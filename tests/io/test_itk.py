@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -310,6 +311,9 @@ def test_far_more_in_the_stream_than_the_header_states_is_refused(tmp_path: Path
     head = _nrrd(NOISE, PLACE, "gzip").partition(b"\n\n")[0]
     (tmp_path / "a.nrrd").write_bytes(head + b"\n\n" + gzip.compress(bytes(1 << 20)))
     assert "far more than the image" in refused(tmp_path / "a.nrrd").reason
+    most = gzip.compress(NOISE.tobytes(order="F") + bytes(1 << 16))  # as much as is allowed, and another stream
+    (tmp_path / "a.nrrd").write_bytes(head + b"\n\n" + most + gzip.compress(bytes(1 << 20)))
+    assert "far more than the image" in refused(tmp_path / "a.nrrd").reason
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -380,5 +384,7 @@ def test_a_gzipped_file_is_bounded_when_it_is_unpacked_and_its_checksum_counts(t
     for damaged in (whole[:-20], whole[:-8] + bytes(8), whole[:300]):
         packed.write_bytes(damaged)
         assert "gzip stream is" in refused(packed).reason
+    packed.write_bytes(whole[:-100])
+    assert re.search(r"cut short: \d+ bytes, and not the end, are there", refused(packed).reason)
     packed.write_bytes(gzip.compress(b"id,label\n1,2\n"))
     assert "what is inside is not NIfTI, NRRD, MetaImage or DICOM" in refused(packed).reason

@@ -57,14 +57,15 @@ def masks_of_coco(
 
     Raises:
         CohortError: ``out_dir`` lies within the data, a JSON is not COCO, or what is wrong in it (ids that do not
-            exist, run lengths of another size, polygons of an odd number of values, missing pictures): all at once.
+            exist, run lengths of another size, polygons of an odd number of values, missing pictures): all at once. Or
+            pictures or masks are not below ``root``.
     """
     sides = annotations if isinstance(annotations, Mapping) else {"": annotations}
     target = Path(out_dir).resolve()
     sources = {side: Path(path).resolve() for side, path in sides.items()}
     folders = {side: (source.parent / images).resolve() for side, source in sources.items()}
     refuse_data_folder(target, *(source.parent for source in sources.values()), *folders.values())
-    start = Path(root).resolve() if root else Path(os.path.commonpath([target, *folders.values()]))
+    start = shared_root(root, target, *folders.values())
     contents, chosen = {}, {}
     for side, source in sources.items():  # all are checked before anything is written
         contents[side] = _read(source)
@@ -121,6 +122,23 @@ def refuse_data_folder(target: Path, *sources: Path) -> None:
             )
 
 
+def shared_root(root: Path | str | None, *folders: Path) -> Path:
+    """The folder that a table's paths start from: as stated, or the nearest that contains all folders.
+
+    Raises:
+        CohortError: the stated one does not contain them, so that a dataset could not read them.
+    """
+    if not root:
+        return Path(os.path.commonpath(folders))
+    start = Path(root).resolve()
+    beyond = [folder for folder in folders if not folder.is_relative_to(start)]
+    if beyond:
+        raise CohortError(
+            f"root {start}", [f"{folder} is not below it: name a folder that has both" for folder in beyond]
+        )
+    return start
+
+
 def write_grey(path: Path, pixels: np.ndarray) -> None:
     """Write uint8 [H, W] or [H, W, 3] as PNG."""
     from PIL import Image
@@ -137,19 +155,19 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a file has the parts of COCO annotations, or is none at all, which :func:`masks_of_coco` then says."""
+    """Whether a file has the parts of COCO annotations."""
     if path.suffix.lower() != ".json" or path.is_dir():
         return False
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return True
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
     return isinstance(content, dict) and bool({"images", "annotations", "categories"} & set(content))
 
 
 def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        content = json.loads(source.read_text(encoding="utf-8"))
+        content = json.loads(source.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise CohortError(f"no COCO file {source}", ["name the JSON file of the annotations"]) from error
     except ValueError as error:

@@ -13,9 +13,12 @@ from typing import Any
 
 from scantune.cohort.faults import CohortError
 
-_EXACT = 10**15
+EXACT = 10**15
+"""The least number that Excel may have rounded."""
+TOO_LONG = "a number of more digits than the 15 that Excel keeps: format the column as text and enter it again"
 _FORMAT = re.compile(r'(?:"([^"]*)")?(0+)(?:"([^"]*)")?')
-_ERRORS = {"#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}  # #N/A is an empty cell
+ERRORS = {"#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
+"""What a formula without a value shows; ``#N/A`` is an empty cell."""
 
 
 @dataclass
@@ -62,21 +65,21 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
                 )
             elif cell.value is None and (line, at) in formulas:
                 sheet_content.unusable[line, at] = "a formula without a value: open the file in Excel and save it"
-            elif isinstance(cell.value, str) and cell.value.strip() in _ERRORS:
-                sheet_content.unusable[line, at] = (
-                    f"an Excel error, {cell.value.strip()}: correct the formula or empty the cell"
-                )
+            elif isinstance(cell.value, str) and cell.value.strip() in ERRORS:
+                sheet_content.unusable[line, at] = error_in_words(cell.value.strip())
             elif isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
-                if abs(cell.value) >= _EXACT:
-                    sheet_content.unusable[line, at] = (
-                        "a number of more digits than the 15 that Excel keeps: format the column as text and enter it "
-                        "again"
-                    )
+                if abs(cell.value) >= EXACT:
+                    sheet_content.unusable[line, at] = TOO_LONG
                 kind = sheet_content.percent if "%" in (cell.number_format or "") else sheet_content.plain
                 kind.setdefault(at, []).append(line)
             texts.append(text_of(cell.value, cell.number_format, decimal))
         sheet_content.lines.append((line, texts))
     return sheet_content
+
+
+def error_in_words(error: str) -> str:
+    """What is wrong with a cell that shows one of :data:`ERRORS`."""
+    return f"an Excel error, {error}: correct the formula or empty the cell"
 
 
 def unpacked(content: bytes, path: Path) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from scantune.cohort.delimited import decoded
-from scantune.cohort.excel import Sheet, text_of
+from scantune.cohort.excel import ERRORS, EXACT, TOO_LONG, Sheet, error_in_words, text_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.xml_tree import tree_of
 
@@ -41,18 +41,19 @@ def sheets_of(content: bytes, path: Path) -> list[str]:
     return [_attribute(sheet, "Name") for sheet in _sheets(content, path)] if _is_excel(content) else []
 
 
-def read_markup(content: bytes, path: Path, sheet: str | None = None) -> Sheet:
+def read_markup(content: bytes, path: Path, sheet: str | None = None, decimal: str = ".") -> Sheet:
     """A table of HTML, of several the one with the most cells; or a sheet of Excel's XML, without a name the first.
 
     Args:
         content: of the file.
         path: for messages.
         sheet: its name.
+        decimal: sign that the numbers of Excel's XML are written with; those of HTML stay as they are.
 
     Raises:
         CohortError: no table, no such sheet, too many cells, or not readable.
     """
-    return _of_excel(content, path, sheet) if _is_excel(content) else _of_html(content, path)
+    return _of_excel(content, path, sheet, decimal) if _is_excel(content) else _of_html(content, path)
 
 
 def _is_excel(content: bytes) -> bool:
@@ -207,7 +208,7 @@ def _sheets(content: bytes, path: Path) -> list[Element]:
     return [one for one in root.iter() if _plain(one.tag) == "Worksheet"]
 
 
-def _of_excel(content: bytes, path: Path, name: str | None) -> Sheet:
+def _of_excel(content: bytes, path: Path, name: str | None, decimal: str) -> Sheet:
     sheets = _sheets(content, path)
     names = [_attribute(sheet, "Name") for sheet in sheets]
     title = f"table {path.name}"
@@ -219,7 +220,7 @@ def _of_excel(content: bytes, path: Path, name: str | None) -> Sheet:
     line, below = 0, dict[int, int]()
     for row in (one for one in chosen.iter() if _plain(one.tag) == "Row"):
         line = _number(row, "Index", line + 1, title)
-        result.lines.append((line, _row_of_excel(row, line, below, result, title)))
+        result.lines.append((line, _row_of_excel(row, line, below, result, title, decimal)))
         below = {at: rows - 1 for at, rows in below.items() if rows > 1}
     return _padded(result, path)
 
@@ -233,7 +234,7 @@ def _padded(sheet: Sheet, path: Path) -> Sheet:
     return sheet
 
 
-def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, title: str) -> list[str]:
+def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, title: str, decimal: str) -> list[str]:
     """Cells of a row; those that another one spans are noted, also in the rows below it."""
     cells: list[str] = []
     for at in below:
@@ -242,9 +243,10 @@ def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, 
         at = _number(cell, "Index", len(cells) + 1, title) - 1
         cells += [""] * (at - len(cells))
         data = next((one for one in cell if _plain(one.tag) == "Data"), None)
-        cells.append(_value(data))
-        if data is not None and _attribute(data, "Type") == "Error":
-            sheet.unusable[line, at] = f"an Excel error, {_value(data)}: correct the formula or empty the cell"
+        cells.append(_value(data, decimal))
+        wrong = _fault(data)
+        if wrong:
+            sheet.unusable[line, at] = wrong
         across, down = (_number(cell, f"Merge{way}", 0, title) for way in ("Across", "Down"))
         for column in range(at, at + across + 1):
             if column > at:
@@ -255,26 +257,39 @@ def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, 
     return cells
 
 
-def _value(data: Element | None) -> str:
+def _value(data: Element | None, decimal: str) -> str:
     """A cell as it would be read from Excel's own file."""
     text = "".join(data.itertext()).strip() if data is not None else ""
     kind = _attribute(data, "Type") if data is not None else ""
     try:
         if kind == "DateTime":
             return text_of(datetime.datetime.fromisoformat(text), "")
-        return text_of(float(text), "") if kind == "Number" and not re.fullmatch(r"\d+", text) else text
+        return text_of(float(text), "", decimal) if kind == "Number" and not re.fullmatch(r"\d+", text) else text
     except ValueError:
         return text
 
 
+def _fault(data: Element | None) -> str:
+    """Why a cell has no reliable value, as in Excel's own file; "" where it has."""
+    text = "".join(data.itertext()).strip() if data is not None else ""
+    if text in ERRORS:
+        return error_in_words(text)
+    try:
+        is_long = data is not None and _attribute(data, "Type") == "Number" and abs(float(text)) >= EXACT
+    except ValueError:
+        return ""
+    return TOO_LONG if is_long else ""
+
+
 def _number(element: Element, name: str, default: int, title: str) -> int:
+    """An attribute as a number, which is the default or more: a row or cell stands behind those before it."""
     text = _attribute(element, name)
     if not text:
         return default
     most = 1_048_576 if _plain(element.tag) == "Row" else _MOST_COLUMNS
-    if not text.isdecimal() or len(text) > 7 or int(text) > most:
+    if not text.isdecimal() or len(text) > 7 or not default <= int(text) <= most:
         raise CohortError(
-            title, [f"ss:{name} of a {_plain(element.tag).lower()} is {text[:20]!r}, not from 0 to {most}"]
+            title, [f"ss:{name} of a {_plain(element.tag).lower()} is {text[:20]!r}, not from {default} to {most}"]
         )
     return int(text)
 

@@ -97,7 +97,7 @@ def read_table(
     if not text.strip():
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
     if markup.is_markup(text):
-        table = _of_sheet(markup.read_markup(content, path, sheet), path, header, repeated)
+        table = _of_sheet(markup.read_markup(content, path, sheet, decimal), path, header, repeated)
         return replace(table, unusable={**table.unusable, **_lost_letters(table)})
     separator = separator or separator_of(text, path, header)
     lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")

@@ -86,17 +86,20 @@ def _table(path: Path, dataset: DatasetConfig, covariates: Sequence[str]) -> Tab
     """
     form = {name: getattr(dataset, name) for name in FORM}
     plain = {name: DatasetConfig.model_fields[name].default for name in FORM}
-    for settings in (form, plain):
+    unreadable: list[CohortError] = []
+    lacking: list[CohortError] = []
+    for settings in [form] if form == plain else [form, plain]:
         try:
             table = read_table(path, decimal=dataset.decimal, max_megabytes=_MOST_MEGABYTES, **settings)
-            faults = _absent(table, dataset, covariates)
-            if faults:
-                raise CohortError(f"table {path.name}", [*faults, f"there are the columns {_listed(table.columns)}"])
+        except CohortError as error:
+            unreadable.append(error)
+            continue
+        faults = _absent(table, dataset, covariates)
+        if not faults:
             return table
-        except CohortError:
-            if settings == plain:
-                raise
-    raise AssertionError("the last form returns or raises")
+        there = f"there are the columns {_listed(table.columns)}"
+        lacking.append(CohortError(f"table {path.name}", [*faults, there]))
+    raise min(lacking, key=lambda error: len(error.faults)) if lacking else unreadable[0]
 
 
 def _absent(table: Table, dataset: DatasetConfig, covariates: Sequence[str]) -> list[Fault]:

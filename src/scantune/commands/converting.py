@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,6 +84,11 @@ def masks(
 
     sides, chosen = _sides(annotations), _labels(labels)
     if all(is_coco(path) for path in sides.values()):
+        options = {"--order": order, "--starts": starts, "--first": first, "--category": category, "--rows": rows}
+        unused = [name for name, value in options.items() if value not in (None, "")]
+        unused += ["--unlisted-empty"] if unlisted_empty else []
+        if unused:
+            raise ScantuneError(f"{', '.join(unused)}: not for COCO, which states all of its images: leave it out")
         table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root)
     else:
         counting = Counting(order.value if order else None, starts.value if starts else None, first)
@@ -125,6 +131,11 @@ def _sides(arguments: list[str]) -> dict[str, Path]:
     wrong = [one for one, (side, sign, path) in zip(arguments, pairs) if side not in _SIDES or not path]
     if wrong:
         raise ScantuneError(f"{wrong[0]!r}: with several files write split=file, the split one of {', '.join(_SIDES)}")
+    twice = [side for side, number in Counter(side for side, _, _ in pairs).items() if number > 1]
+    if twice:
+        raise ScantuneError(
+            f"{twice[0]}= is there more than once: name one file, a folder, or a pattern such as '*_a.xml' of each"
+        )
     return {side: Path(path) for side, _, path in pairs}
 
 
@@ -137,7 +148,7 @@ def _labels(text: str) -> Any:
     labels = {}
     for part in text.split(","):
         name, sign, number = part.rpartition("=")
-        if not sign or not number.strip().isdigit():
+        if not sign or not number.strip().isdecimal():
             raise ScantuneError(f"--labels {text!r}: must be binary, category, or names with labels such as stenosis=1")
         labels[name.strip()] = int(number)
     return labels

@@ -78,6 +78,8 @@ def predict(
     paths = [*((path, "") for path in files or []), *_listed(listed)]
     if not paths and table is None:
         raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
+    if root is not None and table is None:
+        raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
     if table is not None:
         paths, root = [], _root_of(table, files or [], root, listed)
     reading = Reading(time_limit=time_limit, workers=workers)
@@ -235,6 +237,7 @@ def _listed(path: Path | None) -> list[tuple[Path, str]]:
     Raises:
         ScantuneError: there is no such file; an id cannot name a file, or occurs twice.
     """
+    from scantune.cohort.delimited import decoded
     from scantune.cohort.ids import is_safe
 
     if path is None:
@@ -242,7 +245,7 @@ def _listed(path: Path | None) -> list[tuple[Path, str]]:
     if not path.is_file():
         raise ScantuneError(f"--list {path}: no such file")
     pairs: list[tuple[Path, str]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(decoded(path.read_bytes())[0].splitlines(), start=1):
         first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
         if not first:
             continue

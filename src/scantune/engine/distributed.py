@@ -111,6 +111,11 @@ def _world() -> tuple[int, int]:
     return 0, 1
 
 
+def processes_here(processes: Processes) -> int:
+    """Number of processes of this run on this machine."""
+    return max(processes.world_size // _world()[1], 1)
+
+
 def launch(
     *,
     device: str = "auto",

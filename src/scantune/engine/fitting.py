@@ -203,7 +203,7 @@ def assemble(
     built_optimizer = optimizers.build(settings, network, parameter_groups, fabric.device, scaled)
     wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), built_optimizer)
     pin = settings.pin_memory and fabric.device.type == "cuda"
-    workers = hardware.loading_workers(settings, fabric.device, fabric.world_size)
+    workers = hardware.loading_workers(settings, fabric.device, distributed.processes_here(fabric))
     loaders = [Loader(samples, workers=workers, pin_memory=pin) for samples in data]
     known = directions(task, settings.monitoring.error_ranges)
     mode = _direction(settings.monitor, settings.mode, known)

@@ -171,8 +171,9 @@ class TrainingSettings(Block):
     seed: int = 42
     """Seed of initial weights, order of samples, augmentation and dropout."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that load and augment samples; the result is the same with any number. ``auto``: where a GPU trains,
-    one for each further processor, at most 16; where the processor trains, none, because they would take its time."""
+    """Processes that load and augment samples; those of the validation set are as many more, at work in turn with them.
+    The result is the same with any number. ``auto``: where a GPU trains, one for each further processor, at most 16;
+    where the processor trains, none, because they would take its time."""
     pin_memory: bool = True
     """Keep batches in page-locked memory, for faster copies to a GPU."""
     channels_last: bool = False

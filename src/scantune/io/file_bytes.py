@@ -128,10 +128,11 @@ def _inflated(
             raise ReadError(_DAMAGED.format(packing), f"{path}: {error}") from error
         pieces.append(piece)
         have += len(piece)
+        if have >= allowed:  # also where a stream ends there: to unpack 0 bytes more means no limit
+            raise ReadError(too_many, str(path))
         if not stream.eof:
-            if have >= allowed:
-                raise ReadError(too_many, str(path))
-            raise ReadError(f"the {packing} stream is cut short: {have} of {size} bytes are there", str(path))
+            whole = f"of {size} bytes" if size else "bytes, and not the end,"
+            raise ReadError(f"the {packing} stream is cut short: {have} {whole} are there", str(path))
         rest = stream.unused_data
     if have < size:
         raise ReadError(f"the image is cut short: {have} of {size} bytes are there", str(path))

@@ -66,7 +66,7 @@ def _read(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST:
         raise CohortError(title, [f"it has {path.stat().st_size / 1e6:,.0f} MB; at most {_LARGEST / 1e6:.0f} are read"])
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise CohortError(title, [f"not readable as JSON ({type(error).__name__})"]) from error
     needs = {"images": ("id", "file_name"), "annotations": ("image_id", "category_id"), "categories": ("id", "name")}

@@ -38,7 +38,7 @@ def _read(root: Path, files: Sequence[str]) -> dict[str, Any]:
         path = root / folder / "dataset.json"
         if path.is_file():
             try:
-                content = json.loads(path.read_text(encoding="utf-8"))
+                content = json.loads(path.read_text(encoding="utf-8-sig"))
             except (ValueError, OSError):
                 return {}
             return content if isinstance(content, dict) else {}

@@ -98,7 +98,7 @@ class Model:
 
 
 def _refused(path: object) -> str:
-    """Why the content of a row is not a path; None for a path."""
+    """Why the content of a row is not a path; "" for a path."""
     if not isinstance(path, (str, Path)) or not str(path).strip():
         return "no path in this row"
     return "addresses are not fetched; name a file below the served folders" if "://" in str(path) else ""

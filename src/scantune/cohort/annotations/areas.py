@@ -40,14 +40,28 @@ class Outlines:
         return ""
 
     def pixels(self, shape: tuple[int, int]) -> np.ndarray:
-        """bool [H, W]: the pixels whose middle lies inside, as pycocotools has them."""
-        inside = filled(self.drawn, shape)
-        return inside & ~filled(self.holes, shape) if self.holes else inside
+        """bool [H, W]: the pixels whose middle lies inside, as pycocotools has them.
+
+        A hole is cut out of what is larger: an outline within it, of an island, is drawn.
+        """
+        if not self.holes:
+            return filled(self.drawn, shape)
+        inside = np.zeros(shape, bool)
+        parts = [*((corners, True) for corners in self.drawn), *((corners, False) for corners in self.holes)]
+        for corners, is_drawn in sorted(parts, key=lambda part: -_size(part[0])):
+            inside[filled([corners], shape)] = is_drawn
+        return inside
+
+
+def _size(corners: Sequence[float]) -> float:
+    """Area of a polygon in pixels, by the shoelace formula."""
+    x, y = np.asarray(corners, np.float64).reshape(-1, 2).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Runs of pixels of one category.
+    """Runs of pixels of one category, all of them within the picture.
 
     Attributes:
         starts: int64 [N], 0 the first pixel.
@@ -58,14 +72,6 @@ class Runs:
     starts: np.ndarray
     lengths: np.ndarray
     order: Order
-
-    def fault(self, shape: tuple[int, int]) -> str:
-        """What is wrong on a picture of (height, width); "" for nothing."""
-        height, width = shape
-        if self.starts.size and (self.starts + self.lengths).max() > height * width:
-            end = (self.starts + self.lengths).max()
-            return f"runs end at pixel {end} of a picture of {width}×{height}, which has {height * width}"
-        return ""
 
     def pixels(self, shape: tuple[int, int]) -> np.ndarray:
         """bool [H, W]."""
@@ -85,13 +91,11 @@ class Mark:
         category: its name, "" where the annotation names none.
         area: its pixels.
         place: where it stands, for messages.
-        row: of a table, for messages.
     """
 
     category: str
     area: Outlines | Runs
     place: str = ""
-    row: int | None = None
 
 
 @dataclass

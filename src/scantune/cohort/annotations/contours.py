@@ -11,7 +11,6 @@ from scantune.cohort import xml_tree
 from scantune.cohort.annotations.areas import Mark, Outlines, ellipse, rectangle
 from scantune.cohort.faults import CohortError
 
-_LARGEST = 300e6  # bytes of a file
 #: Types of ImageScope's regions that have an area; others are arrows, rulers and counters.
 _FREE, _RECTANGLE, _ELLIPSE = "0", "1", "2"
 _ASAP_AREAS = ("polygon", "spline", "rectangle")
@@ -21,12 +20,9 @@ def tree_of(path: Path) -> Element:
     """The elements of an XML file.
 
     Raises:
-        CohortError: too large, not XML, or with a document type or entities.
+        CohortError: not XML, or with a document type or entities.
     """
-    title = f"annotations {path.name}"
-    if path.stat().st_size > _LARGEST:
-        raise CohortError(title, [f"it has {path.stat().st_size / 1e6:,.0f} MB; at most {_LARGEST / 1e6:.0f} are read"])
-    return xml_tree.tree_of(path.read_bytes(), title)
+    return xml_tree.tree_of(path.read_bytes(), f"annotations {path.name}")
 
 
 def is_form(root: Element) -> bool:
@@ -68,6 +64,7 @@ def _of_imagescope(layer: Element, path: Path, left: Counter[str]) -> Mark | Non
             continue
         (holes if region.get("NegativeROA", "0") not in ("", "0") else drawn).append(corners)
     if not drawn:
+        left["negative regions of layers without an outline"] += len(holes)
         return None
     return Mark(_name(layer), Outlines(drawn, holes), f"layer {layer.get('Id', '')} of {path.name}")
 

@@ -22,6 +22,7 @@ from scantune.cohort.table import read_table
 ENDINGS = (".xml", ".json")
 """Of files with outlines, as a folder of them is read."""
 _SOME = 8  # names in a message
+_MOST_MEGABYTES = 300  # of a file
 XML, LABELME, VIA = "ImageScope or ASAP", "labelme", "VIA"
 
 
@@ -38,7 +39,7 @@ class _Gathering:
     """
 
     images: Images
-    by_image: dict[str, tuple[Annotated, str]] = field(default_factory=dict)
+    by_image: dict[str, tuple[Annotated, Path]] = field(default_factory=dict)
     left: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -60,29 +61,39 @@ class _Gathering:
             left: kinds of what has no area, by number.
             stated: height and width of the image as they have it.
         """
-        found = self.images.find(name, path) or self.images.find(path.stem, path)
-        if len(found) > 1:
-            self.faults.append(f"{path.name}: {name!r} can be {' or '.join(found[:3])}: state their folder, --images")
-        if not found:
+        files = self.images.find(name, path)
+        if len(files) > 1:
+            self.faults.append(f"{path.name}: {name!r} can be {' or '.join(files[:3])}: state their folder, --images")
+        if not files:
             self.lost.append(name)
-        if len(found) != 1:
+        if len(files) != 1:
             return
-        size = self.images.size(found[0])
-        other = [n for n in stated if isinstance(n, int)]
+        size = self.images.size(files[0])
+        other = [n for n in stated if isinstance(n, int | float)]
         if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
             height, width = size
+            turned = tuple(reversed(other)) == size
+            why = "is it turned by an EXIF tag? Save it upright" if turned else "is it a copy of another size?"
             self.faults.append(
-                f"{path.name}: drawn on {other[1]}×{other[0]} pixels, and {found[0]} has {width}×{height}: is it a "
-                "copy of another size?"
+                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {files[0]} has {width}×{height}: {why}"
             )
-        before = self.by_image.setdefault(found[0], (Annotated(found[0], name), str(path)))
-        if before[1] != str(path):
-            self.faults.append(
-                f"{found[0]} is annotated in {before[1]} and in {path}: by two readers? Convert each one's "
-                "folder, or files ('*_reader1.json'), by itself (the second's masks are `rater_masks` of the dataset)"
-            )
-        before[0].marks.extend(marks)
+        if files[0] in self.by_image:
+            self.faults.append(self._twice(name, files[0], path))
+            return
+        self.by_image[files[0]] = Annotated(files[0], name, list(marks)), path
         self.left.update(left)
+
+    def _twice(self, name: str, image: str, path: Path) -> str:
+        """What is wrong where an image has annotations already."""
+        first, file = self.by_image[image]
+        if file == path:
+            return (
+                f"{path.name}: {first.name!r} and {name!r} are both of {image}: remove the one that is of another image"
+            )
+        return (
+            f"{image} is annotated in {file} and in {path}: by two readers? Convert each one's folder, or files "
+            "('*_reader1.json'), by itself (the second's masks are `rater_masks` of the dataset)"
+        )
 
     def read(self, told: Sequence[str], title: str) -> Read:
         """All of it.
@@ -113,14 +124,18 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
         CohortError: it is none, or what is wrong in it.
     """
     if not files_of(path):
-        raise CohortError(f"no annotations {path}", ["name a file, or a folder or pattern of XML or JSON files"])
+        words = "name a table or another file, or a folder or pattern of XML or JSON files"
+        raise CohortError(f"no annotations {path}", [words])
     if path.suffix.lower() in TABLES and not path.is_dir():
         table = tables.with_rows(read_table(path, repeated=True, max_megabytes=tables.MEGABYTES), rows, path)
         if not shapes.is_via_table(table.columns):
             return tables.read(table, path, images, counting, category)
         into = _Gathering(images)
-        _add_via(shapes.via_rows([row.cells for row in table.rows], path), path, category, into)
+        _add_via(shapes.via_rows(table.rows, path), path, category, into)
         return into.read([f"{path.name}: regions of VIA"], f"annotations {path.name}")
+    if rows or counting != Counting():
+        options = "--rows is" if rows else "--order, --starts and --first are"
+        raise CohortError(f"annotations {path.name}", [f"{options} of tables, and these are none: leave it out"])
     return _outlines(path, images, category)
 
 
@@ -151,6 +166,8 @@ def _outlines(path: Path, images: Images, category: str) -> Read:
         words = "no outlines of ImageScope, ASAP, labelme or VIA, and no run lengths"
         boxes = "; Pascal VOC has boxes, which are no outlines" if path.suffix.lower() == ".xml" else ""
         raise CohortError(title, [f"{words}{boxes}"])
+    if category and not into.faults and not kinds[VIA]:
+        raise CohortError(title, ["--category is a column of a table or an attribute of VIA, and there is neither"])
     told = [f"{number} files of {kind}" for kind, number in kinds.items() if number]
     if others:
         told.append(f"{len(others)} files are something else ({', '.join(others[:_SOME])})")
@@ -163,6 +180,10 @@ def form_of(path: Path) -> tuple[str, Any]:
     Raises:
         CohortError: it is too large, or neither XML nor JSON.
     """
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > _MOST_MEGABYTES:
+        words = f"it has {megabytes:,.0f} MB; at most {_MOST_MEGABYTES} are read"
+        raise CohortError(f"annotations {path.name}", [words])
     if path.suffix.lower() == ".xml":
         root = contours.tree_of(path)
         return (XML if contours.is_form(root) else ""), root
@@ -181,7 +202,7 @@ def _add_file(path: Path, category: str, into: _Gathering) -> str:
         into.add(path.stem, contours.marks_of(content, path, left), path, left)
     if form == LABELME:
         name, size, marks = shapes.of_labelme(content, path, left)
-        into.add(name, marks, path, left, size)
+        into.add(name if into.images.find(name, path) else path.stem, marks, path, left, size)
     if form == VIA:
         _add_via(content, path, category, into)
     return form

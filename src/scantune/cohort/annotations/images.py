@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -29,13 +30,14 @@ class Images:
         self.names = _listed(self.folder, without)
         self._named: dict[str, list[str]] = defaultdict(list)
         for name in self.names:
-            base = name.rpartition("/")[2].lower()
+            base = _folded(name).rpartition("/")[2]
             for key in dict.fromkeys((base, stem(base))):
                 self._named[key].append(name)
         self.size = lru_cache(None)(self._size)
 
     def find(self, name: str, near: Path | None = None) -> list[str]:
-        """The files that a name can mean, one where it is known: with or without folders and ending, any case.
+        """The files that a name can mean, one where it is known: with or without folders and ending, any case, umlauts
+        as one letter or two.
 
         Of several, those that are named as masks are none of them, and none is meant where the name has a folder beside
         theirs.
@@ -44,21 +46,21 @@ class Images:
             name: of an image, as an annotation has it, also of another machine (``C:\\scans\\a.png``).
             near: file of the annotation; of several images of one name the nearest is taken.
         """
-        text = name.replace("\\", "/").strip("/ ").lower()
+        text = _folded(name.replace("\\", "/")).strip("/ ")
         base = text.rpartition("/")[2]
-        found = self._named.get(base) or self._named.get(stem(base)) or []
+        files = self._named.get(base) or self._named.get(stem(base)) or []
         if ENDING.search(base):  # a.png is not a.jpg where both are there
-            found = [one for one in found if one.lower().endswith(base)] or found
-        if len(found) > 1:
-            found = [one for one in found if "mask" not in one.lower()] or found
-            shared = [_shared(ENDING.sub("", text), ENDING.sub("", one.lower())) for one in found]
-            found = _most(found, shared)
-            if len(found) > 1 and 1 < max(shared) < len(text.split("/")):
+            files = [one for one in files if _folded(one).endswith(base)] or files
+        if len(files) > 1:
+            files = [one for one in files if "mask" not in one.lower()] or files
+            shared = [_shared(ENDING.sub("", text), ENDING.sub("", _folded(one))) for one in files]
+            files = _most(files, shared)
+            if len(files) > 1 and 1 < max(shared) < len(text.split("/")):
                 return []  # of another folder than any of them
-        if len(found) > 1 and near is not None:
+        if len(files) > 1 and near is not None:
             here = near.resolve()
-            found = _most(found, [len(PurePath(os.path.commonpath([self.folder / one, here])).parts) for one in found])
-        return found
+            files = _most(files, [len(PurePath(os.path.commonpath([self.folder / one, here])).parts) for one in files])
+        return files
 
     def _size(self, name: str) -> tuple[int, int] | str:
         try:
@@ -71,6 +73,11 @@ class Images:
         if max(height, width) > _EDGE:
             return f"it has {width}×{height} pixels; masks of at most {_EDGE} along an edge are drawn"
         return height, width
+
+
+def _folded(name: str) -> str:
+    """A name as names are compared: in lower case, and composed, since macOS writes ä as a and two dots."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def _listed(folder: Path, without: Path | None) -> list[str]:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from scantune.cohort.annotations.areas import Annotated
+from scantune.cohort.annotations.areas import Annotated, Outlines
 from scantune.cohort.annotations.forms import read
 from scantune.cohort.annotations.images import Images
-from scantune.cohort.annotations.run_lengths import Counting
+from scantune.cohort.annotations.run_lengths import Counting, shared_counting
 from scantune.cohort.annotations.tables import Read
-from scantune.cohort.coco import refuse_data_folder, write_grey, write_rows
-from scantune.cohort.faults import CohortError, Fault, nearest
+from scantune.cohort.coco import refuse_data_folder, shared_root, write_grey, write_rows
+from scantune.cohort.faults import CohortError, nearest
 from scantune.cohort.file_names import ENDING
 
 _LABELS = 255
@@ -68,41 +68,58 @@ def masks_of(
         unlisted: images that the annotations do not name get empty masks too.
 
     Raises:
-        CohortError: ``out_dir`` lies within the folder of the images, or what is wrong in the annotations, all at once.
+        CohortError: ``out_dir`` lies within the folder of the images, it or they are not below ``root``, or what is
+            wrong in the annotations, all at once.
     """
     target = out_dir.resolve()
-    found: dict[str, Images] = {}
-    contents: dict[str, Read] = {}
+    folder_of = {side: path if path.is_dir() else path.parent for side, path in annotations.items()}
+    pictures = {side: Images(folder / images, without=target) for side, folder in folder_of.items()}
+    contents = _contents(annotations, pictures, counting, category, only)
+    folders: set[Path] = set()
     for side, path in annotations.items():  # all are checked before anything is written
-        found[side] = Images((path if path.is_dir() else path.parent) / images, without=target)
-        contents[side] = read(path, found[side], counting, category, only)
-        _check(path, contents[side], found[side])
-        folders = {os.path.dirname(one.image) for one in contents[side].annotated}
-        refuse_data_folder(target, *(found[side].folder / folder for folder in sorted(folders)))
+        _check(path, contents[side], pictures[side])
+        folders |= {(pictures[side].folder / one.image).parent for one in contents[side].annotated}
+    refuse_data_folder(target, *sorted(folders))
     everything = [one for content in contents.values() for one in content.annotated]
     chosen, words = _labels(everything, labels)
-    start = root.resolve() if root else Path(os.path.commonpath([target, *(one.folder for one in found.values())]))
+    start = shared_root(root, target, *sorted(folders))
     result = Written(target / "cohort.csv")
     rows: list[dict[str, object]] = []
-    shared = 0
+    overlapping = thin = 0
     for side, content in contents.items():
         result.notes += content.notes
-        listed = sorted([*content.annotated, *_others(content, found[side], unlisted, result.notes)], key=_image)
+        listed = sorted([*content.annotated, *_others(content, pictures[side], unlisted, result.notes)], key=_image)
         for one, name in zip(listed, _names(listed, side), strict=True):
-            mask, twice = _drawn(one, found[side], chosen, binary=labels == "binary")
-            shared += twice
+            mask, twice, without = _drawn(one, pictures[side], chosen)
+            overlapping += twice
+            thin += without
             path = target / "masks" / f"{name}.png"
             write_grey(path, mask * np.uint8(_LABELS) if labels == "binary" else mask)
-            rows.append(_row(one, name, side, mask.shape, found[side].folder / one.image, path, start))
+            rows.append(_row(one, name, side, mask.shape, pictures[side].folder / one.image, path, start))
     result.notes += [_counts(everything), *words]
-    if shared:
+    if thin:
+        result.notes.append(f"{thin} annotations are thinner than a pixel, and nothing is drawn of them")
+    if overlapping:
         result.notes.append(
-            f"{shared} images have pixels of several categories, which have the label of the last: to keep both, "
+            f"{overlapping} images have pixels of several categories, which have the label of the last: to keep both, "
             "convert one category at a time (--labels NAME=1) and name all masks, with mask_overlap"
         )
     columns = list(dict.fromkeys(column for row in rows for column in row))
     write_rows(result.table, [{column: row.get(column, "") for column in columns} for row in rows])
     return result
+
+
+def _contents(
+    annotations: Mapping[str, Path], pictures: Mapping[str, Images], counting: Counting, category: str, only: str
+) -> dict[str, Read]:
+    """What the annotations of each side say; run lengths of all sides are counted as those of any show."""
+    contents = {side: read(path, pictures[side], counting, category, only) for side, path in annotations.items()}
+    evident = {side: content.evident for side, content in contents.items() if content.evident is not None}
+    shared = shared_counting(counting, evident)
+    for side in evident if len(evident) > 1 and shared != counting else ():
+        contents[side] = read(annotations[side], pictures[side], shared, category, only)
+        contents[side].notes.append(f"{side}: what is not stated is counted as the runs of any partition show")
+    return contents
 
 
 def _image(one: Annotated) -> str:
@@ -116,16 +133,15 @@ def _common(files: Sequence[str]) -> str:
 
 def _check(path: Path, content: Read, images: Images) -> None:
     """Raise what is wrong with the images and areas of one source."""
-    faults: list[Fault | str] = []
+    faults: list[str] = []
     for one in content.annotated:
         shape = images.size(one.image)
         if isinstance(shape, str):
             faults.append(f"{one.image}: {shape}")
             continue
-        for mark in one.marks:
-            wrong = mark.area.fault(shape)
-            place = f" ({mark.place})" if mark.place else ""
-            faults += [Fault(f"{one.image}{place}: {wrong}", mark.row)] if wrong else []
+        outlines = [(mark.place, mark.area) for mark in one.marks if isinstance(mark.area, Outlines)]
+        wrong = [(place, outline.fault(shape)) for place, outline in outlines]
+        faults += [f"{one.image} ({place}): {words}" for place, words in wrong if words]
     if not content.annotated and not faults:
         faults.append(f"they name no image below {images.folder}: state the folder of the images, --images")
     if faults:
@@ -196,24 +212,25 @@ def _names(listed: Sequence[Annotated], side: str) -> list[str]:
     return ["_".join([side] * bool(side) + [name]) for name in unique]
 
 
-def _drawn(one: Annotated, images: Images, chosen: Mapping[str, int], *, binary: bool) -> tuple[np.ndarray, bool]:
-    """uint8 [H, W], and whether pixels have several categories."""
+def _drawn(one: Annotated, images: Images, chosen: Mapping[str, int]) -> tuple[np.ndarray, bool, int]:
+    """uint8 [H, W], whether pixels have several categories, and the number of marks without a pixel."""
     shape = images.size(one.image)
     assert not isinstance(shape, str)
-    mask, twice = np.zeros(shape, np.uint8), False
+    mask, twice, thin = np.zeros(shape, np.uint8), False, 0
     for mark in one.marks:
         label = chosen.get(mark.category)
         if label is not None:
             inside = mark.area.pixels(shape)
             twice = twice or bool((inside & (mask > 0) & (mask != label)).any())
+            thin += not inside.any()
             mask[inside] = label
-    return mask, twice
+    return mask, twice, thin
 
 
 def _row(
     one: Annotated, name: str, side: str, shape: tuple[int, ...], image: Path, mask: Path, start: Path
 ) -> dict[str, object]:
-    own: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "sample_id": name,
         "file": Path(os.path.relpath(image, start)).as_posix(),
         "mask": Path(os.path.relpath(mask, start)).as_posix(),
@@ -222,7 +239,7 @@ def _row(
         "height": shape[0],
         **({"split": side} if side else {}),
     }
-    return own | {column: cell for column, cell in one.cells.items() if column not in own}
+    return columns | {column: cell for column, cell in one.cells.items() if column not in columns}
 
 
 def _counts(everything: Sequence[Annotated]) -> str:

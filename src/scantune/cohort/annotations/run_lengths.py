@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
 from scantune.cohort.annotations.areas import Order, Runs
-from scantune.cohort.faults import Fault
+from scantune.cohort.faults import CohortError, Fault
 
 Starts = Literal["absolute", "relative"]
 _NOTHING = {"", "-1", "-1.0", "nan", "none", "null", "na", "n/a", "[]"}
@@ -86,8 +86,25 @@ def column_of(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
     return ""
 
 
-def decoded(cells: Sequence[Cell], counting: Counting) -> tuple[list[Runs], list[str], list[Fault]]:
-    """The runs of each cell, in words how they were counted, and what is wrong by row.
+@dataclass
+class Decoded:
+    """Run lengths of a table as pixels.
+
+    Attributes:
+        runs: of each cell.
+        notes: how they were counted, in words.
+        faults: what is wrong, by row; without runs.
+        evident: what the runs leave no doubt of, None for the rest.
+    """
+
+    runs: list[Runs] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    evident: Counting = Counting()
+
+
+def decoded(cells: Sequence[Cell], counting: Counting) -> Decoded:
+    """The runs of each cell.
 
     Args:
         cells: all of a table.
@@ -99,12 +116,39 @@ def decoded(cells: Sequence[Cell], counting: Counting) -> tuple[list[Runs], list
     wrong = {way: _wrong(cells, way, start) for way, start in ways.items()}
     way, reason = (counting.starts, "as stated") if counting.starts else _way(cells, wrong)
     if wrong[way]:
-        return [], [], wrong[way]
+        return Decoded(faults=wrong[way])
     placed = [_placed(cell.numbers, way, ways[way]) for cell in cells]
-    order, told = _order(cells, placed, counting.order)
+    order, told, clear = _order(cells, placed, counting.order)
     from_one = f"the first pixel is {ways[way]}" if way == "absolute" else "relative to the end of the run before"
+    if way == "absolute" and first is None and not zero:
+        from_one += ", as most tables count; --first 0 where yours counts from 0"
+    evident = Counting(
+        order if clear else None,
+        way if wrong["relative" if way == "absolute" else "absolute"] else None,
+        0 if zero and way == "absolute" else None,
+    )
     notes = [f"starts are {way} ({from_one}; {reason})", told]
-    return [Runs(starts, lengths, order) for starts, lengths in placed], notes, []
+    return Decoded([Runs(starts, lengths, order) for starts, lengths in placed], notes, evident=evident)
+
+
+def shared_counting(stated: Counting, evident: Mapping[str, Counting]) -> Counting:
+    """How the tables of all partitions are counted: as stated, else as those do that show it.
+
+    Args:
+        stated: what is known.
+        evident: name of the partition → what its runs show.
+
+    Raises:
+        CohortError: two partitions show different ways.
+    """
+    values: dict[str, Any] = {}
+    for key, value in vars(stated).items():
+        sides = {getattr(one, key): side for side, one in evident.items() if getattr(one, key) is not None}
+        if value is None and len(sides) > 1:
+            words = " and ".join(f"{side} shows {way}" for way, side in sides.items())
+            raise CohortError("run lengths", [f"{key}: {words}: state --{key}, or convert each partition by itself"])
+        values[key] = next(iter(sides), None) if value is None else value
+    return Counting(**values)
 
 
 def _placed(numbers: np.ndarray, way: Starts, first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -150,8 +194,8 @@ def _way(cells: Sequence[Cell], wrong: Mapping[Starts, Sequence[Fault]]) -> tupl
 
 def _order(
     cells: Sequence[Cell], placed: Sequence[tuple[np.ndarray, np.ndarray]], stated: Order | None
-) -> tuple[Order, str]:
-    """The order of pixels, and why: by how often a marked pixel has a marked neighbour in the next line."""
+) -> tuple[Order, str, bool]:
+    """The order of pixels, why, and whether it is clear: by how often marked pixels go on in the next line."""
     shares: dict[Order, float] = {"columns": 0.0, "rows": 0.0}
     some = [(cell, runs) for cell, runs in zip(cells, placed, strict=True) if len(runs[0]) > 2]
     some = [pair for pair in some if abs(pair[0].shape[0] - pair[0].shape[1]) > 1][:_COMPARED]
@@ -167,12 +211,13 @@ def _order(
     if stated is not None:
         unlike = clear and likely != stated
         more = f", although they join from line to line better {names[likely]} (--order {likely})" if unlike else ""
-        return stated, f"pixels are counted {names[stated]}, as stated{more}"
+        return stated, f"pixels are counted {names[stated]}, as stated{more}", False
     if clear:
         other = shares["rows" if likely == "columns" else "columns"]
         percent = f"{shares[likely]:.0%} of the marked pixels go on in the next line, the other way {other:.0%}"
-        return likely, f"pixels are counted {names[likely]}: {percent}"
-    return "columns", (
-        "pixels are counted down the columns, as most such tables have them; square pictures do not show it: look at "
-        "the masks in scantune check, and if they are turned about the diagonal convert again by --order rows"
+        return likely, f"pixels are counted {names[likely]}: {percent}", True
+    unknown = (
+        "pixels are counted down the columns, as most such tables have them; square pictures and few runs do not show "
+        "it: look at the masks in scantune check, and if they are turned about the diagonal, --order rows turns them"
     )
+    return "columns", unknown, False

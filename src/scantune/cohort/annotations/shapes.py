@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from scantune.cohort.annotations.areas import Mark, Outlines, ellipse, rectangle
-from scantune.cohort.faults import CohortError, nearest
+from scantune.cohort.faults import CohortError, Fault, nearest
+from scantune.cohort.table import Row
 
-_LARGEST = 300e6  # bytes of a file
 _NO_AREA = ("point", "points", "line", "linestrip", "polyline")
 _VIA_CSV = ("filename", "region_shape_attributes", "region_attributes")
 
@@ -21,15 +21,13 @@ def content_of(path: Path) -> Any:
     """What a JSON file contains.
 
     Raises:
-        CohortError: too large, or not JSON.
+        CohortError: not JSON.
     """
-    title = f"annotations {path.name}"
-    if path.stat().st_size > _LARGEST:
-        raise CohortError(title, [f"it has {path.stat().st_size / 1e6:,.0f} MB; at most {_LARGEST / 1e6:.0f} are read"])
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError, RecursionError) as error:
-        raise CohortError(title, [f"not readable as JSON ({type(error).__name__})"]) from error
+        words = f"not readable as JSON ({type(error).__name__}: {error})"
+        raise CohortError(f"annotations {path.name}", [words]) from error
 
 
 def is_labelme(content: Any) -> bool:
@@ -70,23 +68,28 @@ def is_via_table(columns: Sequence[str]) -> bool:
     return set(_VIA_CSV) <= {column.lstrip("#") for column in columns}
 
 
-def via_rows(rows: Sequence[Mapping[str, str]], path: Path) -> list[Mapping[str, Any]]:
+def via_rows(rows: Sequence[Row], path: Path) -> list[Mapping[str, Any]]:
     """The images of a VIA table as :func:`via_images` has them.
 
     Raises:
         CohortError: a cell is not JSON.
     """
     images: dict[str, dict[str, Any]] = {}
-    for number, cells in enumerate(rows, 2):
-        row = {column.lstrip("#"): cell for column, cell in cells.items()}
-        regions = images.setdefault(row["filename"], {"filename": row["filename"], "regions": []})["regions"]
-        try:
-            shape, attributes = (json.loads(row[column] or "{}") for column in _VIA_CSV[1:])
-        except ValueError as error:
-            raise CohortError(f"annotations {path.name}", [f"row {number}: a cell that is not JSON"]) from error
+    for row in rows:
+        cells = {column.lstrip("#"): cell for column, cell in row.cells.items()}
+        shape, attributes = (_json_cell(cells[column], row.line, column, path) for column in _VIA_CSV[1:])
+        regions = images.setdefault(cells["filename"], {"filename": cells["filename"], "regions": []})["regions"]
         if shape:
             regions.append({"shape_attributes": shape, "region_attributes": attributes})
     return list(images.values())
+
+
+def _json_cell(cell: str, line: int, column: str, path: Path) -> Any:
+    try:
+        return json.loads(cell or "{}")
+    except ValueError as error:
+        fault = Fault(f"{cell[:60]!r} is not JSON", line, column)
+        raise CohortError(f"annotations {path.name}", [fault]) from error
 
 
 def of_via(image: Mapping[str, Any], category: str, path: Path, left: Counter[str]) -> list[Mark]:
@@ -101,9 +104,8 @@ def of_via(image: Mapping[str, Any], category: str, path: Path, left: Counter[st
     Raises:
         CohortError: a region cannot be drawn.
     """
-    regions = image["regions"]
     marks = []
-    for number, region in enumerate(regions.values() if isinstance(regions, dict) else regions, 1):
+    for number, region in enumerate(_regions(image), 1):
         place = f"region {number} of {image['filename']} in {path.name}"
         shape = region.get("shape_attributes") if isinstance(region, dict) else None
         kind = str(shape.get("name", "")) if isinstance(shape, dict) else ""
@@ -122,16 +124,21 @@ def via_category(images: Sequence[Mapping[str, Any]], stated: str, path: Path) -
         CohortError: there are several and none is stated, or it is not there.
     """
     names: Counter[str] = Counter()
-    for image in images:
-        regions = image["regions"]
-        for region in regions.values() if isinstance(regions, dict) else regions:
-            names.update(name for name, value in _attributes(region).items() if _value(value))
-    if stated and stated not in names:
+    regions = [region for image in images for region in _regions(image)]
+    for region in regions:
+        names.update(name for name, value in _attributes(region).items() if _value(value))
+    if stated and regions and stated not in names:
         raise CohortError(f"annotations {path.name}", [f"no attribute {stated!r}; {nearest(stated, list(names))}"])
     if not stated and len(names) > 1:
         words = f"its regions have several attributes, {', '.join(names)}: name that of the categories, --category"
         raise CohortError(f"annotations {path.name}", [words])
     return stated or next(iter(names), "")
+
+
+def _regions(image: Mapping[str, Any]) -> list[Any]:
+    """Those of an image; version 1 has them by number."""
+    regions = image["regions"]
+    return list(regions.values() if isinstance(regions, dict) else regions)
 
 
 def _attributes(region: Any) -> Mapping[str, Any]:
@@ -163,7 +170,9 @@ def _tried(
     try:
         return [float(value) for value in known[kind](shape)]
     except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
-        raise CohortError(f"annotations {path.name}", [f"{place}: its corners are no numbers"]) from error
+        raise CohortError(
+            f"annotations {path.name}", [f"{place}: its corners are no numbers: {shape!r:.80}"]
+        ) from error
 
 
 def _box(points: Sequence[Sequence[float]]) -> list[float]:

@@ -19,9 +19,10 @@ from scantune.cohort.table import Row, Table
 _CATEGORY = re.compile(r"class|label|categor|structure|organ|finding|defect|type|name", re.I)
 _SURE = re.compile(r"^(class|categor(y|ie)|label|defect|structure|finding)([ _-]?(id|name))?$", re.I)
 _SIZE = re.compile(r"^(img|image)?[ _-]*(width|height)$", re.I)
-_CATEGORIES = (2, 60)
+_MOST_CATEGORIES = 60
 _SHARE = 0.5  # of the names that must be of an image, before names with a category behind are tried
 _SIGNS = "_- ."
+_LONGEST = 300  # letters of a cell that can begin with an image's name
 _CUT = 32_767  # letters of a cell of Excel, at most
 MEGABYTES = 1000.0
 """Of a table of run lengths that is read, at most."""
@@ -34,10 +35,12 @@ class Read:
     Attributes:
         annotated: of each image.
         notes: how they were read, and what is left out.
+        evident: how run lengths are counted, as far as they leave no doubt; None of outlines.
     """
 
     annotated: list[Annotated] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    evident: Counting | None = None
 
 
 def read(table: Table, path: Path, images: Images, counting: Counting, category: str = "") -> Read:
@@ -57,7 +60,10 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
     title = f"table {path.name}"
     runs = column_of(table.columns, [row.cells for row in table.rows])
     if not runs:
-        words = f"no column has run lengths (starts and lengths: '5 3 15 4'); there are {list(table.columns)}"
+        words = (
+            "no column has run lengths (starts and lengths, '5 3 15 4', in a column such as 'rle' or 'EncodedPixels'); "
+            f"there are {list(table.columns)}"
+        )
         raise CohortError(title, [words])
     if category and category not in table.columns:
         raise CohortError(title, [f"no column {category!r} for --category; {nearest(category, table.columns)}"])
@@ -66,28 +72,28 @@ def read(table: Table, path: Path, images: Images, counting: Counting, category:
     _one_reader(table, [files for _, files, _ in named], title)
     column = category or ("" if apart else _category(table, [name for name, _, _ in named], {key, runs}))
     result, cells, faults = _gathered(table, named, images, runs, key, column)
-    places, notes, wrong = decoded([cell for _, _, cell in cells], counting)
-    faults += [Fault(fault.message, fault.row, runs) for fault in wrong]
+    pixels = decoded([cell for _, _, cell in cells], counting)
+    faults += [Fault(fault.message, fault.row, runs) for fault in pixels.faults]
     faults += _contradicting(table, named, runs, column)
     if faults:
         raise CohortError(title, faults)
-    for (annotated, name, cell), area in zip(cells, places, strict=True):
-        annotated.marks.append(Mark(name, area, row=cell.row))
+    for (annotated, name, _), area in zip(cells, pixels.runs, strict=True):
+        annotated.marks.append(Mark(name, area))
     what = f"categories are in {column!r}" if column else "categories stand behind the names" if apart else ""
-    told = [f"{path.name}: run lengths in {runs!r} of the images in {key!r}", what, *notes]
+    told = [f"{path.name}: run lengths in {runs!r} of the images in {key!r}", what, *pixels.notes]
     lost = [name for name, files, _ in named if not files]
     if lost:
         told.append(f"{len(set(lost))} names are of no image below {images.folder} ({', '.join(lost[:2])})")
-    return Read(result, [one for one in told if one])
+    return Read(result, [one for one in told if one], pixels.evident)
 
 
 def _one_reader(table: Table, files: Sequence[list[str]], title: str) -> None:
     """Raise where an image has rows of several readers, whose masks would become one."""
     for column in (c for c in table.columns if is_reader(c)):
         readers: dict[str, set[str]] = defaultdict(set)
-        for row, found in zip(table.rows, files, strict=True):
-            readers[found[0] if found else ""].add(row.cells[column])
-        several = next((file for file, own in readers.items() if file and len(own) > 1), "")
+        for row, names in zip(table.rows, files, strict=True):
+            readers[names[0] if names else ""].add(row.cells[column])
+        several = next((file for file, readings in readers.items() if file and len(readings) > 1), "")
         if several:
             some = sorted(readers[several])
             words = f"{several} has masks of several readers ({', '.join(some[:4])}): convert the rows of one at a time"
@@ -139,8 +145,10 @@ def _key(table: Table, images: Images, runs: str, path: Path) -> tuple[str, bool
         if best[0] and most >= _SHARE * len({row.cells[best[0]] for row in table.rows}):
             return best
     if not best[0]:
+        some = {column: table.rows[0].cells[column][:40] for column in table.columns if column != runs}
         words = (
-            f"no column names images below {images.folder} ({len(images.names)} files): state their folder, --images"
+            f"no column names images below {images.folder} ({len(images.names)} files, {', '.join(images.names[:2])}); "
+            f"the first row has {some}: state the folder of the images, --images, or write their names into a column"
         )
         raise CohortError(f"table {path.name}", [words])
     return best
@@ -150,7 +158,7 @@ def _named(cell: str, images: Images, path: Path, apart: bool) -> Named:
     """The image that a cell names: as a whole, or its longest beginning before a sign."""
     if not apart:
         return cell, images.find(cell, path) if cell else [], ""
-    for at in range(len(cell) - 2, 0, -1):
+    for at in range(len(cell) - 2 if len(cell) <= _LONGEST else 0, 0, -1):
         files = images.find(cell[:at], path) if cell[at] in _SIGNS else []
         if files:
             return cell[:at], files, cell[at + 1 :]
@@ -165,10 +173,16 @@ def _category(table: Table, names: Sequence[str], taken: set[str]) -> str:
         several: dict[str, set[str]] = defaultdict(set)
         for name, row in zip(names, table.rows, strict=True):
             several[name].add(row.cells[column])
-        varied = _CATEGORY.search(column) and any(len(own) > 1 for own in several.values())
-        if _CATEGORIES[0] <= len(cells) <= _CATEGORIES[1] and (varied or _SURE.match(column.strip())):
+        varied = _CATEGORY.search(column) and any(len(categories) > 1 for categories in several.values())
+        if 1 <= len(cells) <= _MOST_CATEGORIES and (varied or _SURE.match(column.strip())):
             return column
     return ""
+
+
+def _category_of(row: Row, column: str) -> str:
+    """The category in a row; a number is whole, which pandas writes as 1.0 where the column has an empty cell."""
+    cell = row.cells[column] if column else ""
+    return cell.removesuffix(".0") if cell.removesuffix(".0").isdecimal() else cell
 
 
 def _gathered(
@@ -190,9 +204,9 @@ def _gathered(
         if wrong or isinstance(shape, str):
             faults.append(Fault(f"{files[0]}: {wrong}", row.line, key))
             continue
-        own = {c: row.cells[c] for c in others}
-        annotated = result.setdefault(files[0], Annotated(files[0], name, cells=own))
-        annotated.cells = {c: cell if cell == own[c] else "" for c, cell in annotated.cells.items()}
+        here = {c: row.cells[c] for c in others}
+        annotated = result.setdefault(files[0], Annotated(files[0], name, cells=here))
+        annotated.cells = {c: cell if cell == here[c] else "" for c, cell in annotated.cells.items()}
         if is_nothing(row.cells[runs]):
             continue
         if len(row.cells[runs]) == _CUT:
@@ -206,7 +220,7 @@ def _gathered(
             words = f"{row.cells[runs][:40]!r} is no list of starts and lengths, two numbers a run"
             faults.append(Fault(words, row.line, runs))
             continue
-        cells.append((annotated, behind or (row.cells[column] if column else ""), Cell(row.line, numbers, shape)))
+        cells.append((annotated, behind or _category_of(row, column), Cell(row.line, numbers, shape)))
     return list(result.values()), cells, faults
 
 
@@ -228,13 +242,13 @@ def _contradicting(table: Table, named: Sequence[Named], runs: str, column: str)
     rows: Mapping[tuple[str, str], dict[bool, int]] = defaultdict(dict)
     for row, (_, files, behind) in zip(table.rows, named, strict=True):
         if files:
-            which = (files[0], behind or (row.cells[column] if column else ""))
+            which = (files[0], behind or _category_of(row, column))
             rows[which].setdefault(is_nothing(row.cells[runs]), row.line)
     return [
         Fault(
-            f"{file} has no mask here and one in row {own[False]}: remove one, or name the column of the categories, "
-            "--category", own[True], runs,
+            f"{file} has no mask here and one in row {lines[False]}: remove one, or name the column of the categories, "
+            "--category", lines[True], runs,
         )
-        for (file, _), own in rows.items()
-        if len(own) > 1
+        for (file, _), lines in rows.items()
+        if len(lines) > 1
     ]  # fmt: skip
