@@ -108,7 +108,7 @@ def _loops(data: Path, home: Path) -> dict[str, Any]:
         path, kind = files.get(row["Filename"]), kinds.get(row["Label"])
         if path is not None and kind is not None:
             patient = row["Patient ID / Name"] or f"unknown {number}"
-            rows.append([f"loop {number}", path.relative_to(folder).as_posix(), patient, kind, row["Probe"]])
+            rows.append([f"loop_{number}", path.relative_to(folder).as_posix(), patient, kind, row["Probe"]])
     table = home.absolute() / "loops.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)

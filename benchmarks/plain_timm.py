@@ -1,16 +1,19 @@
 """A plain timm script: what ``python -m benchmarks beside`` trains beside scantune, on the same files and split.
 
 The usual recipe: a network with ImageNet weights, torchvision's transforms, AdamW with OneCycle over all layers, and
-the epoch that is best on the validation side. Nothing of scantune is imported here.
+the epoch that is best on the validation side. Of loops the network sees frames at even distances, and what it answers
+is averaged over them. Nothing of scantune is imported here.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import timm
 import torch
@@ -22,11 +25,38 @@ from torchvision import transforms as T
 Row = dict[str, str]
 
 
-class Pictures(Dataset):
-    """Pictures and targets of rows with ``file`` and ``target``."""
+def picture(path: str) -> Any:
+    """A picture in colour."""
+    return Image.open(path).convert("RGB")
 
-    def __init__(self, rows: list[Row], classes: list[str], transform: Any) -> None:
-        self.rows, self.classes, self.transform = rows, classes, transform
+
+def frames(path: str, n: int) -> torch.Tensor:
+    """[n, 3, H, W], uint8: frames of a loop at even distances, their shorter side at most 256 pixels."""
+    loop, read = cv2.VideoCapture(path), []
+    while (step := loop.read())[0]:
+        shrunk = min(1.0, 256 / min(step[1].shape[:2]))
+        read.append(cv2.resize(step[1], None, fx=shrunk, fy=shrunk, interpolation=cv2.INTER_AREA)[..., ::-1])
+    chosen = np.stack([read[int(place)] for place in np.linspace(0, len(read) - 1, n)])
+    return torch.from_numpy(np.ascontiguousarray(chosen.transpose(0, 3, 1, 2)))
+
+
+class OverFrames(nn.Module):
+    """What a network answers to [B, T, 3, H, W], averaged over the frames: [B, K]."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return self.net(flat).unflatten(0, x.shape[:2]).mean(1)
+
+
+class Pictures(Dataset):
+    """Pictures, or loops, and targets of rows with ``file`` and ``target``."""
+
+    def __init__(self, rows: list[Row], classes: list[str], transform: Any, read: Any = picture) -> None:
+        self.rows, self.classes, self.transform, self.read = rows, classes, transform, read
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -34,24 +64,28 @@ class Pictures(Dataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         row = self.rows[index]
         target = self.classes.index(row["target"]) if self.classes else np.float32(row["target"])
-        return self.transform(Image.open(row["file"]).convert("RGB")), target
+        return self.transform(self.read(row["file"])), target
 
 
-def transforms(size: int, smear: bool) -> tuple[Any, Any]:
+def transforms(size: int, smear: bool, loops: bool = False) -> tuple[Any, Any]:
     """Those of training and those of predictions; smears lie in any direction and have other colours elsewhere."""
-    last = [T.ToTensor(), T.Normalize([127 / 255] * 3, [128 / 255] * 3)]
+    last = [
+        T.ConvertImageDtype(torch.float32) if loops else T.ToTensor(),
+        T.Normalize([127 / 255] * 3, [128 / 255] * 3),
+    ]
     turned = [T.RandomRotation(180), T.RandomVerticalFlip()] if smear else [T.RandomRotation(10)]
     jitter = T.ColorJitter(0.3, 0.3, 0.3, 0.1) if smear else T.ColorJitter(0.15, 0.15)
     changed = [T.RandomResizedCrop(size, (0.7, 1.0), (0.9, 1.1)), T.RandomHorizontalFlip(), *turned, jitter]
-    return T.Compose([*changed, *last]), T.Compose([T.Resize((size, size)), *last])
+    whole = [T.Resize(size), T.CenterCrop(size)] if loops else [T.Resize((size, size))]
+    return T.Compose([*changed, *last]), T.Compose([*whole, *last])
 
 
-def predicted(net: nn.Module, rows: list[Row], transform: Any) -> torch.Tensor:
+def predicted(net: nn.Module, rows: list[Row], transform: Any, read: Any) -> torch.Tensor:
     """Outputs [N, K] of the rows."""
     net.eval()
     unlabelled = [{**row, "target": "0"} for row in rows]
     with torch.inference_mode():
-        return torch.cat([net(x) for x, _ in DataLoader(Pictures(unlabelled, [], transform), 32)])
+        return torch.cat([net(x) for x, _ in DataLoader(Pictures(unlabelled, [], transform, read), 32)])
 
 
 def main() -> None:
@@ -67,6 +101,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--number", action="store_true", help="the target is a number")
     parser.add_argument("--smear", action="store_true")
+    parser.add_argument("--frames", type=int, default=0, help="the files are loops, of which so many frames are seen")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     rows = list(csv.DictReader(options.rows.open(encoding="utf-8")))
@@ -78,8 +113,12 @@ def main() -> None:
     net.load_state_dict(torch.load(options.weights, weights_only=True))
     net.reset_classifier(len(classes) or 1)
     net = net.to(memory_format=torch.channels_last)
-    changed, plain = transforms(options.size, options.smear)
-    loader = DataLoader(Pictures(side["train"], classes, changed), 16, shuffle=True, drop_last=True)
+    read, batch = picture, 16
+    if options.frames:
+        net, batch = OverFrames(net), 8
+        read = cache(partial(frames, n=options.frames))
+    changed, plain = transforms(options.size, options.smear, bool(options.frames))
+    loader = DataLoader(Pictures(side["train"], classes, changed, read), batch, shuffle=True, drop_last=True)
     optimizer = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, options.epochs * len(loader))
 
@@ -88,7 +127,7 @@ def main() -> None:
             return nn.functional.cross_entropy(output, target)
         return (output[:, 0] * spread + mean - target).abs().mean()
 
-    truth = [Pictures([row], classes, lambda image: image)[0][1] for row in side["validation"]]
+    truth = [Pictures([row], classes, lambda image: image, read)[0][1] for row in side["validation"]]
     best, kept = float("inf"), {}
     for epoch in range(options.epochs):
         net.train()
@@ -98,7 +137,7 @@ def main() -> None:
             loss.backward()
             optimizer.step()
             schedule.step()
-        output = predicted(net, side["validation"], plain)
+        output = predicted(net, side["validation"], plain, read)
         value = float(loss_of(output, torch.tensor(truth)))
         print(f"epoch {epoch + 1}: {value:.3f}", flush=True)
         if value < best:
@@ -108,7 +147,7 @@ def main() -> None:
         folder = options.out if name == "test" else options.out / "other"
         if side[name]:
             folder.mkdir(parents=True, exist_ok=True)
-            output = predicted(net, side[name], plain)
+            output = predicted(net, side[name], plain, read)
             values = output.softmax(1) if classes else output * spread + mean
             titles = [f"p/{label}" for label in classes] or ["prediction"]
             with (folder / "predictions.csv").open("w", newline="", encoding="utf-8") as file:

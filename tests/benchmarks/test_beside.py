@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from benchmarks import beside, gandlf_pictures_side
+from benchmarks import beside, gandlf_pictures_side, plain_timm
 from tests.stages.conftest import run_stages
 
 KINDS = ["No_findings", "Pneumonia"]
@@ -102,7 +104,31 @@ def test_folds_beside_gandlf(films: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_peer_that_cannot_train_a_set_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(beside.PEERS, "gandlf", ("gandlf_pictures_side.py", ""))
-    assert "SCANTUNE_GANDLF_PYTHON names no interpreter" in beside.left_out("cells", "gandlf")
+    assert "SCANTUNE_GANDLF_PYTHON names no interpreter" in beside.left_out("cells", "gandlf", 5)
     monkeypatch.setitem(beside.PEERS, "gandlf", ("gandlf_pictures_side.py", "python"))
-    assert [beside.left_out(name, "gandlf") != "" for name in ("cells", "age")] == [False, True]
-    assert not beside.left_out("age", "timm")
+    assert [beside.left_out(name, "gandlf", 5) != "" for name in ("cells", "age", "ultrasound")] == [False, True, True]
+    assert not beside.left_out("age", "timm", 0)
+    assert not beside.left_out("ultrasound", "timm", 5)
+    assert "--folds" in beside.left_out("ultrasound", "scantune", 0)
+
+
+def test_the_plain_script_sees_a_loop_at_even_distances_and_averages_what_the_network_answers(tmp_path: Path) -> None:
+    path = tmp_path / "loop.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (600, 300))
+    for step in range(11):
+        writer.write(np.full((300, 600, 3), 20 * step, "uint8"))
+    writer.release()
+    seen = plain_timm.frames(str(path), 3)
+    assert (tuple(seen.shape), seen.dtype) == ((3, 3, 256, 512), torch.uint8)
+    assert seen.float().mean((1, 2, 3)).tolist() == pytest.approx([0, 100, 200], abs=2)
+    _, whole = plain_timm.transforms(64, smear=False, loops=True)
+    average = plain_timm.OverFrames(torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()))
+    answer = average(whole(seen)[None])
+    assert answer.shape == (1, 3)
+    assert answer[0].tolist() == pytest.approx([(100 - 127) / 128] * 3, abs=0.02)
+
+
+def test_files_of_loops_are_those_of_their_table(tmp_path: Path) -> None:
+    (tmp_path / "loops.csv").write_text("sample,file\nloop_7,convex/a.b.mp4\n")
+    assert beside._file_of({"files": "{file}", "table": str(tmp_path / "loops.csv")})("loop_7") == "convex/a.b.mp4"
+    assert beside._file_of({"files": "images/{Image Index}"})("1.png") == "images/1.png"

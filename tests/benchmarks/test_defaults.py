@@ -40,7 +40,7 @@ def test_a_set_with_folds_loads(data: Path, tmp_path: Path, name: str) -> None:
 def test_loops_are_found_by_names_without_their_endings(data: Path, tmp_path: Path) -> None:
     defaults.blocks("ultrasound", data, tmp_path)
     lines = (tmp_path / "loops.csv").read_text().splitlines()
-    assert lines == ["sample,file,patient,kind,probe", "loop 0,pocus_videos/convex/a.b.mp4,1,covid,convex"]
+    assert lines == ["sample,file,patient,kind,probe", "loop_0,pocus_videos/convex/a.b.mp4,1,covid,convex"]
 
 
 def test_a_row_of_the_table() -> None:
