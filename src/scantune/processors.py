@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 
 def usable() -> int:
-    """Number of processors that this process may use: a cluster's share of the machine, where it grants one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of processors that this process may use: its share of the machine, where a cluster or a container grants
+    one, and at most ``LOKY_MAX_CPU_COUNT`` (joblib's limit)."""
+    import joblib
+
+    return int(joblib.cpu_count())
