@@ -9,3 +9,12 @@ def usable() -> int:
     import joblib
 
     return int(joblib.cpu_count())
+
+
+def limit_threads() -> None:
+    """Let PyTorch compute in no more threads than there are processors to use: it counts those of the machine, and a
+    container that has fewer is then slowed down several times."""
+    import torch
+
+    if (share := usable()) < torch.get_num_threads():
+        torch.set_num_threads(share)

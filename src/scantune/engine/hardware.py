@@ -27,7 +27,8 @@ SHARED = Path("/dev/shm")
 
 @contextmanager
 def backends(settings: Settings) -> Iterator[None]:
-    """Process-wide switches of the backends, restored at the end."""
+    """Process-wide switches of the backends, restored at the end; threads within the share of the processors."""
+    processors.limit_threads()
     benchmark = torch.backends.cudnn.benchmark
     flash = torch.backends.cuda.flash_sdp_enabled()
     deterministic = torch.are_deterministic_algorithms_enabled()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scantune import processors
 from scantune.files import write_bytes
 from scantune.models import fusion as fusions
 from scantune.models import layers, reference
@@ -144,4 +145,5 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
         raise ScantuneError(f"{folder / ARCHITECTURE}: {error}") from error
     except Exception as error:  # whatever a stranger's file makes of a library
         raise ScantuneError(f"{folder}: the network cannot be loaded: {' '.join(str(error).split())[:400]}") from error
+    processors.limit_threads()
     return network.to(device).eval()
