@@ -40,7 +40,7 @@ _ALIKE: dict[str, Any] = {
     "PixelRepresentation": lambda meaning: {None: "none", False: 0, True: 1}[meaning.signed],
     "a rescale (RescaleSlope, RescaleIntercept)": lambda meaning: "one" if meaning.rescaled else "none",
     "RealWorldValueMappingSequence": lambda meaning: "none" if meaning.covered is None else "one",
-    "RescaleType": lambda meaning: meaning.unit if meaning.unit in ("", "HU", "US", "OD") else "another text",
+    "RescaleType": lambda meaning: meaning.unit if meaning.unit in ("", "HU", "US", "OD", "GY", "RELATIVE") else "another text",
     "ModalityLUTSequence": _table_words,
     "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
 }
