@@ -40,7 +40,8 @@ def dose_unit(file: DicomFile) -> str:
     """
     unit = file.text("DoseUnits").upper()
     if unit not in _UNITS:
-        raise ReadError(f"DoseUnits is {'another word' if unit else 'missing'}, and must be GY or RELATIVE", unit)
+        words = "another word" if unit else "missing"
+        raise ReadError(f"DoseUnits is {words}, and must be GY or RELATIVE", f"{file.path}: {unit}")
     kind, summed = file.text("DoseType").upper(), file.text("DoseSummationType").upper()
     notes = []
     if unit == "RELATIVE":
@@ -81,7 +82,10 @@ def _offsets(file: DicomFile) -> list[float]:
     offsets, text = file.floats("GridFrameOffsetVector"), file.text("GridFrameOffsetVector")
     if not offsets:
         words = "not numbers" if text else "missing"
-        raise ReadError(f"GridFrameOffsetVector is {words}: where the {file.n_frames} planes lie cannot be told", text)
+        raise ReadError(
+            f"GridFrameOffsetVector is {words}: where the {file.n_frames} planes lie cannot be told",
+            f"{file.path}: {text}",
+        )
     if len(offsets) != file.n_frames or not np.isfinite(offsets).all():
         raise ReadError(
             f"GridFrameOffsetVector has {len(offsets)} values where {file.n_frames} finite ones belong (NumberOfFrames)"

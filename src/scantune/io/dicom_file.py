@@ -186,8 +186,8 @@ class DicomFile:
 
     @property
     def is_dose(self) -> bool:
-        """Whether it is an RT Dose."""
-        return self.sop_class == "1.2.840.10008.5.1.4.1.1.481.2"
+        """Whether it is an RT Dose, by its class or its modality."""
+        return self.sop_class == "1.2.840.10008.5.1.4.1.1.481.2" or self.modality == "RTDOSE"
 
     @property
     def is_parametric_map(self) -> bool:

@@ -245,7 +245,9 @@ def with_real_world(meaning: Meaning, items: Sequence[Dataset], notes: list[str]
             notes.append(note)
         return meaning
     value_map = real_worlds.real_world(items, signed, meaning.allocated)
-    notes.append(f"values by a real-world value map ({value_map.unit or 'no unit'}): no rescale is stated")
+    if meaning.stored is None and value_map.entries is not None:
+        raise ReadError("RealWorldValueLUTData gives values of whole numbers, and the stored values are floats")
+    notes.append(f"values by a real-world value map ({value_map.unit or 'no unit'})")
     covered = value_map.low, value_map.high
     return replace(
         meaning,

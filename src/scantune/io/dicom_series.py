@@ -103,7 +103,7 @@ def not_an_image(file: DicomFile) -> str:
     known = bool(sop) and name != sop
     pictured = "Image" in name or file.is_parametric_map or (file.is_dose and file.has("BitsAllocated"))
     if known and not pictured:
-        return f"DICOM without an image ({name.removesuffix(' Storage')})"
+        return f"DICOM without an image: {name.removesuffix(' Storage')}"
     nothing = not file.rows or not file.photometric  # Philips keeps raw data under classes of its own, with rows
     return "DICOM without an image" if not known and nothing and not file.has("BitsAllocated") else ""
 

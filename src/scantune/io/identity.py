@@ -16,8 +16,8 @@ from scantune.records import ReadError
 #: By keyword: names, ids, places and free text that the standard's basic profile removes or replaces (PS3.15 E.1-1).
 _WORDS = """
 AccessionNumber AdditionalPatientHistory AdmissionID AdmittingDiagnosesDescription Allergies BranchOfService
-ConsultingPhysicianName CountryOfResidence CurrentPatientLocation DeviceSerialNumber EthnicGroup ImageComments
-InstitutionAddress InstitutionName InstitutionalDepartmentName InsurancePlanIdentification IssuerOfPatientID
+ConsultingPhysicianName CountryOfResidence CurrentPatientLocation DeviceSerialNumber DoseComment EthnicGroup
+ImageComments InstitutionAddress InstitutionName InstitutionalDepartmentName InsurancePlanIdentification IssuerOfPatientID
 MedicalAlerts MedicalRecordLocator MilitaryRank NameOfPhysiciansReadingStudy Occupation OperatorsName OtherPatientIDs
 OtherPatientIDsSequence OtherPatientNames PatientAddress PatientAge PatientBirthDate PatientBirthName PatientBirthTime
 PatientComments PatientID PatientMotherBirthName PatientName PatientReligiousPreference PatientTelephoneNumbers
