@@ -1,4 +1,4 @@
-"""RT Dose: dose in Gray on the grid that its offsets state, compared with SimpleITK; what leaves it unclear is refused."""
+"""RT Dose: dose in Gray on the grid that its offsets state, as SimpleITK has it; what leaves it unclear is refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _stored(planes: int = 5, dtype: type = np.uint32, seed: int = 0) -> np.ndarr
 
 
 def dose(path: Path, stored: np.ndarray | None = None, **items: Any) -> Path:
-    """Write a physical plan dose in Gray, 3 mm between planes; ``items`` by keyword replace its own, None removes one."""
+    """Write a physical plan dose in Gray, 3 mm between planes; ``items`` by keyword replace its own, None removes."""
     stored = _stored() if stored is None else stored
     dataset, meta = Dataset(), FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID = RTDoseStorage

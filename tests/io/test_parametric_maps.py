@@ -23,7 +23,9 @@ def _values(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(1.2, 0.4, _SHAPE)
 
 
-def _map(*, label: str = "ADC", unit: str = "um2/s", slope: float = 1.0, intercept: float = 0.0, **items: Any) -> Dataset:
+def _map(
+    *, label: str = "ADC", unit: str = "um2/s", slope: float = 1.0, intercept: float = 0.0, **items: Any
+) -> Dataset:
     item, units = Dataset(), Dataset()
     units.CodeValue, units.CodingSchemeDesignator, units.CodeMeaning = unit, "UCUM", unit
     item.LUTLabel, item.LUTExplanation, item.MeasurementUnitsCodeSequence = label, label, Sequence([units])
@@ -35,9 +37,9 @@ def _map(*, label: str = "ADC", unit: str = "um2/s", slope: float = 1.0, interce
     return item
 
 
-def _written(path: Path, stored: np.ndarray, *maps: Dataset, grid: io.Volume | None = None) -> Path:
+def parametric_map(path: Path, stored: np.ndarray, *maps: Dataset, like: io.Volume | None = None) -> Path:
     """A map of ``stored`` [frame, row, column], whose frames lie as those of a turned volume."""
-    like = grid or volume(shape=_SHAPE, turned=(4, 5, 6))
+    like = like or volume(shape=_SHAPE, turned=(4, 5, 6))
     io.write_enhanced(path, like, patient_id="phantom-1", seed="p")
 
     def change(dataset: pydicom.Dataset) -> None:
@@ -77,7 +79,7 @@ def _expected(values: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_floats_are_the_values_and_lie_where_the_frames_say(tmp_path: Path, dtype: type) -> None:
     stored = _values().astype(dtype)
-    loaded = io.read(_written(tmp_path / "m.dcm", stored))
+    loaded = io.read(parametric_map(tmp_path / "m.dcm", stored))
     assert isinstance(loaded, io.Volume)
     np.testing.assert_array_equal(loaded.array, _expected(stored).astype(np.float32))
     np.testing.assert_array_equal(loaded.array, _expected(pydicom.dcmread(tmp_path / "m.dcm").pixel_array).astype("f4"))
@@ -94,7 +96,7 @@ def test_integers_are_mapped_although_the_identity_stands_beside(tmp_path: Path,
     vr = "SS" if first else "US"
     item.add_new(0x00409216, vr, first)
     item.add_new(0x00409211, vr, 4000)
-    loaded = io.read(_written(tmp_path / "m.dcm", stored, item))
+    loaded = io.read(parametric_map(tmp_path / "m.dcm", stored, item))
     np.testing.assert_array_equal(loaded.array, _expected(stored * 0.5 - 3).astype(np.float32))
 
 
@@ -103,15 +105,15 @@ def test_a_map_of_floats_that_starts_below_zero_covers_them(tmp_path: Path) -> N
     item = _map(slope=2.0, RealWorldValueIntercept=1.0)
     item.add_new(0x00409216, "SS", -5)
     item.add_new(0x00409211, "SS", 5)
-    loaded = io.read(_written(tmp_path / "m.dcm", stored, item))
+    loaded = io.read(parametric_map(tmp_path / "m.dcm", stored, item))
     np.testing.assert_allclose(loaded.array, _expected(stored.astype(np.float64) * 2 + 1), rtol=1e-6)
-    assert "stored values from" in refused(_written(tmp_path / "n.dcm", stored * 100, item)).reason
+    assert "stored values from" in refused(parametric_map(tmp_path / "n.dcm", stored * 100, item)).reason
 
 
 def test_voxels_without_a_value_are_no_fault_of_the_map(tmp_path: Path) -> None:
     stored = _values().astype(np.float32)
     stored[1, 2, 3] = np.nan
-    path = _written(tmp_path / "m.dcm", stored)
+    path = parametric_map(tmp_path / "m.dcm", stored)
     assert "NaN" in refused(path).reason
     filled = io.read(path, fill_nan=0.0)
     np.testing.assert_array_equal(filled.array, _expected(np.nan_to_num(stored)))
@@ -120,7 +122,7 @@ def test_voxels_without_a_value_are_no_fault_of_the_map(tmp_path: Path) -> None:
 def test_float_padding_is_padding(tmp_path: Path) -> None:
     stored = _values().astype(np.float32)
     stored[:, :2] = -2e6
-    path = _written(tmp_path / "m.dcm", stored)
+    path = parametric_map(tmp_path / "m.dcm", stored)
     edit(path, lambda dataset: setattr(dataset, "FloatPixelPaddingValue", -2e6))
     loaded = io.read(path)
     assert loaded.empty is not None
@@ -129,7 +131,7 @@ def test_float_padding_is_padding(tmp_path: Path) -> None:
 
 def test_one_frame_is_an_image(tmp_path: Path) -> None:
     stored = _values().astype(np.float32)
-    path = _written(tmp_path / "m.dcm", stored)
+    path = parametric_map(tmp_path / "m.dcm", stored)
 
     def first(dataset: pydicom.Dataset) -> None:
         dataset.PerFrameFunctionalGroupsSequence = dataset.PerFrameFunctionalGroupsSequence[:1]
@@ -144,7 +146,7 @@ def test_one_frame_is_an_image(tmp_path: Path) -> None:
 
 def test_several_quantities_in_one_file_are_told_apart_and_have_no_mean(tmp_path: Path) -> None:
     stored = np.stack([_values(0), _values(1)]).astype(np.float32)
-    path = _written(tmp_path / "m.dcm", stored[0])
+    path = parametric_map(tmp_path / "m.dcm", stored[0])
 
     def both(dataset: pydicom.Dataset) -> None:
         del dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence
@@ -181,18 +183,21 @@ def _by_entries(dataset: pydicom.Dataset) -> None:
     [
         (lambda dataset: delattr(dataset, "FloatPixelData"), "no pixel data"),
         (lambda dataset: setattr(dataset, "FloatPixelData", dataset.FloatPixelData[:-40]), "cut short"),
-        (lambda dataset: setattr(dataset, "BitsAllocated", 64), "BitsAllocated is 64 where the pixels are floats of 32"),
+        (
+            lambda dataset: setattr(dataset, "BitsAllocated", 64),
+            "BitsAllocated is 64 where the pixels are floats of 32",
+        ),
         (_by_entries, "RealWorldValueLUTData gives values of whole numbers"),
     ],
 )
 def test_what_is_unclear_is_refused(tmp_path: Path, change: Callable[[pydicom.Dataset], object], reason: str) -> None:
-    path = _written(tmp_path / "m.dcm", _values().astype(np.float32))
+    path = parametric_map(tmp_path / "m.dcm", _values().astype(np.float32))
     edit(path, change)
     assert reason in refused(path).reason
 
 
 def test_floats_without_a_map_are_as_they_are(tmp_path: Path) -> None:
     stored = _values().astype(np.float32)
-    path = _written(tmp_path / "m.dcm", stored)
+    path = parametric_map(tmp_path / "m.dcm", stored)
     edit(path, _without_map)
     np.testing.assert_array_equal(io.read(path).array, _expected(stored))

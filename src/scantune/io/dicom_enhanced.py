@@ -1,4 +1,4 @@
-"""Enhanced multi-frame MR, CT and PET, parametric maps: geometry, rescale and keys of each frame from its functional groups."""
+"""Enhanced multi-frame MR, CT and PET, parametric maps: geometry, rescale and keys by a frame's functional groups."""
 
 from __future__ import annotations
 
