@@ -15,6 +15,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage, generate_uid
 
 from scantune import io
 from scantune.config.volumes import VolumeChoice
+from scantune.records import ReadError
 from tests.io.files import PYDICOM_FILES, edit, refused, rotation, series, volume
 
 _SCALING = 2.5e-4
@@ -249,6 +250,23 @@ def test_a_dose_without_a_grid_is_no_image(tmp_path: Path) -> None:
     path = dose(tmp_path / "a.dcm")
     edit(path, histograms)
     assert refused(path).reason == "DICOM without an image: RT Dose (modality RTDOSE)"
+
+
+def test_a_dose_is_no_picture_and_no_video(tmp_path: Path) -> None:
+    path = dose(tmp_path / "a.dcm")
+    assert "5 frames and is not an image" in refused(path, kind="image").reason
+    assert "not a video" in refused(path, kind="video").reason
+    with pytest.raises(ReadError, match="not a video"):
+        io.open_video(path)
+
+
+def test_a_class_of_its_own_does_not_hide_a_dose(tmp_path: Path) -> None:
+    """Its modality alone tells that stored values need the scaling."""
+    plain = io.read(dose(tmp_path / "a.dcm"))
+    other = dose(tmp_path / "b.dcm", SOPClassUID="1.2.840.10008.5.1.4.1.1.7.3")
+    np.testing.assert_array_equal(io.read(other).array, plain.array)
+    bare = dose(tmp_path / "c.dcm", _stored(1), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", DoseGridScaling=None)
+    assert "DoseGridScaling is missing" in refused(bare).reason
 
 
 def _class(uid: str, modality: str) -> Callable[[pydicom.Dataset], None]:

@@ -71,10 +71,12 @@ def open_loop(file: DicomFile, options: Options) -> Loop:
     """A loop whose header is known; the frames of an enhanced file are in the order in which they are stored.
 
     Raises:
-        ReadError: see `open_cine`; functional groups that do not fit the frames.
+        ReadError: see `open_cine`; functional groups that do not fit the frames; an RT Dose.
     """
     from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
 
+    if file.is_dose:
+        raise ReadError("an RT Dose is a volume and not a video")
     if file.has("PerFrameFunctionalGroupsSequence"):
         shown, meanings = loop_frames(file)
         return open_cine(shown, options, meanings)
