@@ -35,12 +35,13 @@ def _table_words(meaning: Meaning) -> Any:
     return f"one of {len(table.entries)} entries that sum to {float(table.entries.sum(dtype=np.float64)):.12g}"
 
 
+_UNITS = ("", "HU", "US", "OD", "GY", "RELATIVE")
 _ALIKE: dict[str, Any] = {
     "PhotometricInterpretation": lambda meaning: meaning.photometric,
     "PixelRepresentation": lambda meaning: {None: "none", False: 0, True: 1}[meaning.signed],
     "a rescale (RescaleSlope, RescaleIntercept)": lambda meaning: "one" if meaning.rescaled else "none",
     "RealWorldValueMappingSequence": lambda meaning: "none" if meaning.covered is None else "one",
-    "RescaleType": lambda meaning: meaning.unit if meaning.unit in ("", "HU", "US", "OD") else "another text",
+    "RescaleType": lambda meaning: meaning.unit if meaning.unit in _UNITS else "another text",
     "ModalityLUTSequence": _table_words,
     "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
 }

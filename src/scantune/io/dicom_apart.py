@@ -12,13 +12,13 @@ from scantune.io.arrays import VOLUME_KEYS, Options, VolumeRule
 from scantune.io.dicom_stack import SAME_PLACE, Frame, Stack, check_present, distances_of, few, stacked
 from scantune.records import ReadError
 
-#: What must agree within a volume. Trigger time and acquisition number differ by slice in ordinary 2D scans: they only
-#: tell volumes apart that share places.
+#: What must agree within a volume. Trigger time, acquisition number and the label of a real-world value map may differ
+#: by slice: they only tell volumes apart that share places.
 CONTRASTS = (
     "stack", "echo time", "echo", "b-value", "gradient", "inversion time", "flip angle", "component", "image type",
     "label", "time", "kernel", "tube voltage",
 )  # fmt: skip
-TIMES = ("trigger time", "acquisition")
+TIMES = ("trigger time", "acquisition", "value map")
 
 
 @dataclass(eq=False)
@@ -209,7 +209,7 @@ def _chosen(parts: list[Part], rule: VolumeRule | None, notes: list[str]) -> lis
 
 #: What volumes must share to have a mean: a magnitude and a phase, or an ADC map and the images that it is computed
 #: from, are different quantities.
-_QUANTITIES = ("component", "image type")
+_QUANTITIES = ("component", "image type", "value map")
 
 
 def _check_mean(parts: list[Part], rule: VolumeRule, listed: str) -> None:

@@ -10,7 +10,7 @@ from scantune.records import ReadError
 
 
 def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[DicomFile]:
-    """The files of one series, localizers excluded where there is anything else.
+    """The files of one series, localizers and what is computed from images excluded where there is anything else.
 
     Raises:
         ReadError: several series and no rule that leaves one; two patients in one series.
@@ -20,7 +20,7 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
         groups.setdefault(file.text("SeriesInstanceUID"), []).append(file)
     left = [uid for uid in groups if _matches(uid, groups[uid], rule)]
     if len(left) > 1:
-        images = [uid for uid in left if not all(is_localizer(file) for file in groups[uid])]
+        images = [uid for uid in left if not all(_is_beside(file) for file in groups[uid])]
         left = images or left
     if rule is not None and rule.largest and len(left) > 1:
         most = max(len(groups[uid]) for uid in left)
@@ -37,10 +37,13 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
     if len(patients) > 1:
         digests = ", ".join(sorted(digest(left[0] + patient)[:8] for patient in patients))
         raise ReadError(f"{len(patients)} patients under one series UID (digests of their ids: {digests})")
-    remaining = [file for file in series if not is_localizer(file)]
+    remaining = [file for file in series if not _is_beside(file)]
     if remaining and len(remaining) < len(series):
+        localizers = sum(is_localizer(file) for file in series)
+        others = len(series) - len(remaining) - localizers
         for file in remaining:
-            file.notes.append(f"{len(series) - len(remaining)} localizers excluded")
+            file.notes += [f"{localizers} localizers excluded"] if localizers else []
+            file.notes += [f"{others} dose grids or parametric maps excluded"] if others else []
         return remaining
     return series
 
@@ -77,6 +80,11 @@ def _line(uid: str, files: list[DicomFile]) -> str:
     return f"{digest(uid)} ({files[0].modality or 'no modality'}, {len(files)} files" + (
         f", number {int(number)})" if number is not None else ")"
     )
+
+
+def _is_beside(file: DicomFile) -> bool:
+    """Whether it is no scan of its own beside others: a localizer, a dose grid, a parametric map."""
+    return is_localizer(file) or file.is_dose or file.is_parametric_map
 
 
 def is_localizer(file: DicomFile) -> bool:

@@ -1,4 +1,4 @@
-"""Enhanced multi-frame MR, CT and PET: geometry, rescale and keys of each frame from its functional groups."""
+"""Enhanced multi-frame MR, CT and PET, parametric maps: geometry, rescale and keys by a frame's functional groups."""
 
 from __future__ import annotations
 
@@ -144,7 +144,9 @@ def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
     maps = macro_items(group, shared, "RealWorldValueMappingSequence")
     needed_by = rescale_needed_by(pixels.file) if above[0] is None and not maps else None
     rescale = checked_rescale(one[0] if one else None, other[0] if other else None, needed_by)
-    if rescale[0] is None or rescale[1] is None:
+    # a parametric map's own is always 1 and 0 (PS3.3 C.7.6.16.2.9b), and its maps give the values
+    identity = pixels.file.is_parametric_map and rescale == (1.0, 0.0)
+    if rescale[0] is None or rescale[1] is None or (maps and identity):
         return with_real_world(pixels.meaning, maps, pixels.file.notes) if maps else pixels.meaning
     if above[0] is not None and above != rescale:
         raise ReadError(f"the rescale of a frame (slope {rescale[0]:g}) is not that of the header (slope {above[0]:g})")

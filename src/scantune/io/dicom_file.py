@@ -43,6 +43,7 @@ SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableDat
 SegmentedBluePaletteColorLookupTableData
 ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
+GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType
 SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
 KEYWORDS = _WORDS.split()
@@ -177,6 +178,21 @@ class DicomFile:
         """The first number of a header item as an integer."""
         value = self.number(keyword)
         return int(value) if value is not None and abs(value) < 1e15 else default
+
+    @property
+    def sop_class(self) -> str:
+        """SOP class UID, "" where neither the data set nor the meta header states one."""
+        return self.text("SOPClassUID") or self.media_class
+
+    @property
+    def is_dose(self) -> bool:
+        """Whether it is an RT Dose, by its class or its modality."""
+        return self.sop_class == "1.2.840.10008.5.1.4.1.1.481.2" or self.modality == "RTDOSE"
+
+    @property
+    def is_parametric_map(self) -> bool:
+        """Whether it is a Parametric Map, of floats or of integers with real-world value maps."""
+        return self.sop_class == "1.2.840.10008.5.1.4.1.1.30"
 
     @property
     def rows(self) -> int:

@@ -136,9 +136,11 @@ def _direction(gradient: list[float]) -> str:
 
 def _image_type(file: DicomFile) -> str:
     """The image type where it has known words only, else a digest: it is free text in part."""
-    parts = [part.strip() for part in file.text("ImageType").upper().split("\\")]
+    texts = [file.text(keyword) for keyword in ("ImageType", "DoseSummationType", "DoseType") if file.has(keyword)]
+    text = "\\".join(texts)
+    parts = [part.strip() for part in text.upper().split("\\")]
     known = [part for part in parts if part in _IMAGE_TYPES]
-    return " ".join(known) if len(known) == len(parts) else digest(file.text("ImageType"))[:6]
+    return " ".join(known) if len(known) == len(parts) else digest(text)[:6]
 
 
 def _kernel(text: str) -> str:
@@ -150,7 +152,8 @@ def _kernel(text: str) -> str:
 _KERNEL = r"[A-Z]{1,3}\d{2,3}[A-Z]{0,2}( \d)?|STANDARD|SOFT|BONE(PLUS)?|LUNG|DETAIL|EDGE|CHEST|ULTRA|[A-EY][A-D]?"
 _IMAGE_TYPE_WORDS = """
 ORIGINAL DERIVED PRIMARY SECONDARY AXIAL M P R I MAGNITUDE PHASE REAL IMAGINARY M_FFE P_FFE M_SE FFE SE ADC FA TRACEW
-DIFFUSION NONE NORM ND DIS2D DIS3D MFSPLIT OTHER VOLUME WATER FAT IN_PHASE OUT_PHASE EPI MOSAIC PHASE_MAP
+DIFFUSION NONE NORM ND DIS2D DIS3D MFSPLIT OTHER VOLUME WATER FAT IN_PHASE OUT_PHASE EPI MOSAIC PHASE_MAP DOSE
+PLAN MULTI_PLAN FRACTION BEAM BRACHY CONTROL_POINT RECORD PHYSICAL EFFECTIVE ERROR
 """
 _IMAGE_TYPES = frozenset(_IMAGE_TYPE_WORDS.split())
 
@@ -165,6 +168,7 @@ _FRAME_KEYS = {
     "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber"),
     "label": ("MRArterialSpinLabelingSequence", "ASLContext"),
     "tube voltage": ("CTXRayDetailsSequence", "KVP"),
+    "value map": ("RealWorldValueMappingSequence", "LUTLabel"),
 }
 
 

@@ -20,6 +20,8 @@ RescaleSlope and RescaleIntercept: 1 and 0 where both are absent, but refused in
 without the other is refused; so are slices with it beside slices without. Each slice by its own, which is noted.
 RescaleType is the same in all slices.
 
+DoseGridScaling, DoseUnits: of an RT Dose, in place of a rescale; needed.
+
 ModalityLUTSequence: in place of a rescale; both are refused. Descriptor and data must fit. The same in all slices.
 
 Palettes: descriptors of the three colours must be alike and fit their data.
@@ -47,7 +49,7 @@ from pydicom import Dataset
 from scantune.io import dicom_real_world as real_worlds
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_padding import padding_of
-from scantune.io.dicom_rescale import rescale_of
+from scantune.io.dicom_rescale import rescale_of, unit_of
 from scantune.io.dicom_tables import Table, palette, sequence_table
 from scantune.records import ReadError
 
@@ -70,7 +72,7 @@ class Meaning:
         slope: rescale slope.
         intercept: rescale intercept.
         rescaled: whether the file states the two.
-        unit: rescale type.
+        unit: rescale type, dose unit, or that of a real-world value map.
         table: modality LUT in place of the rescale.
         padding: lowest and highest stored value that stand for no pixel at all, or None.
         covered: lowest and highest stored value that a real-world value map in place of the rescale covers, or None.
@@ -160,6 +162,7 @@ class Meaning:
             return
         padding = self.is_padding(raw)
         inside = raw if padding is None else raw[~padding]
+        inside = inside if inside.dtype.kind in "iu" else inside[np.isfinite(inside)]
         low, high = self.covered
         if inside.size and not low <= float(inside.min()) <= float(inside.max()) <= high:
             raise ReadError(
@@ -207,7 +210,7 @@ def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
         1.0 if slope is None else slope,
         0.0 if intercept is None else intercept,
         slope is not None,
-        file.text("RescaleType").upper(),
+        unit_of(file),
         table,
         padding_of(file, bool(signed), allocated),
         doubt=doubt,
@@ -234,7 +237,7 @@ def with_real_world(meaning: Meaning, items: Sequence[Dataset], notes: list[str]
     Raises:
         ReadError: a map that is needed and cannot be read.
     """
-    signed = bool(meaning.signed)
+    signed = bool(meaning.signed) or meaning.stored is None  # floats have a sign
     if meaning.rescaled or meaning.table is not None:
         rescale = meaning.slope, meaning.intercept
         note = real_worlds.beside_rescale(items, signed, meaning.allocated, rescale)
@@ -242,7 +245,9 @@ def with_real_world(meaning: Meaning, items: Sequence[Dataset], notes: list[str]
             notes.append(note)
         return meaning
     value_map = real_worlds.real_world(items, signed, meaning.allocated)
-    notes.append(f"values by a real-world value map ({value_map.unit or 'no unit'}): no rescale is stated")
+    if meaning.stored is None and value_map.entries is not None:
+        raise ReadError("RealWorldValueLUTData gives values of whole numbers, and the stored values are floats")
+    notes.append(f"values by a real-world value map ({value_map.unit or 'no unit'})")
     covered = value_map.low, value_map.high
     return replace(
         meaning,

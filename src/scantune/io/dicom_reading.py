@@ -12,13 +12,16 @@ from scantune.io.dicom_enhanced import enhanced_frames, loop_frames, read_enhanc
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_mosaic import is_mosaic
-from scantune.io.dicom_series import counts_of, frames_of, not_an_image, read_series, scan, series_facts
+from scantune.io.dicom_series import counts_of, frames_of, has_planes, not_an_image, read_series, scan, series_facts
 from scantune.io.dicom_stack import Stack
 from scantune.io.loop import Loop
 from scantune.records import ReadError
 
 #: Modalities whose multi-frame files are loops, not stacks of slices.
 CINE = frozenset({"US", "XA", "RF", "IVUS", "IVOCT", "ES", "XC", "GM", "OPT", "OT", "SC", "DX", "CR", "MG", "PX", "IO"})
+
+#: What an object without an image is given as instead, by modality.
+_INSTEAD = {"SEG": "; name it under 'masks'", "RTSTRUCT": "; name it under 'masks'"}
 
 
 def read_file(path: Path, options: Options) -> Volume | Image | Video:
@@ -41,15 +44,18 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
     """
     kind = not_an_image(file)
     if kind:
-        raise ReadError(f"{kind}{f' (modality {file.modality})' if file.modality else ''}", str(file.path))
+        modality = f" (modality {file.modality})" if file.modality else ""
+        raise ReadError(f"{kind}{modality}{_INSTEAD.get(file.modality, '')}", str(file.path))
     if not file.rows:
         raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
-    if file.modality in ("RTDOSE", "SEG"):
-        raise ReadError(f"a file of modality {file.modality} is not an image")
+    if file.modality == "SEG":
+        raise ReadError(f"a file of modality SEG is not an image{_INSTEAD['SEG']}")
     if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
         return read_enhanced([file], options, series_facts(file, 1, aside, []))
     if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
         return open_loop(file, options).video(options)
+    if has_planes(file) and options.kind != "image":
+        return read_series([file], options, aside)
     if file.n_frames > 1 and options.kind != "image":
         raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
     if file.n_frames > 1:
@@ -65,10 +71,12 @@ def open_loop(file: DicomFile, options: Options) -> Loop:
     """A loop whose header is known; the frames of an enhanced file are in the order in which they are stored.
 
     Raises:
-        ReadError: see `open_cine`; functional groups that do not fit the frames.
+        ReadError: see `open_cine`; functional groups that do not fit the frames; an RT Dose.
     """
     from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
 
+    if file.is_dose:
+        raise ReadError("an RT Dose is a volume and not a video")
     if file.has("PerFrameFunctionalGroupsSequence"):
         shown, meanings = loop_frames(file)
         return open_cine(shown, options, meanings)
@@ -96,7 +104,7 @@ def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
         raise ReadError(f"a series of {len(chosen)} DICOM files is not one {options.kind}")
     if any(file.has("PerFrameFunctionalGroupsSequence") for file in chosen):
         return read_enhanced(chosen, options, series_facts(chosen[0], len(chosen), aside, []))
-    if any(file.n_frames > 1 for file in chosen):
+    if any(file.n_frames > 1 and not file.is_dose for file in chosen):
         raise ReadError(f"the series has {len(chosen)} multi-frame files without positions; name one of them")
     return read_series(chosen, options, aside)
 

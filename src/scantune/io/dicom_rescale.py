@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scantune.io.dicom_dose import dose_scaling, dose_unit
 from scantune.io.dicom_file import DicomFile
 from scantune.records import ReadError
 
@@ -12,18 +13,29 @@ _RESCALE_DEMANDED = {f"1.2.840.10008.5.1.4.1.1.{end}": "CT" for end in ("2", "2.
 
 
 def rescale_of(file: DicomFile, *, demanded: bool = False) -> tuple[float | None, float | None]:
-    """Slope and intercept of the header, None both where it has neither.
+    """Slope and intercept of the header, None both where it has neither; of an RT Dose its scaling.
 
     Raises:
         ReadError: one without the other; a slope of 0; none where the storage class demands it.
     """
+    if file.is_dose:
+        return dose_scaling(file), 0.0
     slope, intercept = file.one_number("RescaleSlope"), file.one_number("RescaleIntercept")
     return checked_rescale(slope, intercept, rescale_needed_by(file) if demanded else None)
 
 
 def rescale_needed_by(file: DicomFile) -> str | None:
     """The kind of image ("CT", "PET") that has no unit without a rescale, None for any other."""
-    return _RESCALE_DEMANDED.get(file.text("SOPClassUID") or file.media_class)
+    return _RESCALE_DEMANDED.get(file.sop_class)
+
+
+def unit_of(file: DicomFile) -> str:
+    """The rescale type, upper case; of an RT Dose its unit.
+
+    Raises:
+        ReadError: of an RT Dose without one.
+    """
+    return dose_unit(file) if file.is_dose else file.text("RescaleType").upper()
 
 
 def checked_rescale(

@@ -65,7 +65,9 @@ def write_segmentation(
     frames: Sequence[Frame] = ()
     if len(files) < len(stack.frames):  # frames of larger files, or tiles of a mosaic: they lie where we say
         if "PerFrameFunctionalGroupsSequence" not in images[0]:
-            raise ScantuneError("a mosaic holds no slices that a segmentation could refer to; write the mask as NIfTI")
+            raise ScantuneError(
+                "a mosaic or dose grid holds no slices that a segmentation could refer to; write the mask as NIfTI"
+            )
         frames, place = stack.frames, _placed(stack.frames)
         for image in images:
             _share_geometry(image, place)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from scantune.io.detect import HEAD, format_of
 from scantune.io.dicom_alike import attribute_notes
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
+from scantune.io.dicom_dose import plane_positions
 from scantune.io.dicom_file import DicomFile, parse, vendor
 from scantune.io.dicom_keys import is_mirrored, keys_of, scale_slope
 from scantune.io.dicom_meaning import meaning_of, precise
@@ -81,7 +83,6 @@ def _opened(path: Path, options: Options) -> DicomFile | str:
 
 #: Images of kinds that are not read (PS3.4 B.5).
 _NOT_READ = {
-    "1.2.840.10008.5.1.4.1.1.30": "a parametric map (FloatPixelData), which is not read",
     "1.2.840.10008.5.1.4.1.1.6.2": "an enhanced ultrasound volume, which is not read: export it as NIfTI",
 }
 
@@ -92,16 +93,17 @@ def _name(uid: str) -> str:
 
 
 def not_an_image(file: DicomFile) -> str:
-    """Why a DICOM file holds no image by its own account ("DICOMDIR", "not an image"), or ""."""
-    sop = file.text("SOPClassUID") or file.media_class
+    """Why a DICOM file holds no image by its own account ("DICOMDIR", its kind), or ""."""
+    sop = file.sop_class
     if sop == "1.2.840.10008.1.3.10":
         return "DICOMDIR"
     if sop in _NOT_READ:
         return _NOT_READ[sop]
     name = _name(sop) if sop else ""
-    if sop and name != sop and "Image" not in name:
-        return "DICOM without an image"
     known = bool(sop) and name != sop
+    pictured = "Image" in name or file.is_parametric_map or (file.is_dose and file.has("BitsAllocated"))
+    if known and not pictured:
+        return f"DICOM without an image: {name.removesuffix(' Storage')}"
     nothing = not file.rows or not file.photometric  # Philips keeps raw data under classes of its own, with rows
     return "DICOM without an image" if not known and nothing and not file.has("BitsAllocated") else ""
 
@@ -112,10 +114,10 @@ def counts_of(aside: Counter[str]) -> str:
 
 
 def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -> Volume:
-    """Single-frame files of one series to a volume."""
+    """Single-frame files, or dose grids, of one series to a volume."""
     facts = series_facts(files[0], len(files), aside, [])
     first = files[0]
-    check_size((len(files), first.rows, first.columns), 4, options.limits)
+    check_size((sum(file.n_frames for file in files), first.rows, first.columns), 4, options.limits)
     frames = frames_of(files, options)
     stacks = choose(frames, options, facts["notes"])
     for stack in stacks:
@@ -127,7 +129,7 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
 
 
 def frames_of(files: list[DicomFile], options: Options) -> list[Frame]:
-    """Slices of single-frame files: one of each, or all that a mosaic holds."""
+    """Slices of single-frame files: one of each, or all that a mosaic or a dose grid holds."""
     for file in files:
         if file.samples != 1 or file.photometric not in ("MONOCHROME1", "MONOCHROME2"):
             raise ReadError(
@@ -184,8 +186,33 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
 
 
 def series_frames(files: list[DicomFile], exact: bool = False) -> list[Frame]:
-    """Single-frame files as frames to be stacked; ``exact`` asks for Philips' precise values."""
-    return [_frame(file, at, exact) for at, file in enumerate(files)]
+    """Files as frames to be stacked, one of each or the planes of a dose; ``exact``: Philips' precise values."""
+    return [plane for at, file in enumerate(files) for plane in _planes(_frame(file, at, exact))]
+
+
+def _planes(frame: Frame) -> list[Frame]:
+    """The planes of a dose grid as frames of their own; any other frame as it is."""
+    file = frame.source
+    if not has_planes(file) or frame.position is None or frame.orientation is None:
+        return [frame]
+    pixels = Pixels(file, frame.meaning)
+    return [
+        replace(
+            frame,
+            name=f"{frame.name}, frame {k + 1}",
+            position=position,
+            load=partial(pixels.frame, k),
+            order=None if frame.order is None else frame.order + k / file.n_frames,
+            instance="",
+            number=k + 1,
+        )
+        for k, position in enumerate(plane_positions(file, frame.position, frame.orientation))
+    ]
+
+
+def has_planes(file: DicomFile) -> bool:
+    """Whether it is a dose grid of several planes."""
+    return file.is_dose and file.n_frames > 1
 
 
 def _frame(file: DicomFile, at: int, exact: bool) -> Frame:
