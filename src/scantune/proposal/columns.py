@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scantune.cohort.doubts import form_free
 from scantune.proposal import goals, headings, partitions
 from scantune.proposal.cleaning import Cleaned, cleaned
 from scantune.proposal.goals import Goal
@@ -68,7 +69,7 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     table = cleaned(columns, rows, plain)
     found = Roles({})
     found.subject = _subject(columns, rows, found, named)
-    subjects = [row[found.subject] for row in rows] if found.subject else _parts(found, rows)
+    subjects = [form_free(row[found.subject]) for row in rows] if found.subject else _parts(found, rows)
     split = partitions.of_columns(columns, rows, subjects)
     readers = [c for c in columns if headings.READER.match(c)]
     taken = {*used, FILE, MASK, CONTENT, *readers, *split.columns, *([found.subject] if found.subject else [])}
@@ -100,10 +101,18 @@ def _drawn(stratify: str) -> dict[str, object]:
 
 def _subject(columns: Sequence[str], rows: Rows, found: Roles, named: str) -> str | None:
     """The column of the subject; else of what several samples share; else the part of a file's name that says it."""
-    subject = headings.subject_of(columns)
-    if subject and len({row[subject] for row in rows} - {""}) > 1:
-        people = len({row[subject] for row in rows if row[subject]})
+    subject = headings.subject_of(columns, rows)
+    if subject:
+        ids = {row[subject] for row in rows if row[subject]}
+        people = len(set(map(form_free, ids)))
         found.dataset["subject"] = subject
+        if people < len(ids):
+            found.dataset["join_ids"] = True
+            found.reasons["join_ids"] = f"{len(ids) - people} ids differ from others only in case, blanks or zeros"
+            found.notes.append(
+                f"ids in {subject!r} such as 7, 007 and 7.0, or P7 and p7, are one subject's, {len(ids) - people} of "
+                f"{len(ids)}: set `join_ids: false` if they are of different ones"
+            )
         found.reasons["subject"] = f"{len(rows)} samples of {people} subjects: a subject is in one partition only"
         return subject
     if CONTENT in columns:

@@ -158,7 +158,7 @@ def _repeated(source: Source, places: Sequence[int], files: Sequence[str], colum
     for row, file in zip(result.rows, files, strict=True):
         row[FILE] = file
     result.template = f"{{{FILE}}}"
-    if len(set(places)) < len(places) and headings.subject_of(source.columns) is None:
+    if len(set(places)) < len(places) and headings.subject_of(source.columns, source.rows) is None:
         part = subject_pattern(files)
         matches = [re.search(part.pattern, file) for file in files] if part else []
         people = [m.group(1 if m.re.groups else 0).lower() for m in matches if m]

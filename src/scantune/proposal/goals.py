@@ -115,8 +115,10 @@ def _ranked(
     """Columns that can be a target, with how little they look like one: by name, by measure, by values, the rest."""
     table = LabelTable(cells)
     ranked: list[tuple[int, str]] = []
-    for column in (c for c in columns if c not in taken and not headings.is_id(c)):
+    for column in (c for c in columns if c not in taken):
         values, total = table.values(column), len(cells[column])
+        if headings.is_id(column) and not (len(values) == 2 and headings.is_status(column)):
+            continue
         few, measured = len(values) <= max(FEW, total // 2), table.measured(column)
         if len(values) < 2 or not (few or measured) or _counts(cells[column]) or _PATH.search(next(iter(values))):
             continue

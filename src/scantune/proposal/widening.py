@@ -286,7 +286,7 @@ def _column(name: str, long: _Long) -> str:
 def _one_row_each(long: _Long, cells: Mapping[str, Sequence[str]], used: set[str], notes: Sequence[str]) -> Content:
     """A row for each file: the new columns, and the cells that all its rows agree in."""
     content = long.content
-    subject = headings.subject_of(content.columns)
+    subject = headings.subject_of(content.columns, content.rows)
     beside = [c for c in content.columns if c not in {*used, *cells}]
     left = [c for c in beside if long.varying.get(c, 0) >= _SHARE and c not in (*long.key, subject)]
     kept = [c for c in beside if c not in left]
