@@ -46,7 +46,7 @@ def test_of_two_columns_of_subjects_the_one_that_images_share_is_taken(home, hea
 @pytest.mark.parametrize("form", [lambda n, odd: f"{n:03d}" if odd else n, lambda n, odd: f"{n}.0" if odd else n,
                                   lambda n, odd: f"{'Pp'[odd]}{n:02d}"])  # fmt: skip
 def test_ids_of_several_forms_are_one_subject(home, form):
-    records, params, notes = read("patient,diagnosis", lambda i: f"{form(i // 2, i % 2)},{LABEL[i // 4 % 2]}")
+    records, _, notes = read("patient,diagnosis", lambda i: f"{form(i // 2, i % 2)},{LABEL[i // 4 % 2]}")
     assert len({record.subject_id for record in records}) == N // 2
     assert any("join_ids" in note for note in notes)
 

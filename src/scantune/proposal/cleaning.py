@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,18 @@ _FEMALE = frozenset({"f", "female", "w", "weiblich", "woman", "frau", "femme", "
 _MALE = frozenset({"m", "male", "männlich", "maennlich", "man", "mann", "homme", "hombre"})
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}  # DICOM PS3.5, 6.2: age string
 _MOST = 40  # spellings of a column that are joined
+
+
+_DATE = re.compile(
+    r"(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)"
+    r"([ T]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(:\d\d)?"
+)  # fmt: skip
+
+
+def are_dates(cells: Iterable[str]) -> bool:
+    """Whether all cells but empty ones are dates or times: ``3.2.2020``, ``2020-02-03 10:15``, ``20200203``."""
+    full = {cell for cell in cells if not is_empty(cell)}
+    return bool(full) and all(_DATE.fullmatch(cell.strip()) for cell in full)
 
 
 @dataclass

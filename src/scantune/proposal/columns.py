@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.cohort.doubts import form_free
 from scantune.proposal import goals, headings, partitions
-from scantune.proposal.cleaning import Cleaned, cleaned
+from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
@@ -21,7 +21,6 @@ _LEVELS = 6  # of a column that becomes a group for its values alone
 _GROUPS = 6  # groups that are proposed at most
 _LESSER = 0.1  # share of the rows of its second most frequent value
 _CLASS = 6  # subjects without which a class is excluded: two for each partition; of few rows one for each
-_CUT = 0.2  # share of the rows whose exclusion is noted
 
 
 @dataclass
@@ -184,8 +183,10 @@ def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[s
         block["where"] = {column: {"exclude": rare}}
         found.reasons["where"] = f"fewer than {fewest} subjects: too few for three partitions"
         out = sum(row[column] in rare for row in rows)
-        if out > _CUT * len(rows):
-            found.notes.append(f"{out} of {len(rows)} rows are excluded: their {column!r} has too few subjects each")
+        found.notes.append(
+            f"{out} of {len(rows)} rows are excluded: classes of {column!r} with fewer than {fewest} subjects "
+            f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])})"
+        )
 
 
 def _cells(table: Cleaned, named: Sequence[str], goal: Goal, found: Roles) -> None:
@@ -225,6 +226,8 @@ def _groups(free: Sequence[str], rows: Rows, answers: Mapping[str, Sequence[str]
 def _few(column: str, rows: Rows) -> bool:
     counts = Counter(row[column] for row in rows)
     empty = counts.pop("", 0)
+    if are_dates(counts):
+        return False
     common = counts.most_common(2)
     return 2 <= len(counts) <= _LEVELS and empty <= 0.2 * len(rows) and common[1][1] >= max(2, _LESSER * len(rows))
 

@@ -49,6 +49,7 @@ _TECHNICAL = re.compile(
     r"datum|fecha|birth|geburt|\bdob\b|comment|note|remark|bemerkung|kommentar|report|text|doi\b|change|x_?min|y_?min|"
     r"x_?max|y_?max|bbox|^[xywh]\d?$|split|^fold|subset|partition|is_?(train|test|val)|type$|method|rad_?id", re.I
 )  # fmt: skip
+_OCCASION = re.compile(r"^(visit|session|ses|wave|time[ _-]?point|year|jahr|eye|auge|side|seite|run)s?$", re.I)
 _SPLIT = re.compile(r"^(split|set|subset|partition|dataset|usage|phase|is_?(train|val|valid|test)(ing)?|fold)s?$", re.I)
 
 
@@ -83,6 +84,11 @@ def is_id(column: str) -> bool:
 def is_status(column: str) -> bool:
     """Whether a column of two values may say who is a patient, or a case, as its name is no id's: ``case``."""
     return bool(_SUBJECT.search(column) and not _ID.search(column))
+
+
+def is_occasion(column: str) -> bool:
+    """Whether a column says which of a subject's samples a row is: the visit, the eye."""
+    return bool(_OCCASION.match(column.strip()))
 
 
 def is_technical(column: str) -> bool:
