@@ -187,3 +187,22 @@ def test_whole_numbers_named_as_classes_are_told_where_they_are_a_measure(home):
 def test_a_class_of_one_subject_is_excluded_with_a_note(home):
     *_, notes = read("diagnosis", [["rare" if i < 2 else EDEMA[i // 2 % 2]] for i in range(N)])
     assert any(note.startswith("2 of 48 rows are excluded") and "rare 1" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "told"),
+    [
+        ("diagnosis", lambda i: (0, 1, 9)[i // 2 % 3], "'9' in 16 cells"),
+        ("diagnosis", lambda i: (0, 1, -1)[i // 2 % 3], "'-1' in 16 cells"),
+        ("diagnosis", lambda i: (*EDEMA, "unknown")[i // 2 % 3], "'unknown' in 16 cells"),
+        ("LVEF", lambda i: -1 if i % 4 == 0 else 30 + i, "'-1' in 12 cells"),
+        ("LVEF", lambda i: 99 if i % 4 == 0 else 30 + i, "'99' in 12 cells"),
+        ("LVEF", lambda i: 54 + i, ""),
+        ("grade", lambda i: i // 2 % 10, ""),
+        ("score", lambda i: i - 20, ""),
+    ],
+)
+def test_values_that_may_stand_for_a_missing_one_are_told(home, column, cell, told):
+    notes = " ".join(read(column, [[cell(i)] for i in range(N)])[3])
+    assert told in notes
+    assert bool(told) == ("kept as values" in notes)

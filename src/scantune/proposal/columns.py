@@ -172,19 +172,24 @@ def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: 
     found.dataset |= {key: value for key, value in block.items() if key != "recode"}
 
 
+def fewest(rows: int) -> int:
+    """Subjects without which a class is excluded."""
+    return _CLASS if rows >= 10 * _CLASS else 3
+
+
 def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[str, object], found: Roles) -> None:
     people = {(row[column], subjects[i] if subjects and subjects[i] else str(i)) for i, row in enumerate(rows)}
     counts = Counter(value for value, _ in people if value)
-    fewest = _CLASS if len(rows) >= 10 * _CLASS else 3
-    rare = sorted(value for value, n in counts.items() if n < fewest)
+    least = fewest(len(rows))
+    rare = sorted(value for value, n in counts.items() if n < least)
     listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
     found.reasons.setdefault("targets", f"subjects by class: {listed}")
     if rare and len(counts) - len(rare) >= 2:
         block["where"] = {column: {"exclude": rare}}
-        found.reasons["where"] = f"fewer than {fewest} subjects: too few for three partitions"
+        found.reasons["where"] = f"fewer than {least} subjects: too few for three partitions"
         out = sum(row[column] in rare for row in rows)
         found.notes.append(
-            f"{out} of {len(rows)} rows are excluded: classes of {column!r} with fewer than {fewest} subjects "
+            f"{out} of {len(rows)} rows are excluded: classes of {column!r} with fewer than {least} subjects "
             f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])})"
         )
 
