@@ -167,3 +167,42 @@ def test_a_number_of_no_meaning_for_files_names_none(home):
 def test_headings_with_braces_and_cells_longer_than_a_name_of_a_file(home):
     records, _, task, _ = read("{x},mask,label", [[i, "x" * 300, EDEMA[i // 2 % 2]] for i in range(N)])
     assert (task.target, len(records)) == ("label", N)
+
+
+@pytest.mark.parametrize("day", ["0{}.02.2020", "2020-02-0{}", "2020020{}", "2020-02-0{} 10:15", "1{}:30"])
+def test_dates_and_visits_are_no_classes(home, day):
+    rows = [[day.format(1 + i // 2 % 3), i % 2, ("ok", "bad")[i // 2 % 2]] for i in range(N)]
+    _, dataset, task, notes = read("aufnahme,visit,impression", rows)
+    assert task.target == "impression"
+    assert "aufnahme" not in dataset.groups
+    assert any("no column is named like a target: 'impression'" in note for note in notes)
+
+
+def test_whole_numbers_named_as_classes_are_told_where_they_are_a_measure(home):
+    rows = [[i // 2 % 12] for i in range(N)]
+    assert any("where they number classes" in note for note in read("label", rows)[3])
+    assert not any("where they number classes" in note for note in read("LVEF", rows)[3])
+
+
+def test_a_class_of_one_subject_is_excluded_with_a_note(home):
+    *_, notes = read("diagnosis", [["rare" if i < 2 else EDEMA[i // 2 % 2]] for i in range(N)])
+    assert any(note.startswith("2 of 48 rows are excluded") and "rare 1" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "told"),
+    [
+        ("diagnosis", lambda i: (0, 1, 9)[i // 2 % 3], "'9' in 16 cells"),
+        ("diagnosis", lambda i: (0, 1, -1)[i // 2 % 3], "'-1' in 16 cells"),
+        ("diagnosis", lambda i: (*EDEMA, "unknown")[i // 2 % 3], "'unknown' in 16 cells"),
+        ("LVEF", lambda i: -1 if i % 4 == 0 else 30 + i, "'-1' in 12 cells"),
+        ("LVEF", lambda i: 99 if i % 4 == 0 else 30 + i, "'99' in 12 cells"),
+        ("LVEF", lambda i: 54 + i, ""),
+        ("grade", lambda i: i // 2 % 10, ""),
+        ("score", lambda i: i - 20, ""),
+    ],
+)
+def test_values_that_may_stand_for_a_missing_one_are_told(home, column, cell, told):
+    notes = " ".join(read(column, [[cell(i)] for i in range(N)])[3])
+    assert told in notes
+    assert bool(told) == ("kept as values" in notes)

@@ -15,7 +15,7 @@ from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.drawn import with_command
-from scantune.proposal.listing import Listing, list_files, stem
+from scantune.proposal.listing import Listing, linked_out, list_files, stem
 from scantune.proposal.repeated import repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
 from scantune.proposal.survey import survey
@@ -83,9 +83,8 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         raise with_command(faults[0][1], faults[0][0].notes)
     for source, fault in faults:
         proposed.notes.append(f"{source.origin or source.name} is not used: {fault}")
-    if not listing.complete:
-        proposed.notes.append(f"only {len(listing.names)} files below {home} were listed")
-    proposed.notes += _unused([source for source in sources if source not in [s for s, _ in faults]], listing)
+    used = [source for source in sources if source not in [s for s, _ in faults]]
+    proposed.notes += [*listing.notes(), *_unused(used, listing)]
     parse({"experiments": {}, **proposed.blocks}, "the blocks")
     proposed.notes = list(dict.fromkeys(proposed.notes))
     return proposed
@@ -295,10 +294,9 @@ def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[
     if source.region:
         block["region"], reasons["region"] = source.region, "metrics of masks are of what lies inside"
     if source.rater_masks:
-        block["rater_masks"], reasons["rater_masks"] = (
-            source.rater_masks,
-            "other readers, beside the model in the report",
-        )
+        block["rater_masks"], reasons["rater_masks"] = source.rater_masks, "beside the model in the report"
+    if linked_out(root, source.files):
+        block["follow_links"], reasons["follow_links"] = True, "files are links to another folder"
     return block, reasons
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,12 +26,32 @@ _ABSENT = frozenset(
 )  # fmt: skip
 _SIGNS = frozenset({".", "..", "-", "--", "?", "missing", "not available", "k.a.", "n.d.", "tbd", "fehlt"})
 _CODES = (-9, -99, -999, -9999, -99999, 99, 999, 9999, 99999)  # of registries, for missing values
+_NINES = (8, 9, 88, 98, 99, 998, 999, 9999)  # numbers that may be values, or stand for a missing one
+_OFTEN = 0.05  # share of the cells of a measure that a number must have for that
 _YES = frozenset({"1", "y", "yes", "true", "ja", "j", "pos", "positive", "positiv", "oui", "si", "sí"})
 _NO = frozenset({"0", "n", "no", "false", "nein", "neg", "negative", "negativ", "non"})
 _FEMALE = frozenset({"f", "female", "w", "weiblich", "woman", "frau", "femme", "mujer"})
 _MALE = frozenset({"m", "male", "männlich", "maennlich", "man", "mann", "homme", "hombre"})
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}  # DICOM PS3.5, 6.2: age string
 _MOST = 40  # spellings of a column that are joined
+
+
+_DATE = re.compile(
+    r"(\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|(19|20)\d\d(0[1-9]|1[0-2])[0-3]\d)"
+    r"([ T]\d{1,2}:\d\d.*)?|\d{1,2}:\d\d(:\d\d)?"
+)  # fmt: skip
+
+
+def plain_spelling(text: str) -> str:
+    """A text without what spellings of one value differ in: case, blanks, hyphens or underscores, Unicode form."""
+    composed = unicodedata.normalize("NFC", text).strip()
+    return re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", composed).casefold()
+
+
+def are_dates(cells: Iterable[str]) -> bool:
+    """Whether all cells but empty ones are dates or times: ``3.2.2020``, ``2020-02-03 10:15``, ``20200203``."""
+    full = {cell for cell in cells if not is_empty(cell)}
+    return bool(full) and all(_DATE.fullmatch(cell.strip()) for cell in full)
 
 
 @dataclass
@@ -162,11 +183,32 @@ def _coded(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
     else:
         rule = {word: "" for word in words if word.strip().casefold() in _SIGNS}
         rule |= {code: "" for code in set(numbers) if float(code) in _CODES}
+    doubtful = _doubtful(Counter(c for c in cells if c not in rule), len(cells))
     if rule and len(rule) <= _MOST:
         counts = Counter(c for c in cells if c in rule)
         listed = ", ".join(f"{cell!r} {n}" for cell, n in counts.most_common(4))
         result.recode.setdefault(column, {}).update(rule)
         result.notes[column] = _more(result, column, f"cells that stand for a missing value are emptied: {listed}")
+    if doubtful:
+        listed = ", ".join(f"{cell!r} in {n} cells" for cell, n in doubtful.items())
+        kept = f'{listed}: kept as values; `recode` them to "" if they stand for a missing one'
+        result.notes[column] = _more(result, column, kept)
+
+
+def _doubtful(counts: Mapping[str, int], cells: int) -> dict[str, int]:
+    """Values that may stand for a missing one, and their number: ``unknown``, -1 below 0, 9 beside 0 and 1."""
+    numbers = {text: float(text) for text in counts if _NUMBER.fullmatch(text)}
+    found = {text: n for text, n in counts.items() if text.strip().casefold() in _ABSENT}
+    few = len(numbers) <= FEW
+    for text, value in numbers.items():
+        others = [v for v in numbers.values() if v != value]
+        if len(others) < 2 or (not few and counts[text] < max(3, _OFTEN * cells)):
+            continue
+        low, high = min(others), max(others)
+        below, above = value < 0 <= low, value in _NINES and value > high + (3 if few else 0)
+        if (below and value in (-1, *_CODES)) or above:
+            found[text] = counts[text]
+    return found
 
 
 def _codes(numbers: Sequence[str]) -> list[str]:
@@ -197,7 +239,7 @@ def _spelled(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
     meaning = _meaning(counts)
     groups: dict[str, list[str]] = {}
     for text in counts:
-        groups.setdefault(meaning.get(text) or re.sub(r"\s+", " ", text.strip()).casefold(), []).append(text)
+        groups.setdefault(meaning.get(text) or plain_spelling(text), []).append(text)
     rule: dict[str, str] = {}
     for spellings in groups.values():
         best = max(spellings, key=lambda text: (not _NUMBER.fullmatch(text), counts[text], text))

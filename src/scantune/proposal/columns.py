@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scantune.cohort.doubts import form_free
 from scantune.proposal import goals, headings, partitions
-from scantune.proposal.cleaning import Cleaned, cleaned
+from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
@@ -20,7 +21,6 @@ _LEVELS = 6  # of a column that becomes a group for its values alone
 _GROUPS = 6  # groups that are proposed at most
 _LESSER = 0.1  # share of the rows of its second most frequent value
 _CLASS = 6  # subjects without which a class is excluded: two for each partition; of few rows one for each
-_CUT = 0.2  # share of the rows whose exclusion is noted
 
 
 @dataclass
@@ -68,7 +68,7 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     table = cleaned(columns, rows, plain)
     found = Roles({})
     found.subject = _subject(columns, rows, found, named)
-    subjects = [row[found.subject] for row in rows] if found.subject else _parts(found, rows)
+    subjects = [form_free(row[found.subject]) for row in rows] if found.subject else _parts(found, rows)
     split = partitions.of_columns(columns, rows, subjects)
     readers = [c for c in columns if headings.READER.match(c)]
     taken = {*used, FILE, MASK, CONTENT, *readers, *split.columns, *([found.subject] if found.subject else [])}
@@ -100,10 +100,18 @@ def _drawn(stratify: str) -> dict[str, object]:
 
 def _subject(columns: Sequence[str], rows: Rows, found: Roles, named: str) -> str | None:
     """The column of the subject; else of what several samples share; else the part of a file's name that says it."""
-    subject = headings.subject_of(columns)
-    if subject and len({row[subject] for row in rows} - {""}) > 1:
-        people = len({row[subject] for row in rows if row[subject]})
+    subject = headings.subject_of(columns, rows)
+    if subject:
+        ids = {row[subject] for row in rows if row[subject]}
+        people = len(set(map(form_free, ids)))
         found.dataset["subject"] = subject
+        if people < len(ids):
+            found.dataset["join_ids"] = True
+            found.reasons["join_ids"] = f"{len(ids) - people} ids differ from others only in case, blanks or zeros"
+            found.notes.append(
+                f"ids in {subject!r} such as 7, 007 and 7.0, or P7 and p7, are one subject's, {len(ids) - people} of "
+                f"{len(ids)}: set `join_ids: false` if they are of different ones"
+            )
         found.reasons["subject"] = f"{len(rows)} samples of {people} subjects: a subject is in one partition only"
         return subject
     if CONTENT in columns:
@@ -164,19 +172,26 @@ def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: 
     found.dataset |= {key: value for key, value in block.items() if key != "recode"}
 
 
+def fewest(rows: int) -> int:
+    """Subjects without which a class is excluded."""
+    return _CLASS if rows >= 10 * _CLASS else 3
+
+
 def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[str, object], found: Roles) -> None:
     people = {(row[column], subjects[i] if subjects and subjects[i] else str(i)) for i, row in enumerate(rows)}
     counts = Counter(value for value, _ in people if value)
-    fewest = _CLASS if len(rows) >= 10 * _CLASS else 3
-    rare = sorted(value for value, n in counts.items() if n < fewest)
+    least = fewest(len(rows))
+    rare = sorted(value for value, n in counts.items() if n < least)
     listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
     found.reasons.setdefault("targets", f"subjects by class: {listed}")
     if rare and len(counts) - len(rare) >= 2:
         block["where"] = {column: {"exclude": rare}}
-        found.reasons["where"] = f"fewer than {fewest} subjects: too few for three partitions"
+        found.reasons["where"] = f"fewer than {least} subjects: too few for three partitions"
         out = sum(row[column] in rare for row in rows)
-        if out > _CUT * len(rows):
-            found.notes.append(f"{out} of {len(rows)} rows are excluded: their {column!r} has too few subjects each")
+        found.notes.append(
+            f"{out} of {len(rows)} rows are excluded: classes of {column!r} with fewer than {least} subjects "
+            f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])})"
+        )
 
 
 def _cells(table: Cleaned, named: Sequence[str], goal: Goal, found: Roles) -> None:
@@ -216,6 +231,8 @@ def _groups(free: Sequence[str], rows: Rows, answers: Mapping[str, Sequence[str]
 def _few(column: str, rows: Rows) -> bool:
     counts = Counter(row[column] for row in rows)
     empty = counts.pop("", 0)
+    if are_dates(counts):
+        return False
     common = counts.most_common(2)
     return 2 <= len(counts) <= _LEVELS and empty <= 0.2 * len(rows) and common[1][1] >= max(2, _LESSER * len(rows))
 

@@ -16,6 +16,7 @@ from scantune.proposal.listing import Listing, spread, stem
 from scantune.proposal.source import Content
 from scantune.records import ScantuneError
 
+LEFT_OUT = "columns that differ between the rows of a file are left out"
 _MASKS = "a table for a segmentation, by: scantune convert masks"
 _SNIFFED = 6  # files of outlines that are looked at
 _MARKED = ("label", "marked", "has mask")  # names of the column of what has a mask
@@ -37,9 +38,9 @@ def masks_command(annotations: Mapping[str, Path], images: Path, out: Path) -> s
 
 
 def with_command(error: ScantuneError, notes: Sequence[str]) -> ScantuneError:
-    """An error with the note that has the command for masks below it, where there is one."""
-    command = next((note for note in notes if _MASKS in note), "")
-    return ScantuneError(f"{error}\n{command}") if command else error
+    """An error with the notes of the command for masks and of columns that are left out, where there are any."""
+    told = [note for note in notes if _MASKS in note or note.startswith(LEFT_OUT)]
+    return ScantuneError("\n".join([str(error), *told])) if told else error
 
 
 def beside_root(root: Path) -> Path:

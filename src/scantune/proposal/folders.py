@@ -9,7 +9,9 @@ from pathlib import Path
 
 from scantune import io
 from scantune.cohort.faults import CohortError
-from scantune.cohort.folders import load_folders
+from scantune.cohort.folders import SIDES, load_folders
+from scantune.proposal.cleaning import plain_spelling
+from scantune.proposal.columns import fewest
 from scantune.proposal.listing import ENDING, Listing, spread, stem
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import Pairing, paired
@@ -29,7 +31,29 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     """
     names = images_of(listing)
     if not names:
-        raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files)")
+        notes = "".join(f"; {note}" for note in listing.notes())
+        raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files){notes}")
+    bare = _beside_classes(names)
+    source = _of_images(root, name, sorted(set(names) - bare))
+    if bare:
+        source.notes.append(
+            f"{len(bare)} images have no folder of a class below that of their partition and are not used "
+            f"({', '.join(sorted(bare)[:3])})"
+        )
+    return source
+
+
+def _beside_classes(names: Sequence[str]) -> set[str]:
+    """Images directly in a partition's folder, such as ``test/1.png``, where others are in ``train/<class>/``."""
+    parents = {name: name.split("/")[:-1] for name in names}
+    bare = {name for name, above in parents.items() if above and above[-1].lower() in SIDES}
+    deeper = [name for name in names if name not in bare]
+    parted = any(part.lower() in SIDES for name in deeper for part in parents[name])
+    return bare if bare and parted and levels_of(deeper).classes else set()
+
+
+def _of_images(root: Path, name: str, names: Sequence[str]) -> Source:
+    """Samples by the layout of the folders of some images."""
     pairing = paired(root, names)
     levels = levels_of([images[0] for images in pairing.images])
     if levels.plain and not pairing.masks and not pairing.channels:
@@ -121,8 +145,9 @@ def _class_folders(root: Path, name: str, names: Sequence[str], levels: Levels) 
     rows = [
         {LABEL: r.targets["label"], SPLIT: "" if several else r.split or "", SUBJECT: r.subject_id} for r in records
     ]
-    if several:
-        return None
+    people = Counter(label for label, _ in {(row[LABEL], row[SUBJECT]) for row in rows})
+    if several or min(people.values()) < fewest(len(rows)) or len(set(map(plain_spelling, people))) < len(people):
+        return None  # the table that is written joins spellings, and excludes classes of too few subjects
     source = Source(name, home, [LABEL, SPLIT, SUBJECT], rows, files, "", class_folders=True)
     if part:
         source.subject_from = part.pattern
@@ -139,7 +164,7 @@ def _add_levels(source: Source, levels: Levels, pairing: Pairing) -> None:
                 f"folders {', '.join(sorted(counts)[:6])} are in the column {LABEL!r}: --target {LABEL} predicts them "
                 "instead of the masks"
             )
-        source.add_column(LABEL, levels.classes)
+        source.add_column(LABEL, [name.strip() for name in levels.classes])
     subjects = levels.subjects
     if not subjects:
         part = subject_pattern(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scantune.proposal import headings
+from scantune.proposal.cleaning import are_dates
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import names, part, settings_of
 from scantune.tasks.suggestion import FEW, NONE, LabelTable
@@ -17,6 +18,7 @@ Rows = Sequence[dict[str, str]]
 _GRADES = ("none", "normal", "absent", "minimal", "trace", "mild", "slight", "moderate", "marked", "severe", "extreme")
 _GRADED = re.compile(r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$", re.I)
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
+_CLASSES = re.compile(r"label|class|klasse|categor|kategorie|target|clase", re.I)
 _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
 _SEVERAL = 3  # columns of 0 and 1 beside each other from which on they are findings
 LABEL = "label"
@@ -97,7 +99,7 @@ def choose(
     chosen = max(suggestions, key=lambda suggestion: suggestion.strength)
     goal = Goal(chosen.dataset, chosen.task, chosen.model, chosen.stratify, made, notes, whole)
     if not (target or masks):
-        goal.notes += _others(goal, ranked, findings, best, readers)
+        goal.notes += _others(goal, ranked, findings, best, readers, cells)
     return _graded(goal, cells)
 
 
@@ -115,10 +117,18 @@ def _ranked(
     """Columns that can be a target, with how little they look like one: by name, by measure, by values, the rest."""
     table = LabelTable(cells)
     ranked: list[tuple[int, str]] = []
-    for column in (c for c in columns if c not in taken and not headings.is_id(c)):
+    for column in (c for c in columns if c not in taken):
         values, total = table.values(column), len(cells[column])
+        if headings.is_id(column) and not (len(values) == 2 and headings.is_status(column)):
+            continue
         few, measured = len(values) <= max(FEW, total // 2), table.measured(column)
-        if len(values) < 2 or not (few or measured) or _counts(cells[column]) or _PATH.search(next(iter(values))):
+        if (
+            len(values) < 2
+            or not (few or measured)
+            or _counts(cells[column])
+            or _PATH.search(next(iter(values)))
+            or are_dates(values)
+        ):
             continue
         group = headings.group_of(column) and not headings.is_measured(column)
         if headings.TARGET.search(column) and not group:
@@ -127,7 +137,7 @@ def _ranked(
             ranked.append((1, column))
         elif not group and headings.is_body(column):
             ranked.append((5, column))
-        elif not group and not headings.is_technical(column):
+        elif not group and not headings.is_technical(column) and not headings.is_occasion(column):
             ranked.append((2, column))
         elif headings.group_of(column) == "age" and measured:
             ranked.append((4, column))
@@ -169,18 +179,26 @@ def _exclusive(findings: Sequence[str], cells: Mapping[str, Sequence[str]]) -> b
 
 
 def _others(
-    goal: Goal, ranked: Sequence[tuple[int, str]], findings: Sequence[str], best: str, readers: Sequence[str]
-) -> list[str]:
+    goal: Goal, ranked: Sequence[tuple[int, str]], findings: Sequence[str], best: str, readers: Sequence[str],
+    cells: Mapping[str, Sequence[str]],
+) -> list[str]:  # fmt: skip
     """Notes of what was a choice."""
     notes = []
     level = next((n for n, c in ranked if c == best), 0)
     others = [c for n, c in ranked if n <= max(level, 1) and c not in goal.columns]
     if best in readers:
         notes.append(f"no column has a consensus of the readers: {best!r} is the target (--target names another)")
-    elif len(goal.columns) == 1 and others:
-        notes.append(f"the target is {goal.columns[0]!r}; --target names another, such as {', '.join(others[:4])}")
-    elif level == 4:
-        notes.append(f"no column is named like a target: {best!r} is taken (--target names another)")
+    elif len(goal.columns) == 1:
+        such = f", such as {', '.join(others[:4])}" if others else ""
+        if level >= 2:
+            notes.append(f"no column is named like a target: {best!r} is taken (--target names another{such})")
+        elif others:
+            notes.append(f"the target is {best!r}; --target names another{such}")
+    if goal.task["name"] == "regression" and _CLASSES.search(best) and all(c.isdecimal() for c in cells[best] if c):
+        notes.append(
+            f"the whole numbers in {best!r} are taken for a measure: where they number classes, the task is "
+            "`name: classification`"
+        )
     rare = [word for word in goal.task.get("ignored", ()) if not NONE.match(word)]
     if rare:
         notes.append(f"findings of too few samples are ignored (task key `ignored`): {', '.join(rare)}")

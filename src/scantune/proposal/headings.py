@@ -10,9 +10,10 @@ from scantune.cohort.column_names import is_reader as is_reader
 _SUBJECT = re.compile(
     r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
     r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key))?[ ._]*(/ ?\w+)?$|"
-    r"^(mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
+    r"^(hospital[ ._-]?number|mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
     r"^[a-z0-9]*(subject|patient)_?id$", re.I
 )  # fmt: skip
+_PEOPLE = 6  # values of a column that recur, from which on it is rather the subject than another one named so
 _NOT_SUBJECT = re.compile(r"\b(age|sex|gender|comment|history|weight|height|position|birth|status)", re.I)
 _UNIT = re.compile(r"(stud(y|ie)|exam(ination)?|lesion|accession|session|visit|series|stack|slide|specimen|scan|case)"
                    r"([ _-]?(instance)?[ _-]?(id|uid|no|number|key))", re.I)  # fmt: skip
@@ -48,13 +49,26 @@ _TECHNICAL = re.compile(
     r"datum|fecha|birth|geburt|\bdob\b|comment|note|remark|bemerkung|kommentar|report|text|doi\b|change|x_?min|y_?min|"
     r"x_?max|y_?max|bbox|^[xywh]\d?$|split|^fold|subset|partition|is_?(train|test|val)|type$|method|rad_?id", re.I
 )  # fmt: skip
+_OCCASION = re.compile(r"^(visit|session|ses|wave|time[ _-]?point|year|jahr|eye|auge|side|seite|run)s?$", re.I)
 _SPLIT = re.compile(r"^(split|set|subset|partition|dataset|usage|phase|is_?(train|val|valid|test)(ing)?|fold)s?$", re.I)
 
 
-def subject_of(columns: Sequence[str]) -> str | None:
-    """The column that names the subject by its name; None where none does."""
+def subject_of(columns: Sequence[str], rows: Sequence[Mapping[str, str]] = ()) -> str | None:
+    """The column that names the subject by its name; None where none does.
+
+    Args:
+        columns: of the table.
+        rows: cells by column. Of several columns one whose cells recur is taken, since samples of one subject share
+            them: ``mrn`` beside a ``case`` of its own in each row. One of two values, such as ``case`` beside
+            controls, is none.
+    """
     fitting = [c for c in columns if _SUBJECT.search(c.strip()) and not _NOT_SUBJECT.search(c)]
-    return next(iter(fitting), None)
+    if not rows:
+        return next(iter(fitting), None)
+    filled = {c: [row[c] for row in rows if row[c]] for c in fitting}
+    people = {c: len(set(cells)) for c, cells in filled.items()}
+    fitting = [c for c in fitting if people[c] > 2 or people[c] == len(rows)]
+    return max(fitting, key=lambda c: _PEOPLE <= people[c] < len(filled[c]), default=None)
 
 
 def unit_of(columns: Sequence[str]) -> list[str]:
@@ -65,6 +79,16 @@ def unit_of(columns: Sequence[str]) -> list[str]:
 def is_id(column: str) -> bool:
     """Whether a column numbers or names things: no target and no group."""
     return bool(_ID.search(column) or _CAMEL.search(column) or _SUBJECT.search(column) or _UNIT.search(column))
+
+
+def is_status(column: str) -> bool:
+    """Whether a column of two values may say who is a patient, or a case, as its name is no id's: ``case``."""
+    return bool(_SUBJECT.search(column) and not _ID.search(column))
+
+
+def is_occasion(column: str) -> bool:
+    """Whether a column says which of a subject's samples a row is: the visit, the eye."""
+    return bool(_OCCASION.match(column.strip()))
 
 
 def is_technical(column: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from scantune.cohort.doubts import form_free
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
@@ -18,6 +19,7 @@ from scantune.proposal.tables import of_content, read
 from scantune.proposal.widening import widened
 from scantune.records import ScantuneError
 
+Key = tuple[str, ...]
 _MOST = 20  # tables of a folder that are read
 _SHARED = 0.5  # of the files of the smaller table that the other has, from which on both are of the same samples
 _MATCHED = 0.1  # share of the rows that must find theirs in a table that is joined
@@ -161,17 +163,23 @@ def _whole(
     path, content, source = first
     whole = content
     for other, table in [*((p, c) for p, c, _ in same), *others]:
-        joined = _joined(whole, table, other, found)
+        called = _called(other, table)
+        joined = _joined(whole, table, called, found)
         if joined is not None:
             whole = joined
         elif other in {p for p, _, _ in same}:
-            found.notes.append(f"{other.name} is not used: it adds no column to the rows of {path.name}")
+            found.notes.append(f"{called} is not used: it adds no column to the rows of {_called(path, content)}")
     if whole is content:
         return source
     return of_content(replace(whole, anew=True), root, source.name, listing, path)
 
 
-def _joined(content: Content, other: Content, path: Path, found: Tables) -> Content | None:
+def _called(path: Path, content: Content) -> str:
+    """A table's name, with the sheet where it is not the first."""
+    return f"{path.name} (sheet {content.sheet!r})" if content.sheet else path.name
+
+
+def _joined(content: Content, other: Content, called: str, found: Tables) -> Content | None:
     """The table with the columns of another, by the ids that both have; None where rows cannot be told apart."""
     names = {_plain(column): column for column in other.columns}
     keys = [(c, names[_plain(c)]) for c in content.columns if _plain(c) in names and c != SPLIT]
@@ -180,21 +188,28 @@ def _joined(content: Content, other: Content, path: Path, found: Tables) -> Cont
         for c, o in keys
         if headings.is_id(c) or headings.is_id(o) or _unique(other, [o]) or _unique(content, [c])
     ]
-    keys = [(c, o) for c, o in keys if {r[c] for r in content.rows} & {r[o] for r in other.rows} - {""}]
+    forms = {c: _form(content, c, other, o) for c, o in keys}
+    keys = [
+        (c, o) for c, o in keys if {forms[c](r[c]) for r in content.rows} & {forms[c](r[o]) for r in other.rows} - {""}
+    ]
     keys = keys or _alike(content, other)
+    here = [tuple(forms.get(c, str)(row[c]) for c, _ in keys) for row in content.rows]
+    there = [tuple(forms.get(c, str)(row[o]) for c, o in keys) for row in other.rows]
+    if keys:
+        _note_differing(content, other, here, there, {c for c, _ in keys}, called, found)
     new = [c for c in other.columns if _plain(c) not in {_plain(own) for own in content.columns}]
     if not keys or not new:
         return None
     values: dict[tuple[str, ...], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in other.rows:
+    for key, row in zip(there, other.rows, strict=True):
         for column in new:
-            values[tuple(row[o] for _, o in keys)][column].add(row[column])
+            values[key][column].add(row[column])
     varied = [c for c in new if any(len(cells[c]) > 1 for cells in values.values())]
     new = [c for c in new if c not in varied]
     if not new:
         return None
     own = {key: {c: next(iter(cells[c])) for c in new} for key, cells in values.items()}
-    matched = [own.get(tuple(row[c] for c, _ in keys)) for row in content.rows]
+    matched = [own.get(key) for key in here]
     count = sum(match is not None for match in matched)
     if count < max(4, _MATCHED * len(content.rows)):
         return None
@@ -202,8 +217,32 @@ def _joined(content: Content, other: Content, path: Path, found: Tables) -> Cont
     rows = [{**row, **(match or empty)} for row, match in zip(content.rows, matched, strict=True)]
     by = " and ".join(c for c, _ in keys)
     left = f"; {', '.join(varied[:6])} differ between its rows and are left out" if varied else ""
-    found.notes.append(f"{path.name} is joined by {by}, for {count} of {len(rows)} rows{left}")
+    found.notes.append(f"{called} is joined by {by}, for {count} of {len(rows)} rows{left}")
     return replace(content, columns=[*content.columns, *new], rows=rows, anew=True)
+
+
+def _form(content: Content, column: str, other: Content, name: str) -> Callable[[str], str]:
+    """How ids of two tables are compared: 001 and 1 are one, where that joins no two ids of one table."""
+    for table, own in ((content, column), (other, name)):
+        ids = {row[own] for row in table.rows}
+        if len(set(map(form_free, ids))) < len(ids):
+            return str
+    return form_free
+
+
+def _note_differing(
+    content: Content, other: Content, here: Sequence[Key], there: Sequence[Key], keys: set[str], called: str,
+    found: Tables,
+) -> None:  # fmt: skip
+    """Note where two tables contradict each other."""
+    rows = dict(zip(there, other.rows, strict=True))
+    pairs = [(row, rows[key]) for key, row in zip(here, content.rows, strict=True) if key in rows]
+    shared = {_plain(c): c for c in content.columns if c not in keys and not headings.is_id(c)}
+    for column in other.columns:
+        own = shared.get(_plain(column), "")
+        count = sum(bool(a[own] and b[column]) and a[own] != b[column] for a, b in pairs) if own else 0
+        if count:
+            found.notes.append(f"{called} has other cells in {column!r} for {count} of {len(pairs)} rows: not used")
 
 
 def _alike(content: Content, other: Content) -> list[tuple[str, str]]:

@@ -31,6 +31,7 @@ class Listing:
         tables: relative paths of the tables.
         complete: whether all files were listed.
         documents: relative paths of the JSON and XML files.
+        links: relative paths of folders that are symbolic links, whose files are not listed.
     """
 
     root: Path
@@ -38,6 +39,17 @@ class Listing:
     tables: tuple[str, ...] = ()
     complete: bool = True
     documents: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+    def notes(self) -> list[str]:
+        """What was not looked into."""
+        notes = [] if self.complete else [f"only {len(self.names)} files below {self.root} were listed"]
+        if self.links:
+            notes.append(
+                f"folders that are links are not looked into ({', '.join(self.links[:5])}): put the files there, or "
+                "name the folder above those that they lead to"
+            )
+        return notes
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -51,8 +63,10 @@ def list_files(root: Path) -> Listing:
     names: list[str] = []
     tables: list[str] = []
     documents: list[str] = []
+    links: list[str] = []
     for base, folders, files in os.walk(root):
         folders[:] = sorted(folder for folder in folders if not system_folder(folder))
+        links += [Path(base, f).relative_to(root).as_posix() for f in folders if Path(base, f).is_symlink()]
         data = only_data(Path(base, file) for file in files)
         for file in (file for file in files if Path(base, file) not in data):
             name = Path(base, file).relative_to(root).as_posix()
@@ -66,7 +80,13 @@ def list_files(root: Path) -> Listing:
         if len(names) >= MOST:
             break
     whole = len(names) < MOST
-    return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(sorted(documents)))
+    return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(sorted(documents)), tuple(links))
+
+
+def linked_out(root: Path, files: Sequence[str]) -> bool:
+    """Whether a file is a link to a place outside of the folder."""
+    home = root.resolve()
+    return any(not (root / file).resolve().is_relative_to(home) for file in files)
 
 
 def mask_rank(name: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -100,7 +101,7 @@ def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, 
     """
     named: dict[str, list[str]] = defaultdict(list)
     for name in sorted(listing.known):
-        named[stem(name)].append(name)
+        named[_stem(name)].append(name)
     best: tuple[str, list[str]] = ("", [""] * len(rows))
     for column in columns:
         if by_chance(column, rows) and headings.group_of(column):
@@ -112,7 +113,7 @@ def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, 
 
 
 def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) -> str:
-    names = named.get(stem(cell), ())
+    names = named.get(_stem(cell), ())
     if len(names) <= 1:
         return names[0] if names else ""
     shared = {name: _shared(cell, name) for name in names}
@@ -123,6 +124,11 @@ def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) 
     cells = [text.lower() for text in row.values() if text]
     fitting = [n for n in names if all(any(p in c for c in cells) for p in n.lower().split("/")[-2:-1])]
     return fitting[0] if len(fitting) == 1 else ""
+
+
+def _stem(name: str) -> str:
+    """A file's name without folder and ending, its umlauts composed: some systems store them in two characters."""
+    return unicodedata.normalize("NFC", stem(name))
 
 
 def _shared(cell: str, name: str) -> int:
@@ -155,13 +161,13 @@ def by_id(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, li
 
 
 def _by_words(column: str, rows: Rows, listing: Listing) -> list[list[str]]:
-    ids = [tuple(_words(stem(row[column].replace("\\", "/")))) for row in rows]
+    ids = [tuple(_words(_stem(row[column].replace("\\", "/")))) for row in rows]
     lengths = {len(words) for words in ids if words}
     wanted = {words for words in ids if words and len("".join(words)) > 2}
     files: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in listing.names:
         seen: set[tuple[str, ...]] = set()
-        for part in _ENDING_OF.sub("", name.lower()).split("/"):
+        for part in _ENDING_OF.sub("", unicodedata.normalize("NFC", name).lower()).split("/"):
             words = _words(part)
             seen |= {tuple(words[i : i + n]) for n in lengths for i in range(len(words) - n + 1)} & wanted
         for one in seen:
@@ -192,19 +198,44 @@ def _from_names(columns: Sequence[str], rows: Rows, listing: Listing) -> list[st
             key=lambda pair: -len(pair[0]),
         )
         whole = [(c, row[c].removesuffix(".0")) for c in columns if row[c].removesuffix(".0").isdecimal()]
+        short = [(row[c].removesuffix(".0"), c) for c in columns if re.fullmatch(r"[A-Za-z]|\d(\.0)?", row[c])]
         for name in listing.names[:_NAMES]:
-            if any(value in name for value, _ in long):
-                templates[_replaced(name, long)] = None
-            templates |= dict.fromkeys(_padded(name, whole))
+            named = any(value in name for value, _ in long)
+            bases = [_replaced(name, long), _replaced(name, long, "|/")] if named else []
+            bases += _padded(name, whole)
+            for base in bases:
+                templates |= dict.fromkeys([base, *_with_short(base, short)])
     return list(templates)
 
 
-def _replaced(name: str, cells: Sequence[tuple[str, str]]) -> str:
+def _replaced(name: str, cells: Sequence[tuple[str, str]], ends: str = "") -> str:
+    """The name with each cell replaced once between two columns; with ``|/`` as ends once in each folder too."""
     template = name
     for value, column in cells:
-        parts = re.split(r"(\{.*?\})", template)
+        parts = re.split(rf"(\{{.*?\}}{ends})", template)
         template = "".join(p if p.startswith("{") else p.replace(value, f"{{{column}}}", 1) for p in parts)
     return template
+
+
+def _with_short(template: str, cells: Sequence[tuple[str, str]]) -> list[str]:
+    """The template with cells of one letter or digit too, of each column and of all: the 2 of ``{patient}_V2.png``."""
+
+    def with_columns(chosen: Sequence[tuple[str, str]]) -> str:
+        text = template
+        for value, column in chosen:
+            kind = r"\d" if value.isdecimal() else "[A-Za-z]"
+            alone = rf"(?<!{kind})({'0*' if value.isdecimal() else ''}){value}(?!{kind})"
+
+            def named(match: re.Match[str], column: str = column) -> str:
+                return f"{{{column}:0{len(match[0])}d}}" if match[1] else f"{{{column}}}"
+
+            parts = re.split(r"(\{.*?\}|/)", text)
+            text = "".join(p if p.startswith("{") else re.sub(alone, named, p, count=1) for p in parts)
+        return text
+
+    free = [(value, column) for value, column in cells if f"{{{column}" not in template]
+    texts = [with_columns(free), *(with_columns([one]) for one in free)] if free else []
+    return [text for text in dict.fromkeys(texts) if text != template]
 
 
 def _padded(name: str, whole: Sequence[tuple[str, str]]) -> list[str]:

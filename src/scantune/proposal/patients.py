@@ -17,8 +17,8 @@ _THREADS = 4
 
 def with_patients(source: Source) -> Source:
     """The source with a column of digests where several DICOM files are of one patient and no column says of which."""
-    named = None if source.class_folders else headings.subject_of(source.columns)
-    if (named and len({row[named] for row in source.rows} - {""}) > 1) or source.subject_from:
+    named = None if source.class_folders else headings.subject_of(source.columns, source.rows)
+    if named or source.subject_from:
         return source
     some = [first_file(source.root / file) for file in spread(source.files, 5)]
     if not all(io.kind_of(path).startswith("dicom") for path in some) or len(source.files) > _MOST:

@@ -110,7 +110,7 @@ def _joined(source: Source, how: str) -> Source:
         + (f"; {repeats} rows for a file that another row has are not" if repeats else "")
     )
     joined = {i: agreed([source.rows[k] for k in again[source.files[i]]], source.columns) for i in present}
-    subject = headings.subject_of(source.columns)
+    subject = headings.subject_of(source.columns, source.rows)
     present = [i for i in present if subject not in joined[i][1]]
     if len(present) < len(joined):
         source.notes.append(f"{len(joined) - len(present)} files of rows of several subjects are left out")

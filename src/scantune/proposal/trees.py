@@ -22,6 +22,11 @@ _PART = re.compile(
     r"^(images?|imgs?|parts?|batch|set|data(set)?|folder|chunk|archive|dis[ck]|fold|site|cent(er|re)|hospital|scanner|"
     r"group|year|zip|(19|20)\d\d$|[a-z]+_(images|part|batch|chunk))", re.I
 )  # fmt: skip
+_OCCASION = re.compile(
+    r"((ses|session|visit|time ?-?point|tp|day|week|month|year|baseline|follow[ _-]?up|scan|run|series|study|anat|func|"
+    r"dwi|perf|fmap)[ _-]?\d*|(v|se|st)[ _-]?\d+)", re.I
+)  # fmt: skip
+_SIDE = re.compile(r"(left|right|l|r|od|os|eye_?[lr])", re.I)
 _CLASSES = 20
 _FILES = 3  # files of a class, on average and at least
 _IDS = 6  # names of one pattern from which on they are subjects
@@ -68,7 +73,8 @@ def levels_of(names: Sequence[str]) -> Levels:
             side = i
     rest = [i for i in varied if not (found.sides and i == side)]
     subjects = [i for i in rest if _ids(columns[i])]
-    at = _class_level([i for i in rest if i not in subjects], columns)
+    other = [i for i in rest if i in subjects or _all(_OCCASION, columns[i]) or (subjects and _all(_SIDE, columns[i]))]
+    at = _class_level([i for i in rest if i not in other], columns)
     if at is not None:
         found.classes = _of_all_sides(_words(columns[at]), found.sides)
     left = [i for i in rest if i != at]
@@ -84,6 +90,10 @@ def levels_of(names: Sequence[str]) -> Levels:
     expected = first + bool(found.sides)
     found.plain = at is not None and at == expected and not left and max(map(len, folders)) == height == at + 1
     return found
+
+
+def _all(pattern: re.Pattern[str], cells: Sequence[str]) -> bool:
+    return all(pattern.fullmatch(name) for name in set(cells))
 
 
 def _ids(cells: Sequence[str]) -> bool:

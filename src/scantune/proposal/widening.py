@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.proposal import headings
+from scantune.proposal.drawn import LEFT_OUT
 from scantune.proposal.listing import Listing
 from scantune.proposal.long_keys import key_of, with_ids_apart
 from scantune.proposal.source import Content
@@ -286,7 +287,7 @@ def _column(name: str, long: _Long) -> str:
 def _one_row_each(long: _Long, cells: Mapping[str, Sequence[str]], used: set[str], notes: Sequence[str]) -> Content:
     """A row for each file: the new columns, and the cells that all its rows agree in."""
     content = long.content
-    subject = headings.subject_of(content.columns)
+    subject = headings.subject_of(content.columns, content.rows)
     beside = [c for c in content.columns if c not in {*used, *cells}]
     left = [c for c in beside if long.varying.get(c, 0) >= _SHARE and c not in (*long.key, subject)]
     kept = [c for c in beside if c not in left]
@@ -302,7 +303,7 @@ def _one_row_each(long: _Long, cells: Mapping[str, Sequence[str]], used: set[str
     columns = [*kept, *(c for c in cells if c not in kept)]
     told = list(notes)
     if left:
-        told.append(f"columns that differ between the rows of a file are left out: {', '.join(left[:6])}")
+        told.append(f"{LEFT_OUT}: {', '.join(left[:6])}")
     if disputed:
         listed = ", ".join(f"{c!r} of {n}" for c, n in disputed.items())
         told.append(f"where the rows of a file differ, the cell is empty: {listed} files")

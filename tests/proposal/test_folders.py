@@ -1,0 +1,126 @@
+"""Folders as people leave them: spellings of classes, links, pictures without a class, visits, two tables."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scantune.proposal.blocks import propose
+from tests.proposal.test_layouts import home as home
+from tests.proposal.test_layouts import picture, read, table, volume
+
+N = 60
+
+
+def labels(records) -> Counter[str]:
+    return Counter(record.targets["label"] for record in records)
+
+
+@pytest.mark.parametrize(
+    ("training", "test"),
+    [
+        (("Benign", "Malignant"), ("benign", "malignant")),
+        (("no tumour", "tumour"), ("no_tumour", "Tumour ")),
+        (("M\u00fcde", "wach"), (unicodedata.normalize("NFD", "M\u00fcde"), "wach")),
+    ],
+)
+@pytest.mark.parametrize("sides", [("train/", "test/"), ("", "")])
+def test_spellings_of_a_class_are_one_class(home, training, test, sides):
+    for i in range(N):
+        later = i >= 40
+        picture(f"{sides[later]}{(test if later else training)[i % 2]}/{i}.png", i)
+    _, records = read(propose(Path("raw")))
+    assert sorted(labels(records).values()) == [30, 30]
+
+
+def test_a_folder_of_one_picture_is_no_class(home):
+    for i in range(N):
+        picture(f"{'ab'[i % 2] if i else 'rare'}/{i}.png", i)
+    proposed = propose(Path("raw"))
+    assert set(labels(read(proposed)[1])) == {"a", "b"}
+    assert any("rare 1" in note for note in proposed.notes)
+
+
+def test_pictures_without_a_class_beside_class_folders_are_left_out_and_counted(home):
+    for i in range(N):
+        picture(f"train/{'ab'[i % 2]}/{i}.png" if i < 45 else f"test/{i}.png", i)
+    proposed = propose(Path("raw"))
+    assert labels(read(proposed)[1]) == {"a": 23, "b": 22}
+    assert any(note.startswith("15 images have no folder of a class") for note in proposed.notes)
+
+
+def test_links_to_files_are_followed_and_those_to_folders_told(home):
+    Path("store").mkdir()
+    for i in range(N):
+        folder = "ab"[i % 2]
+        picture(f"{folder}/{i}.png", i)
+        Path("raw", folder, f"{i}.png").rename(f"store/{i}.png")
+        Path("raw", folder, f"{i}.png").symlink_to(Path(f"store/{i}.png").absolute())
+    Path("raw/c").symlink_to(Path("store").absolute())
+    proposed = propose(Path("raw"))
+    assert len(read(proposed)[1]) == N
+    assert any("(c)" in note and "links" in note for note in proposed.notes)
+
+
+def test_names_with_umlauts_in_two_forms(home):
+    for i in range(N):
+        picture(unicodedata.normalize("NFD", f"bilder/M\u00fcller {i}.png"), i)
+    table("t.csv", "Datei,Diagnose", [(f"M\u00fcller {i}.png", ("krank", "gesund")[i // 2 % 2]) for i in range(N)])
+    assert len(read(propose(Path("raw")))[1]) == N
+
+
+@pytest.mark.parametrize("folder", ["ses-{:02d}", "visit{}", "V{}", "day {}", "baseline{}"])
+def test_visits_are_no_classes(home, folder):
+    for i in range(N):
+        picture(f"P{i // 2:02d}/{folder.format(i % 2)}/x.png", i)
+    proposed = propose(Path("raw"))
+    assert "experiments" not in proposed.blocks
+    assert len({record.subject_id for record in read(proposed)[1]}) == N // 2
+
+
+BIDS = "sub-{0:02d}/ses-{1:02d}/anat/sub-{0:02d}_ses-{1:02d}_T1w.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("im/P{:02d}_V{}.png", lambda k, v: (f"P{k:02d}", v)),
+        ("im/P{:02d}/visit{}/x.png", lambda k, v: (f"P{k:02d}", v)),
+        ("im/{:03d}_{:02d}.png", lambda k, v: (k, v)),
+        (BIDS, lambda k, v: (f"sub-{k:02d}", v)),
+        (BIDS, lambda k, v: (f"sub-{k:02d}", f"ses-{v:02d}")),
+    ],
+)
+def test_a_row_for_each_visit_leads_to_its_own_file(home, name: str, row: Callable[[int, int], tuple[object, ...]]):
+    score = {(k, v): 10 * k + v for k in range(12) for v in (1, 2)}
+    for (k, v), n in score.items():
+        (volume if name == BIDS else picture)(name.format(k, v), n)
+    table("t.csv", "patient,visit,mmse", [(*row(k, v), n) for (k, v), n in score.items()])
+    _, records = read(propose(Path("raw")))
+    found = {str(record.files[0].relative_to(Path("raw").absolute())): record.targets["mmse"] for record in records}
+    assert found == {name.format(k, v): str(n) for (k, v), n in score.items()}
+    assert len({record.subject_id for record in records}) == 12
+
+
+def test_ids_of_two_tables_may_differ_in_zeros_and_contradictions_are_told(home):
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+    table("a.csv", "patient_id,file,sex", [(f"{i // 2:03d}", f"{i:03d}.png", "fm"[i // 2 % 2]) for i in range(N)])
+    table("b.csv", "patient_id,outcome,sex", [(i, i // 3 % 2, "f") for i in range(N // 2)])
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert [r.targets["outcome"] for r in records] == [str(i // 6 % 2) for i in range(N)]
+    assert any("b.csv has other cells in 'sex' for 30 of 60 rows" in note for note in proposed.notes)
+
+
+def test_scans_of_several_kinds_are_told(home):
+    for i in range(12):
+        volume(f"sub-{i:02d}/anat/sub-{i:02d}_T1w.nii.gz", i)
+        volume(f"sub-{i:02d}/func/sub-{i:02d}_task-rest_bold.nii.gz", 20 + i)
+    table("t.csv", "participant_id,diagnosis", [(f"sub-{i:02d}", ("AD", "HC")[i // 2 % 2]) for i in range(12)])
+    notes = propose(Path("raw")).notes
+    assert any("T1w 12, bold 12" in note for note in notes) or any("bold are not used" in note for note in notes)
