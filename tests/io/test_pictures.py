@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.TiffImagePlugin
 import pytest
 
 from scantune import io
@@ -282,3 +283,48 @@ def test_a_further_sample_of_no_stated_meaning_is_left_out_and_noted(tmp_path: P
     loaded = io.read(path)
     np.testing.assert_array_equal(loaded.array, np.moveaxis(samples[..., :-1], -1, 0))
     assert any("an extra sample" in note for note in loaded.facts["notes"])
+
+
+def _turned_pictures(folder: Path, exif: int) -> list[Path]:
+    """One picture turned by an EXIF orientation, in every form that has room for it."""
+    tags = PIL.Image.Exif()
+    tags[0x0112] = exif
+    picture, paths = PIL.Image.fromarray(COLOUR), []
+    for ending in ("png", "jpg", "webp", "tif"):
+        paths.append(folder / f"a{exif}.{ending}")
+        picture.save(paths[-1], exif=tags)
+    whole = (folder / f"a{exif}.png").read_bytes()
+    start = whole.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(whole[start : start + 4], "big")
+    trailer = whole.index(b"IEND") - 4
+    paths.append(folder / f"late{exif}.png")  # as exiftool writes it: behind the pixels
+    paths[-1].write_bytes(whole[:start] + whole[end:trailer] + whole[start:end] + whole[trailer:])
+    paths.append(folder / f"xmp{exif}.jpg")
+    xmp = f'<rdf:Description tiff:Orientation="{exif}"/>'.encode()
+    picture.save(paths[-1], xmp=xmp)
+    paths.append(folder / f"xmp{exif}.tif")
+    tags = PIL.TiffImagePlugin.ImageFileDirectory_v2()
+    tags[700], tags.tagtype[700] = xmp, 1
+    picture.save(paths[-1], tiffinfo=tags)
+    return paths
+
+
+@pytest.mark.parametrize("exif", range(1, 9))
+def test_the_extent_of_a_turned_picture_is_that_of_its_pixels_as_read(tmp_path: Path, exif: int) -> None:
+    for path in _turned_pictures(tmp_path, exif):
+        extent = io.read_extent(path)
+        loaded = io.read(path)
+        assert isinstance(loaded, io.Image)
+        assert (extent.shape, extent.turn) == (loaded.array.shape[1:], exif), path.name
+        assert loaded.facts.get("turn", 1) == exif, path.name
+
+
+def test_the_extent_of_a_png_is_read_without_its_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    PIL.Image.fromarray(COLOUR).save(path)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"IDAT") + 4
+    content[at : at + 8] = bytes(8)  # no deflate stream
+    path.write_bytes(content)
+    assert io.read_extent(path).shape == COLOUR.shape[:2]
+    assert "damaged" in refused(path).reason

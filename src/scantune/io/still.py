@@ -65,7 +65,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             tiff.check_data(picture, path)
         elif picture.format == "PPM" and picture.tile[0].codec_name != "raw":
             raise ReadError("the largest value of a PPM must be 255, of a PGM 255 or 65535: save it as PNG")
-        orientation = int(picture.getexif().get(_ORIENTATION, 1) or 1)
+        orientation = orientation_of(picture, path)
         stored = Stored.of(picture, path)
         facts: dict[str, Any] = {
             "format": {"MPO": "jpeg"}.get(str(picture.format), str(picture.format).lower()),
@@ -102,6 +102,38 @@ def _check_pages(picture: Pillow.Image, notes: list[str]) -> None:
     raise ReadError(f"it has {pages} pages; one is expected")
 
 
+def orientation_of(picture: Pillow.Image, path: Path) -> int:
+    """EXIF orientation of an open picture (EXIF 2.32, tag 0x0112), 1 to 8; no pixel is decoded for it.
+
+    Args:
+        picture: whose file may state it in EXIF or XMP.
+        path: of the file.
+    """
+    late = picture.format == "PNG" and _stated_late(path)
+    exif = picture.getexif() if late else Pillow.Image.getexif(picture)  # that of a PNG first decodes it
+    turn = exif.get(_ORIENTATION, 1)
+    return turn if turn in range(1, 9) else 1  # outside of the standard: viewers show it as it is stored
+
+
+def _stated_late(path: Path) -> bool:
+    """Whether a PNG has EXIF or XMP behind its pixels (PNG, 5.6)."""
+    with path.open("rb") as file:
+        file.seek(8)  # the signature
+        pixels = False
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            start = file.read(min(length, 24))
+            if pixels and (kind == b"eXIf" or (kind in _TEXTS and start.startswith(_WITH_ORIENTATION))):
+                return True
+            pixels = pixels or kind == b"IDAT"
+            file.seek(length - len(start) + 4, 1)  # its checksum too
+    return False
+
+
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_WITH_ORIENTATION = (b"Raw profile type exif", b"XML:com.adobe.xmp")
+
+
 def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
     """[C, H, W] rotated by its orientation, or by the one that is requested.
 
@@ -113,9 +145,7 @@ def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, f
         facts: get ``turn``, and a note.
     """
     turn = exif if override is None else override
-    if turn not in range(1, 9):
-        turn = 1  # outside of the standard: viewers show it as it is stored
-    if upright and turn != exif and exif in range(1, 9):
+    if upright and turn != exif:
         array = _TURNS[_INVERSE.get(exif, exif)](array)
     if not upright or turn != exif:
         array = _TURNS[turn](array)
