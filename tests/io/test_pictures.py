@@ -328,3 +328,14 @@ def test_the_extent_of_a_png_is_read_without_its_pixels(tmp_path: Path) -> None:
     path.write_bytes(content)
     assert io.read_extent(path).shape == COLOUR.shape[:2]
     assert "damaged" in refused(path).reason
+
+
+def test_a_png_whose_pixels_fail_their_checksum_is_refused(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:48, :64]
+    path = tmp_path / "a.png"
+    io.write_png(path, ((np.sin(columns / 9) + np.cos(rows / 7) + 2) * 60).astype(np.uint8))
+    whole = path.read_bytes()
+    start, end = whole.index(b"IDAT") + 4, whole.index(b"IEND") - 8
+    for at in range(start, end):  # of some the deflate stream stays valid
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        assert "damaged" in refused(path).reason

@@ -82,7 +82,7 @@ def _still(path: Path) -> Extent:
             colour = picture.mode in ("RGB", "RGBA", "P", "CMYK", "YCbCr", "LAB", "HSV")
             time = picture.info.get("duration") if frames > 1 else None  # of the first frame
             turn = orientation_of(picture, path) if frames == 1 else 1
-            # of a TIFF Pillow gives the size as it is shown, unless its orientation is in XMP: the tags have it as stored
+            # Pillow turns the size of a TIFF, but not by an orientation in XMP: its tags have the size as stored
             tags: Any = getattr(picture, "tag_v2", {})
             height, width = int(tags.get(257, picture.height)), int(tags.get(256, picture.width))
             size = (width, height) if turn > 4 else (height, width)

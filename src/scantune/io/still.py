@@ -11,7 +11,7 @@ import PIL
 from PIL import Image as Pillow
 from PIL import ImageFile
 
-from scantune.io import jpeg, tiff
+from scantune.io import jpeg, png, tiff
 from scantune.io.arrays import Image, Options
 from scantune.io.still_pixels import Stored, as_labels, as_values
 from scantune.io.values import apply_window, check_size, check_values, note_rounding
@@ -61,6 +61,8 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             raise ReadError("Pillow was told to accept pictures that are cut short; this is refused here")
         if picture.format in ("JPEG", "MPO"):
             jpeg.check_complete(path)
+        elif picture.format == "PNG":
+            png.check_data(path)
         elif picture.format == "TIFF":
             tiff.check_data(picture, path)
         elif picture.format == "PPM" and picture.tile[0].codec_name != "raw":
@@ -109,29 +111,10 @@ def orientation_of(picture: Pillow.Image, path: Path) -> int:
         picture: whose file may state it in EXIF or XMP.
         path: of the file.
     """
-    late = picture.format == "PNG" and _stated_late(path)
+    late = picture.format == "PNG" and png.orientation_follows_pixels(path)
     exif = picture.getexif() if late else Pillow.Image.getexif(picture)  # that of a PNG first decodes it
     turn = exif.get(_ORIENTATION, 1)
     return turn if turn in range(1, 9) else 1  # outside of the standard: viewers show it as it is stored
-
-
-def _stated_late(path: Path) -> bool:
-    """Whether a PNG has EXIF or XMP behind its pixels (PNG, 5.6)."""
-    with path.open("rb") as file:
-        file.seek(8)  # the signature
-        pixels = False
-        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-            length, kind = int.from_bytes(head[:4], "big"), head[4:]
-            start = file.read(min(length, 24))
-            if pixels and (kind == b"eXIf" or (kind in _TEXTS and start.startswith(_WITH_ORIENTATION))):
-                return True
-            pixels = pixels or kind == b"IDAT"
-            file.seek(length - len(start) + 4, 1)  # its checksum too
-    return False
-
-
-_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_WITH_ORIENTATION = (b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
 def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
