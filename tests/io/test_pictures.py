@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io as streams
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -339,3 +340,70 @@ def test_a_png_whose_pixels_fail_their_checksum_is_refused(tmp_path: Path) -> No
     for at in range(start, end):  # of some the deflate stream stays valid
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
         assert "damaged" in refused(path).reason
+
+
+def _png(path: Path, samples: np.ndarray, depth: int, colour: int, transparent: int | None = None) -> Path:
+    """A PNG chunk by chunk; ``samples`` [H, W] or [H, W, C] of ``depth`` bits, rows of whole bytes."""
+    bits = np.unpackbits(samples.astype(">u2").view(np.uint8).reshape(*samples.shape, 2), axis=-1)[..., 16 - depth :]
+    packed = np.packbits(bits.reshape(len(samples), -1), axis=1)
+    body = {
+        b"IHDR": struct.pack(">IIBBBBB", samples.shape[1], len(samples), depth, colour, 0, 0, 0),
+        b"tRNS": b"" if transparent is None else struct.pack(">H", transparent),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed)),
+        b"IEND": b"",
+    }
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in body.items()
+        if kind != b"tRNS" or data
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_counts_at_the_depth_that_is_stored(tmp_path: Path, depth: int) -> None:
+    samples = RNG.integers(0, 2**depth, (6, 8)).astype(np.uint16)
+    samples[samples == 2**depth - 2] = 2**depth - 1
+    samples[0, :2] = 0 if depth > 1 else 1, 2**depth - 1
+    unused, used = 2**depth - 2, 2**depth - 1
+    assert "transparent" in refused(_png(tmp_path / "a.png", samples, depth, 0, used)).reason
+    if depth > 1:
+        opaque = values(_png(tmp_path / "a.png", samples, depth, 0, unused), labels=True)
+        np.testing.assert_array_equal(opaque, samples)
+
+
+def test_grey_of_16_bits_with_transparency_is_grey(tmp_path: Path) -> None:
+    grey = np.stack([DEEP[..., 0], np.full_like(DEEP[..., 0], 65535)], axis=-1)
+    loaded = io.read(_png(tmp_path / "a.png", grey, 16, 4))
+    np.testing.assert_array_equal(loaded.array, DEEP[None, ..., 0])  # type: ignore[union-attr]
+    assert loaded.facts["photometric"] == "MONOCHROME2"
+
+
+def _gif(frames: list[np.ndarray], **options: object) -> bytes:
+    out = streams.BytesIO()
+    first, *others = (PIL.Image.fromarray(frame) for frame in frames)
+    first.save(out, "GIF", save_all=True, append_images=others, **options)
+    return out.getvalue()
+
+
+def test_a_gif_that_ends_before_its_trailer_is_noted(tmp_path: Path) -> None:
+    path, frames = tmp_path / "a.gif", [COLOUR[..., channel] for channel in range(3)]
+    whole = _gif(frames, duration=40)
+    path.write_bytes(whole + b"behind it")
+    assert not io.read(path).facts["notes"]
+    starts = [at for at in range(len(whole)) if whole.startswith(b"!\xf9\x04", at)]
+    for count, end in enumerate([*starts[1:], len(whole) - 1], 1):
+        path.write_bytes(whole[:end])
+        loaded = io.read(path)
+        assert (len(loaded.frames) if isinstance(loaded, io.Video) else 1) == count
+        assert "trailer" in loaded.facts["notes"][0]
+
+
+def test_a_gif_whose_first_frame_is_smaller_than_its_screen_is_transparent_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    for frames in ([COLOUR[..., 0]], [COLOUR[..., 0], COLOUR[..., 1]]):
+        content = bytearray(_gif(frames, duration=40))
+        content[6:10] = struct.pack("<HH", COLOUR.shape[1] + 3, COLOUR.shape[0] + 2)
+        path.write_bytes(content)
+        assert "transparent" in refused(path).reason
