@@ -320,6 +320,15 @@ def test_the_extent_of_a_turned_picture_is_that_of_its_pixels_as_read(tmp_path: 
         assert loaded.facts.get("turn", 1) == exif, path.name
 
 
+def test_the_extent_has_the_depth_of_grey_and_colour(tmp_path: Path) -> None:
+    for dtype, bits in ((np.uint8, 8), (np.uint16, 16)):
+        for pixels in (DEEP, DEEP[..., 0]):
+            for ending in ("png", "tif"):
+                path = tmp_path / f"a.{ending}"
+                assert cv2.imwrite(str(path), pixels.astype(dtype))
+                assert io.read_extent(path).bits == io.read(path).facts["bits"] == bits
+
+
 def test_the_extent_of_a_png_is_read_without_its_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     PIL.Image.fromarray(COLOUR).save(path)

@@ -73,12 +73,13 @@ def _still(path: Path) -> Extent:
     from PIL import Image, UnidentifiedImageError
 
     from scantune.io.still import orientation_of
+    from scantune.io.still_pixels import Stored
 
     try:
         with Image.open(path) as picture:
             frames = int(getattr(picture, "n_frames", 1)) if picture.format in ("GIF", "WEBP") else 1
             kind: Literal["image", "video"] = "video" if frames > 1 else "image"
-            bits = 1 if picture.mode == "1" else 16 if picture.mode.startswith(("I", "F")) else 8
+            bits = Stored.of(picture, path).bits  # of colour too, of which Pillow would give eight
             colour = picture.mode in ("RGB", "RGBA", "P", "CMYK", "YCbCr", "LAB", "HSV")
             time = picture.info.get("duration") if frames > 1 else None  # of the first frame
             turn = orientation_of(picture, path) if frames == 1 else 1
