@@ -10,6 +10,9 @@ IGNORED = 255
 IGNORE = "ignore"
 """The word for them in ``params.yaml``."""
 
+PAINTED = 255
+"""What painting programs write for "marked"."""
+
 MOST_OVERLAPPING = 7
 """Labels that may overlap in one mask of eight bits, whose last bit stands for pixels that do not count."""
 

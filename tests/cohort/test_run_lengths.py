@@ -400,3 +400,14 @@ def test_the_column_is_known_by_its_name_and_its_cells(columns, cells, column):
 @pytest.mark.parametrize("cell", ["1", "1 2 3", "1.5 2", "-1 2", "x", "", "9" * 400 + " 1"])
 def test_other_texts_are_no_run_lengths(cell):
     assert numbers_of(cell) is None
+
+
+def test_masks_of_a_picture_that_exif_turns_are_drawn_on_its_pixels_as_stored(tmp_path):
+    stored, tags = blob(1), Image.Exif()
+    tags[0x0112] = 6
+    picture(tmp_path / "d/images/b.png")
+    Image.open(tmp_path / "d/images/b.png").save(tmp_path / "d/images/a.png", exif=tags)
+    path = table(tmp_path / "d", "id,rle", [("a", absolute(stored)), ("b", absolute(blob(2)))])
+    _, read = drawn(masks_of({"": path}, tmp_path / "d/masks"), tmp_path / "d")
+    assert io.read_extent(tmp_path / "d/images/a.png").shape == (60, 40)
+    np.testing.assert_array_equal(read["a"] > 0, stored)

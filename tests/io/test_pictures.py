@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io as streams
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.TiffImagePlugin
 import pytest
 
 from scantune import io
@@ -282,3 +284,135 @@ def test_a_further_sample_of_no_stated_meaning_is_left_out_and_noted(tmp_path: P
     loaded = io.read(path)
     np.testing.assert_array_equal(loaded.array, np.moveaxis(samples[..., :-1], -1, 0))
     assert any("an extra sample" in note for note in loaded.facts["notes"])
+
+
+def _turned_pictures(folder: Path, exif: int) -> list[Path]:
+    """One picture turned by an EXIF orientation, in every form that has room for it."""
+    tags = PIL.Image.Exif()
+    tags[0x0112] = exif
+    picture, paths = PIL.Image.fromarray(COLOUR), []
+    for ending in ("png", "jpg", "webp", "tif"):
+        paths.append(folder / f"a{exif}.{ending}")
+        picture.save(paths[-1], exif=tags)
+    whole = (folder / f"a{exif}.png").read_bytes()
+    start = whole.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(whole[start : start + 4], "big")
+    trailer = whole.index(b"IEND") - 4
+    paths.append(folder / f"late{exif}.png")  # as exiftool writes it: behind the pixels
+    paths[-1].write_bytes(whole[:start] + whole[end:trailer] + whole[start:end] + whole[trailer:])
+    paths.append(folder / f"xmp{exif}.jpg")
+    xmp = f'<rdf:Description tiff:Orientation="{exif}"/>'.encode()
+    picture.save(paths[-1], xmp=xmp)
+    paths.append(folder / f"xmp{exif}.tif")
+    tags = PIL.TiffImagePlugin.ImageFileDirectory_v2()
+    tags[700], tags.tagtype[700] = xmp, 1
+    picture.save(paths[-1], tiffinfo=tags)
+    return paths
+
+
+@pytest.mark.parametrize("exif", range(1, 9))
+def test_the_extent_of_a_turned_picture_is_that_of_its_pixels_as_read(tmp_path: Path, exif: int) -> None:
+    for path in _turned_pictures(tmp_path, exif):
+        extent = io.read_extent(path)
+        loaded = io.read(path)
+        assert isinstance(loaded, io.Image)
+        assert (extent.shape, extent.turn) == (loaded.array.shape[1:], exif), path.name
+        assert loaded.facts.get("turn", 1) == exif, path.name
+
+
+def test_the_extent_has_the_depth_of_grey_and_colour(tmp_path: Path) -> None:
+    for dtype, bits in ((np.uint8, 8), (np.uint16, 16)):
+        for pixels in (DEEP, DEEP[..., 0]):
+            for ending in ("png", "tif"):
+                path = tmp_path / f"a.{ending}"
+                assert cv2.imwrite(str(path), pixels.astype(dtype))
+                assert io.read_extent(path).bits == io.read(path).facts["bits"] == bits
+
+
+def test_the_extent_of_a_png_is_read_without_its_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    PIL.Image.fromarray(COLOUR).save(path)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"IDAT") + 4
+    content[at : at + 8] = bytes(8)  # no deflate stream
+    path.write_bytes(content)
+    assert io.read_extent(path).shape == COLOUR.shape[:2]
+    assert "damaged" in refused(path).reason
+
+
+def test_a_png_whose_pixels_fail_their_checksum_is_refused(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:48, :64]
+    path = tmp_path / "a.png"
+    io.write_png(path, ((np.sin(columns / 9) + np.cos(rows / 7) + 2) * 60).astype(np.uint8))
+    whole = path.read_bytes()
+    start, end = whole.index(b"IDAT") + 4, whole.index(b"IEND") - 8
+    for at in range(start, end):  # of some the deflate stream stays valid
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        assert "damaged" in refused(path).reason
+
+
+def _png(path: Path, samples: np.ndarray, depth: int, colour: int, transparent: int | None = None) -> Path:
+    """A PNG chunk by chunk; ``samples`` [H, W] or [H, W, C] of ``depth`` bits, rows of whole bytes."""
+    bits = np.unpackbits(samples.astype(">u2").view(np.uint8).reshape(*samples.shape, 2), axis=-1)[..., 16 - depth :]
+    packed = np.packbits(bits.reshape(len(samples), -1), axis=1)
+    body = {
+        b"IHDR": struct.pack(">IIBBBBB", samples.shape[1], len(samples), depth, colour, 0, 0, 0),
+        b"tRNS": b"" if transparent is None else struct.pack(">H", transparent),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed)),
+        b"IEND": b"",
+    }
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in body.items()
+        if kind != b"tRNS" or data
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_grey_counts_at_the_depth_that_is_stored(tmp_path: Path, depth: int) -> None:
+    samples = RNG.integers(0, 2**depth, (6, 8)).astype(np.uint16)
+    samples[samples == 2**depth - 2] = 2**depth - 1
+    samples[0, :2] = 0 if depth > 1 else 1, 2**depth - 1
+    unused, used = 2**depth - 2, 2**depth - 1
+    assert "transparent" in refused(_png(tmp_path / "a.png", samples, depth, 0, used)).reason
+    if depth > 1:
+        opaque = values(_png(tmp_path / "a.png", samples, depth, 0, unused), labels=True)
+        np.testing.assert_array_equal(opaque, samples)
+
+
+def test_grey_of_16_bits_with_transparency_is_grey(tmp_path: Path) -> None:
+    grey = np.stack([DEEP[..., 0], np.full_like(DEEP[..., 0], 65535)], axis=-1)
+    loaded = io.read(_png(tmp_path / "a.png", grey, 16, 4))
+    np.testing.assert_array_equal(loaded.array, DEEP[None, ..., 0])  # type: ignore[union-attr]
+    assert loaded.facts["photometric"] == "MONOCHROME2"
+
+
+def _gif(frames: list[np.ndarray], **options: object) -> bytes:
+    out = streams.BytesIO()
+    first, *others = (PIL.Image.fromarray(frame) for frame in frames)
+    first.save(out, "GIF", save_all=True, append_images=others, **options)
+    return out.getvalue()
+
+
+def test_a_gif_that_ends_before_its_trailer_is_noted(tmp_path: Path) -> None:
+    path, frames = tmp_path / "a.gif", [COLOUR[..., channel] for channel in range(3)]
+    whole = _gif(frames, duration=40)
+    path.write_bytes(whole + b"behind it")
+    assert not io.read(path).facts["notes"]
+    starts = [at for at in range(len(whole)) if whole.startswith(b"!\xf9\x04", at)]
+    for count, end in enumerate([*starts[1:], len(whole) - 1], 1):
+        path.write_bytes(whole[:end])
+        loaded = io.read(path)
+        assert (len(loaded.frames) if isinstance(loaded, io.Video) else 1) == count
+        assert "trailer" in loaded.facts["notes"][0]
+
+
+def test_a_gif_whose_first_frame_is_smaller_than_its_screen_is_transparent_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    for frames in ([COLOUR[..., 0]], [COLOUR[..., 0], COLOUR[..., 1]]):
+        content = bytearray(_gif(frames, duration=40))
+        content[6:10] = struct.pack("<HH", COLOUR.shape[1] + 3, COLOUR.shape[0] + 2)
+        path.write_bytes(content)
+        assert "transparent" in refused(path).reason

@@ -51,6 +51,13 @@ def test_colour_is_shown_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_allclose(copy_of(tmp_path / "a.png", film(channels=3)).picture, picture, atol=1)
 
 
+def test_a_still_is_shown_sharp_whatever_resolution_its_tensor_has(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    io.write_png(tmp_path / "a.png", picture)
+    copy = copy_of(tmp_path / "a.png", film(channels=3, resolution=[16, 16]))
+    np.testing.assert_allclose(copy.picture, picture, atol=1)
+
+
 def scan(path: Path, shape: tuple[int, int, int] = (20, 30, 24)) -> tuple[np.ndarray, np.ndarray]:
     array = np.random.default_rng(0).normal(100, 20, shape).astype(np.float32)
     affine = np.array([[2.0, 0, 0, -9], [0, 2, 0, 4], [0, 0, 2.5, 7], [0, 0, 0, 1]])

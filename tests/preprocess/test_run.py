@@ -1,3 +1,4 @@
+import ast
 import csv
 import importlib.util
 import json
@@ -17,7 +18,7 @@ import SimpleITK as sitk
 from scantune import io, preprocess
 from scantune.cohort.index import read_index, write_index
 from scantune.cohort.load import Cohort
-from scantune.preprocess import display, display_copy, sources, store
+from scantune.preprocess import display, display_copy, sources, store, version
 from scantune.preprocess.brain import extraction, registration
 from scantune.preprocess.run import TooManyExcluded
 from scantune.preprocess.sample import Job, process, sample_key
@@ -114,6 +115,32 @@ def test_settings_content_code_and_libraries_change_the_key_and_where_it_runs_do
     monkeypatch.setattr("scantune.preprocess.sample.library_versions", lambda: {"numpy": "0"})
     others.append(sample_key(["a"], [], block))
     assert len({key, *others}) == 6
+
+
+def test_the_key_counts_every_module_whose_code_shapes_a_tensor_or_mask():
+    """What the makers import is counted itself, or only carries values: files, settings, facts."""
+    package = Path(version.__file__).parent
+    counted = {Path(name).stem for name in version._MAKERS}
+    carriers = {
+        "sample_files",
+        "places",
+        "settings",
+        "store",
+        "brain",
+        "packaged",
+        "records",
+        "base",
+        "input",
+        "volumes",
+    }
+    for name in version._MAKERS:
+        for node in ast.walk(ast.parse((package / f"{name}.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scantune."):
+                parts = (node.module or "").split(".")[1:]
+                if parts[0] == "io" or "brain" in parts:
+                    continue  # all of it is counted; that of the brain where a block asks for it
+                modules = [alias.name for alias in node.names] if parts == ["preprocess"] else [parts[-1]]
+                assert set(modules) <= counted | carriers, f"{name} imports {modules}"
 
 
 def test_a_changed_setting_or_file_never_serves_an_old_tensor(run, pictures, inputs, tmp_path):

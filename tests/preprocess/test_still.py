@@ -4,6 +4,7 @@ import pytest
 
 from scantune import io
 from scantune.preprocess import prepare
+from scantune.preprocess.intensity import sampled
 from scantune.preprocess.plane import fit, place, put_back
 from scantune.preprocess.text import blank_text, find_text
 from scantune.records import ReadError
@@ -33,6 +34,36 @@ def test_shrinking_averages_areas_and_labels_stay_whole(rng):
     np.testing.assert_allclose(place(picture, fitted), picture.reshape(4, 2, 4, 2).mean(axis=(1, 3)), rtol=1e-5)
     labels = (picture > 0.5).astype(np.uint8) * 3
     assert set(np.unique(place(labels, fitted, nearest=True))) <= {0, 3}
+
+
+def test_an_axis_that_shrinks_is_averaged_while_the_other_grows():
+    stripes = np.zeros((50, 400), np.float32)
+    stripes[:, ::2] = 1
+    result = place(stripes, fit((50, 400), (100, 100), "stretch"))
+    np.testing.assert_allclose(result, 0.5, atol=1e-6)
+    np.testing.assert_allclose(put_back(stripes, fit((100, 100), (50, 400), "stretch"), (100, 100)), 0.5, atol=1e-6)
+
+
+def test_files_of_8_and_of_16_bits_become_channels_of_one_scale(tmp_path, inputs, rng):
+    picture = rng.integers(0, 256, (12, 10), dtype=np.uint8)
+    picture[0, :2] = 0, 255
+    io.write_png(tmp_path / "a.png", picture)
+    io.write_png(tmp_path / "b.png", picture.astype(np.uint16) * 257)
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    for order in (files, files[::-1]):
+        np.testing.assert_array_equal(prepare(order, [], inputs["image"]()).tensor, np.stack([picture] * 2))
+        fine = prepare(order, [], inputs["image"](dtype="float32")).tensor
+        np.testing.assert_allclose(fine, np.stack([picture] * 2) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024, 3), (1, 1 << 22, 4), (1 << 14, 256)])
+def test_sampled_values_are_of_every_colour_and_column(shape):
+    for axis, length in enumerate(shape):
+        where = np.arange(length, dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        some = sampled(np.ascontiguousarray(np.broadcast_to(where, shape)), 1 << 16)
+        assert some.mean() == pytest.approx((length - 1) / 2, rel=0.02)
+        if length <= 256:
+            assert set(some) == set(range(length))
 
 
 def test_monochrome1_is_turned_by_key(tmp_path, inputs):

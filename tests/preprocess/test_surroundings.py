@@ -50,3 +50,19 @@ def test_voxels_outside_of_a_volume_are_known_on_turned_grids_too():
     x, y = turned[:2, :2] @ [7, 5]
     assert bool(outside[0, 5, 7]) is not (-0.5 <= x < 7.5 and -0.5 <= y < 5.5)
     assert not outside[0, 0, 0]
+
+
+ALL = [{"name": "scale"}, {"name": "none"}, {"name": "window", "center": 40, "width": 400}, *BY_DISTRIBUTION]
+
+
+@pytest.mark.parametrize("intensity", ALL)
+@pytest.mark.parametrize("offset", [-1000.0, 0.0, 1000.0])
+def test_padding_is_the_darkest_of_a_picture_whatever_its_values(offset: float, intensity: dict, tmp_path: Path):
+    array = np.random.default_rng(0).normal(offset, 100, (40, 20, 1)).astype(np.float32)
+    io.write_nifti(tmp_path / "a.nii.gz", io.Volume(array.transpose(2, 0, 1), np.eye(4)))
+    alone = prepare_image([tmp_path / "a.nii.gz"], intensity=intensity, dtype="float32").tensor[0]
+    edge = max(alone.shape)
+    larger = prepare_image([tmp_path / "a.nii.gz"], intensity=intensity, shape=[edge, edge], dtype="float32").tensor[0]
+    top, left = (edge - alone.shape[0]) // 2, (edge - alone.shape[1]) // 2
+    np.testing.assert_allclose(larger[top:, left:][: alone.shape[0], : alone.shape[1]], alone, atol=1e-4)
+    assert larger[0, 0] == larger[-1, -1] == alone.min()

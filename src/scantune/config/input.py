@@ -186,7 +186,8 @@ class ImageInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
+    """Aspect ratio preserved with padding (black; of other than 8 bits the picture's darkest value), preserved with
+    cropping, or not preserved."""
     resolution: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels that a picture of ``shape`` is averaged to, and enlarged from again: detail that only
     the sharper of two instruments shows is gone from both. Masks are not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import PIL
@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from scantune.io.arrays import Options
 from scantune.io.loop import Loop
+from scantune.io.still_pixels import fills_screen
 from scantune.io.values import check_size
 from scantune.records import ReadError
 
@@ -40,8 +41,10 @@ def open_animation(path: Path, options: Options) -> Loop:
         if count == 1:
             raise ReadError("it has one frame: a still picture, not a loop")
         check_size((1, picture.height, picture.width, 3), 1, options.limits)
+        if not fills_screen(picture):
+            raise ReadError("parts of frame 0 are transparent: it is smaller than the screen of the GIF")
         height, width, stored = picture.height, picture.width, str(picture.format).lower()
-    notes: list[str] = []
+    notes = ending_notes(path)
     times = _durations(path, count)
     frame_time = float(np.median(times)) if times and min(times) > 0 else None
     if frame_time is None:
@@ -65,6 +68,39 @@ def open_animation(path: Path, options: Options) -> Loop:
         return many([index], grey, scale)[index]
 
     return Loop(count, height, width, 3, frame_time, facts, one, many)
+
+
+def ending_notes(path: Path) -> list[str]:
+    """That a GIF ends without its trailer (GIF89a, 27), where frames may be missing: Pillow takes what is there."""
+    with path.open("rb") as file:
+        head = file.read(13)
+        if head[:3] != b"GIF":
+            return []
+        _pass_colours(file, head[10])
+        while block := file.read(1):
+            if block == b";":
+                return []
+            if block == b"!":
+                file.read(1)  # what it is an extension for
+                _pass_data(file)
+            elif block == b",":
+                _pass_colours(file, file.read(9)[-1])
+                file.read(1)  # bits of the first code
+                _pass_data(file)
+    return ["cut short: the GIF ends without its trailer, so frames may be missing"]
+
+
+def _pass_colours(file: IO[bytes], packed: int) -> None:
+    """Over the table of colours that a screen or a frame announces in its packed fields."""
+    if packed & 0x80:
+        file.seek(3 << ((packed & 7) + 1), 1)
+
+
+def _pass_data(file: IO[bytes]) -> None:
+    while length := file.read(1):
+        if length == b"\0":
+            return
+        file.seek(length[0], 1)
 
 
 def _opened(path: Path) -> Pillow.Image:

@@ -23,13 +23,15 @@ class Extent:
 
     Attributes:
         kind: of image.
-        shape: (height, width) in pixels; of a volume voxels along x, y, z (right, anterior, superior).
+        shape: (height, width) in pixels, as `read` gives them: turned as an EXIF orientation says; of a volume voxels
+            along x, y, z (right, anterior, superior).
         spacing: mm along the axes of ``shape`` of a volume; None for images and videos.
         frames: of a video.
         volumes: more than 1 for a 4D file or a series of several, of which one must be chosen.
         colour: stored with colour channels, which may still be equal.
         bits: per value.
         frame_time: milliseconds between the frames of a video; None where the header does not state it.
+        turn: EXIF orientation of a picture (1 to 8); above 4 rows are stored as columns.
     """
 
     kind: Kind
@@ -40,6 +42,7 @@ class Extent:
     colour: bool = False
     bits: int = 8
     frame_time: float | None = None
+    turn: int = 1
 
 
 def read_extent(path: Path) -> Extent:
@@ -48,6 +51,12 @@ def read_extent(path: Path) -> Extent:
     Raises:
         ReadError: the file cannot be read.
     """
+    from scantune.io.reading import guarded
+
+    return guarded(lambda: _extent(path), str(path))
+
+
+def _extent(path: Path) -> Extent:
     name = "" if path.is_dir() else format_of(file_head(path))
     if name in _STILLS:
         return _still(path)
@@ -63,15 +72,22 @@ def read_extent(path: Path) -> Extent:
 def _still(path: Path) -> Extent:
     from PIL import Image, UnidentifiedImageError
 
+    from scantune.io.still import orientation_of
+    from scantune.io.still_pixels import Stored
+
     try:
         with Image.open(path) as picture:
             frames = int(getattr(picture, "n_frames", 1)) if picture.format in ("GIF", "WEBP") else 1
             kind: Literal["image", "video"] = "video" if frames > 1 else "image"
-            bits = 1 if picture.mode == "1" else 16 if picture.mode.startswith(("I", "F")) else 8
+            bits = Stored.of(picture, path).bits  # of colour too, of which Pillow would give eight
             colour = picture.mode in ("RGB", "RGBA", "P", "CMYK", "YCbCr", "LAB", "HSV")
             time = picture.info.get("duration") if frames > 1 else None  # of the first frame
-            size = (picture.height, picture.width)
-            return Extent(kind, size, frames=frames, colour=colour, bits=bits, frame_time=time or None)
+            turn = orientation_of(picture, path) if frames == 1 else 1
+            # Pillow turns the size of a TIFF, but not by an orientation in XMP: its tags have the size as stored
+            tags: Any = getattr(picture, "tag_v2", {})
+            height, width = int(tags.get(257, picture.height)), int(tags.get(256, picture.width))
+            size = (width, height) if turn > 4 else (height, width)
+            return Extent(kind, size, frames=frames, colour=colour, bits=bits, frame_time=time or None, turn=turn)
     except (UnidentifiedImageError, OSError, ValueError) as error:
         raise ReadError(f"the picture cannot be opened ({type(error).__name__})", str(path)) from error
 

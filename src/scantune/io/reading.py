@@ -253,10 +253,12 @@ def _unpacked_loop(path: Path, options: Options) -> Loop:
 
 def _animation(path: Path, options: Options) -> Image | Video:
     """A GIF or WebP file: a still where it has one frame, a loop where it has several."""
-    from scantune.io.animation import n_frames, open_animation
+    from scantune.io.animation import ending_notes, n_frames, open_animation
 
     if options.kind == "image" or n_frames(path) == 1:
-        return _still(path, options)
+        still = _still(path, options)
+        still.facts["notes"].extend(ending_notes(path))
+        return still
     return open_animation(path, options).video(options)
 
 

@@ -11,7 +11,7 @@ import PIL
 from PIL import Image as Pillow
 from PIL import ImageFile
 
-from scantune.io import jpeg, tiff
+from scantune.io import jpeg, png, tiff
 from scantune.io.arrays import Image, Options
 from scantune.io.still_pixels import Stored, as_labels, as_values
 from scantune.io.values import apply_window, check_size, check_values, note_rounding
@@ -61,11 +61,13 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             raise ReadError("Pillow was told to accept pictures that are cut short; this is refused here")
         if picture.format in ("JPEG", "MPO"):
             jpeg.check_complete(path)
+        elif picture.format == "PNG":
+            png.check_data(path)
         elif picture.format == "TIFF":
             tiff.check_data(picture, path)
         elif picture.format == "PPM" and picture.tile[0].codec_name != "raw":
             raise ReadError("the largest value of a PPM must be 255, of a PGM 255 or 65535: save it as PNG")
-        orientation = int(picture.getexif().get(_ORIENTATION, 1) or 1)
+        orientation = orientation_of(picture, path)
         stored = Stored.of(picture, path)
         facts: dict[str, Any] = {
             "format": {"MPO": "jpeg"}.get(str(picture.format), str(picture.format).lower()),
@@ -102,6 +104,19 @@ def _check_pages(picture: Pillow.Image, notes: list[str]) -> None:
     raise ReadError(f"it has {pages} pages; one is expected")
 
 
+def orientation_of(picture: Pillow.Image, path: Path) -> int:
+    """EXIF orientation of an open picture (EXIF 2.32, tag 0x0112), 1 to 8; no pixel is decoded for it.
+
+    Args:
+        picture: whose file may state it in EXIF or XMP.
+        path: of the file.
+    """
+    late = picture.format == "PNG" and png.orientation_follows_pixels(path)
+    exif = picture.getexif() if late else Pillow.Image.getexif(picture)  # that of a PNG first decodes it
+    turn = exif.get(_ORIENTATION, 1)
+    return turn if turn in range(1, 9) else 1  # outside of the standard: viewers show it as it is stored
+
+
 def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
     """[C, H, W] rotated by its orientation, or by the one that is requested.
 
@@ -113,9 +128,7 @@ def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, f
         facts: get ``turn``, and a note.
     """
     turn = exif if override is None else override
-    if turn not in range(1, 9):
-        turn = 1  # outside of the standard: viewers show it as it is stored
-    if upright and turn != exif and exif in range(1, 9):
+    if upright and turn != exif:
         array = _TURNS[_INVERSE.get(exif, exif)](array)
     if not upright or turn != exif:
         array = _TURNS[turn](array)

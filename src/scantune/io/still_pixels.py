@@ -28,6 +28,7 @@ class Stored:
         lossy: values were changed by compression.
         upright: the decoder turns it as its orientation says.
         extra_samples: there are samples other than colour and transparency.
+        deep_grey: grey of more than 8 bits with transparency, which OpenCV gives as three equal colours.
         scale: intercept and slope by which the program that wrote it calibrates stored values, or None.
     """
 
@@ -39,6 +40,7 @@ class Stored:
     lossy: bool = False
     upright: bool = False
     extra_samples: bool = False
+    deep_grey: bool = False
     scale: tuple[float, float] | None = None
 
     @classmethod
@@ -47,7 +49,7 @@ class Stored:
         head = file_head(path)
         if picture.format == "PNG":
             depth, colour = head[24], head[25]  # IHDR (PNG, 11.2.1)
-            return cls(path, bits=depth, deep_colour=depth == 16 and colour in (2, 4, 6))
+            return cls(path, bits=depth, deep_colour=depth == 16 and colour in (2, 4, 6), deep_grey=colour == 4)
         if picture.format == "TIFF":
             form = tiff.form_of(picture)
             deep = form.bits > 8 and form.samples > 1
@@ -59,10 +61,18 @@ class Stored:
             if scale is not None and form.white_is_zero:
                 raise ReadError("zero is white, and ImageJ calibrates the values: what is bright is not defined")
             return cls(
-                path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, True, form.extra_samples, scale
+                path,
+                form.bits,
+                deep,
+                form.white_is_zero,
+                form.signed,
+                form.lossy,
+                upright=True,
+                extra_samples=form.extra_samples,
+                scale=scale,
             )
         lossy = picture.format in ("JPEG", "MPO") or (picture.format == "WEBP" and b"VP8 " in head[12:4096])
-        return cls(path, bits=1 if picture.mode == "1" else 8, lossy=lossy)
+        return cls(path, bits=1 if picture.mode == "1" else 16 if picture.mode.startswith("I") else 8, lossy=lossy)
 
 
 def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: dict[str, Any]) -> np.ndarray:
@@ -72,13 +82,15 @@ def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: di
         ReadError: transparent parts, values whose meaning is not defined.
     """
     notes = facts["notes"]
+    if not fills_screen(picture):
+        raise ReadError("parts of the picture are transparent: its GIF frame is smaller than the screen")
     if picture.info.get("icc_profile"):
         notes.append("its colour profile (ICC) is not applied")
     if stored.deep_colour:
         return _deep(stored, notes)
     if stored.extra_samples:
         notes.append("an extra sample of each pixel, whose meaning the file does not state, was ignored")
-    picture = _opaque(picture, notes)
+    picture = _opaque(picture, stored, notes)
     if picture.mode == "CMYK":
         if picture.format == "JPEG" and "adobe" not in picture.info:
             picture = Pillow.eval(
@@ -114,7 +126,7 @@ def as_labels(picture: Pillow.Image, stored: Stored, options: Options, facts: di
         colours_in_use = colours.reshape(-1, 3)[first]
         facts["palette"] = {str(index): colour.tolist() for index, colour in zip(used, colours_in_use, strict=True)}
         return array[None].copy()
-    array = _plain(_opaque(picture, facts["notes"]), stored)
+    array = _plain(_opaque(picture, stored, facts["notes"]), stored)
     if stored.white_is_zero:
         facts["white_is_zero"] = True
         array = np.uint8(255) - array if array.dtype == np.uint8 else array
@@ -123,7 +135,16 @@ def as_labels(picture: Pillow.Image, stored: Stored, options: Options, facts: di
     return array
 
 
-def _opaque(picture: Pillow.Image, notes: list[str]) -> Pillow.Image:
+def fills_screen(picture: Pillow.Image) -> bool:
+    """Whether the first frame of a GIF covers its logical screen (GIF89a, 20): Pillow fills the rest with index 0.
+
+    Args:
+        picture: just opened, any format.
+    """
+    return picture.format != "GIF" or picture.tile[0].extents == (0, 0, *picture.size)  # type: ignore[attr-defined]
+
+
+def _opaque(picture: Pillow.Image, stored: Stored, notes: list[str]) -> Pillow.Image:
     """The picture without its transparency, which must be none.
 
     Raises:
@@ -131,12 +152,24 @@ def _opaque(picture: Pillow.Image, notes: list[str]) -> Pillow.Image:
     """
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture
-    alpha = np.asarray(picture.convert("RGBA"))[..., 3]
-    if (alpha != 255).any():
+    if _is_transparent(picture, stored):
         raise ReadError("parts of the picture are transparent")
     notes.append("an opaque transparency channel left out")
     plain = {"LA": "L", "RGBA": "RGB", "PA": "RGB", "P": "RGB"}.get(picture.mode, picture.mode)
     return picture.convert(plain)
+
+
+def _is_transparent(picture: Pillow.Image, stored: Stored) -> bool:
+    """Whether any pixel is.
+
+    That of a grey PNG with one transparent value (PNG, 11.3.2.1) is sought at the depth that is stored: Pillow compares
+    the value of 2 or 4 bits with pixels that are spread to 8, and that of 16 with none.
+    """
+    value = picture.info.get("transparency")
+    if picture.mode in ("L", "I;16") and isinstance(value, int):
+        spread = 255 // (2**stored.bits - 1) if stored.bits < 8 else 1
+        return bool((np.asarray(picture) == value * spread).any())
+    return bool((np.asarray(picture.convert("RGBA"))[..., 3] != 255).any())
 
 
 def _plain(picture: Pillow.Image, stored: Stored) -> np.ndarray:
@@ -185,4 +218,5 @@ def _deep(stored: Stored, notes: list[str]) -> np.ndarray:
         if (array[..., 3] != full).any():
             raise ReadError("parts of the picture are transparent")
         notes.append("an opaque transparency channel left out")
-    return np.ascontiguousarray(np.moveaxis(array[..., 2::-1], -1, 0))  # H W BGR[A] -> RGB H W
+    colours = np.moveaxis(array[..., 2::-1], -1, 0)  # H W BGR[A] -> RGB H W
+    return np.ascontiguousarray(colours[:1] if stored.deep_grey else colours)

@@ -30,7 +30,8 @@ VOXELS = 1 << 24
 
 #: A reader sees the unmodified file.
 _AS_IT_IS: dict[str, dict[str, Any]] = {
-    "image": {"shape": None, "resize": "pad", "clahe": None, "intensity": {"name": "none"}, "dtype": "float32"},
+    "image": {"shape": None, "resize": "pad", "resolution": None, "clahe": None}
+    | {"intensity": {"name": "none"}, "dtype": "float32"},
     "volume": {"shape": None, "spacing": None, "center": "image", "crop": "none", "interpolation": "linear"}
     | {"antialias": True, "intensity": {"name": "none"}, "dtype": "float32"},
     "video": {"shape": None, "resize": "stretch", "intensity": {"name": "scale"}, "dtype": "uint8"},

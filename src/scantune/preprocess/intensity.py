@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,8 +38,17 @@ def foreground(array: np.ndarray, empty: np.ndarray | None = None) -> np.ndarray
 _foreground = foreground  # `zscore` has an argument of that name
 
 
+def sampled(array: np.ndarray, most: int = SAMPLE) -> np.ndarray:
+    """About ``most`` values, evenly spread: the step has no factor in common with the length of any axis, else it would
+    meet the same colour, or the same few columns, each time."""
+    step = max(1, array.size // most)
+    while math.gcd(step, array.size) > 1:
+        step += 1
+    return array.ravel(order="K")[::step]  # no copy, whatever the order of axes
+
+
 def _otsu(array: np.ndarray) -> float:
-    values = array.ravel()[:: max(1, array.size // SAMPLE)]
+    values = sampled(array)
     count, middle = _histogram(values)
     below = np.cumsum(count).astype(np.float64)
     above = below[-1] - below
@@ -96,7 +106,7 @@ def percentile(array: np.ndarray, *, lower: float = 0.5, upper: float = 99.5) ->
     Raises:
         ReadError: the percentiles are equal.
     """
-    values = array.ravel()[:: max(1, array.size // SAMPLE)]
+    values = sampled(array)
     low, high = (float(v) for v in np.percentile(values, [lower, upper]))
     if not high > low:
         raise ReadError(f"percentiles {lower:g} and {upper:g} are equal, so intensities cannot be scaled")
@@ -172,7 +182,7 @@ def background(array: np.ndarray, *, percentile: float = 95.0) -> np.ndarray:
     Raises:
         ReadError: there is no light there.
     """
-    light = float(np.percentile(array.ravel()[:: max(1, array.size // SAMPLE)], percentile))
+    light = float(np.percentile(sampled(array), percentile))
     if not light > 0:
         raise ReadError(f"percentile {percentile:g} of a channel is {light:g}: no light of a background")
     return _stretched(array, 0.0, light)

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scantune.mask_codes import PAINTED
 from scantune.records import Record, ScantuneError
 
 SHOWN = 20
-PAINTED = 255
-"""What painting programs write for "marked"."""
 _LOSSY = "lossy"
 _IGNORED = "ignored"
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from scantune import io
 from scantune.io.label_tables import numbers_of
-from scantune.mask_codes import IGNORE, IGNORED, MOST_OVERLAPPING, code_of, pixels_by_label
-from scantune.preprocess.mask_labels import PAINTED
+from scantune.mask_codes import IGNORE, IGNORED, MOST_OVERLAPPING, PAINTED, code_of, pixels_by_label
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError

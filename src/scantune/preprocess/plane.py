@@ -54,15 +54,8 @@ def place(picture: np.ndarray, fitted: Fit, *, nearest: bool = False) -> np.ndar
 
     Shrinking averages areas (no aliasing), enlarging is bilinear; ``nearest`` keeps labels whole.
     """
-    import cv2
-
     height, width = fitted.resized
-    if picture.shape[:2] != fitted.resized:
-        shrinks = height < picture.shape[0] or width < picture.shape[1]
-        method = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        shape = picture.shape
-        picture = cv2.resize(picture, (width, height), interpolation=method)
-        picture = picture.reshape(height, width, *shape[2:])
+    picture = _resized(picture, fitted.resized, nearest).reshape(height, width, *picture.shape[2:])
     if (height, width) == fitted.size:
         return picture
     result = np.zeros((*fitted.size, *picture.shape[2:]), picture.dtype)
@@ -70,6 +63,25 @@ def place(picture: np.ndarray, fitted: Fit, *, nearest: bool = False) -> np.ndar
     to_x, from_x, columns = _overlap(fitted.left, width, fitted.size[1])
     result[to_y : to_y + rows, to_x : to_x + columns] = picture[from_y : from_y + rows, from_x : from_x + columns]
     return result
+
+
+def _resized(picture: np.ndarray, size: tuple[int, int], nearest: bool) -> np.ndarray:
+    """[H, W] or [H, W, C] of (height, width) ``size``; what OpenCV returns lacks an axis C of length 1.
+
+    Axes that shrink come first: OpenCV's INTER_AREA averages nothing as soon as one axis grows.
+    """
+    import cv2
+
+    if picture.shape[:2] == size:
+        return picture
+    if nearest:
+        return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    smaller = min(size[0], picture.shape[0]), min(size[1], picture.shape[1])
+    if smaller != picture.shape[:2]:
+        picture = cv2.resize(picture, smaller[::-1], interpolation=cv2.INTER_AREA)
+    if smaller != size:
+        picture = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return picture
 
 
 def coarsened(picture: np.ndarray, resolution: tuple[int, int]) -> np.ndarray:
@@ -123,18 +135,12 @@ def put_back(
         outside: of what was cropped away.
         nearest: keeps labels whole.
     """
-    import cv2
-
     height, width = fitted.resized
     to_y, from_y, rows = _overlap(fitted.top, height, fitted.size[0])
     to_x, from_x, columns = _overlap(fitted.left, width, fitted.size[1])
     resized = np.full(fitted.resized, outside, np.float32)
     resized[from_y : from_y + rows, from_x : from_x + columns] = values[to_y : to_y + rows, to_x : to_x + columns]
-    if fitted.resized == shape:
-        return resized
-    shrinks = shape[0] < height or shape[1] < width
-    method = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(resized, (shape[1], shape[0]), interpolation=method)
+    return _resized(resized, shape, nearest)
 
 
 def _overlap(offset: int, length: int, target_length: int) -> tuple[int, int, int]:

@@ -65,11 +65,13 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
         picture, empty = place_measured(picture, fitted, image.empty)
         if settings.resolution:
             picture = coarsened(picture, (settings.resolution[0], settings.resolution[1]))
-        around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
+        around = surroundings(fitted)
         if around is not None:
             empty = around if empty is None else empty | around
         with fault_of_file(sources.files, number):
             planes.append(_scaled(picture, name, options, empty))
+    if len({plane.dtype for plane in planes}) > 1:  # eight bits are 0 … 255 for 0 … 1, float ones 0 … 1
+        planes = [intensities.to_dtype(plane, "float32") for plane in planes]
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
     if settings.clahe:
         picture = _equalised(picture, clip=settings.clahe.clip, tiles=settings.clahe.tiles)

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-#: Modules of this package that make tensors; the others only store, count and display them.
+#: Modules that make tensors and masks; the others of this package only store, count and display them.
 _MAKERS = (
     "prepare",
     "prepared",
@@ -18,6 +18,8 @@ _MAKERS = (
     "video",
     "plane",
     "masks",
+    "mask_rule",
+    "../mask_codes",
     "intensity",
     "half",
     "grid",
@@ -29,7 +31,7 @@ _MAKERS = (
 #: Decoders differ by some grey levels (JPEG) and resamplers by rounding, so their versions are part of every key.
 _LIBRARIES = (
     "numpy", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm",
-    "pyjpegls", "nibabel", "isal", "SimpleITK", "opencv-python-headless", "pillow",
+    "pyjpegls", "nibabel", "isal", "SimpleITK", "opencv-python-headless", "pillow", "scipy",
 )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ class Images:
             return error.reason
         if extent.kind != "image":
             return f"it is a {extent.kind}: outlines and run lengths are of pictures"
-        height, width = extent.shape
+        height, width = extent.shape[::-1] if extent.turn > 4 else extent.shape  # as stored: 'mask_grid' turns masks
         if max(height, width) > _EDGE:
             return f"it has {width}×{height} pixels; masks of at most {_EDGE} along an edge are drawn"
         return height, width

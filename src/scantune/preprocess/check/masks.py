@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from scantune.mask_codes import PAINTED
 from scantune.plots.words import number
-from scantune.preprocess.mask_labels import PAINTED, column_text, counts_of
+from scantune.preprocess.mask_labels import column_text, counts_of
 
 LEAST = 0.005
 """Share of a label that must be cut for the sample to be named."""
