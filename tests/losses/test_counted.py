@@ -54,11 +54,31 @@ def test_nothing_is_learned_where_pixels_do_not_count(foreground, overlapping, n
         assert (logits.grad[:, :, :2] != 0).any(), name
 
 
-def test_a_batch_in_which_nothing_counts_is_no_loss():
+@pytest.mark.parametrize(("foreground", "overlapping", "names"), CASES)
+def test_the_loss_does_not_depend_on_how_samples_are_divided_into_batches(foreground, overlapping, names):
+    task = SegmentationTask(Segmentation(classes=("background", *foreground), overlapping=overlapping))
+    output, target = batch(task, overlapping)
+    output, target = torch.cat([output, -output]), torch.cat([target, target.flip(2)])
+    target[0, 1:], target[1] = IGNORED, IGNORED  # little of the first counts, none of the second, all of the others
+    for name, loss in {part: one for spec in names for part, one in build(task, spec).components.items()}.items():
+        together = loss.total(output, target) / loss.weight(target)
+        for parts in ((1, 1, 2), (1, 3), (2, 2)):
+            pieces = list(zip(output.split(parts), target.split(parts)))
+            total = sum(loss.total(*piece) for piece in pieces)
+            weight = sum(loss.weight(piece[1]) for piece in pieces)
+            torch.testing.assert_close(total / weight, together, rtol=1e-5, atol=1e-6, msg=f"{name} {parts}")
+
+
+def test_a_sample_in_which_nothing_counts_takes_no_part():
     task = SegmentationTask(Segmentation(classes=("background", "a")))
     output, target = batch(task, False)
-    for name in ("dice", "bce"):
-        assert float(build(task, name)(output, torch.full_like(target, IGNORED))) == pytest.approx(0, abs=1e-4)
+    target[1] = IGNORED
+    nothing = torch.full_like(target, IGNORED)
+    for name in ("dice", "bce", "jaccard"):
+        loss = build(task, name)
+        torch.testing.assert_close(loss(output, target), loss(output[:1], target[:1]), msg=name)
+        for part in loss.components.values():
+            assert float(part.total(output, nothing)) == float(part.weight(nothing)) == 0, name
 
 
 def test_overlapping_labels_are_binary_tasks_side_by_side():

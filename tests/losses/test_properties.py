@@ -5,6 +5,7 @@ import torch
 
 from scantune import losses
 from scantune.losses import registry
+from scantune.tasks.multilabel import losses as _  # noqa: F401  # registers masked_focal
 
 GENERATOR = torch.Generator().manual_seed(7)
 NUMBERS = (torch.randn(8, 1, generator=GENERATOR), torch.randint(0, 5, (8,), generator=GENERATOR).float())
@@ -13,6 +14,13 @@ ZONES = (torch.randn(8, 6, 5, generator=GENERATOR), torch.randint(0, 5, (8, 6), 
 BINARY = (torch.randn(8, 1, generator=GENERATOR), torch.randint(0, 2, (8,), generator=GENERATOR))
 MASKS = (torch.randn(8, 1, 6, 6, generator=GENERATOR), torch.randint(0, 2, (8, 6, 6), generator=GENERATOR))
 FREQUENCIES = {0: 5, 1: 2, 2: 1, 3: 4, 4: 9}
+
+_FOCAL = {
+    "numbers": "focal_regression",
+    "classes": "focal_cross_entropy",
+    "binary": "focal_bce",
+    "findings": "masked_focal",
+}
 
 TABLE = [
     *((name, "numbers", NUMBERS, None) for name in registry.names("numbers") if name != "pinball"),
@@ -79,3 +87,18 @@ def test_nothing_is_drawn_from_the_global_random_state():
         for loss in _components(name, targets, classes):
             loss(output, target)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 1.5, 3.0])
+def test_the_gradient_of_focal_losses_is_finite_where_an_output_is_perfect(gamma):
+    cases = {
+        "numbers": (torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 1.0])),
+        "classes": (torch.tensor([[300.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])),
+        "binary": (torch.tensor([[-300.0], [1.0]]), torch.tensor([0, 1])),
+        "findings": (torch.tensor([[[300.0], [-300.0], [1.0]]]), torch.tensor([[1, 0, 1]])),
+    }
+    for kind, (output, target) in cases.items():
+        logits = output.clone().requires_grad_()
+        losses.build({"name": _FOCAL[kind], "gamma": gamma}, targets=kind)(logits, target).backward()
+        assert torch.isfinite(logits.grad).all(), kind
+        assert logits.grad.flatten()[-1] != 0, kind

@@ -23,7 +23,8 @@ class OfCounted:
     """A loss over the pixels that count.
 
     Elsewhere the output is replaced by a certain background, so that sums over a mask (Dice) gain nothing and nothing
-    is learned; a mean over pixels is taken over those that count.
+    is learned. A mean over pixels is taken over those of a sample that count, then over the samples: the loss of a step
+    does not depend on how its samples are divided into batches. A sample in which nothing counts takes no part.
 
     Attributes:
         loss: between output and labels.
@@ -39,11 +40,13 @@ class OfCounted:
         return bool(getattr(self.loss, "compares", False))
 
     def weight(self, target: Tensor) -> Tensor:
-        """Denominator: B, or the sum of the weights of the elements that count."""
+        """Denominator: the samples in which something counts, or the sum of the weights of the elements that count."""
         labels, ignored = self.decode(target)
         loss = self.loss
-        if ignored is None or not isinstance(loss, NamedLoss) or loss.weights is None:
+        if ignored is None or not isinstance(loss, NamedLoss):
             return loss.weight(labels)
+        if loss.weights is None:
+            return _some(ignored).sum()
         weights = loss.weights(labels, **loss.options)
         return (weights * _counting(ignored, weights)).sum()
 
@@ -56,12 +59,15 @@ class OfCounted:
         if not isinstance(loss, NamedLoss):
             return loss.total(settled, labels)
         values = loss.values(settled, labels, **loss.options)
-        if values.ndim < ignored.ndim:  # one value a sample, class or batch
-            return loss.total(settled, labels)
-        counting = _counting(ignored, values)
-        if loss.weights is not None:
-            return (values * counting * loss.weights(labels, **loss.options)).sum()
-        return (values * counting).sum() / counting.sum().clamp_min(1) * len(labels)
+        if values.ndim >= ignored.ndim:
+            counting = _counting(ignored, values)
+            if loss.weights is not None:
+                return (values * counting * loss.weights(labels, **loss.options)).sum()
+            sums, counted = (values * counting).flatten(1).sum(1), counting.flatten(1).sum(1)
+            return (sums / counted.clamp_min(1)).sum()
+        if values.shape[:1] == ignored.shape[:1]:  # one value a sample, or several: [B, …]
+            return (values.reshape(len(values), -1).mean(1) * _some(ignored)).sum()
+        return values.mean() * _some(ignored).sum()  # of the batch
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
         """``total / weight``."""
@@ -71,6 +77,11 @@ class OfCounted:
 def of_counted(combined: Combined, decode: Decode) -> Combined:
     """The same combination of losses, each over the pixels that count."""
     return replace(combined, components={name: OfCounted(loss, decode) for name, loss in combined.components.items()})
+
+
+def _some(ignored: Tensor) -> Tensor:
+    """1 for a sample in which something counts, else 0: float32 [B]."""
+    return (~ignored).flatten(1).any(1).float()
 
 
 def _counting(ignored: Tensor, values: Tensor) -> Tensor:

@@ -64,8 +64,8 @@ def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 @register("focal_regression", targets="numbers", short="focal")
 def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
     """alpha · abs(e)^gamma · e², with more weight on large errors than mse."""
-    error = _error(output, target)
-    return alpha * error.abs().pow(gamma) * error.square()
+    # One power: the gradient of abs(e)^gamma alone is infinite at an error of 0 where gamma is below 1.
+    return alpha * _error(output, target).abs().pow(gamma + 2)
 
 
 @register("quantile", targets="numbers")

@@ -56,5 +56,6 @@ def masked_focal(
     """(1 − p)^gamma times the binary cross-entropy, p the probability of the truth (Lin et al. 2017, eq. 4); mean over
     the findings that are known."""
     sign = torch.where(target > 0, 1.0, -1.0)
-    missed = torch.sigmoid(-sign * _logits(output, target))
-    return missed.pow(gamma) * _entropy(output, target, pos_weight)
+    # A power of the logarithm: the gradient of 0^gamma is infinite where gamma is below 1 and a finding is certain.
+    missed = functional.logsigmoid(-sign * _logits(output, target)).mul(gamma).exp()
+    return missed * _entropy(output, target, pos_weight)

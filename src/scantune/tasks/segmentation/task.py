@@ -84,7 +84,7 @@ class SegmentationTask:
         raise TypeError("masks have no strata")
 
     def flip(self, target: np.ndarray) -> np.ndarray:
-        """The mask is mirrored with the image; its labels have no side."""
+        """The mask is mirrored with the image; its labels stay, also those that are named left and right."""
         return target
 
     def masks(self, output: Tensor) -> Tensor:
