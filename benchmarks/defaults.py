@@ -59,7 +59,7 @@ STUDY: dict[str, dict[str, dict[str, Any]]] = {
         "base": {},
         "seed 43": {"train.seed": 43},
         "seed 44": {"train.seed": 44},
-        "10 epochs": {"train.epochs": 10},
+        "20 epochs": {"train.epochs": 20},
         "batches of 4": {"train.batch_size": 4},
         "head first": {"train.freezing": "head_first", "train.learning_rate": 1e-3},
     },

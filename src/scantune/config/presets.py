@@ -54,7 +54,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "ultrasound": {
         "model": _WEIGHTS,
-        "train": {**TUNING, "batch_size": 8, "epochs": 20, "augment": {**_MILD, "flip_left_right": 0.5}},
+        "train": {**TUNING, "batch_size": 8, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
     },
     "loes": {
         "model": {"backbone": "resnet50_3d", "pretrained": True},
