@@ -194,7 +194,8 @@ def _others(
             notes.append(f"no column is named like a target: {best!r} is taken (--target names another{such})")
         elif others:
             notes.append(f"the target is {best!r}; --target names another{such}")
-    if goal.task["name"] == "regression" and _CLASSES.search(best) and all(c.isdecimal() for c in cells[best] if c):
+    number = "numbers" in settings_of(goal.task).loss_targets
+    if number and _CLASSES.search(best) and all(cell.isdecimal() for cell in cells[best] if cell):
         notes.append(
             f"the whole numbers in {best!r} are taken for a measure: where they number classes, the task is "
             "`name: classification`"
