@@ -44,9 +44,10 @@ def key_of(content: Content, listing: Listing, table: str) -> list[str]:
                 return []
     template, files = by_template(columns, rows, listing, table)
     key = fields(template)
-    if len({f for f in files if f}) < _FEWEST:
-        column, files = by_path(columns, rows, listing)
-        key = [column]
+    column, named = by_path(columns, rows, listing)
+    led = len({f for f in files if f})
+    if led < _FEWEST or led < len({f for f in named if f}):  # a number in few names may lead there by chance
+        key, files = [column], named
     names = [file for file in files if file]
     if len(set(names)) >= _FEWEST:
         return key if len(set(names)) < len(names) else []
