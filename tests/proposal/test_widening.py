@@ -11,7 +11,10 @@ from scantune import cohort, io
 from scantune.cohort.faults import CohortError
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
-from scantune.proposal.widening import consensus
+from scantune.proposal.listing import Listing
+from scantune.proposal.long_keys import key_of
+from scantune.proposal.source import Content
+from scantune.proposal.widening import consensus, widened
 
 FINDINGS = ("any", "epidural", "intraparenchymal", "subdural")
 
@@ -237,3 +240,16 @@ def test_boxes_and_classes_of_two_tables(home):
 )
 def test_consensus(answers, measured, joined):
     assert consensus(answers, measured) == joined
+
+
+def test_digits_that_lead_to_few_files_by_chance_do_not_outweigh_the_names_of_all(tmp_path: Path) -> None:
+    names = [f"video_convex_{n}" for n in range(1, 5)] + [f"clip-{letter}" for letter in "abcdefgh"]
+    listing = Listing(tmp_path, tuple(f"loops/{name}.mp4" for name in sorted(names)))
+    columns = ["Filename", "Type", "Probe", "Source", "Effusion"]
+    rows = [
+        dict(zip(columns, (name, "video", "convex", str(i % 4 + 1), str(i // 4 % 2)), strict=True))
+        for i, name in enumerate(["gone", "gone", "gone", *names])
+    ]
+    content = Content(columns, rows)
+    assert key_of(content, listing, "loops") == []
+    assert widened(content, listing, tmp_path / "loops.csv").rows == rows
