@@ -23,6 +23,9 @@ def init(
     add: Annotated[
         bool, typer.Option("--add", help="insert the blocks into params.yaml, which else is unchanged")
     ] = False,
+    series: Annotated[
+        str, typer.Option(help="words in the description of the DICOM series to use, if the guess is wrong")
+    ] = "",
 ) -> None:
     """Propose blocks for a table or folder: dataset, input, experiment, and what else must be watched.
 
@@ -36,7 +39,7 @@ def init(
         raise ScantuneError(f"{table}: no such file or folder")
     if out is not None and out.exists():
         raise ScantuneError(f"{out} exists; choose another --out")
-    proposed = propose(table, root, name, target)
+    proposed = propose(table, root, name, target, series)
     lines = text.written(proposed.blocks, proposed.reasons)
     notes = [f"Proposed by scantune init for {table}: review it.", *(f"Note: {note}" for note in proposed.notes)]
     for path, source in proposed.tables.items():

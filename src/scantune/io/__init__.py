@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from scantune.io.decoders import decoder_versions as decoder_versions
     from scantune.io.detect import kind_of as kind_of
     from scantune.io.dicom_image_masks import read_image_mask as read_image_mask
+    from scantune.io.dicom_labels import SeriesLabel as SeriesLabel
+    from scantune.io.dicom_labels import read_series_label as read_series_label
     from scantune.io.dicom_masks import is_mask_object as is_mask_object
     from scantune.io.dicom_masks import read_mask_object as read_mask_object
     from scantune.io.dicom_reading import files_read as files_read
@@ -78,6 +80,8 @@ _LATER = {
     "is_mask_object": "dicom_masks",
     "read_mask_object": "dicom_masks",
     "read_image_mask": "dicom_image_masks",
+    "SeriesLabel": "dicom_labels",
+    "read_series_label": "dicom_labels",
     "write_image_segmentation": "dicom_seg",
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scantune.io.arrays import Kind, Video, Volume, VolumeRule
+from scantune.io.arrays import Kind, SeriesRule, Video, Volume, VolumeRule
 from scantune.io.detect import file_head, format_of
 from scantune.io.itk import header_of, is_header
 from scantune.records import ReadError
@@ -45,18 +45,22 @@ class Extent:
     turn: int = 1
 
 
-def read_extent(path: Path) -> Extent:
+def read_extent(path: Path, series: SeriesRule | None = None) -> Extent:
     """The extent of a file, or of a folder as one DICOM series.
+
+    Args:
+        path: file or folder.
+        series: which series of a folder.
 
     Raises:
         ReadError: the file cannot be read.
     """
     from scantune.io.reading import guarded
 
-    return guarded(lambda: _extent(path), str(path))
+    return guarded(lambda: _extent(path, series), str(path))
 
 
-def _extent(path: Path) -> Extent:
+def _extent(path: Path, series: SeriesRule | None) -> Extent:
     name = "" if path.is_dir() else format_of(file_head(path))
     if name in _STILLS:
         return _still(path)
@@ -66,7 +70,7 @@ def _extent(path: Path) -> Extent:
         return _nifti(path)
     if name and is_header(path):
         return _itk(path)
-    return _whole(path)
+    return _whole(path, series)
 
 
 def _still(path: Path) -> Extent:
@@ -141,14 +145,14 @@ def _grid(path: Path, sizes: tuple[int, ...], affine: np.ndarray, volumes: int, 
     )
 
 
-def _whole(path: Path) -> Extent:
+def _whole(path: Path, series: SeriesRule | None = None) -> Extent:
     from scantune.io.reading import read
 
     volumes = 1
     try:
-        content = read(path)
+        content = read(path, series=series)
     except ReadError:  # several volumes, of which one must be chosen, or a file that no choice makes readable
-        content, volumes = read(path, volume=VolumeRule.of("first")), 2
+        content, volumes = read(path, series=series, volume=VolumeRule.of("first")), 2
     if isinstance(content, Volume):
         return Extent("volume", content.array.shape[::-1], content.spacing, volumes=volumes, bits=16)
     bits = int(content.facts.get("bits") or 8)

@@ -12,7 +12,7 @@ from typing import Any
 
 from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
-from scantune.proposal import described, folders, joining, mask_classes, patients, settings
+from scantune.proposal import described, folders, joining, mask_classes, patients, series, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, linked_out, list_files, stem
@@ -51,7 +51,7 @@ class Proposed:
         self.reasons[group, name] = dict(reasons)
 
 
-def propose(path: Path, root: Path | None = None, name: str = "", target: str = "") -> Proposed:
+def propose(path: Path, root: Path | None = None, name: str = "", target: str = "", words: str = "") -> Proposed:
     """The blocks for a table, or for a folder with tables, class folders, masks or images alone.
 
     Args:
@@ -59,6 +59,7 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         root: folder of the files; that of the table without it.
         name: of the blocks; that of the table or folder without it.
         target: the column to predict.
+        words: part of the description of the DICOM series to use where studies have several.
 
     Raises:
         ScantuneError: no files, no column that leads to them or can be a target, or files where DVC cannot watch them.
@@ -71,12 +72,12 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     sources, faults = _sources(path, home, name, listing, proposed), []
     for source in sources:
         try:
-            _add(proposed, source, target)
+            _add(proposed, source, target, words)
         except ScantuneError as error:
             faults.append((source, error))
     if not proposed.blocks and path.is_dir() and faults and not target:
         sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
-        _add(proposed, sources[0], target)
+        _add(proposed, sources[0], target, words)
         if not proposed.blocks.get("experiments"):
             raise with_command(faults[0][1], faults[0][0].notes)
     elif not proposed.blocks:
@@ -113,9 +114,10 @@ def _sources(path: Path, root: Path, name: str, listing: Listing, proposed: Prop
     return tables.sources or [folders.of_folder(root, folder, listing)]
 
 
-def _add(proposed: Proposed, source: Source, target: str) -> None:
+def _add(proposed: Proposed, source: Source, target: str, words: str) -> None:
     """Add the blocks of one source."""
-    source = patients.with_patients(source)
+    choice = series.chosen(source, words)
+    source = patients.with_patients(choice.source)
     source = source if source.class_folders else _with_ids(source)
     known = _roles(source, target)
     if known and known.anew:
@@ -128,7 +130,7 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
         source = source.rewritten({known.subject: cells})
     if known:
         source = _without_repeated(source, known)
-    files = survey(source.root, source.files)
+    files = survey(source.root, source.files, choice.words)
     masked = bool(known and "masks" in known.dataset)
     dense = masked and files.kind != "video"
     if masked and not dense:
@@ -140,6 +142,8 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
     name = source.name
     dataset, reasons = _dataset(source, known)
     input_block = settings.input_of(name, files, dense=dense)
+    if choice.words:
+        input_block.add("series", choice.words, choice.reason)
     task = dict(known.task) if known else {}
     if dense:
         keys, classes, reason = _classes(source)
@@ -213,7 +217,7 @@ def _roles(source: Source, target: str) -> Roles | None:
         *fields(source.template),
         *(name for template in [*beside, *source.channels] for name in fields(template)),
     }
-    masks = source.masks or next((f"{{{name}}}" for name in source.structures), "") or _mask_template(source)
+    masks = source.masks or next((f"{{{name}}}" for name in source.structures), "") or mask_classes.template_of(source)
     template = fields(source.template)
     named = template[0] if len(template) == 1 else ""
     return roles(source.columns, source.rows, used, masks, target, named)
@@ -241,24 +245,6 @@ def _without_repeated(source: Source, known: Roles) -> Source:
         return source
     kept = [i for i in range(len(source.rows)) if i not in again]
     return replace(source, rows=[source.rows[i] for i in kept], files=[source.files[i] for i in kept])
-
-
-def _mask_template(source: Source) -> str:
-    """The first column of a table that leads to masks of at least half of the rows."""
-    for column in source.columns:
-        if re.search(r"mask|segmentation", column, re.I):
-            cells = [row[column] for row in source.rows[:50]]
-            if sum(bool(cell) and _is_file(source.root / cell) for cell in cells) * 2 >= len(cells):
-                source.rows = [{**row, MASK: row[column]} for row in source.rows]
-                return f"{{{column}}}"
-    return ""
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a text that is too long for a name
-        return False
 
 
 def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[str, str]]:

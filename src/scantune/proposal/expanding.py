@@ -36,7 +36,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
     folder = source.template.removesuffix(f"{{{used[0]}}}")
     found = {used[0]: source.files}
     for column in source.columns:
-        if column in used or mask_rank(column):
+        if column in used or mask_rank(column) or _recurs(source, column):
             continue
         files = max((files_of(f"{prefix}{{{column}}}", source.rows, listing) for prefix in ("", folder)), key=_count)
         if not _count(files):
@@ -62,6 +62,12 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
         "target (which image a sample is stands in the column 'image_column')"
     )
     return result
+
+
+def _recurs(source: Source, column: str) -> bool:
+    """Whether most cells of a column are in other rows too: classes 0 and 1 name no files such as ``P01/0.png``."""
+    cells = [row[column] for row in source.rows if row[column]]
+    return 2 * len(set(cells)) <= len(cells)
 
 
 def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:

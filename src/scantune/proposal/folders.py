@@ -20,6 +20,7 @@ from scantune.proposal.trees import Levels, levels_of
 from scantune.records import ScantuneError
 
 _WORDS = 10  # classes that names of files state, at most
+_HEADERS = 600  # of a folder, which say whether its files are slices
 LABEL, SUBJECT = "label", "subject"
 
 
@@ -85,19 +86,31 @@ def images_of(listing: Listing) -> list[str]:
         kinds = {e: {io.kind_of(listing.root / n) for n in spread(own, 3)} for e, own in by_ending.items()}
         known = {ending: own for ending, own in kinds.items() if own != {"unknown"}}
         slices = set().union(*known.values()) <= {"dicom", "dicom without preamble"} if known else False
-        if folder and slices and _one_series(listing.root, [n for e in known for n in by_ending[e]]):
+        if folder and slices and _are_slices(listing.root, [n for e in known for n in by_ending[e]]):
             samples.append(folder)
         else:
             samples += [n for ending in known for n in by_ending[ending]]
     return sorted(samples)
 
 
-def _one_series(root: Path, names: Sequence[str]) -> bool:
-    """Whether DICOM files of a folder are slices of one series or a few, not images of their own."""
+def _are_slices(root: Path, names: Sequence[str]) -> bool:
+    """Whether DICOM files of a folder are slices of one series, or of several of one patient, and no images alone."""
     if len(names) < 3:
         return False
-    series = {io.read_owner(root / name)[1] for name in spread(names, 12)}
-    return len(series) * 3 <= min(12, len(names)) + 2
+    some = _labels(root, spread(names, 12))
+    if some and not any(label.slice for label in some):
+        return False  # radiographs, loops, or files that are a volume each
+    if len({label.series for label in some}) * 3 <= min(12, len(names)) + 2:
+        return True
+    more = _labels(root, spread(names, _HEADERS))
+    several = len({label.series for label in more}) * 3 <= len(more)
+    return several and len({label.patient for label in more}) == 1
+
+
+def _labels(root: Path, names: Sequence[str]) -> list[io.SeriesLabel]:
+    """What the headers of images say; of files without pixels, or that cannot be read, nothing."""
+    labels = (io.read_series_label(root / name) for name in names)
+    return [label for label in labels if label and label.image]
 
 
 def of_pairing(name: str, root: Path, pairing: Pairing) -> Source:

@@ -12,6 +12,7 @@ import numpy as np
 from scantune import io
 from scantune.proposal.instances import numbers_instances
 from scantune.proposal.listing import spread
+from scantune.proposal.source import MASK, Source
 from scantune.records import ReadError
 
 Block = dict[str, Any]
@@ -80,3 +81,21 @@ def _named_segments(tables: Sequence[Mapping[str, str]]) -> list[str]:
     same = all(sorted(table.values()) == sorted(first) for table in tables)
     usable = same and len(set(first)) == len(first) <= 16 and all(re.search("[^\\W\\d]", name) for name in first)
     return first if usable and "background" not in {name.casefold() for name in first} else []
+
+
+def template_of(source: Source) -> str:
+    """The first column of a table that leads to masks of at least half of the rows."""
+    for column in source.columns:
+        if re.search(r"mask|segmentation", column, re.I):
+            cells = [row[column] for row in source.rows[:50]]
+            if sum(bool(cell) and _is_file(source.root / cell) for cell in cells) * 2 >= len(cells):
+                source.rows = [{**row, MASK: row[column]} for row in source.rows]
+                return f"{{{column}}}"
+    return ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a text that is too long for a name
+        return False

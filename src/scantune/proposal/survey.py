@@ -64,8 +64,13 @@ class Survey:
         return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"
 
 
-def survey(root: Path, files: Sequence[str]) -> Survey:
+def survey(root: Path, files: Sequence[str], series: str = "") -> Survey:
     """Read headers of files below ``root``.
+
+    Args:
+        root: folder of the files.
+        files: paths below it.
+        series: words in the description of the DICOM series of folders that have several; "" for none.
 
     Raises:
         ScantuneError: none of them can be read.
@@ -74,7 +79,7 @@ def survey(root: Path, files: Sequence[str]) -> Survey:
     if any((root / file).is_dir() for file in some[:3]):
         some = spread(some, _SERIES)
     with ThreadPoolExecutor(_THREADS) as pool:
-        read = list(pool.map(lambda file: _extent(root / file), some))
+        read = list(pool.map(lambda file: _extent(root / file, series), some))
     extents = [(file, extent) for file, extent in zip(some, read) if isinstance(extent, io.Extent)]
     unreadable = tuple(file for file, extent in zip(some, read) if not isinstance(extent, io.Extent))
     if not extents:
@@ -99,9 +104,9 @@ def survey(root: Path, files: Sequence[str]) -> Survey:
     )
 
 
-def _extent(path: Path) -> io.Extent | str:
+def _extent(path: Path, series: str) -> io.Extent | str:
     try:
-        return io.read_extent(path)
+        return io.read_extent(path, io.SeriesRule(description=series) if series else None)
     except ReadError as error:
         return error.reason
 
