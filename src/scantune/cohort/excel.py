@@ -39,6 +39,32 @@ class Sheet:
     plain: dict[int, list[int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def text(self, line: int, at: int, value: Any, number_format: str, decimal: str) -> str:
+        """A cell as its reader sees it; that it has no reliable value, or is shown as percent, is kept.
+
+        Args:
+            line: of the cell.
+            at: its place in the row.
+            value: number, text, date, bool or None.
+            number_format: of Excel, such as ``000`` or ``0.0%``.
+            decimal: sign that numbers are written with.
+        """
+        if isinstance(value, str) and value.strip() in ERRORS:
+            self.unusable[line, at] = error_in_words(value.strip())
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            if abs(value) >= EXACT:
+                self.unusable[line, at] = TOO_LONG
+            kind = self.percent if "%" in number_format else self.plain
+            kind.setdefault(at, []).append(line)
+        return text_of(value, number_format, decimal)
+
+    def merged_cell(self, line: int, at: int, area: str) -> None:
+        """Keep that merging has emptied a cell of an area such as ``A2:A4``."""
+        self.unusable[line, at] = (
+            f"one of the merged cells {area}, of which the first alone has the value: unmerge them and write it into "
+            "each"
+        )
+
 
 def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = ".") -> Sheet:
     """Read a sheet; without a name the first. Hidden rows are read, and noted.
@@ -58,21 +84,11 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
     for line, cells in enumerate(worksheet.iter_rows(), start=1):
         texts = []
         for at, cell in enumerate(cells):
+            texts.append(sheet_content.text(line, at, cell.value, cell.number_format or "", decimal))
             if (line, at) in merged:
-                sheet_content.unusable[line, at] = (
-                    f"one of the merged cells {merged[line, at]}, of which the first alone has the value: unmerge them "
-                    "and write it into each"
-                )
+                sheet_content.merged_cell(line, at, merged[line, at])
             elif cell.value is None and (line, at) in formulas:
                 sheet_content.unusable[line, at] = "a formula without a value: open the file in Excel and save it"
-            elif isinstance(cell.value, str) and cell.value.strip() in ERRORS:
-                sheet_content.unusable[line, at] = error_in_words(cell.value.strip())
-            elif isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
-                if abs(cell.value) >= EXACT:
-                    sheet_content.unusable[line, at] = TOO_LONG
-                kind = sheet_content.percent if "%" in (cell.number_format or "") else sheet_content.plain
-                kind.setdefault(at, []).append(line)
-            texts.append(text_of(cell.value, cell.number_format, decimal))
         sheet_content.lines.append((line, texts))
     return sheet_content
 
@@ -98,16 +114,28 @@ def unpacked(content: bytes, path: Path) -> int:
 
 
 def _notes(worksheet: Any) -> tuple[str, ...]:
-    """Which sheet it is where there are several; rows that a filter or a user has hidden, or that are struck out."""
-    names = [name for name in worksheet.parent.sheetnames if name != worksheet.title]
-    notes = [f"sheet {worksheet.title!r}; the file has {', '.join(map(repr, names))} too"] if names else []
     hidden = sorted(line for line, size in worksheet.row_dimensions.items() if size.hidden)
-    hidden = [line for line in hidden if line <= worksheet.max_row]
+    return notes_of(
+        worksheet.title, worksheet.parent.sheetnames, [line for line in hidden if line <= worksheet.max_row],
+        _struck_out(worksheet),
+    )  # fmt: skip
+
+
+def notes_of(name: str, names: list[str], hidden: list[int], struck: list[int]) -> tuple[str, ...]:
+    """Which sheet it is where there are several; rows that a filter or a user has hidden, or that are struck out.
+
+    Args:
+        name: of the sheet.
+        names: of all sheets.
+        hidden: lines that are not shown.
+        struck: lines with struck-out cells.
+    """
+    others = [other for other in names if other != name]
+    notes = [f"sheet {name!r}; the file has {', '.join(map(repr, others))} too"] if others else []
     if hidden:
         notes.append(
             f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {_some(hidden)}"
         )
-    struck = _struck_out(worksheet)
     if struck:
         notes.append(
             f"{len(struck)} rows have struck-out cells, which are read as the others; delete what is not to count: "
@@ -166,14 +194,30 @@ def _book(content: bytes, path: Path, **options: bool) -> Any:
 
 def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -> Any:
     book = _book(content, path, data_only=values, read_only=False)
-    if sheet is not None and sheet not in book.sheetnames:
-        raise CohortError(f"table {path.name}", [f"no sheet {sheet!r}; there are {book.sheetnames}"])
-    if sheet is None and book.worksheets[0].sheet_state != "visible":
+    first = book.worksheets[0]
+    return book[named_sheet(path, sheet, book.sheetnames, first.title, first.sheet_state == "visible")]
+
+
+def named_sheet(path: Path, sheet: str | None, names: list[str], first: str, shown: bool) -> str:
+    """The sheet that is read: the named one, else the first.
+
+    Args:
+        path: for messages.
+        sheet: its name; None for the first.
+        names: of all sheets.
+        first: name of the first that has cells.
+        shown: whether the first is not hidden.
+
+    Raises:
+        CohortError: no such sheet, or a first sheet that is hidden.
+    """
+    if sheet is not None and sheet not in names:
+        raise CohortError(f"table {path.name}", [f"no sheet {sheet!r}; there are {names}"])
+    if sheet is None and not shown:
         raise CohortError(
-            f"table {path.name}",
-            [f"its first sheet, {book.worksheets[0].title!r}, is hidden: say by 'sheet' which of {book.sheetnames}"],
+            f"table {path.name}", [f"its first sheet, {first!r}, is hidden: say by 'sheet' which of {names}"]
         )
-    return book[sheet] if sheet else book.worksheets[0]
+    return sheet or first
 
 
 def _unreadable(content: bytes, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Tables that are neither text nor .xlsx: Parquet and Stata, which pandas reads, and what the others are."""
+"""Tables in columns, Parquet and Feather, which pandas reads; and what files are that no reader takes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,12 @@ from typing import Any
 from scantune.cohort.excel import text_of
 from scantune.cohort.faults import CohortError
 
-_OLE = b"\xd0\xcf\x11\xe0"
-_PARQUET, _STATA = b"PAR1", b"<stata_dta>"
+_PARQUET, _FEATHER = b"PAR1", b"ARROW1"
 _GZIP = b"\x1f\x8b"
 _R = (b"RDX", b"RDA", b"X\n", b"A\n", b"B\n")
-_SAS = b"\x00" * 12 + b"\xc2\xea\x81\x60"
 
 #: First bytes of a file → what it is and what to do.
 _REFUSED = (
-    (b"$FL2", "an SPSS file (.sav): save it in SPSS as .xlsx or CSV (File, Save as)"),
-    (b"$FL3", "a compressed SPSS file (.zsav): save it in SPSS as .xlsx or CSV (File, Save as)"),
-    (_SAS, "a SAS file (.sas7bdat): export it as CSV (proc export)"),
-    (b"HEADER RECORD*******LIBRARY", "a SAS transport file (.xpt): export it as CSV (proc export)"),
-    (b"ARROW1", "an Arrow file (.feather): save it as CSV or Parquet"),
     (b"SQLite format 3", "an SQLite database: export the table as CSV"),
     (b"MIME-Version:", "a web page in one file (.mht), as some systems export under .xls: save it in Excel as .xlsx"),
     (b"%PDF", "a PDF: save the table as .xlsx or CSV"),
@@ -34,10 +27,6 @@ _R_WORDS = 'an R file (.rds, .RData): write.csv(table, "labels.csv", row.names =
 
 def refusal(content: bytes) -> str:
     """What a file of first bytes that are no table's is, and what to save it as; "" for one that may be a table."""
-    if content.startswith(_OLE):
-        if "EncryptedPackage".encode("utf-16-le") in content:
-            return "an Excel file with a password: save it without one (File, Info, Protect workbook)"
-        return "an Excel file of before 2007 (.xls): save it as .xlsx or CSV"
     for start, words in _REFUSED:
         if content.startswith(start):
             return words
@@ -54,12 +43,12 @@ def _start(content: bytes) -> bytes:
 
 
 def reader_of(content: bytes) -> Callable[[io.BytesIO], Any] | None:
-    """Pandas' reader for a Parquet or Stata file; None for others."""
-    if not content.startswith((_PARQUET, _STATA)):
+    """Pandas' reader for a Parquet or Feather file; None for others."""
+    if not content.startswith((_PARQUET, _FEATHER)):
         return None
     import pandas as pd
 
-    return pd.read_parquet if content.startswith(_PARQUET) else pd.read_stata
+    return pd.read_parquet if content.startswith(_PARQUET) else pd.read_feather
 
 
 def unpacked(content: bytes) -> int:

@@ -1,4 +1,4 @@
-"""A table as it comes (CSV with any common separator and encoding, Excel, HTML, Parquet, Stata) as rows of text."""
+"""A table as it comes (CSV with any common separator and encoding, Excel, SPSS, SAS, Stata …) as rows of text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
-from scantune.cohort import markup, other_tables
+from scantune.cohort import excel, markup, old_excel, other_tables, statistics_files
 from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
-from scantune.cohort.excel import Sheet, read_sheet, unpacked, visible_sheets
+from scantune.cohort.excel import Sheet
 from scantune.cohort.faults import CohortError, Fault
+from scantune.cohort.file_names import TABLES
 
 _EXCEL_MAGIC = b"PK\x03\x04"
 _START = 1 << 12  # bytes that show what a file is
@@ -60,7 +62,9 @@ def read_table(
     max_megabytes: float = 100.0,
     repeated: bool = False,
 ) -> Table:
-    """Read a CSV, Excel, HTML, Parquet or Stata file, as its content shows. Every cell stays text: 007 is not 7.
+    """Read a CSV, Excel, HTML, SPSS, SAS, Stata, Parquet or Feather file, as its content shows.
+
+    Every cell stays text: 007 is not 7.
 
     Args:
         path: the file.
@@ -76,20 +80,20 @@ def read_table(
             closed, or rows with more or fewer cells than the header (all such rows).
     """
     if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx"))
+        near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in TABLES)
         raise CohortError(f"no table {path}", [f"tables in its folder: {near}" if near else "its folder has no table"])
     _check_size(path, path.stat().st_size, max_megabytes)
     content = path.read_bytes()
-    wrong, read = other_tables.refusal(content), other_tables.reader_of(content)
+    wrong = other_tables.refusal(content)
     if wrong:
         raise CohortError(f"table {path.name}", [wrong])
-    if read is not None:
-        _check_size(path, other_tables.unpacked(content), max_megabytes, "unpacked ")
-        lines = other_tables.lines_of(content, path, read, decimal)
-        return _checked(path, lines, (), header, quotes=False, repeated=repeated)
-    if content.startswith(_EXCEL_MAGIC):
-        _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
-        return _of_sheet(read_sheet(content, path, sheet, decimal), path, header, repeated)
+    stated = _in_columns(content, path, decimal, max_megabytes)
+    if stated is not None:
+        return _checked(path, *stated, header, quotes=False, repeated=repeated)
+    book = _excel(content)
+    if book is not None:
+        _check_size(path, book.unpacked(content, path), max_megabytes, "unpacked ")
+        return _of_sheet(book.read_sheet(content, path, sheet, decimal), path, header, repeated)
     text, notes = decoded(content)
     if text.count("\0") > len(text) // 4:
         words = "it has NUL bytes: it is no text, or UTF-16 without its mark; save it as CSV in UTF-8"
@@ -105,6 +109,24 @@ def read_table(
     return replace(table, unusable=_lost_letters(table))
 
 
+def _in_columns(
+    content: bytes, path: Path, decimal: str, max_megabytes: float
+) -> tuple[list[tuple[int, list[str]]], tuple[str, ...]] | None:
+    """Lines and notes of a file whose columns have names and types; None for others."""
+    reader, read = statistics_files.reader_of(content), other_tables.reader_of(content)
+    if reader:
+        return statistics_files.lines_of(content, path, reader, decimal)
+    if read is None:
+        return None
+    _check_size(path, other_tables.unpacked(content), max_megabytes, "unpacked ")
+    return other_tables.lines_of(content, path, read, decimal), ()
+
+
+def _excel(start: bytes) -> ModuleType | None:
+    """The module that reads a file of Excel, by its first bytes; None for others."""
+    return excel if start.startswith(_EXCEL_MAGIC) else old_excel if start.startswith(old_excel.START) else None
+
+
 def _of_sheet(sheet: Sheet, path: Path, header: int, repeated: bool) -> Table:
     lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet.lines]
     table = _checked(path, lines, sheet.notes, header, quotes=False, repeated=repeated)
@@ -117,12 +139,13 @@ def sheet_names(path: Path, max_megabytes: float = 100.0) -> list[str]:
         start = file.read(_START)
     try:
         _check_size(path, path.stat().st_size, max_megabytes)
-        if not start.startswith(_EXCEL_MAGIC):
+        book = _excel(start)
+        if book is None:
             known = markup.is_markup(decoded(start[: _START // 2 * 2])[0])
             return markup.sheets_of(path.read_bytes(), path) if known else []
         content = path.read_bytes()
-        _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
-        return visible_sheets(content, path)
+        _check_size(path, book.unpacked(content, path), max_megabytes, "unpacked ")
+        return list(book.visible_sheets(content, path))
     except CohortError:
         return []
 
@@ -136,8 +159,9 @@ def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
         sheet: of an Excel file; without it the first.
     """
     content = path.read_bytes()
-    if content.startswith(_EXCEL_MAGIC):
-        lines: Iterable[tuple[int, list[str]]] = read_sheet(content, path, sheet).lines
+    book, stated = _excel(content), _in_columns(content, path, ".", float("inf"))
+    if book is not None or stated is not None:
+        lines: Iterable[tuple[int, list[str]]] = book.read_sheet(content, path, sheet).lines if book else stated[0]
     elif markup.is_markup(text := decoded(content)[0]):
         lines = markup.read_markup(content, path, sheet).lines
     else:

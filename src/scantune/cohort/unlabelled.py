@@ -49,7 +49,7 @@ def read_samples(
     paths of files. A covariate is in the column that the training read, or in one of its name.
 
     Args:
-        path: CSV, Excel, Parquet or Stata.
+        path: CSV, Excel, SPSS, SAS, Stata or Parquet.
         layout: of :func:`scantune.cohort.layout.read_layout`; {} where none is known.
         covariates: names that the model requires.
         root: folder that relative paths start from; None for that of the table.
