@@ -33,7 +33,8 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
     first = book.sheet_by_index(0)
     cells = book.sheet_by_name(named_sheet(path, sheet, book.sheet_names(), first.name, first.visibility == 0))
     styles = book.xf_list
-    result, struck = Sheet(), []
+    result = Sheet()
+    struck: list[int] = []
     for row in range(cells.nrows):
         texts = []
         for at, cell in enumerate(cells.row(row)):

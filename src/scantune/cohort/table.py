@@ -160,8 +160,11 @@ def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
     """
     content = path.read_bytes()
     book, stated = _excel(content), _in_columns(content, path, ".", float("inf"))
-    if book is not None or stated is not None:
-        lines: Iterable[tuple[int, list[str]]] = book.read_sheet(content, path, sheet).lines if book else stated[0]
+    lines: Iterable[tuple[int, list[str]]]
+    if stated is not None:
+        lines, _ = stated
+    elif book is not None:
+        lines = book.read_sheet(content, path, sheet).lines
     elif markup.is_markup(text := decoded(content)[0]):
         lines = markup.read_markup(content, path, sheet).lines
     else:
