@@ -187,3 +187,36 @@ def test_files_of_one_series_that_are_no_slices_are_samples_each(home, frames):
     proposed = propose(Path("raw"))
     assert len(prepared(proposed)) == 24
     assert next(iter(proposed.blocks["inputs"].values()))["modality"] == ("video" if frames > 1 else "image")
+
+
+def bids(kinds: Sequence[tuple[str, str, int]], subjects: int = 6) -> None:
+    """Files of BIDS, those of each kind with so many slices; the first subject lacks the last kind."""
+    for i in range(subjects):
+        for folder, kind, slices in kinds[: -1 if i == 0 else None]:
+            path = Path("raw", f"sub-{i:02d}", "ses-1", folder, f"sub-{i:02d}_ses-1_{kind}.nii.gz")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            io.write_nifti(path, io.Volume(np.random.default_rng(i).random((slices, 8, 8), np.float32), np.eye(4)))
+    lines = ["participant_id\tgroup", *(f"sub-{i:02d}\t{'ab'[i % 2]}" for i in range(subjects))]
+    Path("raw", "participants.tsv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(("words", "slices"), [("", [5] * 6), ("bold", [9] * 6), ("FLAIR", [4] * 5)])
+def test_of_several_kinds_in_bids_one_is_taken(home, words, slices):
+    bids([("func", "task-rest_bold", 9), ("anat", "acq-mp2rage_T1w", 5), ("anat", "FLAIR", 4)])
+    proposed = propose(Path("raw"), words=words)
+    assert [content.array.shape[0] for content in prepared(proposed)] == slices
+    assert any("'acq-mp2rage_t1w' 6, 'task-rest_bold' 6, 'flair' 5; --series WORDS" in n for n in proposed.notes)
+
+
+def test_one_kind_in_bids_needs_no_words(home):
+    bids([("anat", "T1w", 5), ("anat", "FLAIR", 4)][:1] * 2)
+    assert not any("--series" in note for note in propose(Path("raw")).notes)
+
+
+def test_words_for_files_without_series_are_refused(home):
+    for i in range(6):
+        path = Path("raw", "ab"[i % 2], f"{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        io.write_png(path, np.random.default_rng(i).integers(0, 255, (16, 16), np.uint8))
+    with pytest.raises(ScantuneError, match="--series 't1': the files are neither DICOM series nor named as BIDS"):
+        propose(Path("raw"), words="t1")

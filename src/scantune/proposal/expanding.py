@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -151,21 +151,8 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         f"files {what}: {len(places)} samples of {len(set(places))} of {len(source.rows)} rows are in the table that "
         "is written" + ("; samples of one row are of one subject" if several else ""),
         *base.notes,
-        *_kinds_note(result.files),
     ]
     return result
-
-
-def _kinds_note(files: Sequence[str]) -> list[str]:
-    """A note where files are of several kinds by the last part of their names in BIDS: T1w and bold."""
-    kinds = Counter(match[1] for file in files if (match := re.search(r"sub-[^/]*_([A-Za-z0-9]+)\.[^/]*$", file)))
-    if len(kinds) < 2:
-        return []
-    listed = ", ".join(f"{kind} {n}" for kind, n in kinds.most_common(6))
-    return [
-        f"files are of several kinds ({listed}), and each is a sample: remove the rows of all but one from the table "
-        "that is written"
-    ]
 
 
 def _repeated(source: Source, places: Sequence[int], files: Sequence[str], column: str = "") -> Source:

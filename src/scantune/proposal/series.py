@@ -1,4 +1,4 @@
-"""Which series of a study is the sample where patients have several: T1, T2, FLAIR, a localizer."""
+"""Which series of a study is the sample where patients have several: T1, T2, FLAIR, a localizer; in DICOM and BIDS."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _STUDIES = 40  # folders of several series of which all headers are read
 _SHARE = 0.6  # of the studies that must have exactly one such series
 _THREADS = 4
 _LISTED = 8  # descriptions in a note
+_BIDS = re.compile(r"(?P<study>(.*/)?sub-[^/_]+(/ses-[^/_]+)?)/(.*/)?sub-[^/_]+_(ses-[^_/]+_)?(?P<name>[^/.]+)\.[^/]*$")
+_FIRST = ("t1w", "flair", "t2w")  # kinds of which the first is taken, where as many subjects have them
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class _Series:
 
     Attributes:
         label: of one of its files.
-        files: number of its files.
+        files: number of its files; of BIDS how far its kind goes before others.
         sample: place of the sample that it is, or is in.
     """
 
@@ -58,7 +60,7 @@ class Choice:
 
 
 def chosen(source: Source, words: str) -> Choice:
-    """The samples of one series of each study where DICOM studies have several volumes; all others as they are.
+    """The samples of one series of each study where studies of DICOM or BIDS have several; all others as they are.
 
     The series is the one with ``words`` in its description; without them with the words that exactly one series of
     the most studies has, of these the one with the most slices. Localizers, and what has no image, are left out.
@@ -70,15 +72,31 @@ def chosen(source: Source, words: str) -> Choice:
     Raises:
         ScantuneError: no series has these words, or the files state no series.
     """
+    named = _in_names(source)
+    if named:
+        return _apart(source, named, words)
     if not _are_dicom(source):
-        if words:
-            raise ScantuneError(f"--series {words!r}: the files are no DICOM series")
-        return Choice(source)
+        return _apart(source, [], words)
     folders = [i for i, file in enumerate(source.files) if (source.root / file).is_dir()]
     inside = {i: _in_folder(source, i) for i in map(int, spread(list(map(str, folders)), _STUDIES))}
     if any(len(_scans(own)) > 1 for own in inside.values()):
         return _within(source, [s for own in inside.values() for s in own], words)
-    return _apart(source, words)
+    return _apart(source, _volumes(source), words)
+
+
+def _in_names(source: Source) -> list[_Series]:
+    """Series by names such as ``sub-01/anat/sub-01_T1w.nii.gz``; none where not all files are named so."""
+    found = [_BIDS.fullmatch(file) for file in source.files]
+    names = [match["name"].lower() for match in found if match]
+    if len(names) < len(found) or source.channels:
+        return []
+    ranks = [next((3 - k for k, kind in enumerate(_FIRST) if name.endswith(kind)), 0) for name in names]
+    labels = [
+        io.SeriesLabel("", match["study"], file, name, False, True, False, False)
+        for match, file, name in zip(found, source.files, names, strict=True)
+        if match
+    ]
+    return [_Series(label, rank, i) for i, (label, rank) in enumerate(zip(labels, ranks, strict=True))]
 
 
 def _are_dicom(source: Source) -> bool:
@@ -125,18 +143,22 @@ def _within(source: Source, series: Sequence[_Series], words: str) -> Choice:
     return Choice(source, best, f"{share:.0%} of the studies looked at have one; series are {_listed(scans)}")
 
 
-def _apart(source: Source, words: str) -> Choice:
-    """The samples of one series of each study, each of which is a folder or file of its own."""
+def _volumes(source: Source) -> list[_Series]:
+    """Samples that are DICOM series in a folder or file of their own; none where most samples are pictures or loops."""
     with ThreadPoolExecutor(_THREADS) as pool:
         labels = list(pool.map(lambda file: _label(source.root / file), source.files))
-    volumes = [
-        _Series(label, _count(source.root / source.files[i]), i) for i, label in enumerate(labels) if label is not None
-    ]
-    volumes = [
-        s for s in volumes if s.label.stack or not s.label.image or (source.root / source.files[s.sample]).is_dir()
-    ]
-    if 2 * len(volumes) < len(source.files):
-        return Choice(source)
+    volumes = []
+    for i, (file, label) in enumerate(zip(source.files, labels, strict=True)):
+        path = source.root / file
+        if label and (label.stack or not label.image or path.is_dir()):
+            volumes.append(_Series(label, _count(path), i))
+    return volumes if 2 * len(volumes) >= len(source.files) else []
+
+
+def _apart(source: Source, volumes: Sequence[_Series], words: str) -> Choice:
+    """The samples of one series of each study, each of which is a folder or file of its own."""
+    if words and not volumes:
+        raise ScantuneError(f"--series {words!r}: the files are neither DICOM series nor named as BIDS names them")
     scans = _scans(volumes)
     several = Counter(_study(s) for s in scans)
     kept, what = scans, ""
