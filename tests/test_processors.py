@@ -37,3 +37,17 @@ def test_pytorch_computes_within_the_share_and_keeps_a_lower_number():
         done = subprocess.run([sys.executable, "-c", code, threads], capture_output=True, text=True, env=environment)
         told.append(done.stdout.strip())
     assert told == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "usable", "processes", "share"),
+    [(None, 8, 4, 2), ("4", 4, 4, 4), ("2", 2, 2, 2), ("4", 16, 4, 4), (None, 1, 4, 1), ("8(x2)", 16, 2, 8)],
+)
+def test_processors_that_a_cluster_binds_to_a_process_are_not_divided_again(
+    monkeypatch, stated, usable, processes, share
+):
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    if stated:
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", stated)
+    monkeypatch.setattr(processors, "usable", lambda: usable)
+    assert processors.share_of_one(processes) == share

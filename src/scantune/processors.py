@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def usable() -> int:
     """Number of processors that this process may use: its share of the machine, where a cluster or a container grants
@@ -9,6 +11,18 @@ def usable() -> int:
     import joblib
 
     return int(joblib.cpu_count())
+
+
+def share_of_one(processes: int) -> int:
+    """Number of processors for each of several processes of one run on this machine, at least 1.
+
+    SLURM binds each task to its own processors (``--cpus-per-task``): what this process may use is then its share.
+
+    Args:
+        processes: of the run on this machine.
+    """
+    share, bound = usable(), os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return share if bound.isdecimal() and share <= int(bound) else max(share // processes, 1)
 
 
 def limit_threads() -> None:

@@ -130,7 +130,7 @@ def loading_workers(settings: Settings, device: torch.device, processes: int) ->
         return settings.workers
     if device.type != "cuda" or (SHARED.is_dir() and shutil.disk_usage(SHARED).free < LEAST_SHARED):
         return 0
-    return min(max(processors.usable() // processes - 1, 0), MOST_WORKERS)
+    return min(max(processors.share_of_one(processes) - 1, 0), MOST_WORKERS)
 
 
 def move_to_device(term: Any, device: torch.device) -> None:
