@@ -10,6 +10,7 @@ import numpy as np
 from scantune.statistics.calibration import ece_statistic
 from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
 from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
+from scantune.statistics.sums import ratio
 from scantune.statistics.trials import too_rare
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.settings import Multilabel
@@ -185,11 +186,11 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         values: dict[str, np.ndarray] = {}
         for name, (top, bottom) in parts(sums).items():
-            share = _ratio(top, bottom)
+            share = ratio(top, bottom)
             values[name] = 2 * share / (1 + share) if name.startswith("f1") else share
         each = np.stack([values[f"f1/{name}"] for name in names], axis=-1)
         defined = np.isfinite(each)
-        return {"f1_macro": _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))} | values
+        return {"f1_macro": ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))} | values
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         by_name = {name: [pair] for name, pair in parts(sums).items()}
@@ -197,11 +198,6 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
 
     kinds = {name: "f1" if name.startswith("f1") else "share" for name in parts(features.sum(0))} | {"f1_macro": "unit"}
     return Sums(rows, features, figures, kinds=kinds, shares=shares)
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.where(bottom > 0.5, top / bottom, np.nan)
 
 
 def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
@@ -213,9 +209,9 @@ def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
     size = len(data.findings)
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        each = _ratio(sums[..., :size], sums[..., size:])
+        each = ratio(sums[..., :size], sums[..., size:])
         defined = np.isfinite(each)
-        mean = _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))
+        mean = ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))
         return {"brier": mean} | {f"brier/{name}": each[..., k] for k, name in enumerate(data.findings)}
 
     kinds = dict.fromkeys(["brier", *(f"brier/{name}" for name in data.findings)], "loss")
