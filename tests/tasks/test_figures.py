@@ -12,6 +12,7 @@ from scantune.tasks import figures, scoring
 from scantune.tasks.catalogue import part
 from scantune.tasks.predictions import PredictionTable
 from tests.report.conftest import table_of
+from tests.tasks.survival.test_scoring import SETTINGS, cohort
 
 
 def drawn(table: PredictionTable, schema: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -140,3 +141,31 @@ def test_only_what_has_a_unit_gets_one(spaced: bool, axes: int, sized: str):
     assert units["volume_mae"] == sized
     assert "dice" not in units
     assert "volume_pearson_r" not in units
+
+
+def notes(figure: Any) -> str:
+    """Notes below a figure, and what stands beside its panels."""
+    beside = [part.get_text() for axes in figure.axes for part in axes.texts]
+    return " ".join([figure.get_supxlabel().replace("\n", " "), *beside])
+
+
+def findings() -> PredictionTable:
+    rng = np.random.default_rng(4)
+    y = rng.random((60, 2)) < 0.4
+    p = np.clip(0.3 + 0.3 * y + rng.normal(size=y.shape) * 0.2, 0, 1)
+    columns = {f"{kind}/{name}": v[:, k] for kind, v in (("target", y * 1), ("p", p)) for k, name in enumerate("ab")}
+    return PredictionTable.make(columns | {"sex": np.where(np.arange(60) % 2, "F", "M")})
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "zones", "segmentation", "multilabel", "survival"])
+def test_notes_state_the_level_of_the_intervals_and_the_size_of_small_groups(task):
+    table = {"multilabel": findings, "survival": cohort}.get(task, lambda: table_of(task))()
+    schema = SETTINGS if task == "survival" else scoring.settings_of(task)
+    plotted, metrics = drawn(table, schema, confidence=0.8, min_group=33)
+    others = ("confusion", "reliability", "zone_reliability", "finding_reliability")  # shares; Wilson's of 95 %
+    said = {name: notes(figure) for name, figure in plotted.items() if name not in others}
+    assert not {name: text for name, text in said.items() if "95 %" in text}
+    assert any("80 %" in text for text in said.values())
+    if "subgroups" in said:
+        small = [e["small"] for levels in metrics["subgroups"].values() for f in levels.values() for e in f.values()]
+        assert ("fewer than 33 subjects" in said["subgroups"]) == any(small)

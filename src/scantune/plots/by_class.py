@@ -18,24 +18,27 @@ Points = tuple[np.ndarray, np.ndarray]
 
 
 @style.styled
-def roc_by_class(curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = "") -> Figure:
+def roc_by_class(
+    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, confidence: float = 0.95, title: str = ""
+) -> Figure:
     """One-versus-rest ROC curve of each class, with those of the other classes pale.
 
     Args:
         curves: one per class.
         bands: class to band over 1 − specificity.
+        confidence: level of the bands, for the notes.
         title: heading.
     """
-    return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC")
+    return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC", confidence)
 
 
 @style.styled
 def precision_recall_by_class(
-    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = ""
+    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, confidence: float = 0.95, title: str = ""
 ) -> Figure:
     """Precision against recall of each class, in steps, with the prevalence dotted. See :func:`roc_by_class`."""
     axes = ("Recall (sensitivity)", "Precision (PPV)")
-    return _panels(curves, bands or {}, title, _precision_recall, axes, "AP")
+    return _panels(curves, bands or {}, title, _precision_recall, axes, "AP", confidence)
 
 
 def _roc(target: np.ndarray, score: np.ndarray) -> Points:
@@ -56,6 +59,7 @@ def _panels(
     points: Callable[[np.ndarray, np.ndarray], Points],
     names: tuple[str, str],
     area_name: str,
+    confidence: float,
 ) -> Figure:
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     rows = -(-len(curves) // across)
@@ -88,7 +92,7 @@ def _panels(
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
         axes.xaxis.set_tick_params(labelbottom=True)
     dotted = "chance" if area_name == "AUC" else "prevalence"
-    band = "Bands: pointwise 95 %. " if bands else ""
+    band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
     return figure
 

@@ -106,6 +106,7 @@ def decision_curve(
     bands: Mapping[str, Band] | None = None,
     limits: tuple[float, float] = (0.01, 0.99),
     act: str = "treat",
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Net benefit against threshold probability, with treating all and none (Vickers & Elkin 2006).
@@ -117,6 +118,7 @@ def decision_curve(
         bands: name of a curve to band over the threshold.
         limits: range of clinically relevant thresholds.
         act: action above the threshold, for the legend ("treat", "biopsy").
+        confidence: level of the bands, for the notes.
         title: heading.
     """
     figure, axes = style.single(style.SINGLE, style.SINGLE * 0.85)
@@ -147,6 +149,8 @@ def decision_curve(
         style.undefined(axes, "no curve can be drawn (see below)")
         return figure
     axes.set_xlim(limits[0] - 0.01, limits[1] + 0.01)
+    if bands:
+        style.note(figure, f"Bands: pointwise {words.per_cent(confidence)}.")
     axes.set_ylim(-0.35 * best, 1.08 * best)  # values far below zero are not informative
     axes.legend(loc="upper right")
     return figure

@@ -166,6 +166,11 @@ def interval(metric: Any, digits: int = 3) -> str:
     return text
 
 
+def per_cent(confidence: float) -> str:
+    """A level as text: ``95 %``."""
+    return f"{100 * confidence:g} %"
+
+
 def decimals(value: float, digits: int = 3) -> int:
     """Decimal places that show ``digits`` significant figures: 3 for 0.842, 2 for 1.93, 1 for 21.4; at most 4.
 

@@ -145,7 +145,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
         ]
         content.append(Table(header, rows))
     if small:
-        least = facts.setting("evaluate", "min_group")
+        least = facts.setting("evaluate", "min_group") or (facts.metrics.get("settings") or {}).get("min_group")
         fewer = f"fewer than {least} subjects" if least else "few subjects"
         content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
     if content:

@@ -216,7 +216,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         "split": options.split,
         "n": len(rows),
         "n_subjects": resampler.n_subjects,
-        "settings": {"draws": options.draws, "seed": options.seed, "confidence": options.confidence},
+        "settings": {name: getattr(options, name) for name in ("draws", "seed", "confidence", "min_group")},
         "headline": list(module.headline_names(data)),
         "metrics": overall.figures | more.figures,
         "subgroups": by_group,

@@ -46,21 +46,24 @@ def draw(inputs: FigureInput) -> Drawn:
         ]
 
     roc, precision_recall = bands(inputs.metrics, "roc"), bands(inputs.metrics, "precision_recall")
+    level = inputs.confidence
     drawn = {
         "confusion": plots.confusion(counts, data.classes),
         "reliability": plots.reliability(_before_and_after(inputs), metrics=_calibration(inputs.figures)),
     }
     if data.positive is None:
-        drawn["roc"] = plots.roc_by_class(curves(1), bands=roc)
-        drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=precision_recall)
+        drawn["roc"] = plots.roc_by_class(curves(1), bands=roc, confidence=level)
+        drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=precision_recall, confidence=level)
     else:
         marked = _marked(inputs.metrics.get("operating_points") or [])
-        drawn["roc"] = plots.roc(curves(1), bands=roc, operating_points=marked)
-        drawn["precision_recall"] = plots.precision_recall(curves(2), bands=precision_recall, operating_points=marked)
+        drawn["roc"] = plots.roc(curves(1), bands=roc, operating_points=marked, confidence=level)
+        drawn["precision_recall"] = plots.precision_recall(
+            curves(2), bands=precision_recall, operating_points=marked, confidence=level
+        )
         one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
         curve = (inputs.metrics.get("curves") or {}).get("decision")
         around = None if curve is None else {one.name: band(curve, "threshold")}
-        drawn["decision_curve"] = plots.decision_curve(one, bands=around)
+        drawn["decision_curve"] = plots.decision_curve(one, bands=around, confidence=level)
     return drawn
 
 

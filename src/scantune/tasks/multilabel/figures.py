@@ -43,9 +43,11 @@ def draw(inputs: FigureInput) -> Drawn:
         return scored
 
     drawn = {
-        "roc_by_finding": plots.roc_by_class(curves("auroc"), bands=bands(inputs.metrics, "roc")),
+        "roc_by_finding": plots.roc_by_class(
+            curves("auroc"), bands=bands(inputs.metrics, "roc"), confidence=inputs.confidence
+        ),
         "precision_recall_by_finding": plots.precision_recall_by_class(
-            curves("auprc"), bands=bands(inputs.metrics, "precision_recall")
+            curves("auprc"), bands=bands(inputs.metrics, "precision_recall"), confidence=inputs.confidence
         ),
         "finding_reliability": _reliability(curves("ece")),
     }
