@@ -67,10 +67,13 @@ _RULES: Mapping[str, _Rule] = {
     "below_one": _Rule("below_one", 1.3),
 }
 
-_CONSISTENCY = (
-    "no interval: deviations are above 0 by chance alone; the range of a calibrated model is stated instead "
-    "(consistency_lower and consistency_upper in metrics.json, with p_value)"
+_CONSISTENCY = "no interval: deviations are above 0 by chance alone"
+
+IN_ITS_PLACE = (
+    "; the range of a calibrated model is stated instead (consistency_lower and consistency_upper in metrics.json, "
+    "with p_value)"
 )
+"""What such a metric has beside it instead of an interval, where that was computed."""
 
 
 #: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from.

@@ -11,7 +11,7 @@ import numpy as np
 
 from scantune.statistics.agreement import LIMIT
 from scantune.statistics.estimate import Estimate, undefined
-from scantune.statistics.intervals import interval_of, limits_of_agreement
+from scantune.statistics.intervals import IN_ITS_PLACE, interval_of, limits_of_agreement
 from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, Weighted, interval
 from scantune.statistics.sums import LEAST
 
@@ -103,8 +103,11 @@ class _Maker:
         interval = self._interval(name, n_subjects)
         if name in plan.p_values and more["p_value"] is None:
             more["p_value"] = interval.p_value
+        reason = interval.reason
+        if reason is not None and "consistency_lower" in more:
+            reason += IN_ITS_PLACE
         return Estimate(
-            distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, interval.reason, more
+            distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, reason, more
         )
 
     def _counts(self, name: str) -> tuple[int, int]:

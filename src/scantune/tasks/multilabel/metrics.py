@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from scantune.statistics.calibration import ece_statistic
+from scantune.statistics.calibration import ece_consistency, ece_statistic
 from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
 from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
 from scantune.statistics.sums import ratio
@@ -119,7 +120,9 @@ def plan(
         statistics = [only(s, headline_names(data)) for s in statistics]
     elif void is None:
         statistics += [s for place in range(len(data.findings)) for s in _errors_of(data, place, rows)]
-    more = {name: {"without": without} for name in ("auroc", "auprc")} if without else {}
+    more: dict[str, Mapping[str, Any]] = {name: {"without": without} for name in ("auroc", "auprc") if without}
+    if not headline and void is None:
+        more |= _consistency(data, rows, confidence)
     return MetricPlan(statistics, analytic=analytic, reasons=reasons, more=more, void=void)
 
 
@@ -225,6 +228,17 @@ def _errors_of(data: Data, place: int, rows: np.ndarray) -> list[Statistic]:
         return []
     p, positive = data.probabilities[known, place], data.positive(place, known)
     return [renamed(ece_statistic(p, positive, known), {"ece": f"ece/{data.findings[place]}"})]
+
+
+def _consistency(data: Data, rows: np.ndarray, confidence: float) -> dict[str, dict[str, float]]:
+    """What ``ece/<finding>`` of a calibrated model would be by chance."""
+    bands = {}
+    for place, name in enumerate(data.findings):
+        known = data.known(place, rows)
+        if len(known):
+            p, positive = data.probabilities[known, place], data.positive(place, known)
+            bands[f"ece/{name}"] = ece_consistency(p, positive, data.subjects[known], level=confidence)
+    return bands
 
 
 def _reasons(data: Data, rows: np.ndarray) -> dict[str, str]:
