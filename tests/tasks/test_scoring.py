@@ -737,3 +737,24 @@ def test_a_reason_that_names_the_range_of_a_calibrated_model_stands_beside_it(ta
     named = [e for e in entries(metrics) if "consistency_lower" in str(e["reason"])]
     assert all(e["consistency_lower"] < e["consistency_upper"] for e in named)
     assert {"ece"} <= {name.partition("/")[0] for name, e in metrics["metrics"].items() if e in named}
+
+
+def test_samples_of_one_subject_do_not_narrow_the_agreement_of_readers():
+    rng = np.random.default_rng(2)
+    target = rng.normal(10, 2, 12)
+    columns = {"target": target, "prediction": target + rng.normal(size=12), "subject_id": [f"s{i}" for i in range(12)]}
+    columns |= {f"rater/{name}": target + rng.normal(size=12) for name in "ab"}
+    once = scoring.evaluate(PredictionTable.make(columns), Regression(), draws=50)["raters"]["icc_2_1_readers"]
+    repeated = {name: np.repeat(values, 6) for name, values in columns.items()}
+    again = scoring.evaluate(PredictionTable.make(repeated), Regression(), draws=50)["raters"]["icc_2_1_readers"]
+    assert again["value"] == pytest.approx(once["value"], abs=0.02)
+    assert (again["n"], again["n_subjects"]) == (72, 12)
+    assert again["upper"] - again["lower"] > 0.7 * (once["upper"] - once["lower"])
+
+
+def test_readers_that_agree_exactly_have_no_interval_and_the_reason():
+    target = np.arange(8.0)
+    table = PredictionTable.make({"target": target, "prediction": target, "rater/a": target, "rater/b": target})
+    entry = scoring.evaluate(table, Regression(), draws=50)["raters"]["icc_2_1_readers"]
+    assert (entry["value"], entry["lower"], entry["upper"]) == (1, None, None)
+    assert "no interval" in entry["reason"]
