@@ -143,7 +143,7 @@ def decision_curve(
             all_drawn = True
         if curve.name in (bands or {}):
             axes.fill_between(*(bands or {})[curve.name], color=colour, alpha=0.18, linewidth=0)
-        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=curve.name)
+        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=style.fitting(curve.name, 1.2, 6, lines=1))
         best = max(best, float(benefit.max()), float(target.mean()))
     if not all_drawn:
         style.undefined(axes, "no curve can be drawn (see below)")

@@ -128,7 +128,8 @@ def differences(
             axes.axhline(value, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=0.9)
     if any(words.defined(value) for value in plain):
         style.note(figure, "Dashed: limits of agreement for repeated measures; dotted: repeats ignored.")
-    style.note(figure, f"Pale bands: {words.per_cent(confidence)} intervals of bias and limits.")
+    if any(words.defined(words.entry(metrics.get(key)).get("lower")) for key, *_ in _LEVELS):
+        style.note(figure, f"Pale bands: {words.per_cent(confidence)} intervals of bias and limits.")
     _room(axes, difference)
     _write(figure, axes, [label for label in labels if label is not None])
 

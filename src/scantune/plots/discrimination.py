@@ -35,8 +35,9 @@ class Scored:
     metric: Any = None
 
     def legend(self, area_name: str) -> str:
-        """Text of the curve in the legend."""
-        return self.name if self.metric is None else f"{self.name}: {area_name} {words.interval(self.metric)}"
+        """Text of the curve in the legend, with as much of its name as there is room for."""
+        name = style.fitting(self.name, 1.2, 6, lines=1)
+        return name if self.metric is None else f"{name}: {area_name} {words.interval(self.metric)}"
 
 
 def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

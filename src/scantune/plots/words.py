@@ -21,6 +21,7 @@ LABELS: dict[str, str] = {
     "balanced_accuracy": "Balanced accuracy",
     "bland_altman_bias": "Bias (prediction − reference)",
     "bland_altman_lower": "Lower limit of agreement",
+    "bland_altman_plain_bias": "Bias (repeated measures ignored)",
     "bland_altman_plain_lower": "Lower limit of agreement (repeated measures ignored)",
     "bland_altman_plain_sd": "SD of differences (repeated measures ignored)",
     "bland_altman_plain_upper": "Upper limit of agreement (repeated measures ignored)",

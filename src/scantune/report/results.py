@@ -33,7 +33,8 @@ def headline(facts: RunFacts) -> Table:
     header = ["Metric", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
-    notes += ["Baselines were fitted on the training set and tested on the same samples."] if baselines else []
+    fitted = (facts.metrics.get("settings") or {}).get("baselines_fitted_on", "training")
+    notes += [f"Baselines were fitted on the {fitted} set and tested on the same samples."] if baselines else []
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
         notes.append(f"The column {name} was withheld from the baselines: it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []

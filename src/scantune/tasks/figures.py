@@ -158,9 +158,13 @@ AXES = {"roc": "false_positive_rate", "precision_recall": "recall"}
 
 
 def bands(metrics: Mapping[str, Any], kind: str) -> dict[str, Band]:
-    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``."""
+    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``.
+
+    A curve that is the same in every draw, as where classes are separated, has none: no width would claim certainty.
+    """
     curves = (metrics.get("curves") or {}).items()
-    return {name.partition("/")[2]: band(curve, AXES[kind]) for name, curve in curves if name.startswith(kind + "/")}
+    named = {n.partition("/")[2]: band(curve, AXES[kind]) for n, curve in curves if n.startswith(kind + "/")}
+    return {name: ends for name, ends in named.items() if np.nan_to_num(ends[2] - ends[1]).any()}
 
 
 def band(curve: Mapping[str, Any], axis: str) -> Band:

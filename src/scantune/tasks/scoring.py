@@ -104,6 +104,7 @@ def evaluate(
         case_mix=case_mix or {},
     )
     out = _evaluate_level(joined, task, options)
+    out["settings"]["baselines_fitted_on"] = "validation" if cohort is None else "training"
     out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
     if left_out:
         out["covariates_left_out"] = left_out
