@@ -258,3 +258,9 @@ def test_sentences_name_the_set_on_which_baselines_and_thresholds_were_fitted() 
     assert "Thresholds were chosen" not in told
     trained = {**facts.metrics, "settings": {**facts.metrics["settings"], "baselines_fitted_on": "training"}}
     assert "Baselines were fitted on the training set" in Page(html(full("classification", metrics=trained))).text
+
+
+def test_a_few_samples_unlike_the_training_images_are_not_none_of_them() -> None:
+    facts = full("classification")
+    facts = full("classification", metrics={**facts.metrics, "distance": {"beyond": 2 / 500, "n": 500}})
+    assert "2 of 500 samples (0.4 %) are unlike the training images" in Page(html(facts)).text

@@ -235,9 +235,10 @@ def distance(facts: RunFacts) -> list[Any]:
     section = facts.metrics.get("distance")
     if not section:
         return []
+    beyond = round(section["beyond"] * section["n"])
     sentence = (
-        f"{section['beyond']:.0%} of {section['n']} samples are unlike the training images: farther from the nearest "
-        "one, in the features of the network, than 95 % of the validation images."
+        f"{beyond} of {section['n']} samples ({words.fixed(100 * section['beyond'], 1)} %) are unlike the training "
+        "images: farther from the nearest one, in the features of the network, than 95 % of the validation images."
     )
     if section.get("auroc") is not None:
         ends = "" if section["lower"] is None else f" ({section['lower']:.3f} to {section['upper']:.3f})"
