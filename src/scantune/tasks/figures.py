@@ -134,7 +134,7 @@ def _by_group(metrics: Mapping[str, Any]) -> Drawn:
     """The primary figure, and the coverage of conformal intervals or sets, by subgroup."""
     groups, figures = metrics.get("subgroups") or {}, metrics["metrics"]
     drawn: Drawn = {}
-    stated = {
+    stated: dict[str, Any] = {
         "min_subjects": int(_setting(metrics, "min_group", 20)),
         "confidence": float(_setting(metrics, "confidence", 0.95)),
     }
