@@ -258,3 +258,15 @@ def test_checks_work_in_three_dimensions(trained_3d: Teachable, planted_3d: tupl
     assert entries["mask_auprc"]["passed"] is True
     assert entries["weight_randomization"]["passed"] is True
     assert mapper()(trained_3d, posed[0]).layer == "last"
+
+
+@pytest.mark.parametrize("n", [6, 12])
+def test_the_interval_of_a_mean_over_few_subjects_keeps_its_level(n):
+    rng = np.random.default_rng(0)
+    subjects = [str(i // 2) for i in range(2 * n)]
+    inside = 0
+    for _ in range(1500):
+        of_subject = np.repeat(rng.normal(0.3, 0.15, n), 2)
+        metric = mean_metric(of_subject + rng.normal(0, 0.05, 2 * n), subjects)
+        inside += metric.lower <= 0.3 <= metric.upper
+    assert inside / 1500 > 0.925

@@ -1,5 +1,7 @@
 """What each figure shows: its words, its marks, what it leaves out and says so."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -401,3 +403,49 @@ def test_many_marks_become_pixels_in_a_vector_file():
     data = plots.render(plots.predicted_against_actual(target, target), "svg")
     assert b"data:image/png;base64" in data
     assert len(data) < 400_000
+
+
+LONG = [f"structure {i} of the right lower lobe with a name that is long" for i in range(50)]
+
+
+def drawn_beside(figure):
+    """Whether every panel has a width and a height once the layout is made, without a warning."""
+    plots.render(figure, "png")
+    return all(min(axes.get_position().size) > 0.02 for axes in figure.axes if axes.get_visible())
+
+
+@pytest.mark.parametrize("number", [2, 12, 13, 50])
+def test_matrices_of_many_classes_with_long_names_have_room_for_them(number):
+    counts = np.diag(np.arange(number) + 5)
+    counts[0, 1] = 3
+    figure = plots.confusion(counts, LONG[:number])
+    assert drawn_beside(figure)
+    (axes,) = figure.axes
+    texts = [text.get_text().split("\n")[0] for text in axes.texts]
+    assert {"5", "6", "3"} <= set(texts)
+    box = axes.get_window_extent().width / number
+    figure.canvas.draw()
+    assert all(text.get_window_extent().width < box for text in axes.texts)
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(a.y0 >= b.y1 - 1 or b.y0 >= a.y1 - 1 for a, b in pairwise(boxes))
+
+
+def test_a_matrix_of_a_thousand_classes_is_a_picture_without_text():
+    figure = plots.confusion(np.eye(1000) * 4, [str(i) for i in range(1000)])
+    assert not figure.axes[0].texts
+    assert "1000 classes" in figure.get_supxlabel()
+    assert len(plots.render(figure, "svg")) < 2_000_000
+
+
+@pytest.mark.parametrize("draw", [plots.roc, plots.precision_recall, plots.roc_by_class])
+@pytest.mark.parametrize("number", [3, 12, 50])
+def test_curves_of_classes_with_long_names_leave_room_for_the_panels(draw, number):
+    rng = np.random.default_rng(0)
+    entry = {"value": 0.8, "lower": 0.7, "upper": 0.9}
+    curves = [plots.Scored(rng.random(60) < (k + 5) / 100, rng.random(60), LONG[k], entry) for k in range(number)]
+    if draw is not plots.roc_by_class and number == 50:
+        pytest.skip("one panel has fewer")
+    figure = draw(curves)
+    assert drawn_beside(figure)
+    if number == 50:
+        assert "The 40 most frequent of 50 classes" in figure.get_supxlabel().replace("\n", " ")

@@ -84,3 +84,20 @@ def test_the_card_says_what_was_fitted_on_whom(tmp_path: Path, on: str, line: st
     facts = full("regression")
     facts = replace(facts, model={**facts.model, "calibrated_on": on})
     assert line in report.model_card(facts, tmp_path / "card.md").read_text()
+
+
+def test_covariates_are_predictors_beside_the_image() -> None:
+    def answered(**model: str) -> dict[str, tuple[str, bool]]:
+        facts = full("classification")
+        facts = replace(
+            facts, model={**facts.model, **model}, settings={**facts.settings, "input": {"shape": [64, 64]}}
+        )
+        return {a.item.number: (a.text, a.filled) for a in answers(checklists()["TRIPOD+AI"], facts)}
+
+    alone, beside = answered(), answered(covariates="age (number); sex (category: F, M)")
+    assert alone["9a"] == ("the image alone", True)
+    assert beside["9a"] == ("the image and age (number); sex (category: F, M)", True)
+    assert "age (number)" in beside["9b"][0]
+    assert "missing covariates were taken as unknown" in beside["11"][0]
+    assert alone["9c"][1]
+    assert not beside["9c"][1]

@@ -246,3 +246,21 @@ def test_figures_by_class_are_all_there(columns: int) -> None:
     metrics = {f"m{i}/one": {"value": 0.1234 + i, "n": 3} for i in range(columns)}
     page = Page(html(RunFacts("a", "b", {"metrics": {"mae": {"value": 1.0}, **metrics}, "headline": ["mae"]})))
     assert all(f"m{i}" in page.text for i in range(columns))
+
+
+def test_sentences_name_the_set_on_which_baselines_and_thresholds_were_fitted() -> None:
+    facts = full("classification")
+    told = Page(html(facts)).text
+    assert "Baselines were fitted on the validation set" in told  # that of the predictions: no cohort is known
+    assert "Thresholds were chosen on the validation set" in told
+    stated = [point for point in facts.metrics["operating_points"] if point["name"] == "half"]
+    told = Page(html(full("classification", metrics={**facts.metrics, "operating_points": stated}))).text
+    assert "Thresholds were chosen" not in told
+    trained = {**facts.metrics, "settings": {**facts.metrics["settings"], "baselines_fitted_on": "training"}}
+    assert "Baselines were fitted on the training set" in Page(html(full("classification", metrics=trained))).text
+
+
+def test_a_few_samples_unlike_the_training_images_are_not_none_of_them() -> None:
+    facts = full("classification")
+    facts = full("classification", metrics={**facts.metrics, "distance": {"beyond": 2 / 500, "n": 500}})
+    assert "2 of 500 samples (0.4 %) are unlike the training images" in Page(html(facts)).text

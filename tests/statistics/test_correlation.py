@@ -1,4 +1,5 @@
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scantune.statistics.correlation import (
     midranks,
     pearson,
     spearman,
+    spearman_p,
     spearman_statistic,
 )
 from scantune.statistics.intervals import interval_of
@@ -115,3 +117,33 @@ def test_p_values_equal_scipy():
     y = x + rng.normal(size=30) * 2
     assert correlation_p(pearson(x, y), 30) == pytest.approx(stats.pearsonr(x, y).pvalue)
     assert correlation_p(spearman(x, y), 30) == pytest.approx(stats.spearmanr(x, y).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5]),
+        ([1, 1, 2, 3, 3, 3], [2, 1, 1, 5, 4, 4]),
+        ([1, 2, 3, 4, 5], [5, 3, 4, 1, 2]),
+    ],
+)
+def test_spearman_p_of_few_rows_is_the_share_of_permutations_at_least_as_far_from_0(x, y):
+    def rho(values):
+        return abs(np.corrcoef(stats.rankdata(x), stats.rankdata(values))[0, 1])
+
+    as_far = [rho(order) >= rho(y) - 1e-9 for order in permutations(y)]
+    assert spearman_p(np.array(x, float), np.array(y, float)) == pytest.approx(np.mean(as_far))
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_spearman_p_of_rows_in_order_is_that_of_two_permutations(n):
+    x = np.arange(float(n))
+    assert spearman_p(x, x) == spearman_p(x, -x) == pytest.approx(2 / math.factorial(n))
+
+
+def test_spearman_p_of_many_rows_is_student_s_and_never_0():
+    x = np.arange(12.0)
+    assert spearman_p(x, x) == pytest.approx(2 / math.factorial(12))
+    y = np.random.default_rng(0).normal(size=40)
+    assert spearman_p(np.arange(40.0), y) == pytest.approx(stats.spearmanr(np.arange(40), y).pvalue)
+    assert math.isnan(spearman_p(x, np.ones(12)))

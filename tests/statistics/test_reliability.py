@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scantune.statistics.agreement import bland_altman
-from scantune.statistics.reliability import ccc_interval, icc, repeatability
+from scantune.statistics.reliability import ccc_interval, icc, icc_statistic, repeatability
+from scantune.statistics.resampling import Resampler
 
 
 def test_repeatability_by_hand_and_without_repeats():
@@ -40,3 +41,12 @@ def test_coverage_of_analytic_intervals():
         covered["lower"] += ba.lower_interval[0] <= -1.96 * truth_sd <= ba.lower_interval[1]
         covered["ccc"] += low <= truth_icc <= high
     assert all(0.935 < v / studies < 0.97 for v in covered.values()), covered
+
+
+def test_icc_from_sums_is_that_of_the_table_with_and_without_each_subject():
+    table = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)
+    resampler = Resampler(np.arange(6), draws=0)
+    (named,) = resampler.run([icc_statistic(table, np.arange(6))], draws=False)
+    assert named["icc_2_1"].value == pytest.approx(0.28976, abs=5e-6)  # Shrout & Fleiss, table 4
+    for left, group in zip(named["icc_2_1"].jackknife, named["icc_2_1"].groups):
+        assert left == pytest.approx(icc(np.delete(table, group, 0))["icc_2_1"].value)

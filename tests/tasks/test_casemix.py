@@ -158,3 +158,45 @@ def test_of_a_number_too():
     result = evaluate(made, Regression(), draws=50, case_mix={"sex": {"F": 0.5, "M": 0.5}})["standardised"]
     assert result["figures"]["mae"]["value"] == pytest.approx(2.0)
     assert result["figures"]["mae"]["n_subjects"] == 120
+
+
+def columns_of(task, n=90):
+    """Columns of a task's predictions of ``n`` samples; the first third, to be rare, has the highest probabilities."""
+    rng = np.random.default_rng(3)
+    y = rng.random(n) < 0.4
+    p = np.clip(np.where(y, 0.4, 0.3) + 0.4 * (np.arange(n) < 30) + rng.normal(size=n) * 0.1, 0.01, 0.99).round(3)
+    if task == "classification":
+        return {"target": y.astype(int), "p/0": 1 - p, "p/1": p}
+    if task == "multilabel":
+        return {"target/a": y.astype(int), "p/a": p, "target/b": (~y).astype(int), "p/b": p[::-1]}
+    return {"target": rng.normal(10, 3, n).round(1), "prediction": rng.normal(10, 3, n).round(1)}
+
+
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("classification", Classification()),
+        ("multilabel", Multilabel(findings=("a", "b"), threshold="half")),
+        ("regression", Regression()),
+    ],
+)
+def test_weights_below_one_give_the_metrics_of_a_table_with_the_other_rows_repeated(task, settings):
+    columns = {name: np.asarray(values) for name, values in columns_of(task).items()}
+    rare = np.arange(90) < 30
+    once = PredictionTable.make(columns | {"site": np.where(rare, "rare", "usual")})
+    mixed = evaluate(once, settings, draws=50, case_mix={"site": {"rare": 1 / 33, "usual": 32 / 33}})["standardised"]
+    often = np.repeat(np.arange(90), np.where(rare, 1, 16))
+    repeated = evaluate(
+        PredictionTable.make({name: values[often] for name, values in columns.items()}), settings, draws=50
+    )
+    for name, figure in mixed["figures"].items():
+        if name not in ("ece", "icc_2_1"):  # these go by the rows as they are: bins of as many, degrees of freedom
+            assert figure["value"] == pytest.approx(repeated["metrics"][name]["value"], rel=1e-6), name
+
+
+def test_a_low_prevalence_leaves_the_predictive_value_of_calls_that_are_all_right():
+    y = np.arange(60) < 20
+    p = np.where(y, 0.9, 0.1)
+    made = PredictionTable.make({"target": y.astype(int), "p/0": 1 - p, "p/1": p})
+    low = evaluate(made, Classification(prevalences=(0.001,)), draws=50)["prevalence"]["0.001"]["figures"]
+    assert low["precision"]["value"] == low["npv"]["value"] == 1

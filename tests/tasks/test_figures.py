@@ -12,6 +12,7 @@ from scantune.tasks import figures, scoring
 from scantune.tasks.catalogue import part
 from scantune.tasks.predictions import PredictionTable
 from tests.report.conftest import table_of
+from tests.tasks.survival.test_scoring import SETTINGS, cohort
 
 
 def drawn(table: PredictionTable, schema: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,8 +53,8 @@ def test_two_classes_have_curves_with_bands_and_the_points_chosen_on_validation(
 def test_many_classes_have_a_curve_each_and_no_decision_curve():
     rng = np.random.default_rng(2)
     truth = np.arange(60) % 3
-    p = rng.dirichlet(np.ones(3), 60) + np.eye(3)[truth]
-    columns = {f"p/{name}": p[:, k] / 2 for k, name in enumerate("abc")}
+    p = rng.dirichlet(np.ones(3), 60) + 0.4 * np.eye(3)[truth]
+    columns = {f"p/{name}": p[:, k] / 1.4 for k, name in enumerate("abc")}
     table = PredictionTable.make({"target": ["abc"[t] for t in truth], **columns})
     plotted, _ = drawn(table, scoring.settings_of("classification"))
     assert "decision_curve" not in plotted
@@ -83,7 +84,13 @@ def test_zones_have_their_reliability_and_the_class_of_the_mean_score():
     texts = [text.get_text() for axes in plotted["zone_reliability"].axes for text in axes.texts]
     assert len(texts) == 7
     assert all("ECE" in text for text in texts)
-    assert bands(plotted["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"])
+    assert bands(plotted["severity_roc"]) == 0  # separated: no width would claim certainty
+    table = table_of("zones")
+    other = np.random.default_rng(0).permutation(len(table))
+    p = {name: values.astype(float) for name, values in table.columns.items() if name.startswith("p/")}
+    mixed = table.with_columns({name: 0.4 * values + 0.6 * values[other] for name, values in p.items()})
+    plotted, metrics = drawn(mixed, scoring.settings_of("zones"))
+    assert bands(plotted["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"]) > 0
 
 
 def test_masks_are_drawn_in_the_units_of_their_spacing():
@@ -140,3 +147,39 @@ def test_only_what_has_a_unit_gets_one(spaced: bool, axes: int, sized: str):
     assert units["volume_mae"] == sized
     assert "dice" not in units
     assert "volume_pearson_r" not in units
+
+
+def notes(figure: Any) -> str:
+    """Notes below a figure, and what stands beside its panels."""
+    beside = [part.get_text() for axes in figure.axes for part in axes.texts]
+    return " ".join([figure.get_supxlabel().replace("\n", " "), *beside])
+
+
+def findings() -> PredictionTable:
+    rng = np.random.default_rng(4)
+    y = rng.random((60, 2)) < 0.4
+    p = np.clip(0.3 + 0.3 * y + rng.normal(size=y.shape) * 0.2, 0, 1)
+    columns = {f"{kind}/{name}": v[:, k] for kind, v in (("target", y * 1), ("p", p)) for k, name in enumerate("ab")}
+    return PredictionTable.make(columns | {"sex": np.where(np.arange(60) % 2, "F", "M")})
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "zones", "segmentation", "multilabel", "survival"])
+def test_notes_state_the_level_of_the_intervals_and_the_size_of_small_groups(task):
+    table = {"multilabel": findings, "survival": cohort}.get(task, lambda: table_of(task))()
+    schema = SETTINGS if task == "survival" else scoring.settings_of(task)
+    plotted, metrics = drawn(table, schema, confidence=0.8, min_group=33)
+    others = ("confusion", "reliability", "zone_reliability", "finding_reliability")  # shares; Wilson's of 95 %
+    said = {name: notes(figure) for name, figure in plotted.items() if name not in others}
+    assert not {name: text for name, text in said.items() if "95 %" in text}
+    assert any("80 %" in text for text in said.values())
+    if "subgroups" in said:
+        small = [e["small"] for levels in metrics["subgroups"].values() for f in levels.values() for e in f.values()]
+        assert ("fewer than 33 subjects" in said["subgroups"]) == any(small)
+
+
+def test_separated_classes_have_no_band_of_no_width():
+    y = np.arange(40) % 4 == 0
+    table = PredictionTable.make({"target": y * 1, "p/1": np.where(y, 0.9, 0.1)})
+    plotted, _ = drawn(table, scoring.settings_of("classification"))
+    assert [bands(plotted[name]) for name in ("roc", "precision_recall")] == [0, 0]
+    assert "Bands" not in notes(plotted["roc"])

@@ -712,3 +712,49 @@ def test_gaps_of_subgroups_have_p_values_adjusted_for_their_number():
     adjusted = [g["p_holm"] for (c, level), g in gaps.items() if least in (c, (c, level))]
     assert adjusted[0] == pytest.approx(min(1, len(tests) * tests[least]))
     assert all(g["p_holm"] >= g["p_value"] for g in gaps.values() if g["p_value"] is not None)
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_a_reason_that_names_the_range_of_a_calibrated_model_stands_beside_it(task):
+    rng = np.random.default_rng(4)
+    y = rng.random((80, 2)) < 0.4
+    p = np.clip(0.3 + 0.3 * y + rng.normal(size=y.shape) * 0.2, 0, 1)
+    columns = {"target": y[:, 0] * 1, "p/1": p[:, 0]}
+    if task == "multilabel":
+        columns = {
+            f"{kind}/{name}": v[:, k] for kind, v in (("target", y * 1), ("p", p)) for k, name in enumerate("ab")
+        }
+    table = PredictionTable.make(columns | {"sex": np.where(np.arange(80) % 2, "F", "M"), "split": ["test"] * 80})
+    metrics = scoring.evaluate(table, scoring.settings_of(task), draws=50)
+
+    def entries(section):
+        if isinstance(section, dict):
+            if "reason" in section and "value" in section:
+                yield section
+            for part in section.values():
+                yield from entries(part)
+
+    named = [e for e in entries(metrics) if "consistency_lower" in str(e["reason"])]
+    assert all(e["consistency_lower"] < e["consistency_upper"] for e in named)
+    assert {"ece"} <= {name.partition("/")[0] for name, e in metrics["metrics"].items() if e in named}
+
+
+def test_samples_of_one_subject_do_not_narrow_the_agreement_of_readers():
+    rng = np.random.default_rng(2)
+    target = rng.normal(10, 2, 12)
+    columns = {"target": target, "prediction": target + rng.normal(size=12), "subject_id": [f"s{i}" for i in range(12)]}
+    columns |= {f"rater/{name}": target + rng.normal(size=12) for name in "ab"}
+    once = scoring.evaluate(PredictionTable.make(columns), Regression(), draws=50)["raters"]["icc_2_1_readers"]
+    repeated = {name: np.repeat(values, 6) for name, values in columns.items()}
+    again = scoring.evaluate(PredictionTable.make(repeated), Regression(), draws=50)["raters"]["icc_2_1_readers"]
+    assert again["value"] == pytest.approx(once["value"], abs=0.02)
+    assert (again["n"], again["n_subjects"]) == (72, 12)
+    assert again["upper"] - again["lower"] > 0.7 * (once["upper"] - once["lower"])
+
+
+def test_readers_that_agree_exactly_have_no_interval_and_the_reason():
+    target = np.arange(8.0)
+    table = PredictionTable.make({"target": target, "prediction": target, "rater/a": target, "rater/b": target})
+    entry = scoring.evaluate(table, Regression(), draws=50)["raters"]["icc_2_1_readers"]
+    assert (entry["value"], entry["lower"], entry["upper"]) == (1, None, None)
+    assert "no interval" in entry["reason"]

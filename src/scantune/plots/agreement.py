@@ -150,7 +150,7 @@ def histogram(
     name: str = "score",
     unit: str = "",
     bins: int = 35,
-    limits: tuple[float, float] | None = (0.0, 34.0),
+    limits: tuple[float, float] | None = None,
     title: str = "",
 ) -> Figure:
     """Distributions of references and predictions: two mirrored histograms with the same bins.

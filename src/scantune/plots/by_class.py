@@ -18,24 +18,27 @@ Points = tuple[np.ndarray, np.ndarray]
 
 
 @style.styled
-def roc_by_class(curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = "") -> Figure:
+def roc_by_class(
+    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, confidence: float = 0.95, title: str = ""
+) -> Figure:
     """One-versus-rest ROC curve of each class, with those of the other classes pale.
 
     Args:
         curves: one per class.
         bands: class to band over 1 − specificity.
+        confidence: level of the bands, for the notes.
         title: heading.
     """
-    return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC")
+    return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC", confidence)
 
 
 @style.styled
 def precision_recall_by_class(
-    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = ""
+    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, confidence: float = 0.95, title: str = ""
 ) -> Figure:
     """Precision against recall of each class, in steps, with the prevalence dotted. See :func:`roc_by_class`."""
     axes = ("Recall (sensitivity)", "Precision (PPV)")
-    return _panels(curves, bands or {}, title, _precision_recall, axes, "AP")
+    return _panels(curves, bands or {}, title, _precision_recall, axes, "AP", confidence)
 
 
 def _roc(target: np.ndarray, score: np.ndarray) -> Points:
@@ -56,7 +59,9 @@ def _panels(
     points: Callable[[np.ndarray, np.ndarray], Points],
     names: tuple[str, str],
     area_name: str,
+    confidence: float,
 ) -> Figure:
+    total, curves = len(curves), frequent(curves)
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     rows = -(-len(curves) // across)
     figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * rows + 0.2 + (0.2 if title else 0))
@@ -68,7 +73,7 @@ def _panels(
     curve_data = [None if isinstance(points_or_reason, str) else points(*points_or_reason) for points_or_reason in data]
     for index, curve in enumerate(curves):
         axes, points_or_reason, line = panels.flat[index], data[index], curve_data[index]
-        axes.set_title(curve.name, fontsize=7)
+        axes.set_title(style.fitting(curve.name, style.DOUBLE / across - 0.3, 7), fontsize=7)
         if isinstance(points_or_reason, str) or line is None:
             style.undefined(axes, str(points_or_reason))
             continue
@@ -88,9 +93,22 @@ def _panels(
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
         axes.xaxis.set_tick_params(labelbottom=True)
     dotted = "chance" if area_name == "AUC" else "prevalence"
-    band = "Bands: pointwise 95 %. " if bands else ""
+    band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
+    if len(curves) < total:
+        style.note(figure, f"The {len(curves)} most frequent of {total} classes; all are in metrics.json.")
     return figure
+
+
+MOST = 40
+"""Panels of one figure."""
+
+
+def frequent(curves: Sequence[Scored]) -> list[Scored]:
+    """As many curves as there is room for: those of the most frequent classes, in their order."""
+    counts = [int(np.count_nonzero(np.asarray(curve.target) == 1)) for curve in curves]
+    chosen = sorted(range(len(curves)), key=lambda k: -counts[k])[:MOST]
+    return [curves[k] for k in sorted(chosen)]
 
 
 def _corner(axes: Axes, curve: Scored, area_name: str, target: np.ndarray) -> None:

@@ -106,6 +106,7 @@ def decision_curve(
     bands: Mapping[str, Band] | None = None,
     limits: tuple[float, float] = (0.01, 0.99),
     act: str = "treat",
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Net benefit against threshold probability, with treating all and none (Vickers & Elkin 2006).
@@ -117,6 +118,7 @@ def decision_curve(
         bands: name of a curve to band over the threshold.
         limits: range of clinically relevant thresholds.
         act: action above the threshold, for the legend ("treat", "biopsy").
+        confidence: level of the bands, for the notes.
         title: heading.
     """
     figure, axes = style.single(style.SINGLE, style.SINGLE * 0.85)
@@ -141,12 +143,14 @@ def decision_curve(
             all_drawn = True
         if curve.name in (bands or {}):
             axes.fill_between(*(bands or {})[curve.name], color=colour, alpha=0.18, linewidth=0)
-        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=curve.name)
+        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=style.fitting(curve.name, 1.2, 6, lines=1))
         best = max(best, float(benefit.max()), float(target.mean()))
     if not all_drawn:
         style.undefined(axes, "no curve can be drawn (see below)")
         return figure
     axes.set_xlim(limits[0] - 0.01, limits[1] + 0.01)
+    if bands:
+        style.note(figure, f"Bands: pointwise {words.per_cent(confidence)}.")
     axes.set_ylim(-0.35 * best, 1.08 * best)  # values far below zero are not informative
     axes.legend(loc="upper right")
     return figure

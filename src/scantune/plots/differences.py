@@ -36,6 +36,7 @@ def bland_altman(
     name: str = "score",
     unit: str = "",
     subjects: Sequence[str] | None = None,
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Difference (prediction − reference) against the mean of both, with bias, limits of agreement and intervals.
@@ -52,6 +53,7 @@ def bland_altman(
         name: what is measured.
         unit: its unit, "" for a score.
         subjects: subject of each sample, [N]; samples of a subject are connected by a thin line.
+        confidence: level of the intervals, for the notes.
         title: heading of the panel.
     """
     figure, axes = style.single(style.SINGLE * 1.15, style.SINGLE * 0.85)
@@ -64,7 +66,7 @@ def bland_altman(
         return figure
     if _join_subjects(axes, (x + y) / 2, y - x, subjects, row.astype(int)):
         style.note(figure, "Grey lines join a subject's samples.")
-    differences(figure, axes, x, y, metrics)
+    differences(figure, axes, x, y, metrics, confidence)
     slope = metrics.get("bland_altman_slope")
     corner(axes, [f"n = {len(x)}"] + ([f"slope {words.interval(slope)}"] if slope is not None else []))
     return figure
@@ -78,6 +80,7 @@ def volume_agreement(
     metrics: Mapping[str, Any],
     unit: str = "mL",
     what: str = "volume",
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Volumes (or areas) of predicted masks against the reference's, and their differences with limits of agreement.
@@ -88,6 +91,7 @@ def volume_agreement(
         metrics: ``bland_altman_bias``, ``_lower``, ``_upper`` of the volumes; entries of ``metrics.json``.
         unit: of the volumes.
         what: ``volume``, or ``area`` of masks in a plane.
+        confidence: level of the intervals, for the notes.
         title: heading.
     """
     figure = style.canvas(style.DOUBLE, style.SINGLE * 0.9)
@@ -105,11 +109,13 @@ def volume_agreement(
     ends = np.array(style.rounded(float(min(x.min(), y.min())), float(max(x.max(), y.max()))))
     identity(left, x, y, ends)
     corner(left, [f"n = {len(x)}"])
-    differences(figure, right, x, y, metrics)
+    differences(figure, right, x, y, metrics, confidence)
     return figure
 
 
-def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, metrics: Mapping[str, Any]) -> None:
+def differences(
+    figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, metrics: Mapping[str, Any], confidence: float = 0.95
+) -> None:
     """Draw marks, zero line, bias and limits into a panel, with space for text above."""
     mean, difference = (x + y) / 2, y - x
     scatter(axes, mean, difference)
@@ -122,7 +128,8 @@ def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, metric
             axes.axhline(value, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=0.9)
     if any(words.defined(value) for value in plain):
         style.note(figure, "Dashed: limits of agreement for repeated measures; dotted: repeats ignored.")
-    style.note(figure, "Pale bands: 95 % intervals of bias and limits.")
+    if any(words.defined(words.entry(metrics.get(key)).get("lower")) for key, *_ in _LEVELS):
+        style.note(figure, f"Pale bands: {words.per_cent(confidence)} intervals of bias and limits.")
     _room(axes, difference)
     _write(figure, axes, [label for label in labels if label is not None])
 

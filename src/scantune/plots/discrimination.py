@@ -35,8 +35,9 @@ class Scored:
     metric: Any = None
 
     def legend(self, area_name: str) -> str:
-        """Text of the curve in the legend."""
-        return self.name if self.metric is None else f"{self.name}: {area_name} {words.interval(self.metric)}"
+        """Text of the curve in the legend, with as much of its name as there is room for."""
+        name = style.fitting(self.name, 1.2, 6, lines=1)
+        return name if self.metric is None else f"{name}: {area_name} {words.interval(self.metric)}"
 
 
 def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,6 +67,7 @@ def roc(
     *,
     bands: Mapping[str, Band] | None = None,
     operating_points: Sequence[Mapping[str, Any]] = (),
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Receiver operating characteristic: sensitivity against 1 − specificity.
@@ -75,6 +77,7 @@ def roc(
         bands: name of a curve to band over 1 − specificity.
         operating_points: ``name``, ``sensitivity``, ``specificity`` and, where known, ``threshold``, chosen on
             validation data.
+        confidence: level of the bands, for the notes.
         title: heading.
     """
     figure, axes = _panel(curves)
@@ -93,7 +96,7 @@ def roc(
         n_curves += 1
         style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
-    _finish(figure, axes, n_curves, "lower right", bands)
+    _finish(figure, axes, n_curves, "lower right", bands, confidence)
     return figure
 
 
@@ -103,6 +106,7 @@ def precision_recall(
     *,
     bands: Mapping[str, Band] | None = None,
     operating_points: Sequence[Mapping[str, Any]] = (),
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Precision (PPV) against recall (sensitivity), with the prevalence as the expectation by chance.
@@ -131,7 +135,7 @@ def precision_recall(
         style.note(figure, f"{curve.name}: prevalence {words.number(prevalence)} (dotted), n = {len(data[0])}.")
         n_curves += 1
     _points(axes, operating_points, lambda point: (point["sensitivity"], point["precision"]))
-    _finish(figure, axes, n_curves, "lower left", bands)
+    _finish(figure, axes, n_curves, "lower left", bands, confidence)
     return figure
 
 
@@ -181,7 +185,7 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
-def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, bands: Any) -> None:
+def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, bands: Any, confidence: float) -> None:
     if not n_curves:
         for line in list(axes.lines):
             line.remove()
@@ -189,7 +193,7 @@ def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, ban
         style.undefined(axes, "no curve can be drawn (see below)")
         return
     if bands:
-        style.note(figure, "Bands: pointwise 95 %.")
+        style.note(figure, f"Bands: pointwise {words.per_cent(confidence)}.")
     if n_curves > _MANY:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
     else:

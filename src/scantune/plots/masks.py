@@ -24,6 +24,7 @@ def overlap(
     *,
     metrics: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Dice, IoU, HD95 … of every sample as marks (a density for many samples), with box plot and interval of the mean.
@@ -34,6 +35,7 @@ def overlap(
         values: metric to value per sample, [N]; NaN where undefined, infinite where a mask is empty.
         metrics: metric to entry of ``metrics.json``: mean and interval.
         units: metric to unit; "mm" is the default of ``hd95``.
+        confidence: level of the intervals, for the notes.
         title: heading.
     """
     unit = {"hd95": "mm"} | dict(units or {})
@@ -56,8 +58,8 @@ def overlap(
         axes.set_ylim(*((-0.03, 1.03) if shared else (0, None)))
     style.note(
         figure,
-        "Box: quartiles; whiskers: up to 1.5 times the interquartile range. Diamond: mean with 95 % interval. "
-        "Undefined and infinite values are counted.",
+        "Box: quartiles; whiskers: up to 1.5 times the interquartile range. Diamond: mean with "
+        f"{words.per_cent(confidence)} interval. Undefined and infinite values are counted.",
     )
     return figure
 

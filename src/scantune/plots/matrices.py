@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,28 +34,69 @@ def confusion(counts: np.ndarray | Sequence[Sequence[int]], classes: Sequence[st
     side = min(style.DOUBLE, max(style.SINGLE, 0.55 * len(classes) + 1))
     figure, axes = style.single(side, side * 0.92)
     axes.set_title(title)
-    draw(axes, table, classes)
+    if len(classes) <= ROOMY:
+        draw(axes, table, classes)
+    else:
+        _draw_many(figure, axes, table, classes, (side - _MARGIN) / len(classes))
     style.note(figure, f"n = {int(table.sum())}. Shade and per cent: share of each reference class (row).")
     return figure
 
 
+ROOMY = 12
+"""Classes whose cells have room for a count and a share."""
+
+_MARGIN = 1.3
+"""Inches beside a matrix of many classes, for their names."""
+
+_SMALLEST = 3.0
+"""Points of the smallest text: a matrix of more classes has neither counts nor names."""
+
+
 def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.5) -> None:
     """One matrix into a panel; a class without references has no percentages."""
-    import seaborn
-
-    total = table.sum(axis=1, keepdims=True)
-    share = np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0)
-    names = ["\n".join(textwrap.wrap(str(name), 12)) or str(name) for name in classes]
-    seaborn.heatmap(
-        np.nan_to_num(share), ax=axes, cmap="Blues", vmin=0, vmax=1.15, linewidths=1, square=True, cbar=False,
-        annot=_fields(table, share), fmt="", annot_kws={"fontsize": size}, xticklabels=names, yticklabels=names,
-    )  # fmt: skip
+    share = _shares(table)
+    names = [style.fitting(str(name), 0.68, 6.5, lines=4) for name in classes]
+    _heat(axes, share, names, annot=_fields(table, share), annot_kws={"fontsize": size})
     for place, text in enumerate(axes.texts):
         row, column = divmod(place, len(classes))
         if row == column:
             text.set_fontweight("bold")
         elif table[row, column] == 0:  # to emphasise errors over zeros
             text.set_color(style.GREY)
+
+
+def _draw_many(figure: Figure, axes: Axes, table: np.ndarray, classes: Sequence[str], cell: float) -> None:
+    """Counts alone, and names on one line each; neither where a cell, of so many inches, has no room for text."""
+    share, size = _shares(table), min(6.0, cell * 72 * 0.45)
+    if size < _SMALLEST:
+        _heat(axes, share, [])
+        style.note(figure, f"{len(classes)} classes, in the order of metrics.json, which has their counts.")
+        return
+    counts = np.array([[f"{int(n)}" if n or row == column else "" for column, n in enumerate(line)]
+                       for row, line in enumerate(table)])  # fmt: skip
+    letters = min(6.5, size * 1.5)
+    lines = max(1, min(2, int(cell * 72 / (1.3 * letters))))
+    names = [style.fitting(str(name), 1.1, letters, lines) for name in classes]
+    _heat(axes, share, names, annot=counts, annot_kws={"fontsize": size})
+    axes.tick_params(labelsize=letters)
+    axes.tick_params(axis="x", labelrotation=90)
+    style.note(figure, "Empty cells: 0.")
+
+
+def _shares(table: np.ndarray) -> np.ndarray:
+    """Share of each reference class; NaN of one without references."""
+    total = table.sum(axis=1, keepdims=True)
+    return np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0)
+
+
+def _heat(axes: Axes, share: np.ndarray, names: Sequence[str], **annotated: Any) -> None:
+    import seaborn
+
+    seaborn.heatmap(
+        np.nan_to_num(share), ax=axes, cmap="Blues", vmin=0, vmax=1.15, square=True, cbar=False, fmt="",
+        linewidths=1 if len(share) <= ROOMY else 0.2 if names else 0, rasterized=not names,
+        xticklabels=names or False, yticklabels=names or False, **annotated,
+    )  # fmt: skip
     axes.tick_params(length=0, labelrotation=0)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("Reference")

@@ -194,6 +194,22 @@ def note(figure: Figure, text: str) -> None:
     )
 
 
+def fitting(name: str, inches: float, size: float, lines: int = 2) -> str:
+    """A name in at most ``lines`` lines of some width, cut short with "…" where it is longer.
+
+    Args:
+        name: of a class, finding or group.
+        inches: width of a line.
+        size: of the font, in points.
+        lines: how many there is room for.
+    """
+    letters = max(4, int(inches * 72 / (0.62 * size)))
+    wrapped = textwrap.wrap(name, letters) or [name]
+    if len(wrapped) > lines:
+        wrapped = [*wrapped[: lines - 1], " ".join(wrapped[lines - 1 :])[: letters - 1].rstrip() + "…"]
+    return "\n".join(wrapped)
+
+
 def undefined(axes: Axes, reason: str) -> None:
     """An empty panel with the reason why it is undefined."""
     axes.set_xticks([])

@@ -24,6 +24,7 @@ def forest(
     reference: float | None = None,
     reference_name: str = "reference",
     limits: tuple[float, float] | None = None,
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Forest plot of a metric by subgroup, with n and interval; small groups hollow, undefined ones with the reason.
@@ -36,6 +37,7 @@ def forest(
         reference: value of a line (nominal coverage, chance).
         reference_name: label of the line.
         limits: of the axis; None for those of the data.
+        confidence: level of the intervals, for the notes.
         title: heading.
     """
     rows: list[tuple[str, Any]] = [] if overall is None else [("All", overall)]
@@ -48,7 +50,7 @@ def forest(
     figure, axes = style.single(style.DOUBLE * 0.8, 0.75 + _ROW * len(rows))
     axes.set_title(title)
     axes.set_xlabel(words.label(metric))
-    small = _forest_rows(axes, rows, min_subjects)
+    small = _forest_rows(axes, rows, min_subjects, words.per_cent(confidence))
     value = words.entry(overall).get("value")
     if words.defined(value):
         axes.axvline(value, color=style.INK, linewidth=0.6, zorder=0)
@@ -60,7 +62,7 @@ def forest(
         axes.set_xlim(*limits)
     if small:
         style.note(figure, f"Hollow: fewer than {min_subjects} subjects, too few for a reliable estimate.")
-    style.note(figure, "Bars: 95 % intervals. n: samples (subjects).")
+    style.note(figure, f"Bars: {words.per_cent(confidence)} intervals. n: samples (subjects).")
     return figure
 
 
@@ -71,14 +73,15 @@ def coverage(
     overall: Any = None,
     metric: str = "conformal_coverage",
     min_subjects: int = 20,
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Coverage of conformal intervals or sets by subgroup, with the nominal coverage."""
     return forest(subgroups, metric, overall=overall, min_subjects=min_subjects, reference=nominal,
-                  reference_name="nominal coverage", title=title)  # fmt: skip
+                  reference_name="nominal coverage", confidence=confidence, title=title)  # fmt: skip
 
 
-def _forest_rows(axes: Axes, rows: Sequence[tuple[str, Any]], min_subjects: int) -> bool:
+def _forest_rows(axes: Axes, rows: Sequence[tuple[str, Any]], min_subjects: int, level: str) -> bool:
     any_small = False
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
@@ -101,7 +104,7 @@ def _forest_rows(axes: Axes, rows: Sequence[tuple[str, Any]], min_subjects: int)
         text = words.interval(entry) + (" *" if small else "")
         _beside(axes, index, count, 8)
         _beside(axes, index, text if len(text) < 44 else text[:43] + "…", 52)
-    for text, offset in (("n", 8), ("value (95 % interval)", 52)):
+    for text, offset in (("n", 8), (f"value ({level} interval)", 52)):
         axes.annotate(
             text, (1, 1), xycoords="axes fraction", xytext=(offset, 2), textcoords="offset points", fontsize=6
         )
@@ -139,6 +142,7 @@ def across_datasets(
     reference: float | None = None,
     reference_name: str = "reference",
     limits: tuple[float, float] | None = None,
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """One metric of several models on several data sets: a row per data set, a mark per model.
@@ -149,6 +153,7 @@ def across_datasets(
         reference: value of a line.
         reference_name: label of the line.
         limits: of the axis.
+        confidence: level of the intervals, for the notes.
         title: heading.
     """
     datasets = list(dict.fromkeys(name for row in table.values() for name in row))
@@ -180,5 +185,5 @@ def across_datasets(
         axes.set_xlim(*limits)
     if len(models) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
-    style.note(figure, "Bars: 95 % intervals.")
+    style.note(figure, f"Bars: {words.per_cent(confidence)} intervals.")
     return figure

@@ -21,6 +21,7 @@ LABELS: dict[str, str] = {
     "balanced_accuracy": "Balanced accuracy",
     "bland_altman_bias": "Bias (prediction − reference)",
     "bland_altman_lower": "Lower limit of agreement",
+    "bland_altman_plain_bias": "Bias (repeated measures ignored)",
     "bland_altman_plain_lower": "Lower limit of agreement (repeated measures ignored)",
     "bland_altman_plain_sd": "SD of differences (repeated measures ignored)",
     "bland_altman_plain_upper": "Upper limit of agreement (repeated measures ignored)",
@@ -164,6 +165,11 @@ def interval(metric: Any, digits: int = 3) -> str:
     if all(defined(part) for part in chance):
         return f"{text} (by chance {' to '.join(fixed(part, places) for part in chance)})"
     return text
+
+
+def per_cent(confidence: float) -> str:
+    """A level as text: ``95 %``."""
+    return f"{100 * confidence:g} %"
 
 
 def decimals(value: float, digits: int = 3) -> int:

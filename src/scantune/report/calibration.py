@@ -26,11 +26,9 @@ def operating_points(facts: RunFacts) -> list[Any]:
     if not rows:
         return []
     header = ["Operating point", "Threshold", "Chosen on", "Sensitivity", "Specificity", "PPV"]
-    return [
-        Table(
-            header, rows, notes=["Thresholds were chosen on the validation set; the values are those on the test set."]
-        )
-    ]
+    chosen = any(point.get("chosen_on") == "validation" for point in points)
+    how = "Thresholds were chosen on the validation set; the values" if chosen else "The values"
+    return [Table(header, rows, notes=[f"{how} are those on the test set."])]
 
 
 def calibration(facts: RunFacts) -> list[Any]:
@@ -89,7 +87,7 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
         rows += [
             [text(words.level(column, level)), *(figure(entry[n]) if n in entry else text(None) for n in names),
              counted(words.entry(entry.get(names[0])))]
-            for level, entry in levels.items()
+            for level, entry in sorted(levels.items(), key=lambda pair: words.level_order(pair[0]))
         ]  # fmt: skip
     title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
     notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]

@@ -59,12 +59,10 @@ def characteristics(facts: RunFacts) -> str:
 
 def missing(facts: RunFacts) -> str:
     """How samples with missing data were handled."""
-    known = sentences.flow(facts)
-    return (
-        "samples without a usable image or target were excluded; counts by reason below, sample ids in excluded.csv"
-        if known
-        else ""
-    )
+    if not sentences.flow(facts):
+        return ""
+    excluded = "samples without a usable image or target were excluded; counts by reason below, ids in excluded.csv"
+    return f"{excluded}; missing covariates were taken as unknown" if sentences.covariates(facts) else excluded
 
 
 def disjoint(facts: RunFacts) -> str:

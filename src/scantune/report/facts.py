@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scantune.plots import words
+
 SYNTHETIC = "a synthetic cohort"
 """What a model was trained on, where the data do not come from patients."""
 
@@ -139,4 +141,4 @@ class RunFacts:
     def confidence(self) -> str:
         """Level of the intervals, as "95 %"."""
         level = (self.metrics.get("settings") or {}).get("confidence", 0.95)
-        return f"{100 * level:g} %"
+        return words.per_cent(level)

@@ -33,7 +33,8 @@ def headline(facts: RunFacts) -> Table:
     header = ["Metric", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
-    notes += ["Baselines were fitted on the training set and tested on the same samples."] if baselines else []
+    fitted = (facts.metrics.get("settings") or {}).get("baselines_fitted_on", "training")
+    notes += [f"Baselines were fitted on the {fitted} set and tested on the same samples."] if baselines else []
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
         notes.append(f"The column {name} was withheld from the baselines: it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
@@ -145,7 +146,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
         ]
         content.append(Table(header, rows))
     if small:
-        least = facts.setting("evaluate", "min_group")
+        least = facts.setting("evaluate", "min_group") or (facts.metrics.get("settings") or {}).get("min_group")
         fewer = f"fewer than {least} subjects" if least else "few subjects"
         content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
     if content:
@@ -234,9 +235,10 @@ def distance(facts: RunFacts) -> list[Any]:
     section = facts.metrics.get("distance")
     if not section:
         return []
+    beyond = round(section["beyond"] * section["n"])
     sentence = (
-        f"{section['beyond']:.0%} of {section['n']} samples are unlike the training images: farther from the nearest "
-        "one, in the features of the network, than 95 % of the validation images."
+        f"{beyond} of {section['n']} samples ({words.fixed(100 * section['beyond'], 1)} %) are unlike the training "
+        "images: farther from the nearest one, in the features of the network, than 95 % of the validation images."
     )
     if section.get("auroc") is not None:
         ends = "" if section["lower"] is None else f" ({section['lower']:.3f} to {section['upper']:.3f})"

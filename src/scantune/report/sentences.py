@@ -42,8 +42,19 @@ def network(facts: RunFacts) -> str:
     count = facts.model.get("parameters")
     size = f" with {count} parameters" if count else ""
     several = f", mean of {members} networks" if isinstance(members, int) and members > 1 else ""
-    beside = facts.model.get("covariates")
+    beside = covariates(facts)
     return f"{backbone}{size}{several}{f', beside the image: {beside}' if beside else ''}"
+
+
+def covariates(facts: RunFacts) -> str:
+    """The columns that the network takes beside the image; "" without any."""
+    return str(facts.model.get("covariates") or "")
+
+
+def predictors(facts: RunFacts) -> str:
+    """How the image and the covariates become what the network takes."""
+    image, beside = preprocessing(facts), covariates(facts)
+    return f"{image}; beside the image {beside}, empty cells as unknown" if image and beside else image
 
 
 def weights(facts: RunFacts) -> str:

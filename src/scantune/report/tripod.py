@@ -8,6 +8,17 @@ from scantune.report.items import Item
 from scantune.tasks.catalogue import part
 
 
+def _predictors(facts: RunFacts) -> str:
+    beside = sentences.covariates(facts)
+    return (f"the image and {beside}" if beside else "the image alone") if facts.settings.get("input") else ""
+
+
+def _assessors(facts: RunFacts) -> str:
+    if not facts.model or sentences.covariates(facts):  # who assessed the covariates, only the author knows
+        return ""
+    return "not applicable: the network takes the image itself"
+
+
 def _balance(facts: RunFacts) -> str:
     sampler, loss = facts.setting("train", "sampler"), facts.model.get("loss")
     return f"sampler {sampler}; loss {loss}" if sampler and loss else ""
@@ -79,15 +90,13 @@ TRIPOD = (
     Item("8a", "Outcome", "Definition of the outcome, its time horizon and assessment"),
     Item("8b", "Outcome", "Qualifications of its assessors, where assessment is subjective", claim.readers),
     Item("8c", "Outcome", "Blinding of its assessment"),
-    Item("9a", "Predictors", "Choice of the initial predictors",
-         lambda f: "the image alone" if f.settings.get("input") else ""),
-    Item("9b", "Predictors", "Definition of the predictors", sentences.preprocessing),
-    Item("9c", "Predictors", "Qualifications of their assessors, where assessment is subjective",
-         lambda f: "not applicable: the network takes the image itself" if f.model else ""),
+    Item("9a", "Predictors", "Choice of the initial predictors", _predictors),
+    Item("9b", "Predictors", "Definition of the predictors", sentences.predictors),
+    Item("9c", "Predictors", "Qualifications of their assessors, where assessment is subjective", _assessors),
     Item("10", "Sample size", "Rationale for the sample size, and whether it suffices", claim.sides),
     Item("11", "Missing data", "How missing data were handled", claim.missing),
     Item("12a", "Analysis", "How data were used for development and evaluation", _analysis),
-    Item("12b", "Analysis", "How predictors were handled", sentences.preprocessing),
+    Item("12b", "Analysis", "How predictors were handled", sentences.predictors),
     Item("12c", "Analysis", "Type of model, building steps, tuning, internal validation", _building),
     Item("12d", "Analysis", "Differences between clusters such as centres", _heterogeneity),
     Item("12e", "Analysis", "Measures and plots of performance", _measures),

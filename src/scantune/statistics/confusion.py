@@ -8,6 +8,7 @@ import numpy as np
 
 from scantune.statistics.ordinal import margins
 from scantune.statistics.resampling import Sums
+from scantune.statistics.sums import ratio
 
 
 def counts(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
@@ -41,19 +42,19 @@ def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = 
     actual, predicted = margins(matrix)
     total = _total(actual)
     negative = total[..., None] - actual
-    f1 = _ratio(2 * true, actual + predicted)
-    recall = _ratio(true, actual)
+    f1 = ratio(2 * true, actual + predicted)
+    recall = ratio(true, actual)
     each = {
-        "precision": _ratio(true, predicted),
+        "precision": ratio(true, predicted),
         "recall": recall,
-        "specificity": _ratio(negative - (predicted - true), negative),
+        "specificity": ratio(negative - (predicted - true), negative),
         "f1": f1,
     }
     out = {
-        "accuracy": _ratio(_total(true), total),
+        "accuracy": ratio(_total(true), total),
         "balanced_accuracy": _mean_defined(recall),
         "f1_macro": _mean_defined(f1),
-        "f1_weighted": _ratio(_total(np.where(actual > 0, f1 * actual, 0)), total),
+        "f1_weighted": ratio(_total(np.where(actual > 0, f1 * actual, 0)), total),
         "mcc": _mcc(true, actual, predicted, total),
     }
     for metric, values in each.items():
@@ -138,16 +139,10 @@ def _total(values: np.ndarray) -> np.ndarray:
     return values @ np.ones(values.shape[-1])
 
 
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        # Sums of left-out subjects come by subtraction; counts are whole numbers.
-        return np.where(bottom > 0.5, top / bottom, np.nan)
-
-
 def _mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is defined."""
     defined = np.isfinite(values)
-    return _ratio(_total(np.where(defined, values, 0)), _total(defined.astype(np.float64)))
+    return ratio(_total(np.where(defined, values, 0)), _total(defined.astype(np.float64)))
 
 
 def _mcc(true: np.ndarray, actual: np.ndarray, predicted: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -155,4 +150,4 @@ def _mcc(true: np.ndarray, actual: np.ndarray, predicted: np.ndarray, total: np.
     top = _total(true) * total - _total(actual * predicted)
     bottom = (total**2 - _total(predicted**2)) * (total**2 - _total(actual**2))
     with np.errstate(all="ignore"):
-        return np.where(bottom > 0.5, top / np.sqrt(bottom), np.nan)
+        return np.where(bottom > 1e-12 * total**4, top / np.sqrt(bottom), np.nan)

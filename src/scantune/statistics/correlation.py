@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from itertools import permutations
 
 import numpy as np
 
@@ -43,12 +45,37 @@ def midranks(x: np.ndarray) -> np.ndarray:
 
 
 def correlation_p(r: float, n: int) -> float:
-    """Two-sided p-value of Pearson's or Spearman's r by Student's t with n − 2 degrees of freedom."""
+    """Two-sided p-value of Pearson's r by Student's t with n − 2 degrees of freedom."""
     if n < 3 or math.isnan(r):
         return math.nan
     if abs(r) >= 1:
         return 0.0
     return t_two_sided(r * math.sqrt((n - 2) / (1 - r * r)), n - 2)
+
+
+EXACT = 8
+"""Rows up to which Spearman's p-value is over all permutations: there Student's t is far too small in the tails."""
+
+
+def spearman_p(x: np.ndarray, y: np.ndarray) -> float:
+    """Two-sided p-value of Spearman's correlation of x [n] and y [n], mid-ranks for ties; NaN where it is undefined.
+
+    Exact up to :data:`EXACT` rows (Kendall & Gibbons 1990, section 4.14); above by Student's t with n − 2 degrees of
+    freedom, and at least the 2 of n! permutations that are as far apart as can be.
+    """
+    rho, n = spearman(x, y), len(x)
+    if n < 3 or math.isnan(rho):
+        return math.nan
+    if n > EXACT:
+        return max(correlation_p(rho, n), 2 * math.exp(-math.lgamma(n + 1)))
+    a, b = (ranks - ranks.mean() for ranks in (midranks(x), midranks(y)))
+    products = b[_permutations(n)] @ a
+    return float((np.abs(products) >= abs(float(a @ b)) - 1e-9).mean())
+
+
+@cache
+def _permutations(n: int) -> np.ndarray:
+    return np.array(list(permutations(range(n))), np.int8)
 
 
 @dataclass(frozen=True)

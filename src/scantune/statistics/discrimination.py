@@ -12,7 +12,7 @@ from scantune.statistics.correlation import midranks
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
 from scantune.statistics.resampling import FEWEST, Weighted
-from scantune.statistics.sums import cumulate
+from scantune.statistics.sums import LEAST, cumulate
 
 GRID = 101
 """Points of a band: false positive rates, or recalls, 0, 0.01 … 1."""
@@ -171,7 +171,7 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
         area = np.einsum("nb,nb->b", lost, true)
         if ties:
             area -= 0.5 * np.einsum("nb,nb->b", lost, gained)
-        true /= np.maximum(total, 1)  # precision; where no row was taken yet, 0
+        true /= np.maximum(total, LEAST)  # precision; where no row was taken yet, 0
         both = (p > 0) & (n > 0)
         return {
             "auroc" + suffix: np.where(both, area / (p * n), np.nan),

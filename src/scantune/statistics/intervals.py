@@ -67,11 +67,17 @@ _RULES: Mapping[str, _Rule] = {
     "below_one": _Rule("below_one", 1.3),
 }
 
-_CONSISTENCY = (
-    "no interval: deviations are above 0 by chance alone; the range of a calibrated model is stated instead "
-    "(consistency_lower and consistency_upper in metrics.json, with p_value)"
-)
+_CONSISTENCY = "no interval: deviations are above 0 by chance alone"
 
+IN_ITS_PLACE = (
+    "; the range of a calibrated model is stated instead (consistency_lower and consistency_upper in metrics.json, "
+    "with p_value)"
+)
+"""What such a metric has beside it instead of an interval, where that was computed."""
+
+
+SAME = "the value is the same whichever subject is left out"
+"""Why the jackknife gives no interval of a constant."""
 
 #: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from.
 FEWEST_SQUARES = 2.0
@@ -105,7 +111,7 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
     if left.size < FEWEST or not np.isfinite(left).all():
         return None
     if np.ptp(left) <= 1e-12 * max(1.0, abs(distribution.value)):
-        return Interval(reason="no interval: the value is the same whichever subject is left out")
+        return Interval(reason=f"no interval: {SAME}")
     if kind in _POSITIVE:
         return scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])
     return jackknife_t(distribution.value, left, kind, confidence)

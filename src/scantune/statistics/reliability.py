@@ -12,6 +12,7 @@ from scantune.statistics.agreement import LIMIT
 from scantune.statistics.correlation import CONSTANT
 from scantune.statistics.distributions import chi2_quantile, f_quantile, normal_quantile
 from scantune.statistics.estimate import Estimate
+from scantune.statistics.resampling import Sums
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,32 @@ def icc(ratings: np.ndarray, confidence: float = 0.95) -> dict[str, Icc]:
         "icc_2_1": _icc_agreement(squares, confidence),
         "icc_3_1": _icc_ratio(squares.rows, squares.error, k, n - 1, (n - 1) * (k - 1), confidence),
     }
+
+
+def icc_statistic(ratings: np.ndarray, rows: np.ndarray, name: str = "icc_2_1") -> Sums:
+    """ICC(2,1) of raters, to be resampled by subject: samples of one subject are not independent.
+
+    Args:
+        ratings: float [n, k], n samples by k raters, none missing.
+        rows: int [n], their rows in the table.
+        name: of the metric.
+    """
+    k = ratings.shape[1]
+    centred = ratings - ratings.mean()
+    total = centred.sum(1, keepdims=True)
+    features = np.concatenate([np.ones((len(rows), 1)), centred, total**2, (centred**2).sum(1, keepdims=True)], axis=1)
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        n, by_rater, of_rows, squares = sums[..., 0], sums[..., 1:-2], sums[..., -2], sums[..., -1]
+        correction = by_rater.sum(-1) ** 2 / (n * k)
+        between, raters = of_rows / k - correction, (by_rater**2).sum(-1) / n - correction
+        error = np.maximum(squares - correction - between - raters, 0.0) / ((n - 1) * (k - 1))
+        rows_square, columns = between / (n - 1), raters / (k - 1)
+        bottom = rows_square + (k - 1) * error + k * (columns - error) / n
+        varies = (n > 1) & (squares - correction > CONSTANT * squares) & (bottom > 0)
+        return {name: np.where(varies, (rows_square - error) / bottom, np.nan)}
+
+    return Sums(rows, features, figures, kinds={name: "correlation"})
 
 
 @dataclass(frozen=True)

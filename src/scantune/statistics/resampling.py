@@ -295,7 +295,9 @@ def interval(
     """
     draws = distribution.draws[np.isfinite(distribution.draws)]
     if n_subjects < FEWEST:
-        return Interval(reason=f"no interval: {n_subjects} subjects, at least {FEWEST} are needed")
+        return Interval(
+            reason=f"no interval: {n_subjects} subject{'s' * (n_subjects != 1)}, at least {FEWEST} are needed"
+        )
     if not distribution.draws.size:
         return Interval(reason="no interval: no draws were asked for")
     lost = 1 - draws.size / distribution.draws.size

@@ -6,7 +6,7 @@ import numpy as np
 
 from scantune.statistics.calibration import expit, logit
 from scantune.statistics.resampling import Weighted
-from scantune.statistics.sums import sums_by
+from scantune.statistics.sums import LEAST, sums_by
 
 _STEPS = 25
 _CLOSE = 1e-5
@@ -121,4 +121,4 @@ def _newton_offset(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.
         alpha += step
         if not (np.abs(step) > _CLOSE).any():
             break
-    return np.where((wy > 0.5) & (wy < total - 0.5), alpha, np.nan)
+    return np.where((wy > LEAST) & (wy < total - LEAST), alpha, np.nan)

@@ -18,6 +18,16 @@ def sums_by(codes: np.ndarray, features: np.ndarray, groups: int) -> np.ndarray:
     return out
 
 
+LEAST = 1e-6
+"""Sums of weights below this are 0: those without a subject come by subtraction, which leaves a rounding error."""
+
+
+def ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """top / bottom of two sums of counts, or of weights that may be far below 1; NaN where nothing is in the bottom."""
+    with np.errstate(all="ignore"):
+        return np.where(bottom > LEAST, top / bottom, np.nan)
+
+
 def cumulate(weights: np.ndarray) -> np.ndarray:
     """Running sums down the rows of weights [n, B], in place; returns it.
 

@@ -20,7 +20,7 @@ _KURTOSIS = 1.3
 
 def few(n_subjects: int) -> str:
     """Why there is no interval of so few subjects."""
-    return f"no interval: {n_subjects} subjects, at least {FEWEST} are needed"
+    return f"no interval: {n_subjects} subject{'s' * (n_subjects != 1)}, at least {FEWEST} are needed"
 
 
 def too_rare(target: np.ndarray, classes: int, subjects: np.ndarray) -> Interval | None:

@@ -74,7 +74,8 @@ def standardised(
     plan = module.plan(data, rows, headline=True, paired=True, confidence=confidence)
     places = {int(row): i for i, row in enumerate(rows)}
     statistics = [reweighted(s, w[[places[int(row)] for row in s.rows]]) for s in plan.statistics]
-    plan = replace(plan, statistics=statistics, analytic={}, direct={}, p_values={}, more={})
+    withheld = {name: bounds for name, bounds in plan.analytic.items() if bounds.lower is None}  # too few of a class
+    plan = replace(plan, statistics=statistics, analytic=withheld, direct={}, p_values={}, more={})
     (result,) = carry_out([plan], resampler, confidence)
     return {"case_mix": mix, "figures": result.figures, "effective_samples": float(w.sum() ** 2 / (w**2).sum())}
 

@@ -71,6 +71,11 @@ class FigureInput:
     units: Units
 
     @property
+    def confidence(self) -> float:
+        """Level of the intervals."""
+        return float(_setting(self.metrics, "confidence", 0.95))
+
+    @property
     def figures(self) -> Mapping[str, Any]:
         """The figures by name."""
         return self.metrics["metrics"]
@@ -115,7 +120,7 @@ def draw(
 
     drawn = of(joined, metrics) | _by_group(metrics)
     if joined is not table:
-        plain = {"metrics": metrics["levels"]["sample"], "task": metrics["task"]}
+        plain = {"metrics": metrics["levels"]["sample"], "task": metrics["task"], "settings": metrics.get("settings")}
         drawn |= {f"{name}_of_samples": figure for name, figure in of(table, plain).items()}
     return drawn
 
@@ -129,14 +134,23 @@ def _by_group(metrics: Mapping[str, Any]) -> Drawn:
     """The primary figure, and the coverage of conformal intervals or sets, by subgroup."""
     groups, figures = metrics.get("subgroups") or {}, metrics["metrics"]
     drawn: Drawn = {}
+    stated: dict[str, Any] = {
+        "min_subjects": int(_setting(metrics, "min_group", 20)),
+        "confidence": float(_setting(metrics, "confidence", 0.95)),
+    }
     if groups and metrics["headline"]:
         primary = metrics["headline"][0]
-        drawn["subgroups"] = plots.forest(groups, primary, overall=figures.get(primary))
+        drawn["subgroups"] = plots.forest(groups, primary, overall=figures.get(primary), **stated)
     covered = (figures.get("conformal_coverage") or {}).get("value")
     if covered is not None:
         nominal = 1 - (metrics.get("conformal") or {}).get("miscoverage", 0.1)
-        drawn["coverage"] = plots.coverage(groups, nominal=nominal, overall=figures["conformal_coverage"])
+        drawn["coverage"] = plots.coverage(groups, nominal=nominal, overall=figures["conformal_coverage"], **stated)
     return drawn
+
+
+def _setting(metrics: Mapping[str, Any], name: str, default: float) -> float:
+    """What ``metrics.json`` was computed with; the default where it does not say."""
+    return (metrics.get("settings") or {}).get(name, default)
 
 
 AXES = {"roc": "false_positive_rate", "precision_recall": "recall"}
@@ -144,9 +158,13 @@ AXES = {"roc": "false_positive_rate", "precision_recall": "recall"}
 
 
 def bands(metrics: Mapping[str, Any], kind: str) -> dict[str, Band]:
-    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``."""
+    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``.
+
+    A curve that is the same in every draw, as where classes are separated, has none: no width would claim certainty.
+    """
     curves = (metrics.get("curves") or {}).items()
-    return {name.partition("/")[2]: band(curve, AXES[kind]) for name, curve in curves if name.startswith(kind + "/")}
+    named = {n.partition("/")[2]: band(curve, AXES[kind]) for n, curve in curves if n.startswith(kind + "/")}
+    return {name: ends for name, ends in named.items() if np.nan_to_num(ends[2] - ends[1]).any()}
 
 
 def band(curve: Mapping[str, Any], axis: str) -> Band:

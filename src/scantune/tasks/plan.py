@@ -11,8 +11,9 @@ import numpy as np
 
 from scantune.statistics.agreement import LIMIT
 from scantune.statistics.estimate import Estimate, undefined
-from scantune.statistics.intervals import interval_of, limits_of_agreement
+from scantune.statistics.intervals import IN_ITS_PLACE, interval_of, limits_of_agreement
 from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, Weighted, interval
+from scantune.statistics.sums import LEAST
 
 _COUNTED = ("share", "f1")
 """Kinds of metrics whose ``n`` is that of their trials."""
@@ -102,8 +103,11 @@ class _Maker:
         interval = self._interval(name, n_subjects)
         if name in plan.p_values and more["p_value"] is None:
             more["p_value"] = interval.p_value
+        reason = interval.reason
+        if reason is not None and "consistency_lower" in more:
+            reason += IN_ITS_PLACE
         return Estimate(
-            distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, interval.reason, more
+            distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, reason, more
         )
 
     def _counts(self, name: str) -> tuple[int, int]:
@@ -267,7 +271,7 @@ def mean_statistic(columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: M
     features = np.stack([np.ones(len(rows)), *columns.values()], axis=1)
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        n = np.where(sums[..., 0] > 0.5, sums[..., 0], np.nan)
+        n = np.where(sums[..., 0] > LEAST, sums[..., 0], np.nan)
         return {name: sums[..., i + 1] / n for i, name in enumerate(columns)}
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:

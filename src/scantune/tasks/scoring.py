@@ -104,6 +104,7 @@ def evaluate(
         case_mix=case_mix or {},
     )
     out = _evaluate_level(joined, task, options)
+    out["settings"]["baselines_fitted_on"] = "validation" if cohort is None else "training"
     out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
     if left_out:
         out["covariates_left_out"] = left_out
@@ -216,7 +217,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         "split": options.split,
         "n": len(rows),
         "n_subjects": resampler.n_subjects,
-        "settings": {"draws": options.draws, "seed": options.seed, "confidence": options.confidence},
+        "settings": {name: getattr(options, name) for name in ("draws", "seed", "confidence", "min_group")},
         "headline": list(module.headline_names(data)),
         "metrics": overall.figures | more.figures,
         "subgroups": by_group,

@@ -108,7 +108,7 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_title("Checks of the saliency maps")
     style.note(
         figure,
-        "Bars: 95 % intervals, resampled by subject; vertical line: chance; cross: maps of other samples; square: "
+        "Bars: 95 % intervals by subject; vertical line: chance; cross: maps of other samples; square: "
         "failed. The rules are in metrics.json.",
     )
     return figure

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.estimate import Estimate, undefined
-from scantune.statistics.resampling import Resampler, Sums, interval
+from scantune.statistics.intervals import SAME, interval_of
+from scantune.statistics.resampling import Interval, Resampler, Sums
 
 Entry = dict[str, Any]
 """An entry of ``metrics.json`` with ``passed`` (True, False, or None for no verdict) and ``rule``."""
@@ -17,26 +18,30 @@ ALIKE = 0.5
 """Rank correlation above which two maps count as similar."""
 
 
-def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 2000, seed: int = 42) -> Estimate:
-    """The mean of ``values`` [n] with an interval resampled by subject; NaN values are excluded and counted."""
+def mean_metric(values: np.ndarray, subjects: Sequence[str]) -> Estimate:
+    """The mean of ``values`` [n] in −1 … 1 with its interval; NaN values are excluded and counted.
+
+    The interval is the jackknife's by subject with Student's t, cut at −1 and 1: of the dozen subjects of these checks
+    a bootstrap (BCa) contains the mean in .91, of six in .86, this one in .94 to .96.
+    """
     values = np.asarray(values, np.float64)
     rows = np.flatnonzero(np.isfinite(values))
     undefined_count = len(values) - len(rows)
     if not len(rows):
         return undefined(f"undefined in all of {len(values)} samples", n_undefined=undefined_count)
-    resampler = Resampler(np.asarray(subjects), draws, seed)
+    resampler = Resampler(np.asarray(subjects), 0)
     features = np.stack([values[rows], np.ones(len(rows))], axis=1)
 
     def mean(sums: np.ndarray) -> dict[str, np.ndarray]:
         return {"mean": sums[..., 0] / sums[..., 1]}
 
-    distribution = resampler.run([Sums(rows, features, mean)])[0]["mean"]
+    distribution = resampler.run([Sums(rows, features, mean)], draws=False)[0]["mean"]
     n_subjects = resampler.count(rows)
-    bounds = interval(distribution, n_subjects)
+    bounds = interval_of(distribution, "real", n_subjects) or Interval(reason="no interval: undefined")
     return Estimate(
         distribution.value,
-        bounds.lower,
-        bounds.upper,
+        None if bounds.lower is None else max(-1.0, bounds.lower),
+        None if bounds.upper is None else min(1.0, bounds.upper),
         bounds.method,
         len(rows),
         n_subjects,
@@ -60,8 +65,8 @@ def verdict(metric: Estimate, rule: str, passes: Callable[[float, float], bool],
 
 
 def constant_bounds(metric: Estimate) -> Estimate:
-    """Use the value as both bounds where all samples have the same value, for which resampling gives no interval."""
-    if metric.value is None or metric.lower is not None or "same value" not in (metric.reason or ""):
+    """Use the value as both bounds where all subjects have the same value, which leaves the jackknife no interval."""
+    if metric.value is None or metric.lower is not None or SAME not in (metric.reason or ""):
         return metric
-    method = "every sample has this value"
+    method = "every subject has this value"
     return Estimate(metric.value, metric.value, metric.value, method, metric.n, metric.n_subjects, None, metric.more)

@@ -83,5 +83,8 @@ def draw_across(
     entries = {name: home_metrics["metrics"][primary]}
     entries |= {dataset: metrics["metrics"][primary] for dataset, metrics in others.items()}
     line = home_metrics["metrics"][primary]["value"]
-    figure = plots.across_datasets({experiment: entries}, primary, reference=line, reference_name=f"{name} (own test)")
+    level = (home_metrics.get("settings") or {}).get("confidence", 0.95)
+    figure = plots.across_datasets(
+        {experiment: entries}, primary, reference=line, reference_name=f"{name} (own test)", confidence=level
+    )
     plots.save(figure, folder / "across_datasets")

@@ -74,7 +74,8 @@ def in_words(section: dict[str, Any] | None) -> list[str]:
     """The section as lines for the terminal."""
     if not section:
         return []
-    line = f"unlike the training images (distance above 1): {section['beyond']:.0%} of {section['n']}"
+    beyond = round(section["beyond"] * section["n"])
+    line = f"unlike the training images (distance above 1): {beyond} of {section['n']} ({section['beyond']:.1%})"
     if section.get("auroc") is not None:
         line += f"; distinguished from the internal test set with AUROC {section['auroc']:.3f}"
     if "answered" in section:

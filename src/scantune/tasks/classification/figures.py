@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scantune import plots
+from scantune.plots import style
 from scantune.tasks.figures import Drawn, FigureInput, band, bands
 
 MARKED = ("youden", "sensitivity", "specificity")
@@ -46,21 +47,24 @@ def draw(inputs: FigureInput) -> Drawn:
         ]
 
     roc, precision_recall = bands(inputs.metrics, "roc"), bands(inputs.metrics, "precision_recall")
+    level = inputs.confidence
     drawn = {
         "confusion": plots.confusion(counts, data.classes),
         "reliability": plots.reliability(_before_and_after(inputs), metrics=_calibration(inputs.figures)),
     }
     if data.positive is None:
-        drawn["roc"] = plots.roc_by_class(curves(1), bands=roc)
-        drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=precision_recall)
+        drawn["roc"] = plots.roc_by_class(curves(1), bands=roc, confidence=level)
+        drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=precision_recall, confidence=level)
     else:
         marked = _marked(inputs.metrics.get("operating_points") or [])
-        drawn["roc"] = plots.roc(curves(1), bands=roc, operating_points=marked)
-        drawn["precision_recall"] = plots.precision_recall(curves(2), bands=precision_recall, operating_points=marked)
+        drawn["roc"] = plots.roc(curves(1), bands=roc, operating_points=marked, confidence=level)
+        drawn["precision_recall"] = plots.precision_recall(
+            curves(2), bands=precision_recall, operating_points=marked, confidence=level
+        )
         one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
         curve = (inputs.metrics.get("curves") or {}).get("decision")
         around = None if curve is None else {one.name: band(curve, "threshold")}
-        drawn["decision_curve"] = plots.decision_curve(one, bands=around)
+        drawn["decision_curve"] = plots.decision_curve(one, bands=around, confidence=level)
     return drawn
 
 
@@ -84,7 +88,7 @@ def _before_and_after(inputs: FigureInput) -> list[Any]:
     section = inputs.metrics.get("calibration") or {}
     before = undone(section.get("applied"), data.probabilities)
     if data.positive is not None:
-        name, target = data.classes[data.positive], data.target[rows] == data.positive
+        name, target = style.fitting(data.classes[data.positive], 0.9, 6, lines=1), data.target[rows] == data.positive
         versions = {name: data.probabilities, f"{name}, before calibration": before}
         scores = {key: (p[rows, data.positive], target) for key, p in versions.items() if p is not None}
     else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from scantune import plots
 from scantune.plots import style
+from scantune.plots.by_class import frequent
 from scantune.tasks.figures import Drawn, FigureInput, bands
 
 CAPTIONS = {
@@ -43,9 +44,11 @@ def draw(inputs: FigureInput) -> Drawn:
         return scored
 
     drawn = {
-        "roc_by_finding": plots.roc_by_class(curves("auroc"), bands=bands(inputs.metrics, "roc")),
+        "roc_by_finding": plots.roc_by_class(
+            curves("auroc"), bands=bands(inputs.metrics, "roc"), confidence=inputs.confidence
+        ),
         "precision_recall_by_finding": plots.precision_recall_by_class(
-            curves("auprc"), bands=bands(inputs.metrics, "precision_recall")
+            curves("auprc"), bands=bands(inputs.metrics, "precision_recall"), confidence=inputs.confidence
         ),
         "finding_reliability": _reliability(curves("ece")),
     }
@@ -58,7 +61,7 @@ def _co_occurrence(section: dict[str, Any]) -> Any:
     """Two matrices side by side: the reference and the calls."""
     import seaborn
 
-    names = list(section["findings"])
+    names = [style.fitting(name, 1.2, 6, lines=1) for name in section["findings"]]
     figure = style.canvas(style.DOUBLE, 0.19 * len(names) + 1.5)
     panels = np.ravel(figure.subplots(1, 2, sharey=True))
     for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
@@ -89,12 +92,13 @@ def _reliability(curves: Sequence[Any]) -> Any:
     """A panel a finding: observed share by predicted probability in bins of equal size."""
     from scantune.statistics.calibration import reliability
 
+    total, curves = len(curves), frequent(curves)
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     lines = -(-len(curves) // across)
     figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * lines + 0.2)
     panels = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True)
     for axes, one in zip(panels.flat, curves):
-        axes.set_title(one.name, fontsize=7)
+        axes.set_title(style.fitting(one.name, style.DOUBLE / across - 0.3, 7), fontsize=7)
         axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
         if not len(one.target) or not np.isfinite(one.score).all():
             style.undefined(axes, "no sample with a known state")
@@ -109,4 +113,6 @@ def _reliability(curves: Sequence[Any]) -> Any:
         axes.set_xlabel("Predicted probability")
         axes.xaxis.set_tick_params(labelbottom=True)
     style.note(figure, f"{BINS} bins of equal size a finding. Dotted: calibrated.")
+    if len(curves) < total:
+        style.note(figure, f"The {len(curves)} most frequent of {total} findings; all are in metrics.json.")
     return figure

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from scantune.statistics.calibration import ece_statistic
+from scantune.statistics.calibration import ece_consistency, ece_statistic
 from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
 from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
+from scantune.statistics.sums import ratio
 from scantune.statistics.trials import too_rare
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.settings import Multilabel
@@ -118,7 +120,9 @@ def plan(
         statistics = [only(s, headline_names(data)) for s in statistics]
     elif void is None:
         statistics += [s for place in range(len(data.findings)) for s in _errors_of(data, place, rows)]
-    more = {name: {"without": without} for name in ("auroc", "auprc")} if without else {}
+    more: dict[str, Mapping[str, Any]] = {name: {"without": without} for name in ("auroc", "auprc") if without}
+    if not headline and void is None:
+        more |= _consistency(data, rows, confidence)
     return MetricPlan(statistics, analytic=analytic, reasons=reasons, more=more, void=void)
 
 
@@ -185,11 +189,11 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         values: dict[str, np.ndarray] = {}
         for name, (top, bottom) in parts(sums).items():
-            share = _ratio(top, bottom)
+            share = ratio(top, bottom)
             values[name] = 2 * share / (1 + share) if name.startswith("f1") else share
         each = np.stack([values[f"f1/{name}"] for name in names], axis=-1)
         defined = np.isfinite(each)
-        return {"f1_macro": _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))} | values
+        return {"f1_macro": ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))} | values
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         by_name = {name: [pair] for name, pair in parts(sums).items()}
@@ -197,11 +201,6 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
 
     kinds = {name: "f1" if name.startswith("f1") else "share" for name in parts(features.sum(0))} | {"f1_macro": "unit"}
     return Sums(rows, features, figures, kinds=kinds, shares=shares)
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.where(bottom > 0.5, top / bottom, np.nan)
 
 
 def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
@@ -213,9 +212,9 @@ def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
     size = len(data.findings)
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        each = _ratio(sums[..., :size], sums[..., size:])
+        each = ratio(sums[..., :size], sums[..., size:])
         defined = np.isfinite(each)
-        mean = _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))
+        mean = ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))
         return {"brier": mean} | {f"brier/{name}": each[..., k] for k, name in enumerate(data.findings)}
 
     kinds = dict.fromkeys(["brier", *(f"brier/{name}" for name in data.findings)], "loss")
@@ -229,6 +228,17 @@ def _errors_of(data: Data, place: int, rows: np.ndarray) -> list[Statistic]:
         return []
     p, positive = data.probabilities[known, place], data.positive(place, known)
     return [renamed(ece_statistic(p, positive, known), {"ece": f"ece/{data.findings[place]}"})]
+
+
+def _consistency(data: Data, rows: np.ndarray, confidence: float) -> dict[str, dict[str, float]]:
+    """What ``ece/<finding>`` of a calibrated model would be by chance."""
+    bands = {}
+    for place, name in enumerate(data.findings):
+        known = data.known(place, rows)
+        if len(known):
+            p, positive = data.probabilities[known, place], data.positive(place, known)
+            bands[f"ece/{name}"] = ece_consistency(p, positive, data.subjects[known], level=confidence)
+    return bands
 
 
 def _reasons(data: Data, rows: np.ndarray) -> dict[str, str]:

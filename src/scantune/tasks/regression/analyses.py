@@ -11,9 +11,10 @@ import numpy as np
 
 from scantune.statistics import baselines, conformal
 from scantune.statistics.estimate import Estimate, undefined
-from scantune.statistics.reliability import icc
+from scantune.statistics.reliability import icc, icc_statistic
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.coverage import achieved
+from scantune.tasks.plan import MetricPlan
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.regression.metrics import Data, Several, plan
 
@@ -146,20 +147,35 @@ def _readers(data: Data, context: Context) -> dict[str, object]:
     return {"difference": "first − second", "pairs": pairs} | _all_readers(sides, columns, context)
 
 
+def _of_independent(ratings: np.ndarray, confidence: float) -> Estimate:
+    """ICC(2,1) of ratings [n, k] of one sample a subject."""
+    n, agreement = len(ratings), icc(ratings, confidence)["icc_2_1"]
+    if not np.isfinite(agreement.value):
+        return undefined("undefined: the ratings do not vary", n, n)
+    if not np.isfinite([agreement.lower, agreement.upper]).all():
+        return Estimate(agreement.value, n=n, n_subjects=n, reason="no interval: the raters differ by a constant alone")
+    return Estimate(agreement.value, agreement.lower, agreement.upper, "F (Shrout & Fleiss)", n, n)
+
+
+_CONSTANT = dict.fromkeys(("icc_2_1_readers", "icc_2_1_readers_and_model"), "undefined: the ratings do not vary")
+
+
 def _all_readers(sides: dict[str, np.ndarray], columns: dict[str, str], context: Context) -> dict[str, object]:
     out: dict[str, object] = {}
     rows, confidence = context.rows, context.confidence
     for label, names in (("readers", list(columns)), ("readers_and_model", [*columns, "model"])):
         ratings = np.stack([sides[n][rows] for n in names], axis=1)
-        complete = ratings[np.isfinite(ratings).all(1)]
+        read = np.isfinite(ratings).all(1)
+        complete = ratings[read]
         if len(names) < 2 or len(complete) < 5:
             out[f"icc_2_1_{label}"] = undefined("fewer than 2 readers, or 5 samples read by all", len(complete))
             continue
-        icc_2_1 = icc(complete, confidence)["icc_2_1"]
-        method = "F (Shrout & Fleiss), samples taken as independent"
-        out[f"icc_2_1_{label}"] = Estimate(
-            icc_2_1.value, icc_2_1.lower, icc_2_1.upper, method, len(complete), len(complete)
-        )
+        if not context.resampler.independent(rows[read]):
+            out |= context.figures(
+                MetricPlan([icc_statistic(complete, rows[read], f"icc_2_1_{label}")], reasons=_CONSTANT)
+            )
+            continue
+        out[f"icc_2_1_{label}"] = _of_independent(complete, confidence)
     return out
 
 

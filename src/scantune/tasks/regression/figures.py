@@ -42,7 +42,7 @@ def _of_one(inputs: FigureInput, one: Data) -> Drawn:
             significant_error=settings.significant_error, lower=lower, upper=upper,
         ),
         "bland_altman": plots.bland_altman(
-            target, prediction, metrics=figures, name=name, unit=unit, subjects=subjects
+            target, prediction, metrics=figures, name=name, unit=unit, subjects=subjects, confidence=inputs.confidence,
         ),
         "histogram": plots.histogram(target, prediction, name=name, unit=unit, limits=limits),
     }  # fmt: skip

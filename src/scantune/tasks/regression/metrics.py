@@ -14,7 +14,7 @@ from scantune.statistics.correlation import (
     kendall,
     kendall_without,
     pearson,
-    spearman,
+    spearman_p,
     spearman_statistic,
 )
 from scantune.statistics.estimate import Estimate, undefined
@@ -202,8 +202,10 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
         direct["repeatability"] = _repeatability(x, y, subjects, confidence)
         statistics += _by_range(data, x, y, rows)
     tested = alone and len(rows) >= FEWEST
-    correlations = {"pearson_r": pearson, "spearman_rho": spearman}
-    p = {name: correlation_p(r(x, y), len(rows)) if tested else None for name, r in correlations.items()}
+    p = {
+        "pearson_r": correlation_p(pearson(x, y), len(rows)) if tested else None,
+        "spearman_rho": spearman_p(x, y) if tested else None,
+    }
     return MetricPlan(
         statistics,
         direct=_explained(direct, _reasons(x, y)),

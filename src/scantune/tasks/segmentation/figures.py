@@ -17,7 +17,11 @@ def draw(inputs: FigureInput) -> Drawn:
     """Name to figure."""
     rows, data = inputs.rows, inputs.data
     values = {name: measure[rows] for name, measure in data.measures.items() if name in MEASURES}
-    drawn = {"overlap": plots.overlap(values, metrics=inputs.figures, units={"hd95": inputs.units.length})}
+    drawn = {
+        "overlap": plots.overlap(
+            values, metrics=inputs.figures, units={"hd95": inputs.units.length}, confidence=inputs.confidence
+        )
+    }
     figures = inputs.starting("volume_")
     if data.volumes is not None and "bland_altman_bias" in figures:
         drawn["volume_agreement"] = plots.volume_agreement(
@@ -26,5 +30,6 @@ def draw(inputs: FigureInput) -> Drawn:
             metrics=figures,
             unit=inputs.units.size,
             what=inputs.units.kind,
+            confidence=inputs.confidence,
         )
     return drawn

@@ -14,7 +14,7 @@ from scantune.tasks.survival.analyses import bins_of
 CAPTIONS = {
     "kaplan_meier": (
         "Kaplan–Meier by predicted risk",
-        "Share without the event, with 95 % bands by subject; ticks are censored samples. Below: samples at risk.",
+        "Share without the event, with bands by subject; ticks are censored samples. Below: samples at risk.",
     ),
     "calibration_at_horizons": (
         "Calibration at the horizons",
@@ -22,7 +22,7 @@ CAPTIONS = {
     ),
     "auroc_at_horizons": (
         "AUROC at the horizons",
-        "Those with the event by each horizon against those followed beyond it, with 95 % intervals.",
+        "Those with the event by each horizon against those followed beyond it, with intervals.",
     ),
 }
 """Name of a figure to its title and caption, in the order of the report."""
@@ -36,7 +36,7 @@ def draw(inputs: FigureInput) -> Drawn:
     drawn: Drawn = {}
     groups = inputs.metrics.get("risk_groups")
     if groups:
-        drawn["kaplan_meier"] = kaplan_meier(groups)
+        drawn["kaplan_meier"] = kaplan_meier(groups, inputs.confidence)
     if inputs.metrics.get("horizons"):
         drawn["calibration_at_horizons"] = calibration(inputs)
     drawn["auroc_at_horizons"] = auroc(inputs)
@@ -44,11 +44,12 @@ def draw(inputs: FigureInput) -> Drawn:
 
 
 @style.styled
-def kaplan_meier(section: Mapping[str, Any]) -> Any:
+def kaplan_meier(section: Mapping[str, Any], confidence: float = 0.95) -> Any:
     """Curves of the risk groups, and how many samples of each are at risk at 0 and at the horizons.
 
     Args:
         section: ``risk_groups`` of ``metrics.json``.
+        confidence: level of the bands, for the notes.
     """
     groups, ticks = section["groups"], list(section["at_risk_times"])
     figure = style.canvas(style.SINGLE, style.SINGLE * 1.05)
@@ -75,7 +76,7 @@ def kaplan_meier(section: Mapping[str, Any]) -> Any:
     p = test.get("p_value")
     cut = f"Groups are cut on {section['cut_on']}."
     log_rank = f" Log-rank test p {'below 0.001' if p < 0.001 else words.fixed(p, 3)}." if words.defined(p) else ""
-    style.note(figure, cut + log_rank)
+    style.note(figure, f"{cut}{log_rank} Bands: {words.per_cent(confidence)}, by subject.")
     return figure
 
 
@@ -110,7 +111,7 @@ def calibration(inputs: FigureInput) -> Any:
     figure.supylabel("Observed (Kaplan–Meier)", fontsize=7)
     for axes in panels[-1]:
         axes.set_xlabel("Predicted")
-    style.note(figure, "Fifths of equal size; bars are 95 % intervals by subject.")
+    style.note(figure, f"Fifths of equal size; bars are {words.per_cent(inputs.confidence)} intervals by subject.")
     if lost:
         style.note(figure, f"{lost} groups without follow-up to the horizon are not drawn.")
     return figure
@@ -150,6 +151,7 @@ def auroc(inputs: FigureInput) -> Any:
     axes.set_ylim(min(0.4, *(e["value"] if e["lower"] is None else e["lower"] for _, e in known)) - 0.02, 1.02)
     axes.set_xlabel(f"Horizon ({settings.unit})")
     axes.set_ylabel("AUROC")
+    style.note(figure, f"Bars: {words.per_cent(inputs.confidence)} intervals.")
     missing = len(entries) - len(known)
     if missing:
         style.note(figure, f"{missing} horizons have no AUROC: too few events before, or no one followed beyond.")

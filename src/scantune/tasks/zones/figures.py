@@ -75,7 +75,12 @@ def _mean_score(inputs: FigureInput, target: np.ndarray, guess: np.ndarray) -> D
             truth[both], predicted[both], name="mean score", limits=(0, inputs.data.settings.grades - 1), metrics=beside
         ),
         "mean_score_agreement": plots.bland_altman(
-            truth[both], predicted[both], metrics=figures, name="mean score", subjects=subjects
+            truth[both],
+            predicted[both],
+            metrics=figures,
+            name="mean score",
+            subjects=subjects,
+            confidence=inputs.confidence,
         ),
     }
 
@@ -98,5 +103,5 @@ def _severity(inputs: FigureInput, target: np.ndarray, guess: np.ndarray) -> Dra
             curves.append(plots.Scored(above, predicted[both], f"above {cut:g}", figure))
     if curves:
         around = {name.replace("_", " "): band for name, band in bands(inputs.metrics, "roc").items()}
-        drawn["severity_roc"] = plots.roc(curves, bands=around)
+        drawn["severity_roc"] = plots.roc(curves, bands=around, confidence=inputs.confidence)
     return drawn
