@@ -31,13 +31,20 @@ _SECONDS = 10.0
 _PARAM_LENGTH = 6000
 _NAME_LENGTH = 250
 _LIKE_BLANKS = frozenset("()[]{}'\"`,;|\\")
-_WORDS = dict(
-    zip(
-        "< > ≤ ≥ = + ± % & # @ * ~ ! ?".split(),
-        "lt gt le ge eq plus plusminus percent and no at star about not unknown".split(),
-        strict=True,
-    )
-)
+_WORDS = {
+    "<": "lt",
+    ">": "gt",
+    "≤": "le",
+    "≥": "ge",
+    "=": "eq",
+    "+": "plus",
+    "±": "plusminus",
+    "%": "percent",
+    "&": "and",
+    "#": "no",
+    "*": "star",
+    "?": "unknown",
+}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
