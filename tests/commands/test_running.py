@@ -62,6 +62,10 @@ def call(*arguments: str) -> str:
         (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
         (("--stage", "train"), "--stage and --key go together"),
         (("--all", "--epochs", "3"), "--epochs: name the experiment"),
+        (("register@small", "--experiment", "other"), "^register@small and --experiment other: .*name one of them"),
+        (("train@small", "--all"), "^train@small and --all: .*name one of them"),
+        (("--experiment", "small", "--all"), "^--experiment small and --all: "),
+        (("--experiment", "small", "--stage", "train", "--key", "other"), "small and --stage train --key other: "),
     ],
 )
 @pytest.mark.parametrize("keep", [(), ("--keep",)])
@@ -205,6 +209,34 @@ def test_name_of_a_variant_is_one_that_git_takes(setting: str, name: str) -> Non
     assert variants.name_of([Change.read(setting)], "a") == name
     long = variants.name_of([Change.read(f"experiments.a.description={'x' * 300}")], "a")
     assert len(long) < 90
+
+
+def test_a_variant_never_takes_the_place_of_one_with_other_settings(home, started, monkeypatch) -> None:
+    (home / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".gitignore", home)
+    author = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "s")):
+        variants._git(home, *command)
+    names = []
+
+    def finish(arguments, cwd=None) -> int:
+        names.append(arguments[arguments.index("--name") + 1])
+        for command in (("add", "-A"), (*author, "commit", "-qm", "s")):
+            variants._git(cwd, *command)
+        commit = variants._git(cwd, "rev-parse", "HEAD").strip()
+        variants._git(cwd, "update-ref", f"refs/exps/aa/{'b' * 38}/{names[-1]}", commit)
+        return 0
+
+    monkeypatch.setattr(project, "run_dvc", finish)
+    key = "experiments.small.train.augment.translation"
+    for value in ("[-0.1, 0.1]", "[0.1, 0.1]", "[-0.1, 0.1]"):
+        call("--experiment", "small", "--set", f"{key}={value}")
+    assert names[0] == names[2], "the same settings are the same variant"
+    assert names[0] != names[1]
+    references = variants._git(home, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    settings = [yaml.safe_load(variants._git(home, "show", f"{one}:params.yaml")) for one in references]
+    values = [block["experiments"]["small"]["train"]["augment"]["translation"] for block in settings]
+    assert sorted(values) == [[-0.1, 0.1], [0.1, 0.1]]
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,8 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
         home = project_home()
         only = {name.partition("@")[2] for name in targets}
         experiment = next(iter(only)) if len(only) == 1 else ""
-        name, title = variants.name_of(changes, experiment), variants.title_of(changes, experiment)
+        title = variants.title_of(changes, experiment)
+        name = variants.free_name(home, variants.name_of(changes, experiment), text)
         with variants.copied(home, name, text, params.model_dump(mode="json", by_alias=True)) as copy:
             code = variants.run(home, copy, name, title, targets)
             _tell_parent(title, copy, targets)
@@ -227,6 +228,15 @@ def _targets(
     """
     if bool(stage) != bool(key):
         raise ScantuneError("--stage and --key go together, as in --stage train --key digits")
+    ways = {
+        " ".join(targets or ()): bool(targets),
+        f"--experiment {experiment}": bool(experiment),
+        "--all": everything,
+        f"--stage {stage} --key {key}": bool(stage),
+    }
+    chosen = [way for way, used in ways.items() if used]
+    if len(chosen) > 1:
+        raise ScantuneError(f"{' and '.join(chosen)}: each says what to run; name one of them")
     if experiment:
         return [project.target_of(params, experiment)]
     if not stage:

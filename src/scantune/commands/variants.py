@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,8 @@ from filelock import FileLock, Timeout
 
 from scantune.commands import project
 from scantune.config.edit import Change
+from scantune.config.reading import read_text
+from scantune.digests import text_digest
 from scantune.records import ScantuneError
 from scantune.tracking import CHANGED
 
@@ -36,6 +39,27 @@ def name_of(changes: Sequence[Change], experiment: str) -> str:
     text = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}|\.lock$|\.$", "-", text)).strip("-.")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return text if len(text) <= 80 else f"{text[:70].rstrip('-.')}-{digest}"
+
+
+def free_name(home: Path, name: str, text: str) -> str:
+    """The name, with a digest where an experiment of other settings has it: DVC has one experiment of a name.
+
+    Signs that git does not accept make no difference in a name, as of ``[-10, 10]`` and ``[10, 10]``.
+
+    Args:
+        home: the project.
+        name: of the variant.
+        text: its params.yaml.
+
+    Raises:
+        ScantuneError: the project is not in a git repository with a commit.
+    """
+    _top(home)
+    settings = read_text(text)
+    for reference in _git(home, "for-each-ref", "--format=%(refname)", "refs/exps").split():
+        if reference.endswith(f"/{name}") and read_text(_git(home, "show", f"{reference}:./params.yaml")) != settings:
+            return f"{name}-{text_digest(json.dumps(settings, sort_keys=True, default=str))[:8]}"
+    return name
 
 
 def title_of(changes: Sequence[Change], experiment: str) -> str:
