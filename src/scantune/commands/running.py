@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,33 +91,14 @@ def _changes(params: Any, targets: Sequence[str], run_settings: dict[str, str], 
     Raises:
         ScantuneError: no target is trained, or ``settings`` cannot be read.
     """
-    from scantune.config.edit import Change
+    from scantune.config.edit import Change, split_settings
 
     experiments = _experiments(params, targets)
     if run_settings and not experiments:
         raise _untrained(params, next(iter(run_settings)).split(".")[1].replace("_", "-"), name)
     run_settings |= _digest_of(run_settings["model.weights"]) if "model.weights" in run_settings else {}
     changes = [f"{block}.{option}={value}" for block in experiments for option, value in run_settings.items()]
-    return [Change.read(change) for change in [*changes, *_split(settings)]]
-
-
-def _split(settings: str) -> list[str]:
-    """``key.path=value`` of each setting in a text; a value may have spaces, as in ``inputs.digits.shape=[16, 16]``.
-
-    Raises:
-        ScantuneError: a quotation mark without its partner.
-    """
-    try:
-        words = shlex.split(settings)
-    except ValueError:
-        raise ScantuneError(f"--set {settings!r}: a quotation mark is not closed") from None
-    parts: list[str] = []
-    for word in words:
-        if parts and not re.match(r"\+{0,2}[\w-]+(\.[\w-]+)+=", word):
-            parts[-1] += f" {word}"
-        else:
-            parts.append(word)
-    return parts
+    return [Change.read(change) for change in [*changes, *split_settings(settings)]]
 
 
 def _untrained(params: Any, option: str, name: str) -> ScantuneError:
