@@ -103,20 +103,28 @@ def _write(response: Any, part: Path, received: int, progress: Progress | None) 
         raise OSError(f"the connection ended after {size} of {total} bytes; start again to resume")
 
 
-def verify(path: Path, digest: str, source: str) -> None:
+def verify(path: Path, digest: str, source: str, *, keep: bool = False) -> None:
     """Compare a file with its published digest; without one nothing is compared.
 
+    Args:
+        path: the file.
+        digest: as of :func:`download`.
+        source: where it came from, for the message.
+        keep: whether another file stays: one that a person saved.
+
     Raises:
-        ScantuneError: it is another file; it is deleted.
+        ScantuneError: it is another file; it is deleted unless ``keep``.
     """
     if not digest:
         return
     algorithm, _, expected = digest.partition(":")
     with path.open("rb") as file:
         actual = hashlib.file_digest(file, algorithm).hexdigest()
-    if not actual.startswith(expected):
+    if actual.startswith(expected):
+        return
+    remedy = "remove it to download the published one"
+    if not keep:
         path.unlink()
-        raise ScantuneError(
-            f"{source}: the {algorithm.upper().replace('SHA', 'SHA-')} of the download is {actual}, the published one "
-            f"is {expected}; the file was deleted. Try again, or contact the operator of the server"
-        )
+        remedy = "the file was deleted. Try again, or contact the operator of the server"
+    name, what = algorithm.upper().replace("SHA", "SHA-"), "file" if keep else "download"
+    raise ScantuneError(f"{source}: the {name} of the {what} is {actual}, the published one is {expected}; {remedy}")

@@ -102,3 +102,12 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_file_that_somebody_saved_is_not_deleted_for_being_another_one(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped("a.png"))
+    file = RemoteFile("https://x", "a.zip", f"md5:{'0' * 32}")
+    data = PublicData("x", "", "", "", lambda source, out: (source, []), (file,))
+    with pytest.raises(ScantuneError, match=r"a\.zip: the MD5 of the file is .* published one is 0{32}; remove it to"):
+        obtain(data, tmp_path, tmp_path / "out", lambda file: lambda received, total: None)
+    assert (tmp_path / "a.zip").is_file()

@@ -44,7 +44,7 @@ def obtain(data: PublicData, archives: Path, target: Path, progress_of: Callable
     for file in data.files:
         path = archives / file.name
         if path.exists():
-            verify(path, file.digest, str(path))
+            verify(path, file.digest, str(path), keep=True)
         else:
             _download(data, file, path, progress_of(file))
         if file.name.endswith(_ARCHIVES):
