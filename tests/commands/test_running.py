@@ -237,6 +237,11 @@ def test_a_variant_never_takes_the_place_of_one_with_other_settings(home, starte
     settings = [yaml.safe_load(variants._git(home, "show", f"{one}:params.yaml")) for one in references]
     values = [block["experiments"]["small"]["train"]["augment"]["translation"] for block in settings]
     assert sorted(values) == [[-0.1, 0.1], [0.1, 0.1]]
+    empty = variants._git(home, "hash-object", "-t", "tree", "-w", "/dev/null").strip()
+    commit = variants._git(home, *author, "commit-tree", "-m", "s", empty).strip()
+    variants._git(home, "update-ref", f"refs/exps/aa/{'c' * 38}/small-epochs=7", commit)
+    call("--experiment", "small", "--epochs", "7")
+    assert names[-1].startswith("small-epochs=7-"), "one of which nothing is known is another one"
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,17 @@ def free_name(home: Path, name: str, text: str) -> str:
     _top(home)
     settings = read_text(text)
     for reference in _git(home, "for-each-ref", "--format=%(refname)", "refs/exps").split():
-        if reference.endswith(f"/{name}") and read_text(_git(home, "show", f"{reference}:./params.yaml")) != settings:
+        if reference.endswith(f"/{name}") and _settings_of(home, reference) != settings:
             return f"{name}-{text_digest(json.dumps(settings, sort_keys=True, default=str))[:8]}"
     return name
+
+
+def _settings_of(home: Path, reference: str) -> Any:
+    """The content of an experiment's params.yaml; None where it has none that can be read."""
+    try:
+        return read_text(_git(home, "show", f"{reference}:./params.yaml"))
+    except ScantuneError:
+        return None
 
 
 def title_of(changes: Sequence[Change], experiment: str) -> str:
