@@ -211,6 +211,40 @@ def test_name_of_a_variant_is_one_that_git_takes(setting: str, name: str) -> Non
     assert len(long) < 90
 
 
+def test_a_variant_finds_data_beside_the_project(home, started, monkeypatch) -> None:
+    beside, above = home.parent / f"{home.name}-scans", home.parent.parent / f"{home.name}-tables"
+    for folder in (beside, above):
+        folder.mkdir()
+        (folder / "one.txt").write_text(folder.name)
+    params = digits_params()
+    params["datasets"]["digits"] |= {"root": f"../{beside.name}", "watch": f"../{beside.name}"}
+    table = params["datasets"]["digits"]["table"] = f"../../{above.name}/one.txt"
+    params["watched"] = {"digits_table": {"dataset": "digits", "path": table}}
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (home / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".gitignore", home)
+    author = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "s")):
+        variants._git(home, *command)
+    seen = []
+
+    def look(arguments, cwd=None) -> int:
+        seen.extend(
+            (cwd / up / folder.name / "one.txt").read_text() for up, folder in (("..", beside), ("../..", above))
+        )
+        return 1
+
+    monkeypatch.setattr(project, "run_dvc", look)
+    try:
+        call("--experiment", "small", "--epochs", "7")
+        assert seen == [beside.name, above.name]
+        assert [path.name for path in (home / ".dvc/tmp/variants").iterdir()] == []
+        assert (beside / "one.txt").is_file(), "the links are removed, not what they lead to"
+    finally:
+        for folder in (beside, above):
+            shutil.rmtree(folder)
+
+
 def test_a_variant_never_takes_the_place_of_one_with_other_settings(home, started, monkeypatch) -> None:
     (home / ".dvc").mkdir()
     shutil.copy2(ROOT / ".gitignore", home)

@@ -101,25 +101,27 @@ def copied(home: Path, name: str, text: str, settings: Any) -> Iterator[Path]:
     folder = home / ".dvc" / "tmp" / "variants"
     folder.mkdir(parents=True, exist_ok=True)
     _remove_left(folder)
-    clone = folder / name
-    lock = FileLock(f"{clone}.lock")
+    place = folder / name
+    clone = place.joinpath(*["up"] * _ups(settings), top.name or "project")
+    lock = FileLock(f"{place}.lock")
     with contextlib.suppress(TimeoutError):
         lock.acquire(timeout=0)
     if not lock.is_locked:
         raise ScantuneError(f"the variant {name} is already running; wait for it or stop it")
     try:
+        clone.parent.mkdir(parents=True, exist_ok=True)
         _git(home, "clone", "--quiet", "--shared", "--no-checkout", str(top), str(clone))
         _git(clone, "checkout", "--quiet", "--detach", _git(home, "rev-parse", "HEAD").strip())
         copy = clone / home.relative_to(top)
         _overlay(top, clone)
         (copy / "params.yaml").write_text(text, encoding="utf-8")
         _share_cache(home, copy)
-        _link_data(home, copy, settings)
+        _link_data(home, copy, settings, place)
         yield copy
     finally:
-        shutil.rmtree(clone, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         lock.release()
-        Path(f"{clone}.lock").unlink(missing_ok=True)
+        Path(f"{place}.lock").unlink(missing_ok=True)
 
 
 def run(home: Path, copy: Path, name: str, title: str, targets: Sequence[str]) -> int:
@@ -206,15 +208,25 @@ def _share_cache(home: Path, copy: Path) -> None:
         local.write(file)
 
 
-def _link_data(home: Path, copy: Path, settings: Any) -> None:
-    """Links to files and folders that the settings name and git does not know, such as raw data."""
+def _ups(settings: Any) -> int:
+    """How many folders up the data of the settings lie at most: as many are there above a copy, for links to them."""
+    return max((Path(text).parts.count("..") for text in _texts(settings) if _leads_up(text)), default=0)
+
+
+def _leads_up(text: str) -> bool:
+    return Path(text).parts[:1] == ("..",)
+
+
+def _link_data(home: Path, copy: Path, settings: Any, place: Path) -> None:
+    """Links to files and folders that the settings name and git does not know, such as raw data, below ``place``."""
     for text in sorted(set(_texts(settings)), key=len):
         path = Path(text)
-        if not text or path.is_absolute() or ".." in path.parts or _is_output(path):
+        if not text or path.is_absolute() or (".." in path.parts and not _leads_up(text)) or _is_output(path):
             continue
-        if (home / path).exists() and not (copy / path).exists():
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).symlink_to(home / path)
+        source, target = (Path(os.path.normpath(base / path)) for base in (home, copy))
+        if source.exists() and target.is_relative_to(place) and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
 
 
 def _is_output(path: Path) -> bool:
