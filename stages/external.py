@@ -26,6 +26,7 @@ def run(key: str) -> None:
 def evaluate(params: Params, key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
+    from scantune.pipeline.data.seen import seen_by
     from scantune.pipeline.data.sides import sides_of
     from scantune.pipeline.evaluate import across, covariates, distances, external, folders, reporting
     from scantune.pipeline.evaluate import stage as judging
@@ -79,7 +80,8 @@ def evaluate(params: Params, key: str) -> None:
             beside=judging.beside(experiment.task, facts, sides, table, home=home_sides),
             units=judging.units_of(sides.all_samples),
         )
-        metrics["external"] = external.section(block, home, metrics)
+        known = seen_by(params, experiment, block.dataset, home_sides, sides.all_samples)
+        metrics["external"] = external.section(block, home, metrics, known=len(known))
         own = read(source / "evaluate" / "predictions.csv")
         if (distance := distances.section(table, experiment.task, experiment.evaluate, own)) is not None:
             metrics["distance"] = distance

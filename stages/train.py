@@ -26,6 +26,7 @@ def train(params: Params, key: str) -> None:
     """Train ``experiments.<key>`` (or ``derived.<key>``), fit calibration and intervals on validation, log one complete
     model."""
     from scantune.engine import launch
+    from scantune.pipeline.data.seen import refuse_seen
     from scantune.pipeline.monitoring import curves, pictures, rates
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
@@ -34,6 +35,7 @@ def train(params: Params, key: str) -> None:
 
     plan = recipe.plan_of(params, key)
     recipe.check_samples(plan)
+    refuse_seen(params, key, plan.sides)
     out = Path("outputs") / key / "train"
     settings = plan.block.train
     fabric = launch(

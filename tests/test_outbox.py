@@ -78,6 +78,35 @@ def test_what_is_left_in_a_file_is_there_until_it_was_taken(tmp_path: Path) -> N
     assert not path.exists()
 
 
+def test_what_another_process_leaves_while_the_file_is_sent_stays(tmp_path: Path) -> None:
+    path = tmp_path / "left.jsonl"
+    leave(path, [{"a": 1}])
+
+    def send(items: list[dict]) -> list[dict]:
+        leave(path, [{"a": 2}])  # the same run ends in another process meanwhile
+        return []
+
+    assert collect(path, send) == 1
+    assert collect(path, lambda items: items) == 1
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [{"a": 2}]
+
+
+@pytest.mark.parametrize("half", ['{"a": 2, "b', "{", '{"a": "\u00e4'])
+def test_a_line_that_a_kill_cut_costs_no_other(tmp_path: Path, half: str, caplog) -> None:
+    path, seen = tmp_path / "left.jsonl", []
+    leave(path, [{"a": 1}])
+    with path.open("ab") as file:
+        file.write(half.encode()[:-1] if half.endswith("\u00e4") else half.encode())
+    leave(path, [{"a": 3}])
+    assert collect(path, lambda items: seen.extend(items) or items) == 2
+    assert seen == [{"a": 1}, {"a": 3}]
+    assert "left.jsonl: 1 lines were not finished" in caplog.text
+    caplog.clear()
+    assert collect(path, lambda items: []) == 0
+    assert not path.exists()
+    assert not caplog.records, "it is told once"
+
+
 def test_one_thread_puts_while_another_one_sends() -> None:
     server = Server()
     box = Outbox("server", server.send, batch=3)

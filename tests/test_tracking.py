@@ -87,6 +87,39 @@ def test_a_stage_run_has_its_name_parameters_points_and_no_login_name(store):
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false", "MLflow unpickles nothing in a stage"
 
 
+def test_classes_with_any_names_keep_their_own_values(store):
+    classes = [
+        "<5",
+        ">5",
+        "≤5",
+        "≥5",
+        "A+",
+        "A-",
+        "肺炎",
+        "结核",
+        "Übel",
+        "Öbel",
+        "a (b)",
+        "a/",
+        "a",
+        "x//y",
+        "../z",
+        "☺",
+    ]
+    classes += ["n" * 300, "n" * 299 + "m", "..", "c\nd", "/e"]
+    values = {f"recall_{name}": float(number) for number, name in enumerate(classes)}
+    values |= {name: 100.0 + number for number, name in enumerate(classes)}  # as the first part of a name too
+    with open_run("train", "knees", dataset="hips") as run:
+        run.metrics(values)
+        run.params({"recode": {name: number for number, name in enumerate(classes)}})
+    stored = tracking.client().get_run(run.run_id)
+    assert sorted(stored.data.metrics.values()) == sorted(values.values())
+    assert len(stored.data.params) == len(classes)
+    assert stored.data.metrics["recall_lt5"] == 0
+    assert stored.data.metrics["recall_肺炎"] == 6
+    assert not (store / ".scantune" / "pending").exists()
+
+
 def test_a_parameter_that_changed_becomes_a_tag(store):
     with open_run("train", "knees", dataset="hips") as run:
         run.params({"epochs": 3})

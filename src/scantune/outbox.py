@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from filelock import FileLock
+
 from scantune import files
 
 log = logging.getLogger(__name__)
@@ -110,11 +112,15 @@ class Outbox(Generic[T]):
 
 def leave(path: Path, items: Iterable[Mapping[str, Any]]) -> None:
     """Add items to a file for a later run to send: a line of JSON each, all of them or none."""
-    files.append(path, "".join(json.dumps(item) + "\n" for item in items))
+    with _alone(path):
+        cut = path.exists() and not path.read_bytes().endswith(b"\n")  # a process was killed within its last line
+        files.append(path, "\n" * cut + _lines(items))
 
 
 def collect(path: Path, send: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> int:
     """Send the items of an earlier run; the file is removed when all are accepted. Returns the number that remain.
+
+    What another process adds meanwhile stays in the file. A line that a killed process did not finish is dropped.
 
     Args:
         path: the file; it may be missing.
@@ -122,10 +128,40 @@ def collect(path: Path, send: Callable[[list[dict[str, Any]]], list[dict[str, An
     """
     if not path.exists():
         return 0
-    items = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    content = path.read_bytes()
+    items, broken = _items(content)
+    if broken:
+        log.warning("%s: %d lines were not finished, by a process that was killed, and are dropped", path.name, broken)
     remaining = send(items)
-    if not remaining:
-        path.unlink()
-    elif len(remaining) < len(items):
-        files.write_text(path, "".join(json.dumps(item) + "\n" for item in remaining))
-    return len(remaining)
+    with _alone(path):
+        added = path.read_bytes()[len(content) :]
+        if not remaining and not added:
+            path.unlink()
+        elif broken or added or len(remaining) < len(items):
+            files.write_bytes(path, _lines(remaining).encode() + added)
+    return len(remaining) + len(_items(added)[0])
+
+
+def _lines(items: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(item) + "\n" for item in items)
+
+
+def _items(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The items of a file's lines, and the number of lines that are none."""
+    items, broken = [], 0
+    for line in content.splitlines():
+        try:
+            item = json.loads(line) if line else {}
+        except ValueError:
+            item = None
+        if not isinstance(item, dict):
+            broken += 1
+        elif item:
+            items.append(item)
+    return items, broken
+
+
+def _alone(path: Path) -> FileLock:
+    """While it is held, no other process changes the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name("queue.lock"))

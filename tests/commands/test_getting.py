@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from scantune import cohort
 from scantune.cli import app
 from scantune.cohort.provenance import read_provenance
+from scantune.commands import getting
 from scantune.config.load import load
 from scantune.public.catalogue import PUBLIC
 from scantune.public.entry import RemoteFile
@@ -100,7 +102,32 @@ def test_another_file_is_refused_and_deleted(project, monkeypatch, archive):
         _published_at(monkeypatch, hub.address, archive, f"md5:{'0' * 32}")
         with pytest.raises(ScantuneError, match=r"MD5 of the download is .* published one is 0000.*deleted"):
             _get("--accept-licence")
-    assert not [path for path in project.rglob("*") if path.is_file() and path.name != "params.yaml"]
+    left = [path for path in project.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert [path.name for path in left] == ["params.yaml"]
+
+
+def test_a_data_set_that_another_command_writes_is_left_to_it(project, monkeypatch, archive):
+    inside = threading.Event(), threading.Event()
+    prepare = PUBLIC[NAME].prepare
+
+    def slow(source: Path, out: Path):
+        inside[0].set()
+        inside[1].wait(60)
+        return prepare(source, out)
+
+    decathlon(project / "here")
+    monkeypatch.setitem(PUBLIC, NAME, replace(PUBLIC[NAME], prepare=slow))
+    words = ("--from", str(project / "here"), "--accept-licence")
+    first = threading.Thread(target=_get, args=words)
+    first.start()
+    assert inside[0].wait(60)
+    try:
+        with pytest.raises(ScantuneError, match=f"{NAME}: another scantune get writes its files"):
+            getting.get(NAME, project / "here", True)
+    finally:
+        inside[1].set()
+        first.join()
+    assert NAME in load(project / "params.yaml").datasets
 
 
 def test_outside_of_a_project_nothing_is_downloaded(project):

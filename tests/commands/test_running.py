@@ -62,6 +62,10 @@ def call(*arguments: str) -> str:
         (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
         (("--stage", "train"), "--stage and --key go together"),
         (("--all", "--epochs", "3"), "--epochs: name the experiment"),
+        (("register@small", "--experiment", "other"), "^register@small and --experiment other: .*name one of them"),
+        (("train@small", "--all"), "^train@small and --all: .*name one of them"),
+        (("--experiment", "small", "--all"), "^--experiment small and --all: "),
+        (("--experiment", "small", "--stage", "train", "--key", "other"), "small and --stage train --key other: "),
     ],
 )
 @pytest.mark.parametrize("keep", [(), ("--keep",)])
@@ -205,6 +209,73 @@ def test_name_of_a_variant_is_one_that_git_takes(setting: str, name: str) -> Non
     assert variants.name_of([Change.read(setting)], "a") == name
     long = variants.name_of([Change.read(f"experiments.a.description={'x' * 300}")], "a")
     assert len(long) < 90
+
+
+def test_a_variant_finds_data_beside_the_project(home, started, monkeypatch) -> None:
+    beside, above = home.parent / f"{home.name}-scans", home.parent.parent / f"{home.name}-tables"
+    for folder in (beside, above):
+        folder.mkdir()
+        (folder / "one.txt").write_text(folder.name)
+    params = digits_params()
+    params["datasets"]["digits"] |= {"root": f"../{beside.name}", "watch": f"../{beside.name}"}
+    table = params["datasets"]["digits"]["table"] = f"../../{above.name}/one.txt"
+    params["watched"] = {"digits_table": {"dataset": "digits", "path": table}}
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (home / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".gitignore", home)
+    author = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "s")):
+        variants._git(home, *command)
+    seen = []
+
+    def look(arguments, cwd=None) -> int:
+        seen.extend(
+            (cwd / up / folder.name / "one.txt").read_text() for up, folder in (("..", beside), ("../..", above))
+        )
+        return 1
+
+    monkeypatch.setattr(project, "run_dvc", look)
+    try:
+        call("--experiment", "small", "--epochs", "7")
+        assert seen == [beside.name, above.name]
+        assert [path.name for path in (home / ".dvc/tmp/variants").iterdir()] == []
+        assert (beside / "one.txt").is_file(), "the links are removed, not what they lead to"
+    finally:
+        for folder in (beside, above):
+            shutil.rmtree(folder)
+
+
+def test_a_variant_never_takes_the_place_of_one_with_other_settings(home, started, monkeypatch) -> None:
+    (home / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".gitignore", home)
+    author = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "s")):
+        variants._git(home, *command)
+    names = []
+
+    def finish(arguments, cwd=None) -> int:
+        names.append(arguments[arguments.index("--name") + 1])
+        for command in (("add", "-A"), (*author, "commit", "-qm", "s")):
+            variants._git(cwd, *command)
+        commit = variants._git(cwd, "rev-parse", "HEAD").strip()
+        variants._git(cwd, "update-ref", f"refs/exps/aa/{'b' * 38}/{names[-1]}", commit)
+        return 0
+
+    monkeypatch.setattr(project, "run_dvc", finish)
+    key = "experiments.small.train.augment.translation"
+    for value in ("[-0.1, 0.1]", "[0.1, 0.1]", "[-0.1, 0.1]"):
+        call("--experiment", "small", "--set", f"{key}={value}")
+    assert names[0] == names[2], "the same settings are the same variant"
+    assert names[0] != names[1]
+    references = variants._git(home, "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    settings = [yaml.safe_load(variants._git(home, "show", f"{one}:params.yaml")) for one in references]
+    values = [block["experiments"]["small"]["train"]["augment"]["translation"] for block in settings]
+    assert sorted(values) == [[-0.1, 0.1], [0.1, 0.1]]
+    empty = variants._git(home, "hash-object", "-t", "tree", "-w", "/dev/null").strip()
+    commit = variants._git(home, *author, "commit-tree", "-m", "s", empty).strip()
+    variants._git(home, "update-ref", f"refs/exps/aa/{'c' * 38}/small-epochs=7", commit)
+    call("--experiment", "small", "--epochs", "7")
+    assert names[-1].startswith("small-epochs=7-"), "one of which nothing is known is another one"
 
 
 @pytest.mark.parametrize(

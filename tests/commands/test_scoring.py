@@ -77,6 +77,9 @@ def test_a_study_is_planned_from_a_pilot(files):
     assert re.search(r"power of 0.8 for a margin of 0.5: \d\d subjects", paired.splitlines()[-1])
     with pytest.raises(Exception, match="state either --half-width, or --against"):
         called(*words)
+    for option, value in (("--power", "0.9"), ("--margin", "0.02")):
+        with pytest.raises(Exception, match=f"{option} is of a comparison, with --against FILE"):
+            called(*words, "--half-width", "0.09", option, value)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scantune.config.edit import Change, changed, edited
+from scantune.config.edit import Change, changed, edited, split_settings
 from scantune.config.load import parse, read_text
 from scantune.records import ScantuneError
 
@@ -142,3 +142,40 @@ def test_a_value_on_the_lines_below_its_anchor_changes_for_its_key_alone(setting
     assert read_text(after) == changed(read_text(BELOW), [change])
     for comment in ("# in mm", "# where it is", "# from the left"):
         assert comment in after
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("datasets.d.where={id: {exclude: ['007', \"1.0\", 5]}}", [{"id": {"exclude": ["007", "1.0", 5]}}]),
+        ("a.b='null' a.c=null", ["null", None]),
+        ("a.b=\"it's\" a.c='it''s' a.d=it's", ["it's"] * 3),
+        ('a.b="say \\"hi\\" there" a.c=2', ['say "hi" there', 2]),
+        (
+            "'a.b=two words' \"a.c=[1, 2]\" a.d=[3, 4] a.e={f: 1, g: x y}",
+            ["two words", [1, 2], [3, 4], {"f": 1, "g": "x y"}],
+        ),
+        ("a.b='x a.c=1' a.d=2", ["x a.c=1", 2]),
+        ("a.b='lesion #5'", ["lesion #5"]),
+        ("++a.b=1\n +a.c=2", [1, 2]),
+    ],
+)
+def test_what_is_typed_is_what_yaml_reads_of_it_quotation_marks_too(typed: str, values: list) -> None:
+    assert [Change.read(one).value for one in split_settings(typed)] == values
+
+
+@pytest.mark.parametrize("typed", ["a.b=#5", "a.b=lesion #5", "a.b=[1, 2] # of mine"])
+def test_a_value_is_not_cut_at_a_comment(typed: str) -> None:
+    with pytest.raises(ScantuneError, match="what follows # is a comment; put text in quotes"):
+        Change.read(typed)
+
+
+@pytest.mark.parametrize("typed", ["a.b='open", 'a.b="open', "a.b='it''s", 'a.b="x\\"'])
+def test_a_quotation_mark_without_its_partner_is_told(typed: str) -> None:
+    with pytest.raises(ScantuneError, match="a quotation mark is not closed"):
+        split_settings(typed)
+
+
+def test_a_mapping_without_braces_is_written_with_them() -> None:
+    text = edited("a:\n  b: 1\n  c: 2\n", [Change.read("a.b=name: focal")])
+    assert read_text(text) == {"a": {"b": {"name": "focal"}, "c": 2}}

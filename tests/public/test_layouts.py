@@ -170,3 +170,14 @@ def test_a_partly_downloaded_collection_takes_the_films_that_are_there(tmp_path)
     _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
     assert films.task["findings"] == ["Effusion", "Mass"]
     assert films.rows[0]["age"] == "58"
+
+
+def test_ages_of_infants_are_not_taken_for_years_and_an_unknown_age_is_not_zero(tmp_path):
+    nih_chest(tmp_path)
+    table = tmp_path / "Data_Entry_2017_v2020.csv"
+    ages = ["058Y", "58", "011M", "013M", "003D", "060W", "000Y", "", "414"]
+    lines = table.read_text().splitlines()
+    changed = [line.replace("058Y", age, 1) for line, age in zip(lines[1:], ages)]
+    table.write_text("\n".join([lines[0], *changed, *lines[1 + len(ages) :]]) + "\n")
+    _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
+    assert [row["age"] for row in films.rows[: len(ages)]] == ["58", "58", "0", "1", "0", "1", "0", "", "414"]

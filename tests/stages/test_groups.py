@@ -120,6 +120,18 @@ def test_every_usable_sample_of_the_other_dataset_is_test_data(grouped):
     assert metrics["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
 
 
+def test_samples_of_the_other_dataset_that_trained_the_model_are_counted_and_told(grouped):
+    cache, folder = grouped / "data" / "cache", grouped / "outputs" / "external" / "small_far"
+    splits = read(grouped / "data" / "splits" / "digits" / "splits.csv")
+    side = dict(zip(splits.sample_id, splits.split))
+    home, far = (read(cache / name / "manifest.csv") for name in ("digits", "far"))
+    trained = {digest for one, digest in zip(home.sample_id, home.text("digest")) if side[one] == "train"}
+    known = sum(digest in trained for digest in far.text("digest"))
+    assert 0 < known < len(far), "both are drawn from the same digits"
+    assert read_json(folder / "metrics.json")["external"]["trained_on"] == known
+    assert f"{known} of these samples trained the model" in (folder / "report.html").read_text()
+
+
 def test_the_drop_stands_in_metrics_table_and_figure(grouped):
     folder = grouped / "outputs" / "external" / "small_far"
     home = read_json(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["metrics"]["accuracy"]

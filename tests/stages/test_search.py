@@ -97,6 +97,22 @@ def test_trials_with_other_settings_are_not_compared(home):
         call("search", "small", "--n-trials", 2)
 
 
+def test_trials_on_another_split_are_not_compared(home):
+    call("search", "small", "--n-trials", 1)
+    path = Path("data/splits/digits/splits.csv")
+    before = path.read_text()
+    lines = before.splitlines()
+    moved = next(number for number, line in enumerate(lines) if ",validation" in line)
+    path.unlink()
+    path.write_text(
+        "\n".join([*lines[:moved], lines[moved].replace(",validation", ",train"), *lines[moved + 1 :]]) + "\n"
+    )
+    with pytest.raises(ScantuneError, match=r"trials had other settings.*data\.train was .* data\.validation was"):
+        call("search", "small", "--n-trials", 2)
+    path.write_text(before)
+    assert "2 complete" in call("search", "small", "--n-trials", 2)
+
+
 def test_training_with_what_was_found_changes_those_keys_alone(home, monkeypatch):
     block = yaml.safe_load(Path("params.yaml").read_text())["experiments"]["small"]
     del block["search"]

@@ -123,6 +123,8 @@ def test_folders_on_the_command_line(tmp_path: Path):
         ([plain, str(tmp_path / "broken"), *task], "broken/seed_2/predictions.csv cannot be used"),
         ([plain, str(tmp_path / "shorter"), *task], f"are not in {tmp_path}/shorter/seed_2/predictions.csv: x79"),
         ([plain, tuned, *task, "--margin", "0.1"], "--margin is for two files"),
+        ([plain, tuned, *task, "--draws", "5000"], "--draws is for two files"),
+        ([plain, tuned, *task, "--seed", "1"], "--seed is for two files"),
     ):
         refused = CliRunner().invoke(app, ["compare", *wrong])
         assert isinstance(refused.exception, ScantuneError)

@@ -6,19 +6,25 @@ from typing import Annotated
 
 import typer
 
+from scantune.commands import project
+
 
 def checkpoints(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
     best: Annotated[bool, typer.Option("--best", help="print the path of the best checkpoint only")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="print one line per network")] = False,
-    continue_from: Annotated[int, typer.Option(help="resume the next training from this epoch; 0: do not")] = 0,
+    continue_from: Annotated[int, typer.Option(help="resume the next training from this epoch; 0: do not", min=0)] = 0,
 ) -> None:
     """List the checkpoints of an experiment, or choose one from which its next training resumes."""
+    from scantune.pipeline.project import trained_by
     from scantune.pipeline.train import resume_request
 
+    params = project.settings()
+    project.group_of(params, experiment)
     if continue_from:
         resume_request.resume_from_epoch(experiment, continue_from)
-        typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force train@{experiment}")
+        target = f"{trained_by(params, experiment)}@{experiment}"
+        typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force {target}")
         return
     for member in resume_request.read_checkpoints(experiment):
         if best:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scantune.files import write
 from scantune.records import ScantuneError
 
 #: Code and its settings: what a clone of the project has.
@@ -23,7 +24,13 @@ CODE = (
 RESULTS = (
     *("outputs/*/train/model/**/*", "outputs/*/train/summary.json", "outputs/*/train/history.csv"),
     *("outputs/*/evaluate/metrics.json", "outputs/*/evaluate/summary.json", "outputs/*/register/registration.json"),
-    *("outputs/external/*/metrics.json", "outputs/external/*/summary.json", "ensembles/*/metrics.json"),
+    *("outputs/external/*/metrics.json", "outputs/external/*/summary.json"),
+    *("ensembles/*/train/model/**/*", "ensembles/*/train/summary.json"),
+    *(
+        "ensembles/*/evaluate/metrics.json",
+        "ensembles/*/evaluate/summary.json",
+        "ensembles/*/register/registration.json",
+    ),
 )
 
 
@@ -39,16 +46,21 @@ def export(
     load()
     if out.suffix != ".zip":
         raise ScantuneError(f"{out}: name an archive that ends with .zip")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(set(_files())):
-            if path.name == "model.json":
-                archive.writestr(path.as_posix(), _model(path))
-            else:
-                archive.write(path, path.as_posix())
-        archive.writestr("params.yaml", _settings(read()))
-        count = len(archive.namelist())
-    typer.echo(f"{out}: {count} files; no names of data files, no predictions")
+    files = sorted({path for path in _files() if path.resolve() != out.resolve()})
+    counted: list[int] = []
+
+    def put(target: Any) -> None:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in files:
+                if path.name == "model.json":
+                    archive.writestr(path.as_posix(), _model(path))
+                else:
+                    archive.write(path, path.as_posix())
+            archive.writestr("params.yaml", _settings(read()))
+            counted.append(len(archive.namelist()))
+
+    write(out, put)
+    typer.echo(f"{out}: {counted[0]} files; no names of data files, no predictions")
 
 
 def _files() -> Iterator[Path]:
@@ -65,7 +77,7 @@ def _settings(content: dict[str, Any]) -> str:
     import yaml
 
     settings = copy.deepcopy(content)
-    for name, block in settings.get("datasets", {}).items():
+    for name, block in (settings.get("datasets") or {}).items():
         place = f"data/raw/{name}"
         block |= {key: place for key in ("root", "watch") if key in block}
         if block.get("table"):

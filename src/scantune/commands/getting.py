@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,11 +49,12 @@ def get(
         raise ScantuneError("no params.yaml in this folder: run this in the folder of a project, or add --no-blocks")
     _confirm(data, accept_licence)
     out = RAW / name
-    folder = _files(data, source, out)
-    root, cohorts = data.prepare(folder, out)
-    if root.resolve().is_relative_to(out.resolve()):
-        write_provenance(out, Provenance(f"{data.title} ({data.page}; licence: {data.licence})"))
-    proposal = proposed(data, root, cohorts, out)
+    with _alone(name):
+        folder = _files(data, source, out)
+        root, cohorts = data.prepare(folder, out)
+        if root.resolve().is_relative_to(out.resolve()):
+            write_provenance(out, Provenance(f"{data.title} ({data.page}; licence: {data.licence})"))
+        proposal = proposed(data, root, cohorts, out)
     lines = text.written(proposal.blocks, proposal.reasons)
     head = [f"Written by scantune get {name}: {data.title}", data.page, f"Licence: {data.licence}"]
     if not blocks:
@@ -79,6 +82,30 @@ def _list() -> None:
         typer.echo(f"{name}{larger}: {data.title}{how}")
         typer.echo(f"    {data.page}; licence: {data.licence}")
     typer.echo("Get one: scantune get NAME --accept-licence; files that are here: --from FOLDER")
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Two commands do not write the files of one data set at once.
+
+    Raises:
+        ScantuneError: another one does.
+    """
+    from filelock import FileLock, Timeout
+
+    from scantune.tracking import own_folder
+
+    path = own_folder() / "locks" / f"get-{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ScantuneError(f"{name}: another scantune get writes its files; wait until it is done") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _confirm(data: PublicData, accepted: bool) -> None:

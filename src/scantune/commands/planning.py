@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from scantune.commands.scoring import Set, Task, task_settings
+from scantune.commands.scoring import Set, Task, refuse_stated, task_settings
 from scantune.records import ScantuneError
 
 
 def plan(
+    context: typer.Context,
     pilot: Annotated[
         Path, typer.Argument(help="predictions.csv of a pilot; of the reference model where two are compared")
     ],
@@ -33,6 +34,8 @@ def plan(
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if (against is None) == (half_width == 0.0):
         raise ScantuneError("state either --half-width, or --against with the predictions of the other model")
+    if against is None:
+        refuse_stated(context, ["power", "margin"], "is of a comparison, with --against FILE; --half-width needs none")
     from scantune.config.synonyms import metric_name
     from scantune.tasks import planning
     from scantune.tasks.foreign import load

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,33 +91,14 @@ def _changes(params: Any, targets: Sequence[str], run_settings: dict[str, str], 
     Raises:
         ScantuneError: no target is trained, or ``settings`` cannot be read.
     """
-    from scantune.config.edit import Change
+    from scantune.config.edit import Change, split_settings
 
     experiments = _experiments(params, targets)
     if run_settings and not experiments:
         raise _untrained(params, next(iter(run_settings)).split(".")[1].replace("_", "-"), name)
     run_settings |= _digest_of(run_settings["model.weights"]) if "model.weights" in run_settings else {}
     changes = [f"{block}.{option}={value}" for block in experiments for option, value in run_settings.items()]
-    return [Change.read(change) for change in [*changes, *_split(settings)]]
-
-
-def _split(settings: str) -> list[str]:
-    """``key.path=value`` of each setting in a text; a value may have spaces, as in ``inputs.digits.shape=[16, 16]``.
-
-    Raises:
-        ScantuneError: a quotation mark without its partner.
-    """
-    try:
-        words = shlex.split(settings)
-    except ValueError:
-        raise ScantuneError(f"--set {settings!r}: a quotation mark is not closed") from None
-    parts: list[str] = []
-    for word in words:
-        if parts and not re.match(r"\+{0,2}[\w-]+(\.[\w-]+)+=", word):
-            parts[-1] += f" {word}"
-        else:
-            parts.append(word)
-    return parts
+    return [Change.read(change) for change in [*changes, *split_settings(settings)]]
 
 
 def _untrained(params: Any, option: str, name: str) -> ScantuneError:
@@ -167,7 +146,8 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
         home = project_home()
         only = {name.partition("@")[2] for name in targets}
         experiment = next(iter(only)) if len(only) == 1 else ""
-        name, title = variants.name_of(changes, experiment), variants.title_of(changes, experiment)
+        title = variants.title_of(changes, experiment)
+        name = variants.free_name(home, variants.name_of(changes, experiment), text)
         with variants.copied(home, name, text, params.model_dump(mode="json", by_alias=True)) as copy:
             code = variants.run(home, copy, name, title, targets)
             _tell_parent(title, copy, targets)
@@ -227,6 +207,15 @@ def _targets(
     """
     if bool(stage) != bool(key):
         raise ScantuneError("--stage and --key go together, as in --stage train --key digits")
+    ways = {
+        " ".join(targets or ()): bool(targets),
+        f"--experiment {experiment}": bool(experiment),
+        "--all": everything,
+        f"--stage {stage} --key {key}": bool(stage),
+    }
+    chosen = [way for way, used in ways.items() if used]
+    if len(chosen) > 1:
+        raise ScantuneError(f"{' and '.join(chosen)}: each says what to run; name one of them")
     if experiment:
         return [project.target_of(params, experiment)]
     if not stage:

@@ -172,6 +172,7 @@ def _headline(metrics: dict[str, Any]) -> list[str]:
 
 
 def compare(
+    context: typer.Context,
     reference: Annotated[
         Path, typer.Argument(help="predictions.csv of the reference model, or a folder of those of several trainings")
     ],
@@ -200,7 +201,10 @@ def compare(
         if not path.exists():
             raise ScantuneError(f"{path}: no such file or folder")
     if reference.is_dir() or challenger.is_dir():
-        _compare_trainings(reference, challenger, task, settings or [], primary, margin, out)
+        refuse_stated(
+            context, ["draws", "seed", "margin"], "is for two files; of folders, read the interval of the difference"
+        )
+        _compare_trainings(reference, challenger, task, settings or [], primary, out)
         return
     schema = task_settings(task, settings or [], reference)
     options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
@@ -210,16 +214,31 @@ def compare(
         typer.echo(line)
 
 
+def refuse_stated(context: typer.Context, names: list[str], why: str) -> None:
+    """Refuse options that were typed and would have no effect.
+
+    Args:
+        context: of the command.
+        names: of its parameters.
+        why: what they are for.
+
+    Raises:
+        ScantuneError: one was typed.
+    """
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise ScantuneError(f"--{name.replace('_', '-')} {why}")
+
+
 def _compare_trainings(
-    reference: Path, challenger: Path, task: str, settings: list[str], primary: str, margin: float, out: Path | None
+    reference: Path, challenger: Path, task: str, settings: list[str], primary: str, out: Path | None
 ) -> None:
     from scantune.files import write_json
     from scantune.tasks.trainings import compare_folders, lines, predictions_in
 
     if not (reference.is_dir() and challenger.is_dir()):
         raise ScantuneError(f"{reference} and {challenger}: two files, or two folders of several trainings each")
-    if margin:
-        raise ScantuneError("--margin is for two files; of folders, read the interval of the difference")
     schema = task_settings(task, settings, predictions_in(reference)[0])
     comparison = compare_folders(reference, challenger, schema, primary=primary or None)
     old, new = comparison["trainings"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,8 @@ from filelock import FileLock, Timeout
 
 from scantune.commands import project
 from scantune.config.edit import Change
+from scantune.config.reading import read_text
+from scantune.digests import text_digest
 from scantune.records import ScantuneError
 from scantune.tracking import CHANGED
 
@@ -36,6 +39,35 @@ def name_of(changes: Sequence[Change], experiment: str) -> str:
     text = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}|\.lock$|\.$", "-", text)).strip("-.")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return text if len(text) <= 80 else f"{text[:70].rstrip('-.')}-{digest}"
+
+
+def free_name(home: Path, name: str, text: str) -> str:
+    """The name, with a digest where an experiment of other settings has it: DVC has one experiment of a name.
+
+    Signs that git does not accept make no difference in a name, as of ``[-10, 10]`` and ``[10, 10]``.
+
+    Args:
+        home: the project.
+        name: of the variant.
+        text: its params.yaml.
+
+    Raises:
+        ScantuneError: the project is not in a git repository with a commit.
+    """
+    _top(home)
+    settings = read_text(text)
+    for reference in _git(home, "for-each-ref", "--format=%(refname)", "refs/exps").split():
+        if reference.endswith(f"/{name}") and _settings_of(home, reference) != settings:
+            return f"{name}-{text_digest(json.dumps(settings, sort_keys=True, default=str))[:8]}"
+    return name
+
+
+def _settings_of(home: Path, reference: str) -> Any:
+    """The content of an experiment's params.yaml; None where it has none that can be read."""
+    try:
+        return read_text(_git(home, "show", f"{reference}:./params.yaml"))
+    except ScantuneError:
+        return None
 
 
 def title_of(changes: Sequence[Change], experiment: str) -> str:
@@ -69,25 +101,27 @@ def copied(home: Path, name: str, text: str, settings: Any) -> Iterator[Path]:
     folder = home / ".dvc" / "tmp" / "variants"
     folder.mkdir(parents=True, exist_ok=True)
     _remove_left(folder)
-    clone = folder / name
-    lock = FileLock(f"{clone}.lock")
+    place = folder / name
+    clone = place.joinpath(*["up"] * _ups(settings), top.name or "project")
+    lock = FileLock(f"{place}.lock")
     with contextlib.suppress(TimeoutError):
         lock.acquire(timeout=0)
     if not lock.is_locked:
         raise ScantuneError(f"the variant {name} is already running; wait for it or stop it")
     try:
+        clone.parent.mkdir(parents=True, exist_ok=True)
         _git(home, "clone", "--quiet", "--shared", "--no-checkout", str(top), str(clone))
         _git(clone, "checkout", "--quiet", "--detach", _git(home, "rev-parse", "HEAD").strip())
         copy = clone / home.relative_to(top)
         _overlay(top, clone)
         (copy / "params.yaml").write_text(text, encoding="utf-8")
         _share_cache(home, copy)
-        _link_data(home, copy, settings)
+        _link_data(home, copy, settings, place)
         yield copy
     finally:
-        shutil.rmtree(clone, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         lock.release()
-        Path(f"{clone}.lock").unlink(missing_ok=True)
+        Path(f"{place}.lock").unlink(missing_ok=True)
 
 
 def run(home: Path, copy: Path, name: str, title: str, targets: Sequence[str]) -> int:
@@ -174,15 +208,25 @@ def _share_cache(home: Path, copy: Path) -> None:
         local.write(file)
 
 
-def _link_data(home: Path, copy: Path, settings: Any) -> None:
-    """Links to files and folders that the settings name and git does not know, such as raw data."""
+def _ups(settings: Any) -> int:
+    """How many folders up the data of the settings lie at most: as many are there above a copy, for links to them."""
+    return max((Path(text).parts.count("..") for text in _texts(settings) if _leads_up(text)), default=0)
+
+
+def _leads_up(text: str) -> bool:
+    return Path(text).parts[:1] == ("..",)
+
+
+def _link_data(home: Path, copy: Path, settings: Any, place: Path) -> None:
+    """Links to files and folders that the settings name and git does not know, such as raw data, below ``place``."""
     for text in sorted(set(_texts(settings)), key=len):
         path = Path(text)
-        if not text or path.is_absolute() or ".." in path.parts or _is_output(path):
+        if not text or path.is_absolute() or (".." in path.parts and not _leads_up(text)) or _is_output(path):
             continue
-        if (home / path).exists() and not (copy / path).exists():
-            (copy / path).parent.mkdir(parents=True, exist_ok=True)
-            (copy / path).symlink_to(home / path)
+        source, target = (Path(os.path.normpath(base / path)) for base in (home, copy))
+        if source.exists() and target.is_relative_to(place) and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(source)
 
 
 def _is_output(path: Path) -> bool:

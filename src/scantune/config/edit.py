@@ -50,14 +50,61 @@ class Change:
         if not equals or not all(path) or len(path) < _GROUPS:
             raise ScantuneError(f"{setting!r}: write key.path=value, as in experiments.digits.train.epochs=5")
         try:
-            return cls(path, plain_value(text), text.strip())
+            value = plain_value(text)
         except yaml.YAMLError:
             raise ScantuneError(f"{setting!r}: {text!r} is not a YAML value; put text in quotes") from None
+        if "#" in text and "#" not in json.dumps(value, default=str):
+            raise ScantuneError(f"{setting!r}: to YAML what follows # is a comment; put text in quotes")
+        return cls(path, value, text.strip())
 
     @property
     def key(self) -> str:
         """The path with dots."""
         return ".".join(self.path)
+
+
+_KEY = re.compile(r"\+{0,2}[\w-]+(\.[\w-]+)+=")
+_OPENS = " \t\n=,:[{("  # what a quotation mark that begins a text stands behind
+
+
+def split_settings(text: str) -> list[str]:
+    """Each ``key.path=value`` of a text; values keep their quotation marks, by which YAML tells ``'007'`` from 7.
+
+    A value may have spaces, as in ``inputs.digits.shape=[16, 16]``; a setting may be in quotation marks as a whole.
+
+    Raises:
+        ScantuneError: a quotation mark without its partner, or a text that does not begin with a key.
+    """
+    parts: list[str] = []
+    place, begin = 0, 0
+    while place < len(text):
+        free = place == 0 or text[place - 1].isspace()
+        if text[place] in "'\"" and (place == 0 or text[place - 1] in _OPENS):
+            end = _closing(text, place)
+            if free and _KEY.match(text, place + 1):  # the whole setting is in quotation marks
+                parts.append(text[begin:place])
+                parts.append(text[place + 1 : end])
+                begin = end + 1
+            place = end
+        elif free and _KEY.match(text, place):
+            parts.append(text[begin:place])
+            begin = place
+        place += 1
+    return [part.strip() for part in (*parts, text[begin:]) if part.strip()]
+
+
+def _closing(text: str, place: int) -> int:
+    """Where the quotation mark at ``place`` ends, as YAML reads it: doubled, or behind a backslash, it does not."""
+    mark, end = text[place], place + 1
+    while end < len(text):
+        if text[end] == "\\" and mark == '"':
+            end += 1
+        elif text[end] == mark and text[end : end + 2] != "''":
+            return end
+        elif text[end] == mark:
+            end += 1
+        end += 1
+    raise ScantuneError(f"--set {text!r}: a quotation mark is not closed")
 
 
 def changed(settings: Any, changes: Sequence[Change]) -> Any:
@@ -232,7 +279,8 @@ def _nested(block: Any, path: Sequence[Any], written: str) -> Any:
 def _written(change: Change) -> str:
     """The user's own text where it reads the same between brackets, as ``5e-4``; else made from the value."""
     try:
-        if change.text and "#" not in change.text and _same(plain_value(f"[{change.text}]"), [change.value]):
+        whole = not isinstance(change.value, (dict, list)) or change.text[:1] in ("{", "[")
+        if change.text and whole and "#" not in change.text and _same(plain_value(f"[{change.text}]"), [change.value]):
             return change.text
     except yaml.YAMLError:
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -63,11 +64,19 @@ def _row(entry: dict[str, str], film: Path, root: Path) -> dict[str, str]:
         "subject": entry["Patient ID"],
         "findings": entry["Finding Labels"],
         "sex": entry["Patient Gender"],
-        "age": entry["Patient Age"].rstrip("YMD").lstrip("0") or "0",
+        "age": _years(entry["Patient Age"]),
         "view": entry["View Position"],
     }
 
 
+def _years(text: str) -> str:
+    """Completed years of an age: ``58``, or of DICOM's form ``058Y``, ``011M``, ``020W``, ``003D`` (the first release);
+    another text as it is."""
+    match = re.fullmatch(r"(\d+)([YMWD]?)", text.strip())
+    return str(int(int(match[1]) / _PER_YEAR[match[2]])) if match else text.strip()
+
+
+_PER_YEAR = {"": 1, "Y": 1, "M": 12, "W": 52.18, "D": 365.25}
 _BOX = "https://nihcc.box.com/shared/static"
 ENTRIES = (
     PublicData(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from scantune.downloads import Progress, download, verify
+from scantune.files import words_of
 from scantune.public.entry import PublicData, RemoteFile
 from scantune.records import ScantuneError
 
@@ -42,7 +44,7 @@ def obtain(data: PublicData, archives: Path, target: Path, progress_of: Callable
     for file in data.files:
         path = archives / file.name
         if path.exists():
-            verify(path, file.digest, str(path))
+            verify(path, file.digest, str(path), keep=True)
         else:
             _download(data, file, path, progress_of(file))
         if file.name.endswith(_ARCHIVES):
@@ -74,11 +76,40 @@ def _unpack(path: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     try:
         if path.suffix == ".zip":
-            shutil.unpack_archive(path, target, "zip")
+            _unzip(path, target)
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(target, filter="data")
                 while archive.fileobj is not None and archive.fileobj.read(_CHUNK):
                     pass  # to the end, where gzip's checksum is compared
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
-        raise ScantuneError(f"{path}: cannot be unpacked ({error}); remove it to download it again") from error
+    except OSError as error:
+        if words_of(error):  # a full disk, a folder that cannot be written: not the archive's fault
+            raise
+        raise _not_unpacked(path, error) from error
+    except (EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        raise _not_unpacked(path, error) from error
+    except RuntimeError as error:  # zipfile's words for a password and for other compression
+        raise ScantuneError(
+            f"{path}: cannot be unpacked here ({error}); unpack it by another program, and use --from FOLDER"
+        ) from error
+
+
+def _unzip(path: Path, target: Path) -> None:
+    """Every file of a zip archive; ``shutil`` leaves out, without a word, each name that has two dots in it.
+
+    Links are left out: what they lead to has a name of its own.
+
+    Raises:
+        BadZipFile: a name leads out of the folder.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        for entry in entries:
+            place = PurePosixPath(entry.filename)
+            if place.is_absolute() or ".." in place.parts:
+                raise zipfile.BadZipFile(f"its entry {entry.filename!r} leads out of the folder")
+        archive.extractall(target, [entry for entry in entries if not stat.S_ISLNK(entry.external_attr >> 16)])
+
+
+def _not_unpacked(path: Path, error: Exception) -> ScantuneError:
+    return ScantuneError(f"{path}: cannot be unpacked ({error}); remove it to download it again")

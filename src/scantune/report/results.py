@@ -227,7 +227,16 @@ def external(facts: RunFacts) -> list[Any]:
         for name, entry in figures.items()
     ]
     header = ["Metric", "Internal test set", str(section.get("dataset") or "External test set"), "Difference"]
-    return [Table(header, rows, f"External testing (model {section.get('experiment', facts.name)})")]
+    table = Table(header, rows, f"External testing (model {section.get('experiment', facts.name)})")
+    known = section.get("trained_on")
+    return [
+        table,
+        *(
+            [Words(f"{known} of these samples trained the model: files or subjects of its training set.")]
+            if known
+            else ()
+        ),
+    ]
 
 
 def distance(facts: RunFacts) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import posixpath
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from scantune.digests import text_digest
 from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
@@ -27,6 +29,22 @@ log = logging.getLogger(__name__)
 _BATCH = 500  # queued points before sending; log_batch accepts at most 1,000
 _SECONDS = 10.0
 _PARAM_LENGTH = 6000
+_NAME_LENGTH = 250
+_LIKE_BLANKS = frozenset("()[]{}'\"`,;|\\")
+_WORDS = {
+    "<": "lt",
+    ">": "gt",
+    "≤": "le",
+    "≥": "ge",
+    "=": "eq",
+    "+": "plus",
+    "±": "plusminus",
+    "%": "percent",
+    "&": "and",
+    "#": "no",
+    "*": "star",
+    "?": "unknown",
+}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -42,8 +60,20 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def metric_name(name: str) -> str:
-    """``name`` with characters that MLflow does not accept replaced by ``_``."""
-    return re.sub(r"[^A-Za-z0-9_\-./ :]", "_", name)
+    """``name`` as MLflow accepts it, so that different names stay different: ``recall_<5`` is ``recall_lt5``.
+
+    Letters of all scripts stay. Brackets, quotes and commas are ``_``, other characters a word or their code point.
+    """
+    text = re.sub(r"[^\w\-./ :]", lambda match: _spelled(match[0]), name)
+    if (
+        text in {"", "."} or posixpath.normpath(text) != text or text.startswith(("/", ".."))
+    ):  # MLflow takes it for a path
+        text = re.sub(r"/|^\.+", "_", text) or "_"
+    return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 9]}_{text_digest(name)[:8]}"
+
+
+def _spelled(character: str) -> str:
+    return "_" if character in _LIKE_BLANKS else _WORDS.get(character, f"_{ord(character):04x}")
 
 
 @dataclass

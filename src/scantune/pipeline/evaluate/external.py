@@ -51,9 +51,18 @@ def validation_rows(path: Path) -> PredictionTable | None:
     return table.take(rows) if rows.any() else None
 
 
-def section(block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, Any]) -> dict[str, Any]:
+def section(
+    block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, Any], *, known: int = 0
+) -> dict[str, Any]:
     """The ``external`` section of ``metrics.json``: the model, and each headline metric at home, here and as
-    difference."""
+    difference.
+
+    Args:
+        block: of ``external``.
+        home: metrics of the experiment's own test.
+        away: metrics here.
+        known: samples here that the model was trained on.
+    """
     comparisons = {
         name: {
             "home": home["metrics"][name],
@@ -67,6 +76,7 @@ def section(block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, A
         "experiment": block.experiment,
         "dataset": block.dataset,
         "difference": "external − own test",
+        "trained_on": known,
         **comparisons,
     }
 
@@ -129,6 +139,12 @@ def evaluation_of(
 def in_words(comparisons: Mapping[str, Any]) -> list[str]:
     """The section as lines for the terminal."""
     lines = []
+    if comparisons.get("trained_on"):
+        lines.append(
+            f"{comparisons['trained_on']} samples of {comparisons['dataset']} are files or subjects that the model of "
+            f"{comparisons['experiment']} was trained on: that is no external test of them; leave them out by "
+            f"datasets.{comparisons['dataset']}.where"
+        )
     for name, entry in comparisons.items():
         if not isinstance(entry, Mapping):
             continue

@@ -44,7 +44,7 @@ def read_checkpoints(key: str) -> list[MemberCheckpoints]:
         for path in sorted(folder.rglob("checkpoints.json"))
     ]
     if not members:
-        raise ScantuneError(f"{folder}: no checkpoints found; run: dvc repro train@{key}")
+        raise ScantuneError(f"{folder}: no checkpoints found; train first: scantune run --experiment {key}")
     return members
 
 
@@ -78,28 +78,37 @@ def resume_from_epoch(key: str, epoch: int) -> None:
     """Let the next training of an experiment resume from a retained epoch.
 
     Raises:
-        ScantuneError: that epoch has no checkpoint, or one without the optimizer.
+        ScantuneError: that epoch has no checkpoint of some network, or one without the optimizer; an earlier selection
+            then stays.
     """
-    home = _home(key)
-    shutil.rmtree(home, ignore_errors=True)
-    history = json.loads((Path("outputs") / key / "train" / "history.json").read_text())
-    for checkpoints in read_checkpoints(key):
-        rows = {row["epoch"]: row["file"] for row in checkpoints.summary["checkpoints"]}
-        if epoch not in rows:
-            raise ScantuneError(f"epoch {epoch} has no checkpoint; known: {', '.join(map(str, rows)) or 'none'}")
-        if not checkpoints.is_resumable(rows[epoch]):
-            raise ScantuneError(
-                f"{rows[epoch]} contains weights only: set train.checkpoints.save_optimizer and save_scheduler "
-                "before a training that is to be resumed from its checkpoints, or start from the weights"
-            )
-        target = home / (checkpoints.member or "member") / "checkpoints"
+    files = {checkpoints.member: _resumable(checkpoints, epoch) for checkpoints in read_checkpoints(key)}
+    history = json.loads((Path("outputs") / key / "train" / "history.json").read_text(encoding="utf-8"))
+    done(key)
+    for member, file in files.items():
+        target = _home(key) / (member or "member") / "checkpoints"
         target.mkdir(parents=True)
         for suffix in (".safetensors", ".pt"):
-            shutil.copy2((checkpoints.folder / rows[epoch]).with_suffix(suffix), target)
-        member_history = history["members"][checkpoints.member] if checkpoints.member else history
-        (target.parent / "history.jsonl").write_text(
-            "".join(json.dumps(row) + "\n" for row in _journal(member_history))
+            shutil.copy2(file.with_suffix(suffix), target)
+        rows = _journal(history["members"][member] if member else history)
+        (target.parent / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _resumable(checkpoints: MemberCheckpoints, epoch: int) -> Path:
+    """The file of an epoch.
+
+    Raises:
+        ScantuneError: there is none, or none of the optimizer.
+    """
+    rows = {row["epoch"]: row["file"] for row in checkpoints.summary["checkpoints"]}
+    of = f"{checkpoints.member}: " if checkpoints.member else ""
+    if epoch not in rows:
+        raise ScantuneError(f"{of}epoch {epoch} has no checkpoint; known: {', '.join(map(str, rows)) or 'none'}")
+    if not checkpoints.is_resumable(rows[epoch]):
+        raise ScantuneError(
+            f"{of}{rows[epoch]} contains weights only: set train.checkpoints.save_optimizer and save_scheduler "
+            "before a training that is to be resumed from its checkpoints, or start from the weights"
         )
+    return checkpoints.folder / rows[epoch]
 
 
 def _journal(history: dict[str, Any]) -> Iterator[dict[str, Any]]:

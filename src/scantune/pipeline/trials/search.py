@@ -125,7 +125,8 @@ def run_search(
         The result of the study; ``best_params.yaml`` is written.
     """
     settings, block = experiment.block.search, experiment.block
-    recipe.check_samples(recipe.plan_of(experiment.params, experiment.key))
+    plan = recipe.plan_of(experiment.params, experiment.key)
+    recipe.check_samples(plan)
     started, result = time.monotonic(), None
     tracking = experiment.params.tracking
     run_file = experiment.folder / "mlflow_run"
@@ -138,7 +139,7 @@ def run_search(
         require=tracking.require,
     ) as run:
         experiment.folder.mkdir(parents=True, exist_ok=True)
-        common = space.common_of(block, experiment.params.inputs[block.input])
+        common = space.common_of(block, experiment.params.inputs[block.input], _data(plan))
         space.check_study(experiment.folder, f"{experiment.group}.{experiment.key}", common)
         _remove_left(experiment.folder)
         if run.run_id:
@@ -169,6 +170,14 @@ def run_search(
         run.tags({f"best.{name}": value for name, value in result.best_params.items()})
         run.artifact(path)
     return result
+
+
+def _data(plan: TrainingPlan) -> dict[str, str]:
+    """Digests of what every trial trains on, is compared on, and starts from."""
+    from scantune.registry.model import weights_digest
+
+    digests = {side: plan.sides.side(side).digest for side in ("train", "validation")}
+    return digests if plan.start is None else {**digests, "start": weights_digest(plan.start)}
 
 
 def _remove_left(folder: Path) -> None:

@@ -131,18 +131,20 @@ def _short(value: object) -> str:
 _WITHOUT_EFFECT = ("device", "devices", "workers", "pin_memory", "loggers", "monitoring", "find_learning_rate")
 
 
-def common_of(block: ExperimentConfig, input_block: InputConfig) -> dict[str, Any]:
+def common_of(block: ExperimentConfig, input_block: InputConfig, data: Mapping[str, str]) -> dict[str, Any]:
     """What the trials of an experiment's study have in common, see :func:`check_study`.
 
     Args:
         block: the experiment's.
         input_block: of its input.
+        data: digests of the samples that train and validate, and of the model that it starts from.
     """
     common = block.model_dump(mode="json", include={"dataset", "task", "model", "train"})
     common["input"] = input_block.model_dump(mode="json")
     space = {name: span.plain() for name, span in block.search.space.items()}
     for name in (*(f"train.{key}" for key in _WITHOUT_EFFECT), *space):
         _remove(common, name.split("."))
+    common["data"] = dict(data)
     common["search"] = {"space": {name: span["choices"] for name, span in space.items() if "choices" in span}}
     return common
 

@@ -1,0 +1,107 @@
+"""Samples that a model was trained on, where it is to be tested on them under another split or in another dataset."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scantune.pipeline.data.sides import Sides, read_sides
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.cohort.manifest import Sample
+    from scantune.config.dataset import DatasetConfig
+    from scantune.config.params import ExperimentConfig, Params
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 5
+#: Keys of two datasets with which equal subject ids are one person.
+_PEOPLE = ("root", "table", "subject", "subject_from", "sample", "join_ids", "pseudonyms")
+
+
+def seen(samples: Iterable[Sample], trained: Iterable[Sample], *, same_people: bool) -> list[Sample]:
+    """The samples whose files, or whose subjects, are among those that a model was trained on.
+
+    Args:
+        samples: to be tested on.
+        trained: of the model's training side; of folds all that have one.
+        same_people: whether an equal subject id is the same person.
+    """
+    known = list(trained)
+    files = {one.digest for one in known} - {""}
+    subjects = {one.subject_id for one in known} if same_people else set()
+    return [one for one in samples if one.digest in files or one.subject_id in subjects]
+
+
+def same_people(one: DatasetConfig, other: DatasetConfig) -> bool:
+    """Whether equal subject ids of two datasets are one person: their table and its columns of ids are the same."""
+    return all(getattr(one, key) == getattr(other, key) for key in _PEOPLE)
+
+
+def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides, samples: Iterable[Sample]) -> list[Sample]:
+    """Those of some samples of ``dataset`` that an experiment's model was trained on.
+
+    Args:
+        params: all settings.
+        block: of the experiment.
+        dataset: of the samples.
+        sides: of the experiment.
+        samples: to be tested on.
+    """
+    people = dataset == block.dataset or same_people(params.datasets[dataset], params.datasets[block.dataset])
+    return seen(samples, sides.side("train"), same_people=people)
+
+
+def refuse_seen(params: Params, key: str, sides: Sides) -> None:
+    """Refuse a derived experiment whose test samples trained the model that it starts from or learns from.
+
+    Of those that validate a warning is logged: they choose the checkpoint and the calibration.
+
+    Args:
+        params: all settings.
+        key: of the experiment; nothing is done for one that is not derived.
+        sides: of the experiment.
+
+    Raises:
+        ScantuneError: some did; with their ids and what to do.
+    """
+    block = params.derived.get(key)
+    parent = None if block is None else params.experiments[block.from_]
+    if block is None or parent is None:
+        return
+    if block.dataset == parent.dataset and not block.train.folds and not parent.train.folds:
+        return  # one split, which was audited
+    cache, splits = Path("data/cache") / parent.input, Path("data/splits") / parent.dataset / "splits.csv"
+    if not (cache / "manifest.csv").is_file() or not splits.is_file():
+        log.warning("derived.%s: %s is not here, so which samples trained %s is not known", key, splits, block.from_)
+        return
+    theirs = read_sides(cache, splits, folds=bool(parent.train.folds))
+    folded = [one for one in sides.members if one.fold is not None]
+    tested = [*sides.side("test"), *(() if len(sides.side("test")) else folded)]
+    leaked = seen_by(params, parent, block.dataset, theirs, tested)
+    if leaked:
+        raise ScantuneError(
+            f"derived.{key}: the model of {block.from_!r} was trained on {_named(leaked, tested)} of the test: their "
+            f"metrics would be of known samples. {_remedy(block.dataset, parent, folds=bool(folded))}"
+        )
+    chosen = seen_by(params, parent, block.dataset, theirs, [*sides.side("validation"), *folded])
+    if chosen:
+        log.warning(
+            "derived.%s: the model of %r was trained on %s that validate: the choice of the checkpoint, the calibration "
+            "and the metrics of validation are of known samples",
+            *(key, block.from_, _named(chosen, [*sides.side("validation"), *folded])),
+        )
+
+
+def _remedy(dataset: str, parent: ExperimentConfig, *, folds: bool) -> str:
+    if folds and dataset == parent.dataset:
+        return "Start from a model of other data, or leave out train.folds"
+    return f"Test on other subjects, by the same split as {parent.dataset!r} or by datasets.{dataset}.where"
+
+
+def _named(some: list[Sample], of: list[Sample]) -> str:
+    ids = ", ".join(one.sample_id for one in some[:_SHOWN])
+    return f"{len(some)} of {len(of)} samples ({ids}{', …' if len(some) > _SHOWN else ''})"

@@ -1,0 +1,71 @@
+"""``scantune checkpoints``: which epoch the next training resumes from, of every network or of none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from scantune.cli import app
+from scantune.pipeline.train import resume_request
+from scantune.records import ScantuneError
+from tests.stages.conftest import grouped_params
+
+
+def trained(key: str, epochs: dict[str, list[int]], *, resumable: bool = True) -> None:
+    """The folder of a training with checkpoints of some epochs, by network."""
+    home = Path("outputs") / key / "train"
+    for member, kept in epochs.items():
+        folder = home / "checkpoints" / member
+        folder.mkdir(parents=True)
+        rows = [{"epoch": epoch, "step": epoch, "value": 0.5, "file": f"epoch-{epoch}.safetensors"} for epoch in kept]
+        for row in rows:
+            (folder / row["file"]).write_text(member)
+            if resumable:
+                (folder / row["file"]).with_suffix(".pt").write_text("")
+        summary = {"strategy": "all", "monitor": "val_loss", "mode": "min", "best": rows[0], "checkpoints": rows}
+        (folder / "checkpoints.json").write_text(json.dumps(summary))
+    history = {"epochs": [{"epoch": 1}, {"epoch": 2}], "steps": [{"epoch": 1, "step": 1}, {"epoch": 2, "step": 2}]}
+    (home / "history.json").write_text(json.dumps({**history, "members": dict.fromkeys(epochs, history)}))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(yaml.safe_dump(grouped_params(), sort_keys=False))
+    Path("dvc.yaml").write_text("stages: {}\n")
+
+
+def call(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["checkpoints", *arguments])
+    if isinstance(done.exception, ScantuneError):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("name, stage", [("small", "train"), ("tuned", "train-derived")])
+def test_the_command_that_is_named_is_one_of_dvcs_stages(name: str, stage: str) -> None:
+    trained(name, {"": [1, 2]})
+    assert f"dvc repro --force {stage}@{name}" in call(name, "--continue-from", "2")
+    assert resume_request.requested_weights(name, "").name == "epoch-2.safetensors"
+
+
+@pytest.mark.parametrize("options", [(), ("--continue-from", "2")])
+def test_without_a_training_that_is_told(options: tuple[str, ...]) -> None:
+    with pytest.raises(ScantuneError, match=r"small/train/checkpoints: no checkpoints .*run --experiment small"):
+        call("small", *options)
+    with pytest.raises(ScantuneError, match=r"'smal' is not in .*did you mean 'small'"):
+        call("smal", *options)
+
+
+def test_an_epoch_that_one_network_lacks_changes_nothing() -> None:
+    trained("small", {"seed_1": [1, 2], "seed_2": [1]})
+    call("small", "--continue-from", "1")
+    with pytest.raises(ScantuneError, match="seed_2: epoch 2 has no checkpoint; known: 1"):
+        call("small", "--continue-from", "2")
+    weights = [resume_request.requested_weights("small", member) for member in ("seed_1", "seed_2")]
+    assert [path and path.name for path in weights] == ["epoch-1.safetensors"] * 2

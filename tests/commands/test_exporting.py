@@ -1,0 +1,66 @@
+"""``scantune export``: what is given away is complete, and an archive that was there is not lost to a failed one."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scantune.commands import exporting
+from scantune.registry.model import digest_of
+from tests.stages.conftest import grouped_params
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(yaml.safe_dump(grouped_params(), sort_keys=False))
+    for place in ("outputs/small", "ensembles/both"):
+        facts = {"name": place, "weights": {}}
+        for file, text in {
+            "train/model/model.json": json.dumps({**facts, "digest": digest_of(facts)}),
+            "train/model/weights.safetensors": "w",
+            "train/summary.json": "{}",
+            "evaluate/metrics.json": "{}",
+            "evaluate/summary.json": "{}",
+            "evaluate/predictions.csv": "sample_id",
+            "register/registration.json": "{}",
+        }.items():
+            path = Path(place, file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+def results(path: Path, group: str) -> set[str]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name.partition("/")[2].partition("/")[2] for name in archive.namelist() if name.startswith(group)}
+
+
+def test_an_ensemble_is_given_away_as_an_experiment_is() -> None:
+    exporting.export(Path("a.zip"))
+    small, both = results(Path("a.zip"), "outputs/"), results(Path("a.zip"), "ensembles/")
+    assert small == both
+    assert {"train/model/weights.safetensors", "evaluate/metrics.json"} <= both
+    assert "evaluate/predictions.csv" not in both
+
+
+def test_an_archive_in_a_folder_that_is_exported_is_not_in_itself() -> None:
+    Path("docs").mkdir()
+    for _ in range(2):
+        exporting.export(Path("docs/a.zip").absolute())
+    with zipfile.ZipFile("docs/a.zip") as archive:
+        assert "docs/a.zip" not in archive.namelist()
+
+
+def test_a_failed_export_leaves_the_archive_that_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    exporting.export(Path("a.zip"))
+    before = Path("a.zip").read_bytes()
+    monkeypatch.setattr(exporting, "_settings", lambda content: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        exporting.export(Path("a.zip"))
+    assert Path("a.zip").read_bytes() == before
+    assert [path.name for path in Path().glob("*.zip*")] == ["a.zip"]
