@@ -86,6 +86,11 @@ class Classification(TaskSettings):
                 raise ValueError(f"{name} {list(values)}: each must lie between 0 and 1")
         return self
 
+    @property
+    def call_classes(self) -> Mapping[str, str]:
+        """The classes, where they are stated."""
+        return {label(name): label(name) for name in self.classes or ()}
+
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
