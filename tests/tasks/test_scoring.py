@@ -691,6 +691,15 @@ def test_the_level_of_confidence_reaches_every_interval(make):
             assert narrow[name]["upper"] - narrow[name]["lower"] < figure["upper"] - figure["lower"], name
 
 
+def test_the_level_of_confidence_reaches_the_band_of_calibrated_zones():
+    wide, narrow = (
+        scoring.evaluate(zones(), Zones(), draws=50, confidence=c)["calibration"]["as_given"]["ece"]
+        for c in (0.95, 0.8)
+    )
+    assert narrow["consistency_upper"] < wide["consistency_upper"]
+    assert narrow["consistency_lower"] > wide["consistency_lower"]
+
+
 def test_probabilities_of_findings_that_exclude_nothing_are_joined_one_by_one():
     table = PredictionTable.make({"subject_id": ["a", "a"], "p/x": [0.9, 0.7], "p/y": [0.8, 0.6]})
     apart = aggregating.join(table, Aggregate(name="mean"), Faults(), exclusive=False)

@@ -75,8 +75,9 @@ def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict
         each = np.repeat(rows, len(zones))
         losses = calibration.loss_statistic(p[:, zones].reshape(-1, p.shape[2]), target[:, zones].ravel(), each, None)
         error = calibration.ece_statistic(confidence[:, zones].ravel(), right[:, zones].ravel(), each)
-        subjects = data.subjects[each]
-        more = calibration.ece_consistency(confidence[:, zones].ravel(), right[:, zones].ravel(), subjects)
+        more = calibration.ece_consistency(
+            confidence[:, zones].ravel(), right[:, zones].ravel(), data.subjects[each], level=context.confidence
+        )
         return context.figures(MetricPlan([losses, error], more={"ece": more}))
 
     names = data.settings.zones
