@@ -9,6 +9,9 @@ import numpy as np
 from scantune.statistics.ordinal import margins
 from scantune.statistics.resampling import Sums
 
+NOTHING = 1e-6
+"""Sums up to this are none: counts, also of rows that are weighted to a rare class, are larger; rounding is smaller."""
+
 
 def counts(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
     """Confusion matrix int64 [K, K] of class indices target [n] and prediction [n]."""
@@ -140,8 +143,8 @@ def _total(values: np.ndarray) -> np.ndarray:
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        # Sums of left-out subjects come by subtraction; counts are whole numbers.
-        return np.where(bottom > 0.5, top / bottom, np.nan)
+        # Sums of left-out subjects come by subtraction; counts are whole numbers, or weighted.
+        return np.where(bottom > NOTHING, top / bottom, np.nan)
 
 
 def _mean_defined(values: np.ndarray) -> np.ndarray:
@@ -155,4 +158,4 @@ def _mcc(true: np.ndarray, actual: np.ndarray, predicted: np.ndarray, total: np.
     top = _total(true) * total - _total(actual * predicted)
     bottom = (total**2 - _total(predicted**2)) * (total**2 - _total(actual**2))
     with np.errstate(all="ignore"):
-        return np.where(bottom > 0.5, top / np.sqrt(bottom), np.nan)
+        return np.where(bottom > 1e-12 * total**4, top / np.sqrt(bottom), np.nan)

@@ -171,7 +171,7 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
         area = np.einsum("nb,nb->b", lost, true)
         if ties:
             area -= 0.5 * np.einsum("nb,nb->b", lost, gained)
-        true /= np.maximum(total, 1)  # precision; where no row was taken yet, 0
+        np.divide(true, total, out=true, where=total > 0)  # precision; where no row was taken yet, 0
         both = (p > 0) & (n > 0)
         return {
             "auroc" + suffix: np.where(both, area / (p * n), np.nan),

@@ -12,6 +12,7 @@ import numpy as np
 from scantune.records import ScantuneError
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import subgroups
+from scantune.tasks.directions import custom_metrics
 from scantune.tasks.plan import carry_out, reweighted
 
 CaseMix = Mapping[str, Mapping[str, float]]
@@ -74,7 +75,9 @@ def standardised(
     plan = module.plan(data, rows, headline=True, paired=True, confidence=confidence)
     places = {int(row): i for i, row in enumerate(rows)}
     statistics = [reweighted(s, w[[places[int(row)] for row in s.rows]]) for s in plan.statistics]
-    plan = replace(plan, statistics=statistics, analytic={}, direct={}, p_values={}, more={})
+    takes_none = "undefined: a custom metric takes samples, not weights"
+    reasons = {**plan.reasons, **dict.fromkeys(custom_metrics(None), takes_none)}
+    plan = replace(plan, statistics=statistics, analytic={}, direct={}, p_values={}, more={}, reasons=reasons)
     (result,) = carry_out([plan], resampler, confidence)
     return {"case_mix": mix, "figures": result.figures, "effective_samples": float(w.sum() ** 2 / (w**2).sum())}
 

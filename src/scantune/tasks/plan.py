@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.agreement import LIMIT
+from scantune.statistics.confusion import NOTHING
 from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.intervals import interval_of, limits_of_agreement
 from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, Weighted, interval
@@ -267,7 +268,7 @@ def mean_statistic(columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: M
     features = np.stack([np.ones(len(rows)), *columns.values()], axis=1)
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        n = np.where(sums[..., 0] > 0.5, sums[..., 0], np.nan)
+        n = np.where(sums[..., 0] > NOTHING, sums[..., 0], np.nan)
         return {name: sums[..., i + 1] / n for i, name in enumerate(columns)}
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:

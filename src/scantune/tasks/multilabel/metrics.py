@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scantune.statistics.calibration import ece_statistic
+from scantune.statistics.confusion import NOTHING
 from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
 from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
 from scantune.statistics.trials import too_rare
@@ -201,7 +202,7 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.where(bottom > 0.5, top / bottom, np.nan)
+        return np.where(bottom > NOTHING, top / bottom, np.nan)
 
 
 def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
