@@ -81,3 +81,13 @@ def test_columns_of_one_class_are_refused() -> None:
     table = PredictionTable.make({"target": ["1", "2"], "p/1": [0.2, 0.2], "p/01": [0.3, 0.3], "p/2": [0.5, 0.5]})
     with pytest.raises(PredictionsError, match="columns p/<class>: '1' and '01' are one class"):
         scoring.evaluate(table, Classification(), draws=10)
+
+
+def test_sets_name_classes_as_the_table_writes_them() -> None:
+    names, p = ("0.0", "1.0"), np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7], [0.9, 0.1]])
+    columns = {"target": ["0.0", "0.0", "1.0", "1.0"], "set": ["0.0", "0.0|1.0", "1.0", "0.0"]}
+    table = PredictionTable.make(columns | {f"p/{name}": p[:, k] for k, name in enumerate(names)})
+    served = {"conformal": {"quantile": 0.5, "miscoverage": 0.1}, "fitted_on": "validation"}
+    metrics = scoring.evaluate(table, Classification(), draws=10, served=served)["metrics"]
+    assert metrics["conformal_coverage"]["value"] == 0.75
+    assert metrics["conformal_set_size"]["value"] == 1.25
