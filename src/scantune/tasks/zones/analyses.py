@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics import baselines, calibration
+from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.tasks.context import Analyses, Context, band
@@ -106,8 +106,8 @@ def _sets(data: Data, context: Context, out: Analyses) -> None:
     true = data.probabilities[np.arange(len(data.target))[:, None], zones, data.target]  # [N, Z]
 
     def measure(part: np.ndarray, quantiles: np.ndarray) -> dict[str, np.ndarray]:
-        members = 1 - data.probabilities[part] <= quantiles[:, None, None] + 1e-12  # [n, Z, K]
-        covered = 1 - true[part] <= quantiles[:, None] + 1e-12
+        members = 1 - data.probabilities[part] <= quantiles[:, None, None] + conformal.SLACK  # [n, Z, K]
+        covered = 1 - true[part] <= quantiles[:, None] + conformal.SLACK
         return dict(zip(COVERAGE, (covered.mean(1), members.sum(2).mean(1))))
 
     achieved(context, 1 - true, measure, COVERAGE, out, _reported_sets(data, context.table))
