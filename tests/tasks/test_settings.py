@@ -30,6 +30,7 @@ from scantune.tasks.zones.settings import Zones
         (lambda: Zones(cut_offs=(2.2, 1.3)), "ascending"),
         (lambda: Zones(sides={"right_sup": "elsewhere"}), "not one of the zones"),
         (lambda: Segmentation(classes=("background", "a", "a")), "occurs twice"),
+        (lambda: Segmentation(classes=tuple(map(str, range(256)))), "256 classes, at most 255"),
         (lambda: Segmentation(nsd_tolerance=-1), "greater than 0"),
         (lambda: EvaluateConfig(age_bands=(40, 18)), "must ascend"),
         (lambda: EvaluateConfig(confidence=0.3), "greater than 0.5"),
