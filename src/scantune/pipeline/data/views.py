@@ -62,7 +62,7 @@ def aggregation_faults(key: str, task: TaskSettings, records: Sequence[Record]) 
 def _as_predicted(task: TaskSettings, records: Sequence[Record]) -> list[Record]:
     """The records with the targets that ``predictions.csv`` would have: findings that are unknown are empty."""
     names = [name for name in task.target_names() if all(name in record.targets for record in records)]
-    cells = {name: [record.targets[name] for record in records] for name in names}
+    cells: dict[str, Sequence[str]] = {name: [record.targets[name] for record in records] for name in names}
     try:
         columns = task.target_columns(cells) if records and cells else {}
     except ScantuneError:  # a cell that is no target: told elsewhere
