@@ -62,3 +62,11 @@ def test_intervals_and_sets_hold_what_the_scores_say():
     y = rng.integers(0, 4, 30)
     members = conformal.sets(p, np.full(30, 0.7))
     np.testing.assert_array_equal(members[np.arange(30), y], conformal.set_scores(p, y) <= 0.7)
+
+
+def test_the_sample_whose_score_is_the_quantile_has_one_set_in_every_batch():
+    p = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]])
+    quantile = np.full(3, 0.4)
+    for digits in (-1e-7, 0, 1e-7):
+        shifted = p + np.array([digits, -digits])
+        assert conformal.sets(shifted, quantile).tolist() == [[True, False], [True, False], [False, True]]

@@ -150,3 +150,14 @@ def test_dice_and_hausdorff_beside_monai():
         assert overlap.dice(truth, predicted) == pytest.approx(float(compute_dice(*both)), abs=1e-6)
         peer = float(compute_hausdorff_distance(*both, percentile=95, spacing=(1, 1, 2)))
         assert overlap.surfaces(truth, predicted, (1, 1, 2)).hausdorff(95) == pytest.approx(peer, abs=math.sqrt(6))
+
+
+@pytest.mark.parametrize(
+    ("step", "steps", "tolerance"), [(0.1, 3, 0.3), (float(np.float32(0.3)), 1, 0.3), (0.7, 3, 2.1)]
+)
+def test_a_surface_at_the_tolerance_is_within_it_whatever_floats_say(step, steps, tolerance):
+    truth = np.zeros((12, 12, 12), bool)
+    truth[3:6, 3:6, 3:6] = True
+    moved = overlap.surfaces(truth, np.roll(truth, steps, 0), [step] * 3)
+    assert moved.nsd(tolerance) == 1
+    assert moved.nsd(tolerance - step / 100) < 1

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn import metrics as peer
 
 from scantune.records import ScantuneError
+from scantune.statistics.discrimination import area_statistic
+from scantune.tasks import directions
 from scantune.tasks.casemix import weights
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.multilabel.settings import Multilabel
+from scantune.tasks.plan import reweighted
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.scoring import evaluate
@@ -200,3 +204,37 @@ def test_a_low_prevalence_leaves_the_predictive_value_of_calls_that_are_all_righ
     made = PredictionTable.make({"target": y.astype(int), "p/0": 1 - p, "p/1": p})
     low = evaluate(made, Classification(prevalences=(0.001,)), draws=50)["prevalence"]["0.001"]["figures"]
     assert low["precision"]["value"] == low["npv"]["value"] == 1
+
+
+def test_weights_below_one_change_no_figure_to_undefined():
+    y = np.arange(60) % 2
+    p = np.where((y == 1) & (np.arange(60) < 20), 0.9, 0.1)  # 10 of 30 are called, all rightly
+    made = PredictionTable.make({"target": y, "p/1": p, "site": np.where(np.arange(60) < 50, "a", "b")})
+    rare = evaluate(made, Classification(prevalences=(0.01,)), draws=50)["prevalence"]["0.01"]["figures"]
+    assert rare["precision"]["value"] == 1  # 10 weigh 0.2 together
+    mix = {"site": {"a": 0.999, "b": 0.001}}
+    standard = evaluate(made, Classification(), draws=50, case_mix=mix)["standardised"]["figures"]
+    w = np.where(np.arange(60) < 50, 0.999 / 50, 0.001 / 10)
+    assert standard["f1"]["value"] == pytest.approx(peer.f1_score(y, p > 0.5, sample_weight=w))
+    assert standard["auprc"]["value"] == pytest.approx(peer.average_precision_score(y, p, sample_weight=w))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weighted_areas_are_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    score, positive, w = np.round(rng.random(12), 1), rng.random(12) < 0.5, rng.uniform(0.02, 2, 12)
+    statistic = area_statistic(score, positive, np.arange(12))
+    areas = reweighted(statistic, w[statistic.rows]).figures(np.ones((12, 1)))
+    assert areas["auroc"][0] == pytest.approx(peer.roc_auc_score(positive, score, sample_weight=w))
+    assert areas["auprc"][0] == pytest.approx(peer.average_precision_score(positive, score, sample_weight=w))
+
+
+def test_a_custom_metric_takes_no_weights(monkeypatch):
+    monkeypatch.setattr(directions, "CUSTOM", {})
+    directions.metric("rows", mode="max", tasks=["classification"])(lambda reference, prediction: len(reference))
+    made, (woman, *_) = table()
+    halves = {"sex": {"F": 0.5, "M": 0.5}}
+    metrics = evaluate(made, Classification(), draws=20, case_mix=halves)
+    assert metrics["metrics"]["rows"]["value"] == len(woman)
+    standard = metrics["standardised"]["figures"]["rows"]
+    assert (standard["value"], standard["reason"]) == (None, "undefined: a custom metric takes samples, not weights")

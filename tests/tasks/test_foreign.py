@@ -1,6 +1,7 @@
 """Predictions files as other tools write them: what their columns settle, logits, calls, gaps, several files."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -103,6 +104,33 @@ def test_a_readers_classes_count_as_probabilities_0_and_1(tmp_path):
     result = score_file(path, "classification", draws=50)
     assert result["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
     assert result["read_as"] == ["probabilities: 0 and 1, by the classes in prediction"]
+
+
+def test_a_class_that_nobody_called_has_its_column(tmp_path):
+    three = {"target": ["a", "b", "a", "b"] * 15, "prediction": ["a", "b", "b", "b"] * 15}
+    path = saved(tmp_path, three)
+    result = score_file(path, settings_for("classification", {"classes": ["c", "a", "b"]}), draws=50)
+    assert result["confusion"] == {"classes": ["c", "a", "b"], "matrix": [[0, 0, 0], [0, 15, 15], [0, 0, 30]]}
+    grades = {f"{kind}/{zone}": [0, 1, 2, 0] * 15 for kind in ("target", "prediction") for zone in ("upper", "lower")}
+    grades["prediction/lower"] = [0, 1, 1, 4] * 15  # 4 of 4 grades: cannot be graded
+    result = score_file(saved(tmp_path, grades, "zones.csv"), "zones", draws=50)
+    assert result["metrics"]["coverage/upper"]["value"] == 1
+    assert result["metrics"]["coverage/lower"]["value"] == 0.75
+    assert result["metrics"]["f1_macro/upper"]["value"] == 1
+
+
+def test_a_call_of_a_finding_is_1_or_0(tmp_path):
+    columns = {"target/x": [0, 1] * 30, "prediction/x": ["0.7", "yes"] * 30}
+    message = "column prediction/x: a call is 1 or 0; probabilities belong in p/x: row 2 ('0.7'), row 3 ('yes')"
+    with pytest.raises(PredictionsError, match=re.escape(message)):
+        score_file(saved(tmp_path, columns), "multilabel")
+
+
+def test_logits_of_classes_with_a_slash_in_their_names_go_through_one_softmax(tmp_path):
+    path = saved(tmp_path, {"target": ["T1/T2", "T3"] * 30, "logit/T1/T2": [2.0, 0] * 30, "logit/T3": [0.0, 1] * 30})
+    table, notes = load(path, settings_for("classification", {}))
+    np.testing.assert_allclose(table.columns["p/T3"][:2], 1 / (1 + np.exp([2.0, -1])))
+    assert "softmax" in notes[0]
 
 
 @pytest.mark.parametrize(

@@ -691,6 +691,15 @@ def test_the_level_of_confidence_reaches_every_interval(make):
             assert narrow[name]["upper"] - narrow[name]["lower"] < figure["upper"] - figure["lower"], name
 
 
+def test_the_level_of_confidence_reaches_the_band_of_calibrated_zones():
+    wide, narrow = (
+        scoring.evaluate(zones(), Zones(), draws=50, confidence=c)["calibration"]["as_given"]["ece"]
+        for c in (0.95, 0.8)
+    )
+    assert narrow["consistency_upper"] < wide["consistency_upper"]
+    assert narrow["consistency_lower"] > wide["consistency_lower"]
+
+
 def test_probabilities_of_findings_that_exclude_nothing_are_joined_one_by_one():
     table = PredictionTable.make({"subject_id": ["a", "a"], "p/x": [0.9, 0.7], "p/y": [0.8, 0.6]})
     apart = aggregating.join(table, Aggregate(name="mean"), Faults(), exclusive=False)
@@ -698,8 +707,36 @@ def test_probabilities_of_findings_that_exclude_nothing_are_joined_one_by_one():
     assert apart.columns["p/y"].tolist() == [pytest.approx(0.7)]
     voted = aggregating.join(table, Aggregate(name="vote"), Faults(), exclusive=False)
     assert voted.columns["p/y"].tolist() == [1]
+    largest = aggregating.join(table, Aggregate(name="max"), Faults(), exclusive=False)
+    assert [largest.columns[c].tolist() for c in ("p/x", "p/y")] == [[0.9], [0.8]]
     exclusive = aggregating.join(table, Aggregate(name="mean"), Faults())
     assert exclusive.columns["p/x"].tolist() == [pytest.approx(0.8 / 1.5)]
+
+
+def test_medians_that_are_all_0_give_way_to_the_mean():
+    apart = {f"p/{k}": np.eye(4)[:3, k] for k in range(4)}
+    table = PredictionTable.make({"subject_id": ["a"] * 3, "target": [1] * 3} | apart)
+    joined = scoring.joined_table(table, Classification(aggregate="median"))
+    assert [joined.columns[f"p/{k}"][0] for k in range(4)] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])
+
+
+def test_a_class_with_a_slash_in_its_name_is_joined_with_the_others():
+    table = PredictionTable.make(
+        {"subject_id": ["a", "a"], "target": ["T1/T2"] * 2, "p/T1/T2": [0.9, 0.5], "p/T3": [0.1, 0.5]}
+    )
+    joined = scoring.joined_table(table, Classification(aggregate="max"))
+    assert [joined.columns[c][0] for c in ("p/T1/T2", "p/T3")] == pytest.approx([0.9 / 1.4, 0.5 / 1.4])
+
+
+def test_targets_agree_by_value_and_those_of_findings_where_they_are_known():
+    table = PredictionTable.make({"subject_id": ["a", "a"], "target": ["1", "1.0"], "p/1": [0.8, 0.6]})
+    assert scoring.joined_table(table, Classification(aggregate="mean")).text("target").tolist() == ["1"]
+    findings = PredictionTable.make({"subject_id": ["a", "a", "b"], "target/x": ["", "1", ""], "p/x": [0.8, 0.6, 0.5]})
+    joined = aggregating.join(findings, Aggregate(name="mean"), Faults(), exclusive=False)
+    assert joined.text("target/x").tolist() == ["1", ""]
+    faults = Faults()
+    aggregating.join(findings, Aggregate(name="mean"), faults)  # of zones an empty cell is a class
+    assert "have different targets" in faults.lines[0]
 
 
 def test_gaps_of_subgroups_have_p_values_adjusted_for_their_number():

@@ -17,7 +17,8 @@ from scantune.statistics.resampling import Sums
 LIMIT = 1.96
 """Limits of agreement are bias ± 1.96 SD."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
+"""Errors count as above a limit from this on beyond it."""
 
 
 _KINDS = {
@@ -47,7 +48,7 @@ def error_statistic(target: np.ndarray, prediction: np.ndarray, rows: np.ndarray
     centre_x, centre_y = target.mean(), prediction.mean()
     # Centred, so that the variances below do not cancel.
     x, y, error = target - centre_x, prediction - centre_y, prediction - target
-    beyond = np.abs(error) > significant + _ROUNDING
+    beyond = np.abs(error) > significant + ROUNDING
     features = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(error), error**2, beyond], axis=1)
     shift = centre_y - centre_x
     return Sums(
@@ -83,7 +84,7 @@ def _error_figures(sums: np.ndarray, shift: float) -> dict[str, np.ndarray]:
         "bland_altman_sd": sd,
         "bland_altman_lower": bias - LIMIT * sd,
         "bland_altman_upper": bias + LIMIT * sd,
-        "bland_altman_slope": np.where(var_mean > _ROUNDING * (var_x + var_y), (var_y - var_x) / 2 / var_mean, np.nan),
+        "bland_altman_slope": np.where(var_mean > ROUNDING * (var_x + var_y), (var_y - var_x) / 2 / var_mean, np.nan),
         "clinical_error_rate": beyond,
     }
 

@@ -16,6 +16,10 @@ import numpy as np
 
 from scantune.statistics.distributions import beta_quantile
 
+SLACK = 1e-6
+"""Probabilities that differ by less are the same, so that the sample whose score is the quantile has the same set in
+another batch, and served."""
+
 
 def rank(n: int, miscoverage: float) -> int:
     """k = ⌈(n + 1)(1 − α)⌉: the k-th smallest of n scores is the quantile; above n there is none."""
@@ -130,4 +134,4 @@ def set_scores(probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def sets(probabilities: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Which classes are in each row's set, bool [n, K]; a set may be empty or hold all."""
-    return 1 - probabilities <= quantiles[:, None] + 1e-12
+    return 1 - probabilities <= quantiles[:, None] + SLACK

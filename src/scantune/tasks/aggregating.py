@@ -8,7 +8,8 @@ import numpy as np
 
 from scantune.statistics.ages import years
 from scantune.tasks.joining import Aggregate
-from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.labels import label
+from scantune.tasks.predictions import Faults, PredictionTable, grouped
 from scantune.tasks.subgroups import AGES
 
 _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -23,9 +24,11 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     """One row for each value of ``rule.by`` in each split.
 
     Numbers (``target``, ``prediction`` of a regression, of several targets each) join by the rule; of targets those
-    that are known. The probabilities of one target join by the rule and are made to sum to one again, but for those of
-    a task whose classes do not exclude each other. Class targets must agree. Ages become their mean. Other columns stay
-    where all rows agree, else they become ``mixed``; ``sample_id`` becomes the value joined by.
+    that are known. The probabilities of one target join by the rule and are made to sum to one again (where all their
+    medians are 0 it is their mean), but for those of a task whose classes do not exclude each other, where each column
+    stands alone. Class targets must agree, numbers by their value, and of findings those that are known. Ages become
+    their mean. Other columns stay where all rows agree, else they become ``mixed``; ``sample_id`` becomes the value
+    joined by.
 
     Args:
         table: of samples, checked.
@@ -50,7 +53,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
         ):
             joined[column] = _numbers(table, column, members, rule.name, known=kind == "target")
         elif kind == "target":
-            joined[column] = _agreed(table, column, members, rule.by, faults)
+            joined[column] = _agreed(table, column, members, rule.by, faults, empty=exclusive)
         elif kind not in ("lower", "upper", "set"):
             mean_age = _mean_age(table.text(column), members) if column.lower() in AGES else None
             joined[column] = _same(table.text(column), members) if mean_age is None else mean_age
@@ -69,15 +72,21 @@ def _numbers(table: PredictionTable, column: str, members: list[np.ndarray], rul
     return np.array([_RULES[rule](part) if len(part) else np.nan for part in parts])
 
 
-def _agreed(table: PredictionTable, column: str, members: list[np.ndarray], by: str, faults: Faults) -> np.ndarray:
+def _agreed(
+    table: PredictionTable, column: str, members: list[np.ndarray], by: str, faults: Faults, empty: bool
+) -> np.ndarray:
+    """The target of each group; ``empty``: an empty cell says something (a zone that cannot be graded), else that
+    nothing is known."""
     texts = table.text(column)
-    odd = [m for m in members if len(set(texts[m].tolist())) > 1]
+    labels = np.array([label(text) for text in texts], dtype=object)
+    telling = [m if empty or not any(labels[m]) else m[labels[m] != ""] for m in members]
+    odd = [m for m in telling if len(set(labels[m].tolist())) > 1]
     faults.rows(
         [int(m[0]) for m in odd],
         f"column {column}: samples of one {by} have different targets and cannot be aggregated",
         [sorted(set(texts[m].tolist())) for m in odd],
     )
-    return texts[[m[0] for m in members]]
+    return texts[[m[0] for m in telling]]
 
 
 def _same(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
@@ -102,16 +111,22 @@ def _probabilities(
     table: PredictionTable, members: list[np.ndarray], rule: str, exclusive: bool
 ) -> dict[str, np.ndarray]:
     """Joined by target: ``p/<class>`` are one target's, ``p/<zone>/<class>`` one zone's; else each is alone."""
-    stems: dict[str, list[str]] = {}
-    for column in table.columns:
-        if column.startswith("p/"):
-            stems.setdefault(column.rpartition("/")[0] if exclusive else column, []).append(column)
+    named = [column for column in table.columns if column.startswith("p/")]
+    groups = list(grouped(table.columns, "p/").values()) if exclusive else [[column] for column in named]
     out: dict[str, np.ndarray] = {}
-    for columns in stems.values():
+    for columns in groups:
         p = np.stack([table.numbers(c, Faults()) for c in columns], axis=1)
-        alone = p.shape[1] == 1
-        p = np.concatenate([p, 1 - p], axis=1) if alone else p
-        joined = np.stack([_RULES[rule](p[m]) for m in members])
-        joined = joined / joined.sum(1, keepdims=True)
+        p = np.concatenate([p, 1 - p], axis=1) if len(columns) == 1 else p
+        if exclusive or rule == "vote":
+            joined = np.stack([_shares(p[m], rule) for m in members])
+        else:
+            joined = np.stack([_RULES[rule](p[m]) for m in members])
         out |= {c: joined[:, i] for i, c in enumerate(columns)}
     return out
+
+
+def _shares(p: np.ndarray, rule: str) -> np.ndarray:
+    """Probabilities [n, K] joined to [K], which sum to one."""
+    joined = _RULES[rule](p)
+    joined = p.mean(0) if not joined.any() else joined
+    return joined / joined.sum()

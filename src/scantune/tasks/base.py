@@ -66,6 +66,12 @@ class TaskSettings(Block):
         return {}
 
     @property
+    def call_classes(self) -> Mapping[str, str]:
+        """How a call in a predictions file may be written, to the class that it names, all classes among them; empty
+        where the file's calls and targets settle the classes."""
+        return {}
+
+    @property
     def mask_classes(self) -> tuple[str, ...]:
         """The classes that a mask's labels 0, 1, … stand for; none where no mask is learned from."""
         return ()

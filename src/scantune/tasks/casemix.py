@@ -12,6 +12,7 @@ import numpy as np
 from scantune.records import ScantuneError
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import subgroups
+from scantune.tasks.directions import custom_metrics
 from scantune.tasks.plan import carry_out, reweighted
 
 CaseMix = Mapping[str, Mapping[str, float]]
@@ -75,7 +76,9 @@ def standardised(
     places = {int(row): i for i, row in enumerate(rows)}
     statistics = [reweighted(s, w[[places[int(row)] for row in s.rows]]) for s in plan.statistics]
     withheld = {name: bounds for name, bounds in plan.analytic.items() if bounds.lower is None}  # too few of a class
-    plan = replace(plan, statistics=statistics, analytic=withheld, direct={}, p_values={}, more={})
+    takes_none = "undefined: a custom metric takes samples, not weights"
+    reasons = {**plan.reasons, **dict.fromkeys(custom_metrics(None), takes_none)}
+    plan = replace(plan, statistics=statistics, analytic=withheld, direct={}, p_values={}, more={}, reasons=reasons)
     (result,) = carry_out([plan], resampler, confidence)
     return {"case_mix": mix, "figures": result.figures, "effective_samples": float(w.sum() ** 2 / (w**2).sum())}
 

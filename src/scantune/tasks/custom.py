@@ -83,14 +83,16 @@ class _WithCustom:
 def _in_draws(
     name: str, one: CustomMetric, reference: np.ndarray, prediction: np.ndarray
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """A function of weights [n, B]: the metric of the samples as often as each draw takes them, [B]."""
+    """A function of weights [n, B]: the metric of the samples as often as each draw takes them, [B]; NaN of weights
+    that are no whole numbers, which a function of samples cannot take."""
     samples = np.arange(len(reference))
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         values = np.full(weights.shape[1], np.nan)
         for draw in range(weights.shape[1]):
-            drawn = np.repeat(samples, np.rint(weights[:, draw]).astype(np.int64))
-            if len(drawn):
+            times = np.rint(weights[:, draw])
+            drawn = np.repeat(samples, times.astype(np.int64))
+            if len(drawn) and np.abs(times - weights[:, draw]).max() < 1e-9:
                 values[draw] = _value(name, one, reference[drawn], prediction[drawn])
         return {name: values}
 

@@ -13,7 +13,7 @@ import numpy as np
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import label, natural
-from scantune.tasks.predictions import Faults, PredictionTable, read
+from scantune.tasks.predictions import Faults, PredictionTable, grouped, read
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -126,26 +126,23 @@ def with_probabilities(table: PredictionTable, task: TaskSettings) -> tuple[Pred
         The table, and what was done, in words.
 
     Raises:
-        PredictionsError: a logit is not a number.
+        PredictionsError: a logit is not a number; a call of a finding is neither 1 nor 0.
     """
     logits = [c for c in table.columns if c.startswith(_LOGIT)]
     present = any(c.startswith(_PROBABILITY) for c in table.columns)
     if present:
         return table, [f"the columns {_LOGIT}… were not read: the file has probabilities"] if logits else []
     if logits:
-        return _from_logits(table, logits, task.exclusive)
+        return _from_logits(table, task.exclusive)
     calls = [c for c in table.columns if c == _CALL or c.startswith(_CALL + "/")]
-    return _from_calls(table, calls, task.exclusive) if calls and task.called else (table, [])
+    return _from_calls(table, calls, task) if calls and task.called else (table, [])
 
 
-def _from_logits(table: PredictionTable, logits: Sequence[str], exclusive: bool) -> tuple[PredictionTable, list[str]]:
+def _from_logits(table: PredictionTable, exclusive: bool) -> tuple[PredictionTable, list[str]]:
     faults = Faults()
-    groups: dict[str, list[str]] = {}
-    for column in logits:
-        groups.setdefault(column.rpartition("/")[0], []).append(column)
     probabilities: dict[str, np.ndarray] = {}
     how = "the logistic function"
-    for columns in groups.values():
+    for columns in grouped(table.columns, _LOGIT).values():
         z = np.stack([table.numbers(c, faults) for c in columns], axis=1)  # [N, K]
         if exclusive and len(columns) > 1:
             how = "softmax"
@@ -158,20 +155,29 @@ def _from_logits(table: PredictionTable, logits: Sequence[str], exclusive: bool)
     return table.with_columns(probabilities), [f"probabilities: {how} of the columns {_LOGIT}…"]
 
 
-def _from_calls(table: PredictionTable, calls: Sequence[str], exclusive: bool) -> tuple[PredictionTable, list[str]]:
+def _from_calls(table: PredictionTable, calls: Sequence[str], task: TaskSettings) -> tuple[PredictionTable, list[str]]:
+    faults = Faults()
     probabilities: dict[str, np.ndarray] = {}
     for column in calls:
         place = column.removeprefix(_CALL).removeprefix("/")
         called = np.array([label(text) for text in table.text(column)], dtype=object)
         blank = called == ""
-        if not exclusive:
+        if not task.exclusive:
+            odd = np.flatnonzero(~np.isin(called.astype(str), ("", "nan", "0", "1")))
+            faults.rows(
+                odd, f"column {column}: a call is 1 or 0; probabilities belong in p/{place}", called[odd].tolist()
+            )
             probabilities[f"{_PROBABILITY}{place}"] = np.where(blank, np.nan, called == "1")
             continue
         target = f"target/{place}" if place else "target"
+        spellings = task.call_classes
+        called = np.array([spellings.get(name, name) for name in called], dtype=object)
         truth = [label(text) for text in table.text(target)] if target in table else []
+        stated = list(spellings.values()) or truth
         stem = f"{_PROBABILITY}{place}/" if place else _PROBABILITY
-        for name in natural([n for n in {*called.tolist(), *truth} if n]):
+        for name in natural([n for n in {*called.tolist(), *stated} if n]):
             probabilities[stem + name] = np.where(blank, np.nan, called == name)
+    faults.raise_for(table.name)
     return table.with_columns(probabilities), [f"probabilities: 0 and 1, by the classes in {', '.join(calls)}"]
 
 

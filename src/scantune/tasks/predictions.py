@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -172,6 +172,24 @@ def check_range(p: np.ndarray, column: str, faults: Faults) -> None:
         percent = len(bad) > 0 and np.nanmin(p) >= 0 and 2 < np.nanmax(p) <= 100
     hint = "; where they are percent, write 37.4% or 0.374" if percent else ""
     faults.rows(bad, f"column {column}: a probability lies between 0 and 1{hint}", p[bad].tolist())
+
+
+def grouped(columns: Iterable[str], start: str) -> dict[str, list[str]]:
+    """The columns that begin with ``start`` by the target that they are of: ``<start><zone>/…`` of the zones that the
+    columns ``target/<zone>`` name, else all are of one target, "", whose classes may have a / in their names.
+
+    Args:
+        columns: of a table.
+        start: ``p/`` or ``logit/``.
+    """
+    columns = list(columns)
+    zones = sorted((c.removeprefix("target/") for c in columns if c.startswith("target/")), key=len, reverse=True)
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        if column.startswith(start):
+            zone = next((zone for zone in zones if column.startswith(f"{start}{zone}/")), "")
+            groups.setdefault(zone, []).append(column)
+    return groups
 
 
 def read(path: Path | str) -> PredictionTable:

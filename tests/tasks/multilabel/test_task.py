@@ -8,7 +8,7 @@ from torch.nn import functional
 from scantune import losses
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
-from scantune.tasks.multilabel import saliency, words
+from scantune.tasks.multilabel import calibration, saliency, words
 from scantune.tasks.multilabel.settings import Multilabel
 
 FINDINGS = ("Edema", "Mass", "Mass_old")
@@ -131,3 +131,15 @@ def test_masks_are_evidence_of_findings_that_are_present():
     assert not list(saliency.mask_questions(task(), output, "Mass", targets))
     with pytest.raises(ScantuneError, match="not one of the findings"):
         list(saliency.mask_questions(task(), output, "Oedema", targets))
+
+
+def test_the_sample_that_a_threshold_was_chosen_by_is_called_the_same_in_another_batch():
+    p = np.array([[0.9], [0.6], [0.4], [0.2]])
+    target = np.array([[1.0], [1.0], [0.0], [0.0]])
+    for criterion in ("f1", "youden"):
+        limits = calibration.thresholds(p, target, ["Mass"], criterion)
+        for digits in (-1e-7, 0, 1e-7):
+            assert calibration.called(p + digits, limits, ["Mass"]).ravel().tolist() == [True, True, False, False]
+    near = np.array([[1e-8], [0.9e-8], [2e-9]])
+    limits = calibration.thresholds(near, np.array([[1.0], [0.0], [0.0]]), ["Mass"], "f1")
+    assert calibration.called(near, limits, ["Mass"]).ravel().tolist() == [True, False, False]

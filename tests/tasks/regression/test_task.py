@@ -6,8 +6,11 @@ import torch
 
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
+from scantune.tasks.errors import sample_errors
+from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression import saliency, words
 from scantune.tasks.regression.settings import Regression
+from scantune.tasks.scoring import evaluate
 
 SETTINGS = Regression.model_validate(
     {"targets": {"age": {"unit": "years"}, "lesion_score": {"range": [0, 34], "round": 0.5, "score_ranges": [5]}}}
@@ -103,3 +106,28 @@ def test_an_answer_in_words_names_every_target_with_unit_and_interval():
     assert words.answer(task(), values) == ("age 63.2 years (55.0 to 71.0), lesion score 4.00", "")
     one = build_task(Regression(target="age", unit="years"))
     assert words.answer(one, {"prediction": 63.2, "lower": 55.0, "upper": 71.0}) == ("63.2 years", "55.0 to 71.0")
+
+
+def test_a_target_keeps_its_decimals_through_float32_and_so_its_side_of_a_cut():
+    settings = Regression(range=(0, 1.1), score_ranges=(0.7,), significant_error=0.2)
+    decimals = build_task(settings)
+    targets = np.stack([decimals.encode({"target": text}) for text in ("0.7", "1.1", "0.1")])
+    columns = decimals.columns(np.float32([[0.7], [1.1], [0.3]]), targets, {"conformal": {"quantile": 0.1}})
+    assert columns["target"].tolist() == [0.7, 1.1, 0.1]
+    assert decimals.summarise(np.float32([[0.9], [1.1], [0.1]]), targets) == pytest.approx(
+        decimals.summarise(np.float32([[0.9], [1.1], [0.1]]), targets.astype(np.float64).round(6))
+    )
+    table = PredictionTable.make(columns)
+    metrics = evaluate(table, settings, draws=10)
+    assert metrics["metrics"]["mae_from_0.7"]["n"] == 2
+    assert metrics["stated_intervals"]["coverage"]["value"] == pytest.approx(2 / 3)
+
+
+def test_an_error_of_just_the_limit_is_counted_alike_in_the_list_of_errors_and_in_the_rate():
+    off = {"target": [0.1, 6.3, 1.0], "prediction": [2.1, 8.3, 3.1]}  # 8.3 − 6.3 is 2.0000000000000009
+    table = PredictionTable.make(off)
+    wrong = [error.wrong for error in sample_errors(table, Regression())]
+    assert wrong == [False, False, True]
+    assert evaluate(table, Regression(), draws=10)["metrics"]["clinical_error_rate"]["value"] == pytest.approx(1 / 3)
+    both = PredictionTable.make({f"{kind}/{name}": values for kind, values in off.items() for name in "ab"})
+    assert [error.wrong for error in sample_errors(both, Regression(targets=["a", "b"]))] == wrong

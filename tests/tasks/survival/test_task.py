@@ -187,3 +187,17 @@ def test_a_table_with_follow_up_and_events_is_known_by_its_columns(time, event, 
     assert Survival.suggest(LabelTable(cells, target="file", named=True)) is None
     assert Survival.suggest(LabelTable(cells | {event: ["1", "2"] * 10})) is None
     assert Survival.suggest(LabelTable({name: cells[name] for name in (event, "file")})) is None
+
+
+def test_an_event_at_a_horizon_or_a_follow_up_that_ends_there_counts_whatever_float32_says():
+    cox = build_task(Survival(horizons=(0.7, 1.2)), loss="cox")
+    times = ("0.7", "1.2", "1.2", "0.3")
+    targets = np.stack([cox.encode({"time": t, "event": "1"}) for t in times])
+    fitted = cox.fit(np.zeros((4, 1), np.float32), targets, SUBJECTS[:4])["baseline"]
+    # 1 of 4 at 0.3, 1 of 3 at 0.7, both of the others at 1.2
+    assert fitted["cumulative_hazard"] == pytest.approx([1 / 4 + 1 / 3, 1 / 4 + 1 / 3 + 2 / 2])
+    ends = build_task(Survival(horizons=(0.7,)), loss="cox").fit(
+        np.zeros((2, 1), np.float32), targets[[0, 3]], ["a", "b"]
+    )
+    assert ends["baseline"]["cumulative_hazard"] == pytest.approx([1 / 2 + 1])
+    assert cox.columns(np.zeros((4, 1), np.float32), targets, {})["target/time"].tolist() == [0.7, 1.2, 1.2, 0.3]

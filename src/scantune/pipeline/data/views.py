@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from scantune.cohort.faults import Fault
-from scantune.records import Record
+from scantune.records import Record, ScantuneError
 from scantune.tasks.base import TaskSettings
 
 SHOWN = 10
@@ -47,13 +48,29 @@ def aggregation_faults(key: str, task: TaskSettings, records: Sequence[Record]) 
     rule = getattr(task, "aggregate", None)
     if rule is None or _numbers(task):
         return
-    for target in task.target_names():
-        for unit in _differing(records, target, rule.by):
+    as_predicted = _as_predicted(task, records)
+    for target in dict.fromkeys(name for record in as_predicted for name in record.targets):
+        telling = [record for record in as_predicted if task.exclusive or record.targets[target]]
+        for unit in _differing(telling, target, rule.by):
             yield Fault(
                 f"{key}.task.aggregate: target {target!r} differs within one {rule.by}: {_described(unit, target)}; "
                 "correct the table, aggregate by a column of finer units, or remove the key",
                 unit[1][0].row,
             )
+
+
+def _as_predicted(task: TaskSettings, records: Sequence[Record]) -> list[Record]:
+    """The records with the targets that ``predictions.csv`` would have: findings that are unknown are empty."""
+    names = [name for name in task.target_names() if all(name in record.targets for record in records)]
+    cells: dict[str, Sequence[str]] = {name: [record.targets[name] for record in records] for name in names}
+    try:
+        columns = task.target_columns(cells) if records and cells else {}
+    except ScantuneError:  # a cell that is no target: told elsewhere
+        columns = cells
+    named = {c.partition("/")[2] or names[0]: texts for c, texts in columns.items()}
+    return [
+        replace(record, targets={name: texts[i] for name, texts in named.items()}) for i, record in enumerate(records)
+    ]
 
 
 def _numbers(task: TaskSettings) -> bool:

@@ -20,7 +20,7 @@ from scantune.tasks import fairness, prevalence
 from scantune.tasks.classification.metrics import Data, calibration_plan
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.coverage import achieved
-from scantune.tasks.labels import label
+from scantune.tasks.labels import SEPARATOR, label
 from scantune.tasks.plan import MetricPlan, only
 from scantune.tasks.predictions import PredictionTable
 
@@ -75,7 +75,7 @@ def _reported_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] 
     """Whether each row's ``set`` holds the truth, and its size; None where the table has none."""
     if "set" not in table:
         return None
-    sets = [set(text.split("|")) - {""} for text in table.text("set")]
+    sets = [{label(name) for name in text.split(SEPARATOR)} - {""} for text in table.text("set")]
     covered = [data.classes[code] in members for code, members in zip(data.target, sets, strict=True)]
     return dict(
         zip(COVERAGE, (np.array(covered, np.float64), np.array([len(members) for members in sets], np.float64)))

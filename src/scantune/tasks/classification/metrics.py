@@ -15,7 +15,7 @@ from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.statistics.slope import slope_statistic
 from scantune.statistics.trials import too_rare
 from scantune.tasks.classification.settings import Classification
-from scantune.tasks.labels import label, natural
+from scantune.tasks.labels import label, name_faults, natural
 from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable, check_range
 
@@ -69,7 +69,11 @@ def parse(table: PredictionTable, settings: Classification, faults: Faults) -> D
     Labels are matched by name or number. Faults: unknown labels, classes without a column, probabilities outside 0 … 1
     or that do not sum to one.
     """
-    columns = {label(c[2:]): c for c in table.columns if c.startswith("p/")}
+    named = [c.removeprefix("p/") for c in table.columns if c.startswith("p/")]
+    if wrong := name_faults(named):
+        faults.add(f"columns p/<class>: {'; '.join(wrong)}")
+        return None
+    columns = {label(name): f"p/{name}" for name in named}
     if not table.require(("target",), faults) or not columns:
         if not columns:
             faults.add("the columns p/<class> with the probability of each class are missing")
@@ -78,6 +82,8 @@ def parse(table: PredictionTable, settings: Classification, faults: Faults) -> D
     classes = _classes(settings, columns, labels, faults)
     if classes is None:
         return None
+    if unordered := settings.order_fault(classes):
+        faults.add(unordered)
     index = {name: i for i, name in enumerate(classes)}
     target = np.array([index.get(name, -1) for name in labels], np.int64)
     bad = np.flatnonzero(target < 0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from scantune.records import ScantuneError
+from scantune.tasks.labels import label
 from scantune.tasks.questions import MapQuestion, MaskQuestion, Target, unit
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def mask_questions(
     if evidence is None:
         yield from ((question.target, None) for question in questions(output))
         return
-    if evidence not in task.classes:
+    names = [label(name) for name in task.classes]
+    if label(evidence) not in names:
         listed = ", ".join(task.classes)
         raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is not one of the classes {listed}")
-    if targets[task.target] == evidence:
-        yield _towards(task.classes.index(evidence), task.outputs), None
+    if label(targets[task.target]) == label(evidence):
+        yield _towards(names.index(label(evidence)), task.outputs), None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +11,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
-from scantune.tasks.labels import label
+from scantune.tasks.labels import distinct, label, name_faults, value
 from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {
@@ -57,25 +57,28 @@ class Classification(TaskSettings):
     too, by weighting the classes. Of more than two classes, of each against the rest."""
 
     ordinal: bool = False
-    """The classes are grades in ascending order: weighted kappas are given too."""
+    """The classes are grades in ascending order: weighted kappas are given too. Grades that are words need
+    ``classes``, which states their order."""
 
     aggregate: AggregateField | None = None
     """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""
 
     @field_validator("classes", "positive", mode="before")
     @classmethod
-    def _as_text(cls, value: object) -> object:
+    def _as_text(cls, names: object) -> object:
         # YAML reads 0 and 1 as numbers; a class is a name.
-        if isinstance(value, (list, tuple)):
-            return tuple(_text(v) for v in value)
-        return _text(value)
+        if isinstance(names, (list, tuple)):
+            return tuple(_text(name) for name in names)
+        return _text(names)
 
     @model_validator(mode="after")
     def _consistent(self) -> Classification:
         if self.classes is not None:
             if len(set(self.classes)) != len(self.classes):
                 raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
-            if self.positive is not None and self.positive not in self.classes:
+            if faults := name_faults(self.classes):
+                raise ValueError(f"classes {list(self.classes)}: {'; '.join(faults)}")
+            if self.positive is not None and label(self.positive) not in map(label, self.classes):
                 raise ValueError(f"positive {self.positive!r} is not one of the classes {list(self.classes)}")
         for name, values in (
             ("sensitivities", self.sensitivities),
@@ -85,6 +88,20 @@ class Classification(TaskSettings):
             if any(not 0 < v < 1 for v in values):
                 raise ValueError(f"{name} {list(values)}: each must lie between 0 and 1")
         return self
+
+    @property
+    def call_classes(self) -> Mapping[str, str]:
+        """The classes, where they are stated."""
+        return {label(name): label(name) for name in self.classes or ()}
+
+    def order_fault(self, classes: Sequence[str]) -> str | None:
+        """What is wrong with grades whose order nobody states: words, which the alphabet would rank."""
+        words = [name for name in classes if isinstance(value(name), str)]
+        if not self.ordinal or self.classes is not None or not words:
+            return None
+        return (
+            f"ordinal: {', '.join(words)} have no order of their own; name all classes in ascending order by 'classes'"
+        )
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
@@ -107,36 +124,36 @@ class Classification(TaskSettings):
 
     def target_rules(self) -> dict[str, dict[str, object]]:
         """What may stand in the target: the classes, where they are named."""
-        return {self.target: {"values": list(self.classes)}} if self.classes else {}
+        return {self.target: {"values": [value(name) for name in self.classes]}} if self.classes else {}
 
     def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-        """The classes as stated, else those in the data, numbers in their order.
+        """The classes as stated, else those in the data, numbers in their order and each once (``1``, ``1.0``).
 
         Raises:
-            ScantuneError: fewer than two, or ``positive`` is none of them.
+            ScantuneError: fewer than two, ``positive`` is none of them, a name with a ``|``, or grades that are words,
+                whose order is not known.
         """
         if self.classes is not None:
             return self.classes
-        present = sorted({row[self.target] for row in targets if row.get(self.target, "") != ""}, key=_natural)
+        present = distinct({row[self.target] for row in targets if row.get(self.target, "") != ""})
         listed = ", ".join(present)
         if len(present) < 2:
             raise ScantuneError(f"target {self.target!r} has {len(present)} classes ({listed}); two are needed")
+        if faults := name_faults(present):
+            raise ScantuneError(f"target {self.target!r}: class {'; '.join(faults)}; rename it by 'recode'")
+        if unordered := self.order_fault(present):
+            raise ScantuneError(f"task.{unordered}")
         if self.positive is not None and label(self.positive) not in map(label, present):
             raise ScantuneError(f"task.positive: {self.positive!r} is not one of the classes in the data: {listed}")
         return tuple(present)
 
 
-def _natural(text: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(text), text)
-    except ValueError:
-        return (1, 0.0, text)
-
-
-def _text(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    return str(int(value)) if float(value).is_integer() else str(value)
+def _text(name: object) -> object:
+    if isinstance(name, bool):
+        raise ValueError(f"{name} is a boolean in YAML: write the class in quotes, as the table does ('{name}')")
+    if not isinstance(name, (int, float)):
+        return name
+    return str(int(name)) if float(name).is_integer() else str(name)
 
 
 #: The name under which the settings are collected.

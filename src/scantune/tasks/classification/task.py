@@ -9,6 +9,7 @@ import numpy as np
 
 from scantune.records import ScantuneError
 from scantune.tasks.classification.settings import BINARY_LOSSES, EPOCH_METRICS
+from scantune.tasks.labels import label
 from scantune.tasks.logits import softmax
 from scantune.tasks.per_sample import PerSample
 
@@ -53,7 +54,7 @@ class ClassificationTask(PerSample):
         self.output_shape = (self.outputs,)
         self.class_count = None if sigmoid else self.outputs
         self.labels = self.classes
-        self._codes = {name: code for code, name in enumerate(self.classes)}
+        self._codes = {label(name): code for code, name in enumerate(self.classes)}
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer, features [B, feature_dim] → logits [B, outputs]."""
@@ -68,7 +69,7 @@ class ClassificationTask(PerSample):
             ScantuneError: the class is unknown.
         """
         text = targets[self.target]
-        code = self._codes.get(text, self._codes.get(_plain(text)))
+        code = self._codes.get(label(text))
         if code is None:
             raise ScantuneError(f"target {self.target!r} is {text!r}; the classes are {', '.join(self.classes)}")
         return np.array([code], np.float32) if self.sigmoid else np.array(code, np.int64)
@@ -165,15 +166,6 @@ def build(
         calibration=calibration,
         miscoverage=miscoverage,
     )
-
-
-def _plain(text: str) -> str:
-    """``1.0`` as a table may hold it for the class ``1``."""
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return str(int(value)) if value.is_integer() else text
 
 
 def _auroc(probabilities: np.ndarray, truth: np.ndarray) -> float:

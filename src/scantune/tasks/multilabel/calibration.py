@@ -12,6 +12,9 @@ from scantune.statistics.discrimination import pr_curve, threshold_for
 
 HALF = 0.5
 
+SLACK = 1e-6
+"""Probabilities that differ by less are the same: one sample in two batches, or served and evaluated."""
+
 
 def two(probability: np.ndarray) -> np.ndarray:
     """Probabilities [n] of a finding as those of absent and present, [n, 2]."""
@@ -80,7 +83,7 @@ def thresholds(
         scores, positive = probabilities[rows, place], targets[rows, place] == 1
         if 0 < positive.sum() < len(positive):
             chosen = _highest_f1(scores, positive) if criterion == "f1" else threshold_for(scores, positive, criterion)
-            of_finding[name] = HALF if chosen is None else chosen
+            of_finding[name] = HALF if chosen is None else _just_below(chosen, scores)
     return of_finding
 
 
@@ -90,6 +93,14 @@ def _highest_f1(scores: np.ndarray, positive: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
         f1 = np.nan_to_num(2 * curve.x * curve.y / (curve.x + curve.y))
     return float(curve.threshold[int(f1.argmax())])
+
+
+def _just_below(threshold: float, scores: np.ndarray) -> float:
+    """A threshold with the same calls that no score [n] lies on: the sample that it was chosen by is called the same
+    where its probability differs in the last digits, as between batches."""
+    below = scores[scores < threshold]
+    gap = threshold - float(below.max()) if len(below) else threshold
+    return threshold - min(SLACK, gap / 2)
 
 
 def called(probabilities: np.ndarray, limits: Mapping[str, float], findings: Sequence[str]) -> np.ndarray:

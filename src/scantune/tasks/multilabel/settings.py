@@ -33,6 +33,11 @@ def _fewest(samples: int) -> int:
     return min(_FEWEST[1], max(_FEWEST[0], samples // 10))
 
 
+def _name_fault(findings: Sequence[str]) -> str | None:
+    wrong = next((name for name in findings if "/" in name or "|" in name), None)
+    return wrong and f"finding {wrong!r}: a name has no / and no |, which separate names in predictions.csv"
+
+
 def _of_columns(table: LabelTable) -> Suggestion | None:
     """The findings that enough samples have and have not; without the column for none of them."""
     chosen = []
@@ -138,9 +143,9 @@ class Multilabel(TaskSettings):
         names = self.findings or ()
         if len(set(names)) != len(names):
             raise ValueError(f"findings {list(names)}: a name occurs twice")
+        if fault := _name_fault(names):
+            raise ValueError(fault)
         for name in names:
-            if "/" in name or "|" in name:
-                raise ValueError(f"finding {name!r}: a name has no / and no |, which separate names in predictions.csv")
             if name in self.ignored:
                 raise ValueError(f"finding {name!r} is in task.ignored too")
         if any(not 0 < v < 1 for v in self.prevalences):
@@ -192,13 +197,15 @@ class Multilabel(TaskSettings):
         """The findings as stated, else those that the cells list.
 
         Raises:
-            ScantuneError: the cells list none.
+            ScantuneError: the cells list none, or one whose name cannot be a column's.
         """
         if self.findings is not None:
             return self.findings
         labels = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
         if not labels:
             raise ScantuneError(f"target {self.listed!r} lists no finding in any sample; name them by task.findings")
+        if fault := _name_fault(sorted(labels)):
+            raise ScantuneError(f"target {self.listed!r}: {fault}; correct the table, or add it to task.ignored")
         return tuple(sorted(labels))
 
     def states(self, targets: Mapping[str, str], findings: Sequence[str]) -> list[float]:

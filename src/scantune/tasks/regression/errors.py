@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scantune.plots.words import number
+from scantune.statistics.agreement import ROUNDING
 from scantune.tasks.errors import Verdict
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression.metrics import Data, Several
@@ -36,7 +37,7 @@ def assess(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
     largest = max(known, key=lambda name: known[name])
     return Verdict(
         size=known[largest],
-        wrong=known[largest] > 1,
+        wrong=any(verdicts[name].wrong for name in known),
         kind=each({name: verdicts[name].kind for name in known if verdicts[name].wrong or name == largest}),
         target=each({name: verdicts[name].target for name in known}),
         prediction=each({name: one.answer for name, one in verdicts.items()}),
@@ -47,7 +48,7 @@ def assess(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
 def _verdict(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error in one target."""
     off = float(data.prediction[row] - data.target[row])
-    wrong = bool(abs(off) > data.settings.significant_error)
+    wrong = bool(abs(off) > data.settings.significant_error + ROUNDING)
     bounds = [table.text(f"{end}{data.suffix}")[row] for end in ("lower", "upper") if f"{end}{data.suffix}" in table]
     interval = " to ".join(number(float(b)) for b in bounds) if len(bounds) == 2 and all(bounds) else ""
     return Verdict(

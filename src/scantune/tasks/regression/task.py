@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.decimals import as_written
 from scantune.tasks.directions import named_ranges
 from scantune.tasks.per_sample import PerSample
 from scantune.tasks.regression.settings import MEANS
@@ -118,7 +119,7 @@ class RegressionTask(PerSample):
         each = []
         for place, (name, measure) in enumerate(self.measures.items()):
             known = np.isfinite(targets[:, place])
-            of_it = _summary(reduced[known, place].astype(float), targets[known, place].astype(float), measure)
+            of_it = _summary(reduced[known, place].astype(float), as_written(targets[known, place]), measure)
             each.append(of_it)
             suffix = self.settings.suffix(name)
             values |= {f"{key}{suffix}": value for key, value in of_it.items() if suffix or key != "r2"}
@@ -135,7 +136,7 @@ class RegressionTask(PerSample):
         from scantune.statistics import conformal
 
         known = np.isfinite(targets[:, place])
-        truth, prediction = targets[known, place].astype(float), self._finished(reduced, place)[known]
+        truth, prediction = as_written(targets[known, place]), self._finished(reduced, place)[known]
         return conformal.fit(conformal.interval_scores(truth, prediction), self.miscoverage, np.array(subjects)[known])
 
     def columns(
@@ -154,7 +155,7 @@ class RegressionTask(PerSample):
             suffix = self.settings.suffix(name)
             prediction = self._finished(reduced, place)
             if targets is not None:
-                columns[f"target{suffix}"] = targets[:, place].astype(float)
+                columns[f"target{suffix}"] = as_written(targets[:, place])
             columns[f"prediction{suffix}"] = prediction
             if spread is not None:
                 columns[f"prediction_sd{suffix}"] = spread[:, place].astype(float)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from scantune.mask_codes import MOST_OVERLAPPING
+from scantune.mask_codes import IGNORED, MOST_OVERLAPPING
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.suggestion import LabelTable, Suggestion
@@ -69,6 +69,8 @@ class Segmentation(TaskSettings):
     def _distinct(self) -> Segmentation:
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
+        if len(self.classes) > IGNORED:
+            raise ValueError(f"classes: {len(self.classes)} classes, at most {IGNORED}: a mask has eight bits")
         if self.overlapping and len(self.classes) > MOST_OVERLAPPING + 1:
             raise ValueError(
                 f"overlapping: {len(self.classes) - 1} classes that may overlap, at most {MOST_OVERLAPPING}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.decimals import as_written
 from scantune.tasks.per_sample import PerSample
 from scantune.tasks.survival.settings import EPOCH_METRICS, HAZARDS
 
@@ -100,7 +101,7 @@ class SurvivalTask(PerSample):
             return {}
         from scantune.tasks.survival.estimators import breslow
 
-        time, event, score = targets[:, 0].astype(float), targets[:, 1] > 0, self._risk(reduced)
+        time, event, score = as_written(targets[:, 0]), targets[:, 1] > 0, self._risk(reduced)
         center = float(score.mean())
         slope, note = _slope(time, event, score - center) if self.slope else (1.0, "not fitted: calibration is none")
         hazard = breslow(time, event, slope * (score - center), self.horizons)
@@ -119,7 +120,7 @@ class SurvivalTask(PerSample):
         columns: dict[str, Any] = {}
         if targets is not None:
             time, event = self.settings.columns
-            columns[time] = [float(str(value)) for value in targets[:, 0]]  # 1.2, not float32's 1.2000000477
+            columns[time] = as_written(targets[:, 0])
             columns[event] = targets[:, 1].astype(int)
         columns["prediction"] = self._risk(reduced)
         if spread is not None:
@@ -172,7 +173,7 @@ def _cumulative(reduced: np.ndarray) -> np.ndarray:
 
 def _common_logits(targets: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """Logit of the hazard in each interval for everyone, float32 [K]; a sample of the mean hazard is added to each."""
-    time, event = targets[:, 0].astype(float), targets[:, 1] > 0
+    time, event = as_written(targets[:, 0]), targets[:, 1] > 0
     lower = np.concatenate([[0.0], cuts[:-1]])
     failed = ((time[:, None] <= cuts) & ((time[:, None] > lower) | (lower == 0)) & event[:, None]).sum(0)
     survived = np.where(event[:, None], time[:, None] > cuts, time[:, None] >= (lower + cuts) / 2).sum(0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics import baselines, calibration
+from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.tasks.context import Analyses, Context, band
@@ -75,9 +75,8 @@ def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict
         each = np.repeat(rows, len(zones))
         losses = calibration.loss_statistic(p[:, zones].reshape(-1, p.shape[2]), target[:, zones].ravel(), each, None)
         error = calibration.ece_statistic(confidence[:, zones].ravel(), right[:, zones].ravel(), each)
-        subjects = data.subjects[each]
         more = calibration.ece_consistency(
-            confidence[:, zones].ravel(), right[:, zones].ravel(), subjects, level=context.confidence
+            confidence[:, zones].ravel(), right[:, zones].ravel(), data.subjects[each], level=context.confidence
         )
         return context.figures(MetricPlan([losses, error], more={"ece": more}))
 
@@ -107,8 +106,8 @@ def _sets(data: Data, context: Context, out: Analyses) -> None:
     true = data.probabilities[np.arange(len(data.target))[:, None], zones, data.target]  # [N, Z]
 
     def measure(part: np.ndarray, quantiles: np.ndarray) -> dict[str, np.ndarray]:
-        members = 1 - data.probabilities[part] <= quantiles[:, None, None] + 1e-12  # [n, Z, K]
-        covered = 1 - true[part] <= quantiles[:, None] + 1e-12
+        members = 1 - data.probabilities[part] <= quantiles[:, None, None] + conformal.SLACK  # [n, Z, K]
+        covered = 1 - true[part] <= quantiles[:, None] + conformal.SLACK
         return dict(zip(COVERAGE, (covered.mean(1), members.sum(2).mean(1))))
 
     achieved(context, 1 - true, measure, COVERAGE, out, _reported_sets(data, context.table))

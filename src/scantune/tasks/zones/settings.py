@@ -101,6 +101,11 @@ class Zones(TaskSettings):
         """Names of the classes in the order of the network's outputs: the grades, then ungradable."""
         return (*(str(g) for g in range(self.grades)), UNGRADABLE)
 
+    @property
+    def call_classes(self) -> Mapping[str, str]:
+        """The classes by name, ungradable also by its number."""
+        return {name: name for name in self.classes} | {str(self.grades): UNGRADABLE}
+
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
