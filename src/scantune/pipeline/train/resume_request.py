@@ -94,24 +94,16 @@ def resume_from_epoch(key: str, epoch: int) -> None:
             )
         target = home / (checkpoints.member or "member") / "checkpoints"
         target.mkdir(parents=True)
-        for suffix in (".safetensors", ".pt"):
-            shutil.copy2((checkpoints.folder / rows[epoch]).with_suffix(suffix), target)
+        for file in (file for number, file in rows.items() if number <= epoch):  # an earlier one may remain the best
+            for path in checkpoints.folder.glob(f"{Path(file).stem}.*"):
+                shutil.copy2(path, target)
         member_history = history["members"][checkpoints.member] if checkpoints.member else history
-        (target.parent / "history.jsonl").write_text(
-            "".join(json.dumps(row) + "\n" for row in _journal(member_history))
-        )
-
-
-def _journal(history: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of steps and epochs in chronological order."""
-    for epoch in history["epochs"]:
-        yield from ({"kind": "step", **row} for row in history["steps"] if row["epoch"] == epoch["epoch"])
-        yield {"kind": "epoch", **epoch}
+        (target.parent / "history.json").write_text(json.dumps(member_history))
 
 
 def requested_weights(key: str, member: str) -> Path | None:
     """The weights that a training is to resume from, if :func:`resume_from_epoch` selected some."""
-    return next((_home(key) / (member or "member") / "checkpoints").glob("epoch-*.safetensors"), None)
+    return max((_home(key) / (member or "member") / "checkpoints").glob("epoch-*.safetensors"), default=None)
 
 
 def done(key: str) -> None:
