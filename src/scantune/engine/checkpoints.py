@@ -14,6 +14,7 @@ from scantune.engine import durable
 from scantune.engine.settings import CheckpointsConfig
 from scantune.engine.strategies import Entry, Rule, best_of
 from scantune.files import STAGED
+from scantune.records import ScantuneError
 from scantune.tasks.directions import direction
 
 #: The part of a checkpoint, beside the weights, that resuming needs: nested primitives and tensors.
@@ -32,6 +33,9 @@ class Checkpoints:
         settings: the ``checkpoints:`` block; ``monitor`` is ``val_loss`` where null.
         epochs: of the training, for the strategy ``time``.
         entries: every epoch so far.
+
+    Raises:
+        ScantuneError: the strategy ``time`` without the number of epochs.
     """
 
     folder: Path
@@ -41,6 +45,10 @@ class Checkpoints:
     _waiting: dict[int, tuple[dict[str, Tensor], dict[str, Any], Training | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.settings.strategy == "time" and self.epochs < 1:
+            raise ScantuneError(
+                "checkpoints.strategy: time keeps epochs at shares of the training: set epochs, the number of them"
+            )
         self.monitor = self.settings.monitor or "val_loss"
         self.rule = Rule(self.settings, direction(self.monitor, self.settings.mode), self.epochs)
 
