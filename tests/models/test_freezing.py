@@ -10,7 +10,7 @@ from torch import nn
 
 from scantune import models
 from scantune.config.model import FREEZING_PRESETS, FreezingConfig
-from scantune.models import freezing
+from scantune.models import freezing, surgery
 from scantune.records import ScantuneError
 
 
@@ -183,3 +183,21 @@ def test_every_parameter_is_in_one_group_and_what_trains_never_shrinks(fixed, ra
     plan.apply(fixed, epoch + 1)
     later = {name for name, p in fixed.named_parameters() if p.requires_grad}
     assert {"head.weight", "head.bias"} <= now <= later
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(name, {}) for name in models.dense.names()] + [("plain_unet", {"deep_supervision": True})],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_output_layer_for_other_classes_stays_the_head(name, options):
+    network = models.Network(models.build_dense(name, ndim=2, in_channels=1, out_channels=2, **options))
+    before = {layer.name: (layer.block, layer.depth) for layer in freezing.layers(network)}
+    surgery.replace_output(network, 5)
+    plan = freezing.plan(network, epochs=4, freeze_backbone=True, backbone_factor=0.1, layer_decay=0.5)
+    assert {layer.name: (layer.block, layer.depth) for layer in plan.layers} == before
+    plan.apply(network, 0)
+    layer = surgery.output_layer(network)[1]
+    assert layer.out_channels == 5
+    outputs = {parameter for module in network.backbone.blocks[-1][1] for parameter in module.parameters()}
+    assert {parameter for parameter in network.parameters() if parameter.requires_grad} == outputs >= {layer.weight}
