@@ -92,3 +92,18 @@ def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
 
     assert loss_name(Segmentation(), TrainConfig()) == "default"
     assert loss_name(Segmentation(classes=("background", "head", "tail")), TrainConfig()) == "dice_ce"
+
+
+@pytest.mark.parametrize(
+    ("freezing", "late"),
+    [
+        ({"freeze_ratio": 0.7, "unfreeze_epochs": [2, 5]}, ["unfreeze_epochs (5)"]),
+        ({"head_epochs": 6}, ["head_epochs (6)"]),
+        ({"num_unfrozen_layers": 1, "progressive_every": 5}, ["progressive_every (5)"]),
+        ("gradual", []),
+        ({"head_epochs": 4}, []),
+    ],
+)
+def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, late):
+    notes = TrainConfig.model_validate({"epochs": 5, "freezing": freezing}).warnings()
+    assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late

@@ -96,6 +96,28 @@ def test_progressive_thaws_one_block_more_each_time(network):
 
 
 @pytest.mark.parametrize(
+    ("frozen", "from_epoch"),
+    [
+        ({"freeze_backbone": True}, [11, 9, 7, 5, 3]),
+        ({"num_unfrozen_layers": 0}, [11, 9, 7, 5, 3]),
+        ({"freeze_layers": 2}, [5, 3, 1, 1, 1]),
+        ({"freeze_layers": 1}, [3, 1, 1, 1, 1]),
+    ],
+)
+def test_the_first_frozen_block_thaws_at_the_first_interval_however_it_was_frozen(network, frozen, from_epoch):
+    plan = freezing.plan(network, epochs=20, progressive_every=2, **frozen)
+    starts = {row.group: row.from_epoch for row in plan.table()}
+    assert [starts[name] for name in ("stem", "layer1", "layer2", "layer3", "layer4")] == from_epoch
+
+
+def test_the_last_block_before_the_output_of_a_dense_network_thaws_at_the_first_interval():
+    network = models.Network(models.build_dense("unet", ndim=2, channels=[4, 4, 8, 8, 8]))
+    plan = freezing.plan(network, epochs=20, progressive_every=2, freeze_backbone=True)
+    starts = {row.group: row.from_epoch for row in plan.table()}
+    assert (starts["output"], starts["up1"], starts["up2"]) == (1, 3, 5)
+
+
+@pytest.mark.parametrize(
     ("options", "trains"),
     [
         ({}, {"stem", "layer1", "layer2", "layer3", "layer4", "head"}),

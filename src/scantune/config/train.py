@@ -252,6 +252,21 @@ class TrainConfig(TrainingSettings):
 
     def warnings(self) -> list[str]:
         """Settings that work against each other without being wrong."""
+        return [*self._late_layers(), *self._late_reduction()]
+
+    def _late_layers(self) -> list[str]:
+        """Layers that would train from an epoch on that there is not."""
+        freezing = self.freezing
+        listed = freezing.unfreeze_epochs if isinstance(freezing.unfreeze_epochs, tuple) else ()
+        numbers = [("unfreeze_epochs", epoch) for epoch in listed]
+        numbers += [("head_epochs", freezing.head_epochs), ("progressive_every", freezing.progressive_every or 0)]
+        return [
+            f"train.freezing.{key} ({epoch}) is not below train.epochs ({self.epochs}): these layers never train"
+            for key, epoch in numbers
+            if epoch >= self.epochs
+        ]
+
+    def _late_reduction(self) -> list[str]:
         scheduler = self.scheduler
         if not (self.early_stopping.enabled and isinstance(scheduler, PlateauSchedule)):
             return []
