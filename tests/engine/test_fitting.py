@@ -120,6 +120,19 @@ def test_best_weights_come_back_and_outputs_repeat_to_the_byte(tmp_path: Path) -
     assert not any(str(tmp_path).encode() in (tmp_path / "a" / f).read_bytes() for f in files)
 
 
+class _Undefined(Sum):
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        return {"mae": float("nan")}
+
+
+def test_a_monitored_metric_that_is_never_defined_is_noted() -> None:
+    result = _fit(network(), epochs=3, monitor="val_mae", task=_Undefined(), early_stopping=False)
+    assert (result.best_epoch, result.metrics["epoch"]) == (0, 3)
+    assert result.notes == [
+        "val_mae was undefined in every epoch, so that none is the best: the weights are those of the last"
+    ]
+
+
 def test_early_stopping_ends_it() -> None:
     still = {"optimizer": "sgd", "learning_rate": 1e-9}
     result = _fit(network(0.0, norm=False), epochs=9, early_stopping={"patience": 2}, **still)
@@ -156,7 +169,11 @@ def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
 _EVERY = {"strategy": "epoch", "max_checkpoints": 9, "save_optimizer": True, "save_scheduler": True}
 
 
-def test_a_rate_changed_since_a_checkpoint_takes_effect_and_is_noted(tmp_path: Path) -> None:
+def test_a_rate_changed_since_a_checkpoint_takes_effect_and_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     options: dict[str, Any] = {"epochs": 3, "checkpoints": _EVERY, "learning_rate": 0.02}
     _fit(out=tmp_path / "a" / "out", state_dir=tmp_path / "a" / "state", **options)
     second = tmp_path / "a" / "state" / "checkpoints" / "epoch-0002.safetensors"
@@ -169,6 +186,7 @@ def test_a_rate_changed_since_a_checkpoint_takes_effect_and_is_noted(tmp_path: P
         torch.testing.assert_close(tensor, before[name], msg=name)
     exported = tmp_path / "a" / "out" / "checkpoints" / second.name  # with history.json in the folder above
     assert len(_fit(network(), resume_from=exported, **options).history) == 3
+    assert not list((tmp_path / "here").iterdir()), "without folders nothing is written"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,18 @@ class Checkpoints:
     def note(self, epoch: int, step: int, value: float) -> None:
         """Record an epoch's metric without weights, in processes other than the first."""
         self.entries.append(Entry(epoch, step, float(value)))
+
+    def adopt(self, source: Path, epochs: Sequence[int], *, link: bool) -> None:
+        """Take over the files of epochs from another folder: by links, or into memory until :meth:`flush`."""
+        for epoch in epochs:
+            weights = source / self.path(epoch).name
+            companion = weights.with_suffix(".pt")
+            if not link:
+                training = durable.read_state(companion) if companion.exists() else None
+                self._waiting[epoch] = (*durable.read_weights(weights), training)
+            elif source.resolve() != self.folder.resolve():
+                for file in filter(Path.exists, (weights, companion)):
+                    durable.link(file, self.folder / file.name)
 
     def flush(self) -> None:
         """Write the pending checkpoints. Raises :class:`~scantune.files.DiskFullError` where the disk is full."""

@@ -259,9 +259,7 @@ def _entries_at_hand(training: Training, state: dict[str, Any], weights: Path) -
     if training.fabric.is_global_zero:
         checkpoints, saved = training.checkpoints, _saved_entries(state)
         there = [e for e in saved if (weights.parent / checkpoints.path(e.epoch).name).exists()]
-        for path in (p for e in there for p in weights.parent.glob(f"{checkpoints.path(e.epoch).stem}.*")):
-            if path.parent.resolve() != checkpoints.folder.resolve():
-                durable.link(path, checkpoints.folder / path.name)
+        checkpoints.adopt(weights.parent, [e.epoch for e in there], link=training.state_path is not None)
         best, left = best_of(saved, checkpoints.rule.mode), best_of(there, checkpoints.rule.mode)
         if best is not None and (left is None or left.epoch != best.epoch):
             training.notes.append(
