@@ -35,6 +35,9 @@ def test_pretrained_is_short_for_published_weights():
         ({"freeze_ratio": 0.5, "freeze_layers": 2}, "both set"),
         ({"freeze_ratio": 0.5, "unfreeze_epochs": [3, 1]}, "must rise"),
         ({"unfreeze_epochs": [3]}, "nothing to thaw|has no effect"),
+        ({"progressive_every": 2}, "progressive_every has no effect"),
+        ({"freeze_ratio": 0.0, "progressive_every": 2}, "progressive_every has no effect"),
+        ({"freeze_ratio": 0.5, "num_unfrozen_layers": 0}, "both set"),
         ({"freeze_ratio": 0.5, "unfreeze_epochs": [3], "progressive_every": 1}, "both set"),
         ({"freeze_ratio": 1.5}, "less than or equal to 1"),
         ({"freez_ratio": 0.5}, "Extra inputs"),
@@ -49,3 +52,8 @@ def test_a_normalisation_needs_as_many_deviations_above_zero():
     assert ModelConfig(backbone="x", normalization={"mean": [0.5], "std": [0.2]}).normalization.std == (0.2,)
     with pytest.raises(ValidationError, match="std above 0"):
         ModelConfig(backbone="x", normalization={"mean": [0.5], "std": [0.0]})
+
+
+def test_no_block_that_trains_at_first_is_a_way_to_freeze():
+    block = FREEZING.validate_python({"num_unfrozen_layers": 0, "unfreeze_epochs": "quarters"})
+    assert block.num_unfrozen_layers == 0

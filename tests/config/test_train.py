@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from scantune.config.train import TrainConfig
 from scantune.engine.schedule_settings import OneCycleSchedule
+from scantune.engine.settings import TrainingSettings
 
 
 def test_shorthand_and_full_form_are_one() -> None:
@@ -92,3 +93,57 @@ def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
 
     assert loss_name(Segmentation(), TrainConfig()) == "default"
     assert loss_name(Segmentation(classes=("background", "head", "tail")), TrainConfig()) == "dice_ce"
+
+
+@pytest.mark.parametrize(
+    ("freezing", "late"),
+    [
+        ({"freeze_ratio": 0.7, "unfreeze_epochs": [2, 5]}, ["unfreeze_epochs (5)"]),
+        ({"head_epochs": 6}, ["head_epochs (6)"]),
+        ({"num_unfrozen_layers": 1, "progressive_every": 5}, ["progressive_every (5)"]),
+        ("gradual", []),
+        ({"head_epochs": 4}, []),
+    ],
+)
+def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, late):
+    notes = TrainConfig.model_validate({"epochs": 5, "freezing": freezing}).warnings()
+    assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
+
+
+@pytest.mark.parametrize(
+    ("block", "keys"),
+    [
+        ({"optimizer": {"name": "adamw", "momentum": 0.5}}, ["momentum is no option of adamw"]),
+        ({"optimizer": {"name": "adam", "nesterov": True}}, ["nesterov is no option of adam"]),
+        ({"optimizer": {"name": "sgd", "betas": [0.8, 0.99]}}, ["betas is no option of sgd"]),
+        ({"optimizer": {"name": "sgd", "momentum": 0.5}, "scheduler": "onecycle"}, ["momentum has no effect"]),
+        ({"optimizer": {"name": "adam", "betas": [0.5, 0.999]}, "scheduler": "onecycle"}, ["betas (the first)"]),
+        (
+            {
+                "optimizer": {"name": "sgd", "momentum": 0.5},
+                "scheduler": {"name": "onecycle", "cycle_momentum": False},
+            },
+            [],
+        ),
+        ({"optimizer": "sgd", "scheduler": "onecycle"}, []),
+        ({"optimizer": {"name": "sgd", "momentum": 0.99, "nesterov": True}}, []),
+    ],
+)
+def test_options_of_another_optimizer_are_noted(block, keys):
+    notes = TrainConfig.model_validate(block).warnings()
+    assert len(notes) == len(keys)
+    assert all(f"train.optimizer.{key}" in note for key, note in zip(keys, notes))
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"optimizer": {"name": "sgd", "momentum": 0, "nesterov": True}}, "nesterov needs a momentum above 0"),
+        ({"optimizer": {"name": "adam", "betas": [1.0, 0.9]}}, "less than 1"),
+        ({"ema": 0.9, "swa": True}, "two averages"),
+    ],
+)
+def test_what_no_optimizer_takes_is_refused(block, message):
+    for kind in (TrainConfig, TrainingSettings):
+        with pytest.raises(ValidationError, match=message):
+            kind.model_validate(block)

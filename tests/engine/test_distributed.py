@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from scantune.engine.distributed import device_kind, launch, resolve_precision
 from scantune.records import ScantuneError
 from tests.engine.conftest import ROOT, Nursery
+from tests.engine.toy import BROKEN
 
 #: Plain steps: adam's would hide gradients that are all too large.
 SAME = {"dropout": 0.0, "n": 29, "thaw": 1, "epochs": 3, "optimizer": "sgd"}
@@ -93,6 +94,27 @@ def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, 
     assert nursery.train(tmp_path / "cut", tmp_path / "s2", **options) == 0
     for name in ("checkpoints/last.safetensors", "checkpoints/best.safetensors"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"weighting": "adaptive", "broken": 9},
+        {"validate_every": 3, "broken": 5},
+        {"monitor": "train_loss", "scheduler": "plateau", "broken": 6},
+    ],
+    ids=["weights of the loss by the history", "an epoch without validation", "a metric of the training side"],
+)
+def test_two_processes_broken_off_in_an_epoch_know_what_was_before(
+    nursery: Nursery, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    options = {**SAME, "processes": 2, "save_every_steps": 1, "batch_size": 4, **options}
+    broken = options.pop("broken")
+    assert nursery.train(tmp_path / "whole", tmp_path / "s1", **options) == 0
+    assert nursery.train(tmp_path / "cut", tmp_path / "s2", **options, broken=broken) == BROKEN
+    assert nursery.train(tmp_path / "cut", tmp_path / "s2", **options) == 0
+    for name in ("history.csv", "steps.csv", "checkpoints/last.safetensors", "checkpoints/best.safetensors"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_when_one_process_runs_out_of_memory_all_end_with_its_message_and_start_again_smaller(

@@ -120,6 +120,19 @@ def test_best_weights_come_back_and_outputs_repeat_to_the_byte(tmp_path: Path) -
     assert not any(str(tmp_path).encode() in (tmp_path / "a" / f).read_bytes() for f in files)
 
 
+class _Undefined(Sum):
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        return {"mae": float("nan")}
+
+
+def test_a_monitored_metric_that_is_never_defined_is_noted() -> None:
+    result = _fit(network(), epochs=3, monitor="val_mae", task=_Undefined(), early_stopping=False)
+    assert (result.best_epoch, result.metrics["epoch"]) == (0, 3)
+    assert result.notes == [
+        "val_mae was undefined in every epoch, so that none is the best: the weights are those of the last"
+    ]
+
+
 def test_early_stopping_ends_it() -> None:
     still = {"optimizer": "sgd", "learning_rate": 1e-9}
     result = _fit(network(0.0, norm=False), epochs=9, early_stopping={"patience": 2}, **still)
@@ -151,6 +164,117 @@ def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
     second.with_suffix(".pt").unlink()
     with pytest.raises(ScantuneError, match="has weights only"):
         _fit(network(), resume_from=second, **options)
+
+
+_EVERY = {"strategy": "epoch", "max_checkpoints": 9, "save_optimizer": True, "save_scheduler": True}
+
+
+def test_a_rate_changed_since_a_checkpoint_takes_effect_and_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    options: dict[str, Any] = {"epochs": 3, "checkpoints": _EVERY, "learning_rate": 0.02}
+    _fit(out=tmp_path / "a" / "out", state_dir=tmp_path / "a" / "state", **options)
+    second = tmp_path / "a" / "state" / "checkpoints" / "epoch-0002.safetensors"
+    changed = options | {"learning_rate": 1e-9, "epochs": 4, "optimizer": {"name": "adamw", "eps": 1e-3}}
+    resumed = _fit(network(), resume_from=second, **changed)
+    assert [row["learning_rate"] for row in resumed.history] == [0.02, 0.02, 1e-9, 1e-9]
+    assert "learning_rate was 0.02 and is 1e-09" in resumed.notes[0]
+    before = read_weights(second)[0]
+    for name, tensor in resumed.network.named_parameters():
+        torch.testing.assert_close(tensor, before[name], msg=name)
+    exported = tmp_path / "a" / "out" / "checkpoints" / second.name  # with history.json in the folder above
+    assert len(_fit(network(), resume_from=exported, **options).history) == 3
+    assert not list((tmp_path / "here").iterdir()), "without folders nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": "sgd"}, "optimizer was adamw and is sgd"),
+        ({"batch_size": 2}, "effective_batch was 4 and is 2"),
+        ({"monitor": "val_mae"}, "monitor was val_loss and is val_mae"),
+        ({"epochs": 2}, "has 2 completed epochs and train.epochs is 2"),
+    ],
+)
+def test_what_may_not_change_since_a_checkpoint_is_refused(tmp_path: Path, change: dict, message: str) -> None:
+    options: dict[str, Any] = {"epochs": 3, "checkpoints": _EVERY}
+    _fit(state_dir=tmp_path, **options)
+    with pytest.raises(ScantuneError, match=message):
+        _fit(network(), resume_from=tmp_path / "checkpoints" / "epoch-0002.safetensors", **options | change)
+
+
+def test_the_best_of_the_epochs_before_a_checkpoint_stays_the_best(tmp_path: Path) -> None:
+    """The loss falls, so that the first epoch has the highest."""
+    options: dict[str, Any] = {"epochs": 3, "checkpoints": _EVERY, "mode": "max", "early_stopping": False}
+    whole = _fit(network(0.0, norm=False), state_dir=tmp_path / "a", **options)
+    assert whole.best_epoch == 1
+    folder, again = tmp_path / "a" / "checkpoints", network(0.0, norm=False)
+    second = folder / "epoch-0002.safetensors"
+    resumed = _fit(again, out=tmp_path / "b" / "out", state_dir=tmp_path / "b" / "s", resume_from=second, **options)
+    assert (resumed.best_epoch, resumed.best_value) == (1, whole.best_value)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], tensor), name
+    files = {path.name for path in (tmp_path / "b" / "out" / "checkpoints").glob("epoch-*.safetensors")}
+    assert files == {row["file"] for row in resumed.checkpoints["checkpoints"]}
+    (folder / "epoch-0001.safetensors").unlink()
+    other = _fit(network(0.0, norm=False), out=tmp_path / "c", resume_from=second, **options)
+    assert other.best_epoch == 2
+    assert any("epoch 1 had the best val_loss" in note for note in other.notes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate": 0.1},
+        {"weight_decay": 0.5},
+        {"optimizer": "sgd"},
+        {"monitor": "val_mae"},
+        {"clip_norm": 1.0},
+        {"warmup_epochs": 1},
+        {"early_stopping": {"patience": 1}},
+        {"data": Numbers(29, 0)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_saved_state_of_other_settings_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    _fit(state_dir=tmp_path)
+    with pytest.raises(ScantuneError, match="belongs to another training") as told:
+        _fit(state_dir=tmp_path, **change)
+    key = next(iter(change))
+    assert f"{'samples' if key == 'data' else key} was" in str(told.value)
+    assert _fit(state_dir=tmp_path, workers=1, save_every_steps=3, on_non_finite="skip").resumed
+
+
+class _NotFinite(Squared):
+    """Its loss is NaN in two steps."""
+
+    calls = 0
+
+    def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+        self.calls += 1
+        return super().total(network, batch, output) * (float("nan") if self.calls in (8, 9) else 1.0)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_steps_are_skipped_under_scaled_gradients_too(clip_norm: float | None) -> None:
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.precision import MixedPrecision
+
+    scaler: Any = torch.amp.GradScaler("cpu", init_scale=8.0)
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler=scaler))
+    fabric.launch()
+    settings = engine.Settings(
+        epochs=2, batch_size=4, progress=False, on_non_finite="skip", clip_norm=clip_norm, learning_rate=0.02
+    )
+    result = engine.fit(
+        network(), Sum(), Numbers(30, 0), Numbers(14, 1), terms={"squared": _NotFinite()}, settings=settings,
+        fabric=fabric,
+    )  # fmt: skip
+    assert (result.skipped, result.steps) == (2, 16)
+    assert result.history[1]["val_loss"] < result.history[0]["val_loss"]
+    assert scaler.get_scale() == 8.0
 
 
 def test_bf16_learns_about_the_same() -> None:

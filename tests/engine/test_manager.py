@@ -80,3 +80,59 @@ def test_what_is_missing_is_told(tmp_path):
     manager.validation_step({"loss": 1.0})
     with pytest.raises(ScantuneError, match="'val_dice' was not recorded; there are val_loss"):
         manager.end_epoch()
+
+
+def _best_of_three(**more) -> CheckpointsConfig:
+    kept = {"monitor": "val_mae", "mode": "max", "save_optimizer": True, "save_scheduler": True}
+    return CheckpointsConfig(**kept | more)
+
+
+def _files(manager: TrainingManager) -> set[str]:
+    return {path.stem for path in (manager.folder / "checkpoints").glob("epoch-*.safetensors")}
+
+
+def test_a_new_process_that_goes_on_keeps_the_epochs_before_and_the_best_of_them(tmp_path):
+    stopping = {"early_stopping": EarlyStopping(EarlyStoppingConfig(patience=3, mode="max"))}
+    first = manager_in(tmp_path, checkpoints=_best_of_three(), **stopping)
+    for mae in (5, 9, 7):
+        epoch(first, mae)
+    again = manager_in(
+        tmp_path,
+        checkpoints=_best_of_three(),
+        early_stopping=EarlyStopping(EarlyStoppingConfig(patience=3, mode="max")),
+    )
+    again.load_checkpoint(3)
+    assert again.early_stopping.wait == 1
+    epoch(again, 1)
+    assert _files(again) == {"epoch-0001", "epoch-0002", "epoch-0003"}
+    assert (again.kept.best().epoch, again.kept.best().value) == (2, 10.0)
+    assert [row["epoch"] for row in again.history.epochs()] == [1, 2, 3, 4]
+    (tmp_path / "checkpoints" / "epoch-0002.safetensors").unlink()
+    later = manager_in(tmp_path, checkpoints=_best_of_three())
+    later.load_checkpoint(3)
+    assert later.kept.best().epoch == 3  # of those that are there
+
+
+def test_after_going_back_later_epochs_are_no_longer_of_the_training(tmp_path):
+    manager = manager_in(tmp_path, checkpoints=_best_of_three())
+    for mae in (5, 9, 7):
+        epoch(manager, mae)
+    manager.load_checkpoint(1)
+    assert len(manager.history.epochs()) == 3, "nothing is lost by looking at an earlier epoch"
+    epoch(manager, 2)
+    assert [(entry.epoch, entry.value) for entry in manager.kept.entries] == [(1, 6.0), (2, 3.0)]
+    assert [row["epoch"] for row in manager.history.epochs()] == [1, 2]
+    assert [row["step"] for row in manager.history.steps()] == [1, 2, 3, 4]
+    assert (manager.kept.best().epoch, manager.get_training_summary()["best"]["val_mae"]) == (1, 6.0)
+    for name, tensor in manager.kept.load(2).items():
+        assert torch.equal(tensor, manager.network.state_dict()[name])
+
+
+def test_milestones_go_by_the_number_of_epochs(tmp_path):
+    halves = _best_of_three(strategy="time", milestones=(0.5, 1.0), mode="min")
+    with pytest.raises(ScantuneError, match="time keeps epochs at shares of the training: set epochs"):
+        manager_in(tmp_path, checkpoints=halves)
+    manager = manager_in(tmp_path, checkpoints=halves, epochs=4)
+    for mae in (1, 2, 3, 4):
+        epoch(manager, mae)
+    assert _files(manager) == {"epoch-0001", "epoch-0002", "epoch-0004"}  # the best, and those of the milestones

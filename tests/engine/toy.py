@@ -130,6 +130,9 @@ def network(dropout: float = 0.1, norm: bool = True, seed: int = 0) -> nn.Module
     return nn.Sequential(nn.Linear(4, 16), *middle, nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1))
 
 
+#: Exit code of a training that was broken off before a step, the option ``broken``.
+BROKEN = 77
+
 #: Schedules with the options of a short run.
 SCHEDULES: dict[str, dict[str, Any] | None] = {
     "constant": None,
@@ -158,11 +161,13 @@ def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
     if comparing:  # few samples have partners: some batches and processes have none
         terms |= {"pair": losses.PairTerm(), "scanners": losses.ScannerConsistency()}
     net = network(norm=chosen["norm"], dropout=chosen.get("dropout", 0.1))
+    weights = losses.schedules.build(chosen.get("weighting"), dict.fromkeys(terms, 1.0))
     return engine.fit(
         Greedy(net, chosen["greedy"]) if "greedy" in chosen else net,
         Sum(),
         *data,
         terms=terms,
+        term_weights=lambda *now: _break_off() if now[1] == chosen.get("broken") else weights(*now),
         settings=engine.Settings(**defaults | settings),
         sinks=[LinesSink(state.parent / f"{state.name}.points")] if chosen["sinks"] else [],
         out_dir=folder,
@@ -170,6 +175,10 @@ def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
         freezing=Thaw(chosen["thaw"]) if "thaw" in chosen else None,
         fabric=engine.launch(device="cpu", devices=1, precision=chosen.get("precision", "32")),
     )
+
+
+def _break_off() -> dict[str, float]:
+    raise SystemExit(BROKEN)
 
 
 class Greedy(nn.Module):

@@ -60,6 +60,16 @@ def test_performance_moves_on_each_plateau_of_the_metric(name):
     assert schedule(4, 0, undefined)["dice"] == pytest.approx(0.5)
 
 
+def test_performance_counts_epochs_with_a_validation_alone():
+    nan = float("nan")
+    schedule = schedules.build({"name": "performance", "patience": 2, "amount": 0.5}, START)
+    every = _history(val_dice=[0.5, 0.4, 0.6, 0.6], val_loss=[1.0, 1.0, 1.0, 1.0])
+    third = [row for kept in every for row in (kept, *[{"val_dice": nan, "val_loss": nan}] * 2)]
+    assert schedule(12, 0, third) == schedule(4, 0, every) == pytest.approx(START)
+    undefined = _history(val_dice=[0.5, nan, nan], val_loss=[1.0, 1.0, 1.0])
+    assert schedule(3, 0, undefined) == pytest.approx({"dice": 0.5, "bce": 0.5})
+
+
 def test_performance_can_follow_a_loss():
     spec = {"name": "performance", "monitor": "val_loss", "mode": "min", "patience": 1, "amount": 1.0}
     schedule = schedules.build(spec, START)

@@ -10,7 +10,7 @@ from torch import nn
 
 from scantune import models
 from scantune.config.model import FREEZING_PRESETS, FreezingConfig
-from scantune.models import freezing
+from scantune.models import freezing, surgery
 from scantune.records import ScantuneError
 
 
@@ -93,6 +93,28 @@ def test_progressive_thaws_one_block_more_each_time(network):
     plan = freezing.plan(network, epochs=10, num_unfrozen_layers=1, progressive_every=2)
     starts = {row.group: row.from_epoch for row in plan.table()}
     assert starts == {"stem": 9, "layer1": 7, "layer2": 5, "layer3": 3, "layer4": 1, "head": 1}
+
+
+@pytest.mark.parametrize(
+    ("frozen", "from_epoch"),
+    [
+        ({"freeze_backbone": True}, [11, 9, 7, 5, 3]),
+        ({"num_unfrozen_layers": 0}, [11, 9, 7, 5, 3]),
+        ({"freeze_layers": 2}, [5, 3, 1, 1, 1]),
+        ({"freeze_layers": 1}, [3, 1, 1, 1, 1]),
+    ],
+)
+def test_the_first_frozen_block_thaws_at_the_first_interval_however_it_was_frozen(network, frozen, from_epoch):
+    plan = freezing.plan(network, epochs=20, progressive_every=2, **frozen)
+    starts = {row.group: row.from_epoch for row in plan.table()}
+    assert [starts[name] for name in ("stem", "layer1", "layer2", "layer3", "layer4")] == from_epoch
+
+
+def test_the_last_block_before_the_output_of_a_dense_network_thaws_at_the_first_interval():
+    network = models.Network(models.build_dense("unet", ndim=2, channels=[4, 4, 8, 8, 8]))
+    plan = freezing.plan(network, epochs=20, progressive_every=2, freeze_backbone=True)
+    starts = {row.group: row.from_epoch for row in plan.table()}
+    assert (starts["output"], starts["up1"], starts["up2"]) == (1, 3, 5)
 
 
 @pytest.mark.parametrize(
@@ -183,3 +205,21 @@ def test_every_parameter_is_in_one_group_and_what_trains_never_shrinks(fixed, ra
     plan.apply(fixed, epoch + 1)
     later = {name for name, p in fixed.named_parameters() if p.requires_grad}
     assert {"head.weight", "head.bias"} <= now <= later
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [(name, {}) for name in models.dense.names()] + [("plain_unet", {"deep_supervision": True})],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_output_layer_for_other_classes_stays_the_head(name, options):
+    network = models.Network(models.build_dense(name, ndim=2, in_channels=1, out_channels=2, **options))
+    before = {layer.name: (layer.block, layer.depth) for layer in freezing.layers(network)}
+    surgery.replace_output(network, 5)
+    plan = freezing.plan(network, epochs=4, freeze_backbone=True, backbone_factor=0.1, layer_decay=0.5)
+    assert {layer.name: (layer.block, layer.depth) for layer in plan.layers} == before
+    plan.apply(network, 0)
+    layer = surgery.output_layer(network)[1]
+    assert layer.out_channels == 5
+    outputs = {parameter for module in network.backbone.blocks[-1][1] for parameter in module.parameters()}
+    assert {parameter for parameter in network.parameters() if parameter.requires_grad} == outputs >= {layer.weight}

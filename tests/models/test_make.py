@@ -104,6 +104,14 @@ def test_a_dense_network_answers_per_pixel_whatever_the_size(name, ndim):
     assert isinstance(net.get_submodule(net.saliency_layer), nn.Module)
 
 
+@pytest.mark.parametrize("name", ["xcit_nano_12_p16_224", "tnt_s_legacy_patch16_224"])
+def test_a_network_whose_tokens_have_no_stated_place_is_built_without_a_layer_for_maps(name):
+    backbone = models.build(name, modality="image", in_channels=1, size=(224, 224), seed=0).eval()
+    with torch.no_grad():
+        assert backbone(torch.zeros(1, 1, 224, 224)).shape == (1, backbone.feature_dim)
+    assert backbone.saliency_layer is None
+
+
 def test_every_named_modality_has_its_networks():
     assert {"resnet18", "raddino", "chexnet", "custom_1", "small_cnn"} <= set(models.available("image"))
     assert {"resnet10_3d", "resnet50_3d", "densenet121_3d", "swinunetr"} <= set(models.available("volume"))

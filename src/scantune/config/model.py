@@ -81,14 +81,15 @@ class FreezingConfig(Block):
     @model_validator(mode="after")
     def _one_way(self) -> FreezingConfig:
         ways = ("freeze_ratio", "freeze_layers", "num_unfrozen_layers", "freeze_backbone")
-        chosen = [name for name in ways if getattr(self, name) not in (None, False)]
+        chosen = [name for name in ways if getattr(self, name) is not None and getattr(self, name) is not False]
         if len(chosen) > 1:
             raise ValueError(f"freezing: {' and '.join(chosen)} are both set; give one of them")
         if self.unfreeze_epochs is not None and self.progressive_every is not None:
             raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
-        if self.unfreeze_epochs is not None and not chosen:
+        thawing = [name for name in ("unfreeze_epochs", "progressive_every") if getattr(self, name) is not None]
+        if thawing and not (chosen and (chosen == ["num_unfrozen_layers"] or getattr(self, chosen[0]))):
             raise ValueError(
-                "freezing: unfreeze_epochs has no effect, because no layer is frozen; set freeze_ratio, for example"
+                f"freezing: {thawing[0]} has no effect, because no layer is frozen; set freeze_ratio, for example"
             )
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
             raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")

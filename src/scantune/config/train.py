@@ -11,7 +11,7 @@ from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.presets import PRESETS, completed
 from scantune.config.synonyms import DEVICES, OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
-from scantune.engine.schedule_settings import PlateauSchedule
+from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule
 from scantune.engine.settings import Positive, Rate, Share, TrainingSettings
 
 
@@ -226,8 +226,6 @@ class TrainConfig(TrainingSettings):
     def _agree(self) -> TrainConfig:
         if self.clip_norm is not None and self.clip_value is not None:
             raise ValueError("clip_norm and clip_value are two ways to clip; keep one of them")
-        if self.ema is not None and self.swa is not None:
-            raise ValueError("ema and swa are two averages of the weights; keep one of them")
         if self.precision == "fp16" and self.device == "cpu":
             raise ValueError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
         if self.partners is not None and self.mixing:
@@ -252,6 +250,44 @@ class TrainConfig(TrainingSettings):
 
     def warnings(self) -> list[str]:
         """Settings that work against each other without being wrong."""
+        return [*self._late_layers(), *self._idle_options(), *self._late_reduction()]
+
+    def _idle_options(self) -> list[str]:
+        """Options of the optimizer that another one has, or that the schedule replaces."""
+        block, schedule = self.optimizer, self.scheduler
+        cycles = isinstance(schedule, OneCycleSchedule) and schedule.cycle_momentum
+        changed = {
+            "momentum": block.momentum != 0.9,
+            "nesterov": block.nesterov,
+            "betas": block.betas != (0.9, 0.999),
+            "eps": block.eps != 1e-8,
+        }
+        others = ("betas", "eps") if block.name == "sgd" else ("momentum", "nesterov")
+        notes = [
+            f"train.optimizer.{key} is no option of {block.name}: it has no effect" for key in others if changed[key]
+        ]
+        replaced = block.momentum != 0.9 if block.name == "sgd" else block.betas[0] != 0.9
+        if cycles and replaced:
+            key = "momentum" if block.name == "sgd" else "betas (the first)"
+            notes.append(
+                f"train.optimizer.{key} has no effect: onecycle has a momentum between 0.85 and 0.95; set "
+                "cycle_momentum: false in train.scheduler to keep yours"
+            )
+        return notes
+
+    def _late_layers(self) -> list[str]:
+        """Layers that would train from an epoch on that there is not."""
+        freezing = self.freezing
+        listed = freezing.unfreeze_epochs if isinstance(freezing.unfreeze_epochs, tuple) else ()
+        numbers = [("unfreeze_epochs", epoch) for epoch in listed]
+        numbers += [("head_epochs", freezing.head_epochs), ("progressive_every", freezing.progressive_every or 0)]
+        return [
+            f"train.freezing.{key} ({epoch}) is not below train.epochs ({self.epochs}): these layers never train"
+            for key, epoch in numbers
+            if epoch >= self.epochs
+        ]
+
+    def _late_reduction(self) -> list[str]:
         scheduler = self.scheduler
         if not (self.early_stopping.enabled and isinstance(scheduler, PlateauSchedule)):
             return []

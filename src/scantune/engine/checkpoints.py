@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from scantune.engine import durable
 from scantune.engine.settings import CheckpointsConfig
 from scantune.engine.strategies import Entry, Rule, best_of
 from scantune.files import STAGED
+from scantune.records import ScantuneError
 from scantune.tasks.directions import direction
 
 #: The part of a checkpoint, beside the weights, that resuming needs: nested primitives and tensors.
@@ -32,6 +33,9 @@ class Checkpoints:
         settings: the ``checkpoints:`` block; ``monitor`` is ``val_loss`` where null.
         epochs: of the training, for the strategy ``time``.
         entries: every epoch so far.
+
+    Raises:
+        ScantuneError: the strategy ``time`` without the number of epochs.
     """
 
     folder: Path
@@ -41,6 +45,10 @@ class Checkpoints:
     _waiting: dict[int, tuple[dict[str, Tensor], dict[str, Any], Training | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.settings.strategy == "time" and self.epochs < 1:
+            raise ScantuneError(
+                "checkpoints.strategy: time keeps epochs at shares of the training: set epochs, the number of them"
+            )
         self.monitor = self.settings.monitor or "val_loss"
         self.rule = Rule(self.settings, direction(self.monitor, self.settings.mode), self.epochs)
 
@@ -83,6 +91,18 @@ class Checkpoints:
     def note(self, epoch: int, step: int, value: float) -> None:
         """Record an epoch's metric without weights, in processes other than the first."""
         self.entries.append(Entry(epoch, step, float(value)))
+
+    def adopt(self, source: Path, epochs: Sequence[int], *, link: bool) -> None:
+        """Take over the files of epochs from another folder: by links, or into memory until :meth:`flush`."""
+        for epoch in epochs:
+            weights = source / self.path(epoch).name
+            companion = weights.with_suffix(".pt")
+            if not link:
+                training = durable.read_state(companion) if companion.exists() else None
+                self._waiting[epoch] = (*durable.read_weights(weights), training)
+            elif source.resolve() != self.folder.resolve():
+                for file in filter(Path.exists, (weights, companion)):
+                    durable.link(file, self.folder / file.name)
 
     def flush(self) -> None:
         """Write the pending checkpoints. Raises :class:`~scantune.files.DiskFullError` where the disk is full."""

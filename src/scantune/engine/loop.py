@@ -187,7 +187,8 @@ def _between(saver: Saver, progress: Progress) -> Callable[[int, int], None]:
 
 def _not_validated(training: Training) -> dict[str, float]:
     """NaN for every metric of the validation, in an epoch without one."""
-    return {name.removeprefix("val_"): math.nan for name in training.history.epochs()[-1] if name.startswith("val_")}
+    earlier = training.history.epochs()[-1:]  # none where a training resumes from a checkpoint without its history
+    return {name.removeprefix("val_"): math.nan for row in earlier for name in row if name.startswith("val_")}
 
 
 @contextmanager

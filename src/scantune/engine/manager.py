@@ -16,6 +16,7 @@ from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
 from scantune.engine.history import History, Row
 from scantune.engine.settings import CheckpointsConfig
+from scantune.engine.strategies import Entry
 from scantune.records import ScantuneError
 
 Values = Mapping[str, Tensor | float]
@@ -36,6 +37,7 @@ class TrainingManager:
             kept with them, so that training may go on from one; all of it by default.
         scheduler: stepped at the end of each epoch; the plateau scheduler alone with the monitored metric.
         early_stopping: where it ends the training, :attr:`finished` is true. It watches the metric of the checkpoints.
+        epochs: of the whole training; the strategy ``time`` requires it.
 
     Example:
         >>> network = nn.Linear(2, 1)
@@ -58,12 +60,14 @@ class TrainingManager:
     epoch: int = 0
     step: int = 0
     finished: bool = False
+    epochs: int = 0
     _sums: dict[str, list[float]] = field(default_factory=dict)
+    _went_back: bool = False
 
     def __post_init__(self) -> None:
         self.folder = Path(self.folder)
         self.history = History()
-        self.kept = Checkpoints(self.folder / "checkpoints", self.checkpoints)
+        self.kept = Checkpoints(self.folder / "checkpoints", self.checkpoints, self.epochs)
 
     def train_step(self, losses: Tensor | Values, samples: int = 1) -> dict[str, float]:
         """One step: gradients of the loss, the optimizer, the history.
@@ -78,6 +82,7 @@ class TrainingManager:
         Raises:
             ScantuneError: there is no tensor ``loss`` among them.
         """
+        self._forget_later_epochs()
         values = {"loss": losses} if isinstance(losses, Tensor) else dict(losses)
         loss = values.get("loss")
         if not isinstance(loss, Tensor):
@@ -107,6 +112,7 @@ class TrainingManager:
         monitor = self.kept.monitor
         if monitor not in means:
             raise ScantuneError(f"monitor: {monitor!r} was not recorded; there are {', '.join(sorted(means))}")
+        self._forget_later_epochs()
         self._sums = {}
         self.epoch += 1
         self.history.epoch(self.epoch, self.step, means | {"learning_rate": self.optimizer.param_groups[0]["lr"]})
@@ -114,6 +120,8 @@ class TrainingManager:
             self.scheduler.step(means[monitor])
         elif self.scheduler is not None:
             self.scheduler.step()
+        if self.early_stopping is not None:
+            self.finished = self.early_stopping.update(means[monitor])
         self.kept.add(
             self.epoch,
             self.step,
@@ -124,8 +132,6 @@ class TrainingManager:
         )
         self.kept.flush()
         self.kept.prune()
-        if self.early_stopping is not None:
-            self.finished = self.early_stopping.update(means[monitor])
         return self.history.epochs()[-1]
 
     def save_checkpoint(self, name: str) -> Path:
@@ -136,7 +142,11 @@ class TrainingManager:
         return path
 
     def load_checkpoint(self, checkpoint: int | Path) -> None:
-        """Go on from a kept epoch, or from a file of :meth:`save_checkpoint`: weights, optimizer, scheduler, place."""
+        """Go on from a kept epoch, or from a file of :meth:`save_checkpoint`: weights, optimizer, scheduler, place.
+
+        The next step is that after the checkpoint: later epochs are then no longer of this training. In a new process
+        the epochs before it come back, and those whose files are still there remain among the kept; steps do not.
+        """
         path = checkpoint if isinstance(checkpoint, Path) else self.kept.path(checkpoint)
         self.network.load_state_dict(durable.read_weights(path)[0])
         state = durable.read_state(path.with_suffix(".pt"))
@@ -145,6 +155,20 @@ class TrainingManager:
             self.optimizer.load_state_dict(state["optimizer"])
         if state["scheduler"] is not None and self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
+        if self.early_stopping is not None and state["early_stopping"]:
+            self.early_stopping.load(state["early_stopping"])
+        self.finished, self._sums, self._went_back = False, {}, True
+        if not any(row["epoch"] >= self.epoch for row in self.history.epochs()):  # a new process
+            self.history.take([{"kind": "epoch", **row} for row in state["epochs"]])
+            entries = [Entry(int(e), int(s), float(v)) for e, s, v in state["checkpoints"]["seen"]]
+            self.kept.entries = [entry for entry in entries if self.kept.path(entry.epoch).exists()]
+
+    def _forget_later_epochs(self) -> None:
+        """Drop epochs after the present one, of which there are some where an earlier checkpoint was loaded."""
+        if self._went_back:
+            self._went_back = False
+            self.kept.entries = [entry for entry in self.kept.entries if entry.epoch <= self.epoch]
+            self.history.take([row for row in self.history.rows if row["epoch"] <= self.epoch])
 
     def get_training_summary(self) -> dict[str, Any]:
         """Epochs, steps, the best epoch with its metrics, the last one, and the checkpoints that are kept."""
@@ -181,4 +205,7 @@ class TrainingManager:
             "step": self.step,
             "optimizer": self.optimizer.state_dict() if self.checkpoints.save_optimizer else None,
             "scheduler": self.scheduler.state_dict() if scheduled else None,
+            "early_stopping": self.early_stopping.state() if self.early_stopping else {},
+            "epochs": self.history.epochs(),
+            "checkpoints": self.kept.state(),
         }

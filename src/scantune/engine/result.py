@@ -70,6 +70,11 @@ def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitRes
             f"no averaged weights: the training ended after epoch {training.position.epoch} ({training.finished}), and "
             f"train.swa averages from epoch {start + 1} on"
         )
+    if best is None:
+        training.notes.append(
+            f"{training.checkpoints.monitor} was undefined in every epoch, so that none is the best: the weights "
+            "are those of the last"
+        )
     restores_best = training.early_stopping is None or training.early_stopping.settings.restore_best_weights
     rows = training.history.epochs()
     # a copy on the CPU too: the best weights are loaded into these tensors

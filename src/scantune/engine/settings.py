@@ -10,6 +10,7 @@ from scantune.config.base import Block, by_name
 from scantune.engine.schedule_settings import Positive, Rate, SchedulerConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _switch(value: object) -> object:
@@ -38,7 +39,7 @@ class OptimizerConfig(Block):
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     """Name of the optimizer."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Decay rates of the running means of the gradient and of its square (adam, adamw)."""
     eps: Rate = 1e-8
     """Added to the denominator for numerical stability (adam, adamw)."""
@@ -46,6 +47,12 @@ class OptimizerConfig(Block):
     """Momentum (sgd)."""
     nesterov: bool = False
     """Nesterov's momentum (sgd)."""
+
+    @model_validator(mode="after")
+    def _has_momentum(self) -> OptimizerConfig:
+        if self.name == "sgd" and self.nesterov and not self.momentum:
+            raise ValueError("optimizer: nesterov needs a momentum above 0")
+        return self
 
 
 class EarlyStoppingConfig(Block):
@@ -203,7 +210,9 @@ class TrainingSettings(Block):
     """A loss or gradient that is not a finite number: stop the training, or skip the step and count it."""
 
     @model_validator(mode="after")
-    def _warms_up_before_the_end(self) -> TrainingSettings:
+    def _agrees(self) -> TrainingSettings:
+        if self.ema is not None and self.swa is not None:
+            raise ValueError("ema and swa are two averages of the weights; keep one of them")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
         return self

@@ -9,33 +9,18 @@ from typing import Any
 
 import torch
 
-from scantune import files
 from scantune.engine import distributed, durable, versions
 from scantune.engine.faults import OutOfMemoryError, ResumeError
-from scantune.engine.strategies import Entry
+from scantune.engine.history import EXPORTED_NAME, JOURNAL_NAME, rows_in
+from scantune.engine.identity import IN_COMMON, differences, identity
+from scantune.engine.strategies import Entry, best_of
 from scantune.engine.training import Position, Sums, Training
 from scantune.records import ScantuneError
 
-FORMAT = 1
+FORMAT = 2
 STATE_NAME = "state.pt"
-JOURNAL_NAME = "history.jsonl"
 SMALLER_NAME = "smaller_batch.json"
-
-
-def identity(training: Training) -> dict[str, Any]:
-    """Settings that determine the result; a state with other settings belongs to another training."""
-    s = training.settings
-    return {
-        "epochs": s.epochs,
-        "effective_batch": s.batch_size * s.grad_accumulation_steps * training.fabric.world_size,
-        "steps_per_epoch": training.steps_per_epoch,
-        "seed": s.seed,
-        "sampler": s.sampler,
-        "terms": ",".join(training.terms),
-        "schedule": f"{training.schedule.name} {sorted(training.schedule.options.items())}",
-        "parameters": sum(p.numel() for p in training.raw.parameters()),
-        **({"average": training.average.identity} if training.average else {}),
-    }
+_OTHER_FORMAT = "the saved state is of another version of scantune"
 
 
 def environment(training: Training) -> dict[str, Any]:
@@ -113,30 +98,37 @@ def restore(training: Training, path: Path) -> bool:
     if not path.exists() or training.settings.resume == "never":
         return False
     state = durable.read_state(path)
-    if state.get("format") != FORMAT or state["settings"] != identity(training):
-        raise ResumeError(f"{path.parent}: {_setting_differences(state, training)}; remove the folder to start again")
+    if state.get("format") != FORMAT:
+        raise ResumeError(f"{path.parent}: {_OTHER_FORMAT}; remove the folder to start again")
+    changed = differences(state["settings"], identity(training))
+    if changed:
+        raise ResumeError(
+            f"{path.parent}: the saved state belongs to another training ({'; '.join(changed.values())}); remove the "
+            "folder to start again"
+        )
     differing = versions.compare(state["circumstances"], environment(training), training.settings.resume)
     if differing:
         training.notes.append("resumed from a state of another environment: " + "; ".join(differing))
     training.raw.load_state_dict(state["network"])
     training.history.restore(int(state["rows"]))
+    _share_history(training)
     if training.fabric.is_global_zero:
         training.checkpoints.restore(state["checkpoints"])
         _restore_sums(training, state["sums"])
     else:
         training.checkpoints.entries = _saved_entries(state)
+    training.sums.steps = int(state["sums"]["steps"])
     _restore_loop(training, state)
     return True
 
 
+def _share_history(training: Training) -> None:
+    """Give all processes the rows that the first has read: weights of the loss go by them."""
+    training.history.take(distributed.broadcast_object(training.fabric, training.history.rows))
+
+
 def _saved_entries(state: dict[str, Any]) -> list[Any]:
     return [Entry(int(e), int(s), float(v)) for e, s, v in state["checkpoints"]["seen"]]
-
-
-def _setting_differences(state: dict[str, Any], training: Training) -> str:
-    current, saved = identity(training), state.get("settings", {})
-    differing = [f"{k} was {saved.get(k)} and is {v}" for k, v in current.items() if saved.get(k) != v]
-    return "the saved state belongs to another training (" + ("; ".join(differing) or "an older format") + ")"
 
 
 def _restore_loop(training: Training, state: dict[str, Any]) -> None:
@@ -148,7 +140,8 @@ def _restore_loop(training: Training, state: dict[str, Any]) -> None:
     if hasattr(training.term_weights, "load_state_dict"):
         training.term_weights.load_state_dict(state["term_weights"])
     training.position = Position(**state["position"])
-    training.batch_size, training.accumulation = int(state["batch_size"]), int(state["accumulation"])
+    if int(state["batch_size"]) < training.batch_size:  # out of memory before
+        training.batch_size, training.accumulation = int(state["batch_size"]), int(state["accumulation"])
     training.finished = state["finished"]
     if training.average is not None:
         training.average.load(state["average"], training.device)
@@ -160,7 +153,6 @@ def _restore_sums(training: Training, state: dict[str, Any]) -> None:
     sums.totals = state["totals"].to(sums.totals)
     sums.weights = state["weights"].to(sums.weights)
     sums.loss = state["loss"].to(sums.loss)
-    sums.steps = int(state["steps"])
     if len(state["index"]):
         sums.reduced, sums.targets, sums.index = [state["reduced"]], [state["targets"]], [state["index"]]
 
@@ -195,8 +187,11 @@ def apply_smaller_batch(training: Training) -> None:
 def load_checkpoint(training: Training, weights: Path) -> None:
     """Resume from a checkpoint (``epoch-0007.safetensors`` with its ``.pt``) instead of the last state.
 
+    Settings that changed since, as the learning rate and the number of epochs, take effect from then on.
+
     Raises:
         ScantuneError: the checkpoint was written without the optimizer.
+        ResumeError: a setting that may not change did.
     """
     companion = weights.with_suffix(".pt")
     if not companion.exists():
@@ -206,14 +201,72 @@ def load_checkpoint(training: Training, weights: Path) -> None:
         )
     state = durable.read_state(companion)
     _check_average(training, state, weights.name)
+    changed = _changed(training, state, weights.name)
     training.raw.load_state_dict(state["trained"] if training.average else durable.read_weights(weights)[0])
-    journal = training.history.journal
-    source = weights.parent.parent / JOURNAL_NAME
-    if journal is not None and source.exists() and source != journal:
-        files.write_text(journal, source.read_text(encoding="utf-8"))
-    training.history.restore(int(state["rows"]))
-    training.checkpoints.entries = _saved_entries(state)
+    _take_history(training, weights, int(state["rows"]))
+    training.checkpoints.entries = _entries_at_hand(training, state, weights)
+    options = [{name: value for name, value in g.items() if name != "params"} for g in _groups(training)]
     _restore_loop(training, state)
+    for group, current in zip(_groups(training), options, strict=True):
+        group.update({"initial_lr": current["lr"], **current})
+    if changed:
+        training.notes.append(f"resumed from {weights.name} with other settings: {'; '.join(changed)}")
+
+
+def _take_history(training: Training, weights: Path, rows: int) -> None:
+    """The history up to a checkpoint, from the folder above that of the weights."""
+    if training.fabric.is_global_zero:
+        training.history.replace(rows_in(weights.parent.parent, rows))
+        if len(training.history.rows) < rows:
+            training.notes.append(
+                f"the history up to {weights.name} is not in the folder above it ({JOURNAL_NAME} or {EXPORTED_NAME}): "
+                "that of this training begins after it"
+            )
+    _share_history(training)
+
+
+def _groups(training: Training) -> list[dict[str, Any]]:
+    return training.plain_optimizer.param_groups
+
+
+def _changed(training: Training, state: dict[str, Any], name: str) -> list[str]:
+    """What differs from the settings of a checkpoint's training, as text.
+
+    Raises:
+        ResumeError: it is of another version, past the last epoch, or differs in what it must have in common.
+    """
+    if state.get("format") != FORMAT:
+        raise ResumeError(f"{name}: {_OTHER_FORMAT}; start from its weights by model.weights")
+    completed, epochs = state["position"]["epoch"], training.settings.epochs
+    if completed >= epochs:
+        raise ResumeError(f"{name} has {completed} completed epochs and train.epochs is {epochs}: set more than that")
+    changed = differences(state["settings"], identity(training))
+    refused = [text for key, text in changed.items() if key in IN_COMMON and key in state["settings"]]
+    if refused:
+        raise ResumeError(
+            f"{name} cannot be resumed from with other settings ({'; '.join(refused)}): set them as they were, or "
+            "start from its weights by model.weights"
+        )
+    return list(changed.values())
+
+
+def _entries_at_hand(training: Training, state: dict[str, Any], weights: Path) -> list[Entry]:
+    """Epochs up to a checkpoint whose weights lie beside it: only these can still be retained and be the best.
+
+    Their files become those of this training.
+    """
+    there: list[Entry] | None = None
+    if training.fabric.is_global_zero:
+        checkpoints, saved = training.checkpoints, _saved_entries(state)
+        there = [e for e in saved if (weights.parent / checkpoints.path(e.epoch).name).exists()]
+        checkpoints.adopt(weights.parent, [e.epoch for e in there], link=training.state_path is not None)
+        best, left = best_of(saved, checkpoints.rule.mode), best_of(there, checkpoints.rule.mode)
+        if best is not None and (left is None or left.epoch != best.epoch):
+            training.notes.append(
+                f"epoch {best.epoch} had the best {checkpoints.monitor}, {best.value:.6g}, up to {weights.name}; its "
+                "weights are no longer beside that file, so that it cannot be the best epoch"
+            )
+    return distributed.broadcast_object(training.fabric, there)  # type: ignore[no-any-return]
 
 
 def _check_average(training: Training, state: dict[str, Any], name: str) -> None:

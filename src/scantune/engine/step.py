@@ -166,11 +166,13 @@ def _apply_step(training: Training, batches: list[Batch], metrics: list[float]) 
     """Step the optimizer unless a metric is not finite; whether it was stepped."""
     loss = metrics[0]
     finite = all(abs(v) < float("inf") for v in metrics)
-    scaled = getattr(training.fabric.strategy.precision, "scaler", None) is not None
-    if finite or (scaled and abs(loss) < float("inf")):  # a scaler skips an overflow and lowers its scale
+    scaler: Any = getattr(training.fabric.strategy.precision, "scaler", None)
+    if finite or (scaler is not None and abs(loss) < float("inf")):  # a scaler skips an overflow and lowers its scale
         training.optimizer.step()
         return finite
     training.optimizer.zero_grad(set_to_none=True)
+    if scaler is not None:
+        scaler.update(scaler.get_scale())  # it unscales gradients once between two updates; the scale stays
     if training.settings.on_non_finite == "skip":
         training.position.skipped += 1
         return False

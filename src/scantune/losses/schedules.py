@@ -87,7 +87,10 @@ class Adaptive:
 
 @dataclass(frozen=True)
 class Performance:
-    """A step of ``amount`` from ``start`` to ``end`` after ``patience`` epochs without improvement of ``monitor``."""
+    """A step of ``amount`` from ``start`` to ``end`` after ``patience`` epochs without improvement of ``monitor``.
+
+    Of a metric of the validation only epochs with a validation count (``train.validate_every``).
+    """
 
     start: Weighting
     end: Weighting
@@ -106,6 +109,8 @@ class Performance:
         sign = 1.0 if self.mode == "max" else -1.0
         best, epochs, count = -math.inf, 0, 0
         for row in history:
+            if self.monitor.startswith("val_") and math.isnan(row.get("val_loss", 0.0)):
+                continue  # an epoch without validation
             value = sign * float(_logged_metric(row, self.monitor))
             if value > best + self.min_delta or (best == -math.inf and math.isfinite(value)):
                 best, epochs = value, 0

@@ -221,7 +221,7 @@ def plan(
         freeze_backbone: freeze the complete backbone.
         unfreeze_epochs: after each of these numbers of epochs the next of equally large groups of frozen layers is
             unfrozen, from the output to the input; "quarters": after 1/4, 2/4 and 3/4 of the epochs.
-        progressive_every: interval in epochs at which one more block from the output is unfrozen.
+        progressive_every: interval in epochs at which one more of the frozen blocks, from the output, is unfrozen.
         head_epochs: epochs at the start in which only the head trains.
         backbone_factor: learning rate of the backbone divided by that of the head.
         layer_decay: learning rate of a block divided by that of the next block towards the output.
@@ -238,7 +238,7 @@ def plan(
     frozen = _frozen_indices(
         all_layers, backbone_indices, network, freeze_ratio, freeze_layers, num_unfrozen_layers, freeze_backbone
     )
-    unfreeze_at = _unfreeze_epochs(all_layers, frozen, epochs, unfreeze_epochs, progressive_every, num_unfrozen_layers)
+    unfreeze_at = _unfreeze_epochs(all_layers, frozen, epochs, unfreeze_epochs, progressive_every)
     for index in frozen:
         starts[index] = unfreeze_at.get(index, NEVER)
     for index in backbone_indices:
@@ -276,11 +276,10 @@ def _unfreeze_epochs(
     epochs: int,
     epochs_or_name: Literal["quarters"] | Sequence[int] | None,
     every: int | None,
-    trained: int | None,
 ) -> dict[int, int]:
     if every is not None:
-        base = trained or 0
-        return {index: (all_layers[index].depth - base) * every for index in frozen}
+        nearest = min((all_layers[index].depth for index in frozen), default=0)  # it is the first
+        return {index: (all_layers[index].depth - nearest + 1) * every for index in frozen}
     if epochs_or_name is None:
         return {}
     milestones = (

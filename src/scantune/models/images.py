@@ -52,8 +52,10 @@ def _has_fixed_size(name: str) -> bool:
 
 def _saliency(net: Any) -> dict[str, Any]:
     if hasattr(net, "blocks") and hasattr(net, "num_prefix_tokens"):
-        last = len(net.blocks) - 1
-        grid = tuple(net.patch_embed.grid_size)
+        grid = getattr(getattr(net, "patch_embed", None), "grid_size", None)
+        if grid is None:  # of tokens without a stated place there is no map
+            return {}
+        last, grid = len(net.blocks) - 1, tuple(grid)
         tokens = {"token_grid": grid, "prefix_tokens": net.num_prefix_tokens}
         return {"kind": "vit", "layout": "tokens", "saliency_layer": f"blocks.{last}.norm1", **tokens}
     info = getattr(net, "feature_info", None)

@@ -85,6 +85,8 @@ def _replace(network: Network, name: str, original: Any, outputs: int, generator
     layer = layer.to(original.weight.device, original.weight.dtype)
     parent, _, leaf = name.rpartition(".")
     setattr(network.get_submodule(parent), leaf, layer)
+    for _, modules in network.backbone.blocks:  # freezing and learning rates go by them
+        modules[:] = [layer if part is original else part for part in modules]
 
 
 def _coarser_outputs(network: Network, last: Any) -> list[tuple[str, Any]]:

@@ -81,23 +81,27 @@ def resume_from_epoch(key: str, epoch: int) -> None:
         ScantuneError: that epoch has no checkpoint of some network, or one without the optimizer; an earlier selection
             then stays.
     """
-    files = {checkpoints.member: _resumable(checkpoints, epoch) for checkpoints in read_checkpoints(key)}
+    every = read_checkpoints(key)
+    for checkpoints in every:
+        _check_resumable(checkpoints, epoch)
     history = json.loads((Path("outputs") / key / "train" / "history.json").read_text(encoding="utf-8"))
     done(key)
-    for member, file in files.items():
-        target = _home(key) / (member or "member") / "checkpoints"
+    for checkpoints in every:
+        target = _home(key) / (checkpoints.member or "member") / "checkpoints"
         target.mkdir(parents=True)
-        for suffix in (".safetensors", ".pt"):
-            shutil.copy2(file.with_suffix(suffix), target)
-        rows = _journal(history["members"][member] if member else history)
-        (target.parent / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        # an earlier one may remain the best
+        for file in (row["file"] for row in checkpoints.summary["checkpoints"] if row["epoch"] <= epoch):
+            for path in checkpoints.folder.glob(f"{Path(file).stem}.*"):
+                shutil.copy2(path, target)
+        own = history["members"][checkpoints.member] if checkpoints.member else history
+        (target.parent / "history.json").write_text(json.dumps(own), encoding="utf-8")
 
 
-def _resumable(checkpoints: MemberCheckpoints, epoch: int) -> Path:
-    """The file of an epoch.
+def _check_resumable(checkpoints: MemberCheckpoints, epoch: int) -> None:
+    """Check that an epoch has its weights and its optimizer.
 
     Raises:
-        ScantuneError: there is none, or none of the optimizer.
+        ScantuneError: one of them is not there.
     """
     rows = {row["epoch"]: row["file"] for row in checkpoints.summary["checkpoints"]}
     of = f"{checkpoints.member}: " if checkpoints.member else ""
@@ -108,19 +112,11 @@ def _resumable(checkpoints: MemberCheckpoints, epoch: int) -> Path:
             f"{of}{rows[epoch]} contains weights only: set train.checkpoints.save_optimizer and save_scheduler "
             "before a training that is to be resumed from its checkpoints, or start from the weights"
         )
-    return checkpoints.folder / rows[epoch]
-
-
-def _journal(history: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of steps and epochs in chronological order."""
-    for epoch in history["epochs"]:
-        yield from ({"kind": "step", **row} for row in history["steps"] if row["epoch"] == epoch["epoch"])
-        yield {"kind": "epoch", **epoch}
 
 
 def requested_weights(key: str, member: str) -> Path | None:
     """The weights that a training is to resume from, if :func:`resume_from_epoch` selected some."""
-    return next((_home(key) / (member or "member") / "checkpoints").glob("epoch-*.safetensors"), None)
+    return max((_home(key) / (member or "member") / "checkpoints").glob("epoch-*.safetensors"), default=None)
 
 
 def done(key: str) -> None:
