@@ -10,7 +10,6 @@ from scantune.tasks import scoring
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.classification.task import ClassificationTask
 from scantune.tasks.labels import distinct, label, natural
-from scantune.tasks.multilabel.settings import Multilabel
 from scantune.tasks.predictions import PredictionsError, PredictionTable
 
 
@@ -54,11 +53,10 @@ def test_stated_classes_take_numbers_by_value_in_the_table() -> None:
     [
         (Classification(), ("a|b", "c"), r"class 'a\|b' has a \|.* rename it by 'recode'"),
         (Classification(ordinal=True), ("mild", "severe"), "mild, severe have no order of their own"),
-        (Multilabel(separator=";"), ("Mass;T1/T2", ""), r"finding 'T1/T2': a name has no / .* task\.ignored"),
     ],
 )
 def test_names_that_cannot_be_kept_apart_or_ranked_are_refused_before_training(
-    settings: Classification | Multilabel, cells: tuple[str, ...], message: str
+    settings: Classification, cells: tuple[str, ...], message: str
 ) -> None:
     (target,) = settings.target_names()
     with pytest.raises(ScantuneError, match=message):

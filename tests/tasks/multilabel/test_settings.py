@@ -76,7 +76,7 @@ def test_target_columns_of_predictions():
     ("block", "message"),
     [
         ({"findings": ("a", "a")}, "occurs twice"),
-        ({"findings": ("a/b",)}, "which separate names"),
+        ({"findings": ("a/b",)}, "which separate names in predictions.csv; name it 'a-b' .by 'targets: {a-b: a/b}'"),
         ({"findings": ("No Finding",)}, "is in task.ignored too"),
         ({"findings": ("a",), "sides": {"a": "b"}}, "not one of the findings"),
         ({"uncertain": "maybe"}, "Input should be"),
@@ -85,6 +85,18 @@ def test_target_columns_of_predictions():
 def test_refused(block, message):
     with pytest.raises(ValidationError, match=message):
         Multilabel(**block)
+
+
+@pytest.mark.parametrize("block", [{}, {"findings": ("Edema", "Nodule-Mass")}, {"ignored": ("No finding", "a / b")}])
+def test_a_finding_with_a_slash_in_a_cell_has_a_hyphen(block):
+    task = Multilabel(target="t", separator=";", **block)
+    last = "Edema" if "findings" in block else "Edema;a / b"
+    rows = [{"t": "Nodule/Mass;Edema"}, {"t": "Nodule / Mass"}, {"t": last}]
+    if "ignored" not in block and "findings" not in block:
+        assert task.classes_in(rows) == ("Edema", "Nodule-Mass", "a-b")
+        return
+    assert task.classes_in(rows) == ("Edema", "Nodule-Mass")
+    assert [task.states(row, ("Edema", "Nodule-Mass")) for row in rows] == [[1, 1], [0, 1], [1, 0]]
 
 
 def test_right_and_left_findings_change_places():

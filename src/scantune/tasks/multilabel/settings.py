@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -34,8 +35,16 @@ def _fewest(samples: int) -> int:
 
 
 def _name_fault(findings: Sequence[str]) -> str | None:
-    wrong = next((name for name in findings if "/" in name or "|" in name), None)
-    return wrong and f"finding {wrong!r}: a name has no / and no |, which separate names in predictions.csv"
+    wrong = next((name for name in findings if _plain(name) != name), None)
+    return wrong and (
+        f"finding {wrong!r}: a name has no / and no |, which separate names in predictions.csv; name it "
+        f"{_plain(wrong)!r} (by 'targets: {{{_plain(wrong)}: {wrong}}}' of a column; cells that list it are read so)"
+    )
+
+
+def _plain(name: str) -> str:
+    """The name of a finding without what separates names: ``Nodule-Mass`` for ``Nodule/Mass``."""
+    return re.sub(r"\s*[/|]\s*", "-", name)
 
 
 def _of_columns(table: LabelTable) -> Suggestion | None:
@@ -48,7 +57,9 @@ def _of_columns(table: LabelTable) -> Suggestion | None:
             chosen.append(column)
     if not chosen:
         return None
-    return Suggestion({"targets": chosen}, {"name": "multilabel", "findings": chosen}, strength=2)
+    names = [_plain(column) for column in chosen]
+    targets = chosen if names == chosen else dict(zip(names, chosen, strict=True))
+    return Suggestion({"targets": targets}, {"name": "multilabel", "findings": names}, strength=2)
 
 
 class Multilabel(TaskSettings):
@@ -70,7 +81,7 @@ class Multilabel(TaskSettings):
 
     findings: tuple[str, ...] | None = Field(None, min_length=1)
     """The findings, in the order of the network's outputs; without ``target`` also the names of the data set's
-    ``targets``. None: those that the cells of ``target`` list, in the alphabet's order."""
+    ``targets``. None: those that the cells of ``target`` list, in the alphabet's order, ``A/B`` as ``A-B``."""
 
     target: str | None = None
     """The target whose cells list the findings of a sample. None: each finding has a target of its own; where
@@ -189,23 +200,22 @@ class Multilabel(TaskSettings):
         return f"{unknown[0]!r} is not one of the findings; {hint}add it to task.findings, or to task.ignored"
 
     def words(self, text: str) -> list[str]:
-        """The findings that a cell lists."""
+        """The findings that a cell lists, ``Nodule/Mass`` as ``Nodule-Mass``."""
         labels = (word.strip() for word in text.split(self.separator))
-        return [word for word in labels if word and word not in self.ignored]
+        names = [_plain(word) for word in labels if word and word not in self.ignored]
+        return [name for name in names if name not in self.ignored]
 
     def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
         """The findings as stated, else those that the cells list.
 
         Raises:
-            ScantuneError: the cells list none, or one whose name cannot be a column's.
+            ScantuneError: the cells list none.
         """
         if self.findings is not None:
             return self.findings
         labels = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
         if not labels:
             raise ScantuneError(f"target {self.listed!r} lists no finding in any sample; name them by task.findings")
-        if fault := _name_fault(sorted(labels)):
-            raise ScantuneError(f"target {self.listed!r}: {fault}; correct the table, or add it to task.ignored")
         return tuple(sorted(labels))
 
     def states(self, targets: Mapping[str, str], findings: Sequence[str]) -> list[float]:
