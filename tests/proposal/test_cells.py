@@ -210,7 +210,7 @@ def test_values_that_may_stand_for_a_missing_one_are_told(home, column, cell, to
 
 def test_findings_with_a_slash_in_their_names_have_a_hyphen(home):
     lines = ["file,Nodule/Mass,Edema,ILD", *(f"img_{i:03d}.png,{i % 2},{i // 2 % 2},{i // 4 % 2}" for i in range(N))]
-    Path("images", "t.csv").write_text("\n".join(lines) + "\n")
-    blocks = propose(Path("images", "t.csv")).blocks
+    Path("raw", "images", "t.csv").write_text("\n".join(lines) + "\n")
+    blocks = propose(Path("raw", "images", "t.csv")).blocks
     assert blocks["experiments"]["t"]["task"] == {"name": "multilabel", "findings": ["Nodule-Mass", "Edema", "ILD"]}
     assert blocks["datasets"]["t"]["targets"] == {"Nodule-Mass": "Nodule/Mass", "Edema": "Edema", "ILD": "ILD"}
