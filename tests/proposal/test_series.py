@@ -21,7 +21,7 @@ LAYOUTS: dict[str, Place] = {
     "folders of numbers": lambda p, n, d, k: f"DICOM/{abs(hash_of(p)):08X}/{n:08X}/{k:08X}",
     "all files of a patient in one folder": lambda p, n, d, k: f"{p}/{n}{k:03d}.dcm",
 }
-SERIES = [("Localizer", 3), ("T1 MPRAGE", 5), ("FLAIR", 4)]
+SERIES = [("Localizer", 3), ("T1  MPRAGE", 5), ("FLAIR", 4)]
 EVERY = pytest.mark.parametrize("layout", LAYOUTS)
 TWO = pytest.mark.parametrize("layout", [*LAYOUTS][::2])
 APART, TOGETHER = [*LAYOUTS][::2]

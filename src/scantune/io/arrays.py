@@ -109,7 +109,7 @@ class SeriesRule:
         uid_digest: first characters of the series' digest, as the list of a refusal shows it.
         uid: the series instance UID, or the first six characters or more of its digest.
         title: the whole series description, whatever the case and the blanks.
-        description: words that the series description has, whatever the case.
+        description: words that the series description has, whatever the case and the blanks.
         number: the series number.
         largest: the series with the most images, where that is one.
     """

@@ -60,18 +60,19 @@ def _matches(uid: str, files: list[DicomFile], rule: SeriesRule | None) -> bool:
         return False
     if rule.uid is not None and not _is_uid(uid, rule.uid):
         return False
-    if rule.title is not None and _folded(rule.title) != _folded(files[0].text("SeriesDescription")):
+    if rule.title is not None and folded(rule.title) != folded(files[0].text("SeriesDescription")):
         return False
     if rule.number is not None and files[0].number("SeriesNumber") != rule.number:
         return False
-    return rule.description is None or rule.description.lower() in files[0].text("SeriesDescription").lower()
+    return rule.description is None or folded(rule.description) in folded(files[0].text("SeriesDescription"))
 
 
 def _is_uid(uid: str, named: str) -> bool:
     return uid == named or (len(named) >= 6 and digest(uid).startswith(named.lower()))
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A description as it is compared: in lower case, each run of blanks as one."""
     return " ".join(text.split()).casefold()
 
 

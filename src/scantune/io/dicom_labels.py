@@ -43,6 +43,7 @@ class SeriesLabel(NamedTuple):
 def read_series_label(path: Path | str) -> SeriesLabel | None:
     """The label of a DICOM file; None where it is not DICOM or cannot be read."""
     from scantune.io.detect import file_head, format_of
+    from scantune.io.dicom_choice import folded
     from scantune.io.reading import guarded
 
     path = Path(path)
@@ -58,6 +59,6 @@ def read_series_label(path: Path | str) -> SeriesLabel | None:
     single, sliced = frames in ("0", "1"), modality in _SLICED
     placed = bool(dataset.get("ImagePositionPatient") or dataset.get("ImagePosition"))
     return SeriesLabel(
-        patient, study, series, " ".join(description.split()).lower(), "LOCALIZER" in kind.upper(),
+        patient, study, series, folded(description), "LOCALIZER" in kind.upper(),
         dataset.get("Rows") is not None, single and (placed or sliced), sliced and not single,
     )  # fmt: skip

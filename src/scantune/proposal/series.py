@@ -16,7 +16,10 @@ from scantune.proposal.source import Source
 from scantune.records import ScantuneError
 
 _MOST = 20_000  # files or folders whose headers are read
-_STUDIES = 40  # folders of several series of which all headers are read
+_STUDIES = 40  # folders that are looked into for several series
+_HEADERS = 120  # of the files in such a folder
+_MIXED = 0.2  # share of these folders that must have several series
+_LOOKED = 40  # samples that show whether they are volumes
 _SHARE = 0.6  # of the studies that must have exactly one such series
 _THREADS = 4
 _LISTED = 8  # descriptions in a note
@@ -30,7 +33,7 @@ class _Series:
 
     Attributes:
         label: of one of its files.
-        files: number of its files; of BIDS how far its kind goes before others.
+        files: number of its files, of large folders of those looked at; of BIDS how far its kind goes before others.
         sample: place of the sample that it is, or is in.
     """
 
@@ -79,7 +82,8 @@ def chosen(source: Source, words: str) -> Choice:
         return _apart(source, [], words)
     folders = [i for i, file in enumerate(source.files) if (source.root / file).is_dir()]
     inside = {i: _in_folder(source, i) for i in map(int, spread(list(map(str, folders)), _STUDIES))}
-    if any(len(_scans(own)) > 1 for own in inside.values()):
+    mixed = sum(len(_scans(own)) > 1 for own in inside.values())
+    if mixed and mixed >= _MIXED * len(inside):
         return _within(source, [s for own in inside.values() for s in own], words)
     return _apart(source, _volumes(source), words)
 
@@ -111,7 +115,8 @@ def _first(path: Path) -> Path | None:
 
 def _in_folder(source: Source, sample: int) -> list[_Series]:
     """The series that lie in the folder of a sample."""
-    names = sorted(path for path in (source.root / source.files[sample]).rglob("*") if path.is_file())
+    folder = source.root / source.files[sample]
+    names = spread(sorted(str(path) for path in folder.rglob("*") if path.is_file()), _HEADERS)
     with ThreadPoolExecutor(_THREADS) as pool:
         labels = [label for label in pool.map(io.read_series_label, names) if label]
     counts = Counter(label.series for label in labels)
@@ -145,6 +150,9 @@ def _within(source: Source, series: Sequence[_Series], words: str) -> Choice:
 
 def _volumes(source: Source) -> list[_Series]:
     """Samples that are DICOM series in a folder or file of their own; none where most samples are pictures or loops."""
+    some = [source.root / file for file in spread(source.files, _LOOKED)]
+    if not any(path.is_dir() or ((label := _label(path)) and label.stack) for path in some):
+        return []
     with ThreadPoolExecutor(_THREADS) as pool:
         labels = list(pool.map(lambda file: _label(source.root / file), source.files))
     volumes = []
@@ -218,7 +226,7 @@ def _matching(series: Sequence[_Series], words: str) -> list[_Series]:
     Raises:
         ScantuneError: none has them.
     """
-    found = [s for s in series if words.lower() in s.description]
+    found = [s for s in series if " ".join(words.split()).casefold() in s.description]
     if not found:
         raise ScantuneError(
             f"--series {words!r}: no series has these words in its description; there are {_listed(series)}"
