@@ -115,12 +115,3 @@ def test_ids_of_two_tables_may_differ_in_zeros_and_contradictions_are_told(home)
     _, records = read(proposed)
     assert [r.targets["outcome"] for r in records] == [str(i // 6 % 2) for i in range(N)]
     assert any("b.csv has other cells in 'sex' for 30 of 60 rows" in note for note in proposed.notes)
-
-
-def test_scans_of_several_kinds_are_told(home):
-    for i in range(12):
-        volume(f"sub-{i:02d}/anat/sub-{i:02d}_T1w.nii.gz", i)
-        volume(f"sub-{i:02d}/func/sub-{i:02d}_task-rest_bold.nii.gz", 20 + i)
-    table("t.csv", "participant_id,diagnosis", [(f"sub-{i:02d}", ("AD", "HC")[i // 2 % 2]) for i in range(12)])
-    notes = propose(Path("raw")).notes
-    assert any("T1w 12, bold 12" in note for note in notes) or any("bold are not used" in note for note in notes)

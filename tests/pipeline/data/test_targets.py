@@ -5,8 +5,9 @@ import pytest
 
 from scantune import io
 from scantune.cohort.faults import CohortError
+from scantune.config.dataset import TargetColumn
 from scantune.config.load import parse
-from scantune.pipeline.data.targets import number_targets
+from scantune.pipeline.data.targets import number_targets, stricter
 from tests.stages.conftest import run_stages
 
 BRAINS = (
@@ -76,3 +77,11 @@ def test_classes_that_are_not_named(faults):
 )
 def test_a_target_of_a_classification_has_classes_even_where_they_are_numbers(task, targets, kinds):
     assert number_targets(parse(blocks(task, targets)), "d") == kinds
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [([1, 0, -1], [0.0, 1.0], [1, 0]), (["0", "1.0"], [0.0, 1.0], ["0", "1.0"]), (["mild", "no"], ["no"], ["no"])],
+)
+def test_values_that_two_tasks_allow_are_compared_as_numbers(first, second, left):
+    assert stricter(TargetColumn(column="t", values=first), {"values": second}).values == left

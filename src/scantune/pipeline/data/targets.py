@@ -13,6 +13,7 @@ from scantune.config.params import Params
 from scantune.config.watching import refuse_unseen
 from scantune.pipeline.data import views
 from scantune.tasks.baselining import determining
+from scantune.tasks.labels import label
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -150,8 +151,8 @@ def stricter(column: TargetColumn, rule: dict[str, Any]) -> TargetColumn:
     high = [value for value in (column.max, rule.get("max")) if value is not None]
     values, allowed = column.values, rule.get("values")
     if allowed is not None:
-        texts = {str(value) for value in allowed}
-        values = allowed if values is None else [value for value in values if str(value) in texts]
+        names = {label(str(value)) for value in allowed}
+        values = allowed if values is None else [value for value in values if label(str(value)) in names]
     return column.model_copy(
         update={
             "number": column.number or bool(rule.get("number")),
