@@ -140,6 +140,18 @@ def test_subgroups_baselines_and_calibration_are_there():
     assert metrics["headline"][0] == "auroc"
 
 
+@pytest.mark.parametrize("threshold", ["f1", "half"])
+def test_calls_of_a_baseline_are_by_thresholds_chosen_as_those_of_the_model(threshold):
+    predictions, target, _ = table()
+    metrics = scoring.evaluate(predictions, Multilabel(findings=FINDINGS, threshold=threshold), draws=50)
+    test, validation = (target[predictions.split == side] for side in ("test", "validation"))
+    share = np.nanmean(test, axis=0)
+    shares = np.nanmean(validation, axis=0)
+    all_called = 2 * share / (1 + share)  # the highest F1 of one probability for all is that of calling all
+    expected = np.where((threshold == "f1") | (shares >= 0.5), all_called, 0)
+    assert metrics["baselines"]["prevalence"]["f1_macro"]["value"] == pytest.approx(expected.mean())
+
+
 def test_without_named_findings_they_are_those_of_the_columns():
     predictions, _, _ = table()
     assert values(scoring.evaluate(predictions, scoring.settings_of("multilabel"), draws=50)) == values(

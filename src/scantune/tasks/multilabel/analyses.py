@@ -162,22 +162,33 @@ def _calibrated(data: Data, context: Context) -> dict[str, Estimate]:
     return estimates
 
 
-def baseline_columns(
-    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
-) -> dict[str, dict[str, np.ndarray]]:
-    """Probabilities of each finding by its prevalence, and by a logistic model on covariates x [n, q], for rows new."""
-    out: dict[str, dict[str, np.ndarray]] = {}
-    for name in data.findings:
-        if f"target/{name}" not in train:
-            return {}
-        states = train.numbers(f"target/{name}", Faults())
+def baseline_columns(train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data) -> dict[str, dict[str, Any]]:
+    """Of each baseline the probability of each finding, by its prevalence or by a logistic model on covariates x
+    [n, q], for rows new [m, q], and the findings that it calls, by thresholds chosen as the model's are, on rows x."""
+    if not all(f"target/{name}" in train for name in data.findings):
+        return {}
+    targets = np.stack([train.numbers(f"target/{name}", Faults()) for name in data.findings], axis=1)
+    if not np.isfinite(targets).any(axis=0).all():
+        return {}
+    rows = np.concatenate([x, new])
+    probabilities: dict[str, list[np.ndarray]] = {}  # of both, [n + m] for each finding
+    for states in targets.T:
         known = np.isfinite(states)
-        if not known.any():
-            return {}
         target = states[known].astype(np.int64)
-        probabilities = {"prevalence": baselines.prevalence(target, 2, len(new))}
+        probabilities.setdefault("prevalence", []).append(baselines.prevalence(target, 2, len(rows))[:, 1])
         if x.shape[1]:
-            probabilities["covariates"] = baselines.logistic(x[known], target, new, 2)
-        for baseline, p in probabilities.items():
-            out.setdefault(baseline, {})[f"p/{name}"] = p[:, 1]
-    return out
+            probabilities.setdefault("covariates", []).append(baselines.logistic(x[known], target, rows, 2)[:, 1])
+    return {name: _with_calls(np.stack(of_it, axis=1), targets, data) for name, of_it in probabilities.items()}
+
+
+def _with_calls(probabilities: np.ndarray, targets: np.ndarray, data: Data) -> dict[str, Any]:
+    """Columns of a baseline with probabilities [n + m, F], of which the first n rows have the targets [n, F].
+
+    Where the model has no thresholds of its own, as without validation, the baseline has none either.
+    """
+    fitted = any(limit != calibration.HALF for limit in data.thresholds.values())
+    criterion = data.settings.threshold if fitted else "half"
+    limits = calibration.thresholds(probabilities[: len(targets)], targets, data.findings, criterion)
+    p = probabilities[len(targets) :]
+    columns: dict[str, Any] = {f"p/{name}": p[:, place] for place, name in enumerate(data.findings)}
+    return columns | {"set": calibration.names_of(calibration.called(p, limits, data.findings), data.findings)}

@@ -106,3 +106,8 @@ def _just_below(threshold: float, scores: np.ndarray) -> float:
 def called(probabilities: np.ndarray, limits: Mapping[str, float], findings: Sequence[str]) -> np.ndarray:
     """Which findings are called present, bool [N, F]."""
     return probabilities >= np.array([limits[name] for name in findings])
+
+
+def names_of(called: np.ndarray, findings: Sequence[str]) -> list[str]:
+    """The findings that are called, bool [N, F], joined by ``|`` as ``predictions.csv`` has them, of each row."""
+    return ["|".join(name for name, present in zip(findings, row, strict=True) if present) for row in called]

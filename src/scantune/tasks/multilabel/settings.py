@@ -102,7 +102,8 @@ class Multilabel(TaskSettings):
     threshold: Literal["f1", "youden", "half"] = "f1"
     """From which probability a finding is called present, chosen for each on validation: ``f1``, the highest F1;
     ``youden``, the highest sensitivity + specificity, which calls rare findings often; or ``half``, 0.5. Where
-    validation has a finding in all samples or in none it is 0.5."""
+    validation has a finding in all samples or in none it is 0.5. Those of baselines are chosen so on the rows that they
+    are fitted on."""
 
     prevalences: tuple[float, ...] = ()
     """Shares of a finding, such as ``[0.01, 0.1]``, at which predictive values and net benefit of each finding are

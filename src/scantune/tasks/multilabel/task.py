@@ -136,7 +136,7 @@ class MultilabelTask(PerSample):
         columns |= {f"p/{name}": p[:, place] for place, name in enumerate(self.findings)}
         if "thresholds" in fitted:
             present = calibration.called(p, fitted["thresholds"], self.findings)
-            columns["set"] = ["|".join(n for n, is_present in zip(self.findings, row) if is_present) for row in present]
+            columns["set"] = calibration.names_of(present, self.findings)
         return columns
 
 
