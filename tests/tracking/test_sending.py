@@ -52,3 +52,15 @@ def test_what_was_left_of_a_model_by_a_kill_is_removed_and_another_model_is_logg
         (folder / "model.json").write_text("[]")
         second = run.model({**SPEC, "folder": str(folder)})
     assert sorted(models(run)) == sorted([first, second])
+
+
+def test_what_waits_for_a_run_of_another_store_stays_and_is_told_with_what_to_do(store, caplog):
+    waiting = store / ".scantune" / "pending" / ("0" * 32 + ".jsonl")
+    waiting.parent.mkdir(parents=True)
+    waiting.write_text('{"key": "loss", "value": 1.0, "timestamp": 1, "step": 1}\n')
+    with open_run("train", "knees", dataset="hips"):
+        pass
+    (told,) = [record.message for record in caplog.records if waiting.stem in record.message]
+    assert "has no run" in told
+    assert f"{waiting} waits: set MLFLOW_TRACKING_URI to the store that has it, or delete the file" in told
+    assert len(waiting.read_text().splitlines()) == 1

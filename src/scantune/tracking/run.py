@@ -19,7 +19,7 @@ from scantune.digests import text_digest
 from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
-from scantune.tracking.store import first_line
+from scantune.tracking.store import TrackingError, first_line, found, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -260,9 +260,25 @@ def resend(service: MlflowClient, folder: Path) -> None:
     try:
         with FileLock(folder / "sending.lock", timeout=0):
             for path in waiting:
-                collect(path, lambda items, run_id=path.stem: _resent(service, run_id, items))  # type: ignore[misc]
+                if _is_known(service, path):
+                    collect(path, lambda items, run_id=path.stem: _resent(service, run_id, items))  # type: ignore[misc]
     except Timeout:
         return
+
+
+def _is_known(service: MlflowClient, path: Path) -> bool:
+    """Whether the store has the run of a file, else a warning; a server that does not answer may have it."""
+    try:
+        known = found(service.get_run, path.stem) is not None
+    except TrackingError:
+        return True
+    if not known:
+        log.warning(
+            "MLflow at %s has no run %s, for which %s waits: set MLFLOW_TRACKING_URI to the store that has it, or "
+            "delete the file",
+            *(without_password(tracking_uri()), path.stem, path),
+        )
+    return known
 
 
 def _resent(service: MlflowClient, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
