@@ -1,5 +1,6 @@
 """What each figure shows: its words, its marks, what it leaves out and says so."""
 
+import itertools
 from itertools import pairwise
 
 import numpy as np
