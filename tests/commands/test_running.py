@@ -16,6 +16,8 @@ from scantune.config.load import ConfigError
 from scantune.records import ScantuneError
 from tests.stages.conftest import ROOT, digits_params, grouped_params
 
+AUTHOR = ("-c", "user.name=a", "-c", "user.email=a@b")
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -33,6 +35,19 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     seen: list[tuple] = []
     monkeypatch.setattr(project, "run_dvc", lambda arguments, cwd=None: seen.append((list(arguments), cwd)) or 0)
     return seen
+
+
+def in_git(home: Path) -> None:
+    """A repository of git and of DVC, with a commit of all that is there."""
+    (home / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".gitignore", home)
+    variants._git(home, "init", "-q")
+    commit_all(home)
+
+
+def commit_all(home: Path) -> None:
+    variants._git(home, "add", "-A")
+    variants._git(home, *AUTHOR, "commit", "-qm", "s")
 
 
 def call(*arguments: str) -> str:
@@ -221,11 +236,7 @@ def test_a_variant_finds_data_beside_the_project(home, started, monkeypatch) -> 
     table = params["datasets"]["digits"]["table"] = f"../../{above.name}/one.txt"
     params["watched"] = {"digits_table": {"dataset": "digits", "path": table}}
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    (home / ".dvc").mkdir()
-    shutil.copy2(ROOT / ".gitignore", home)
-    author = ("-c", "user.name=a", "-c", "user.email=a@b")
-    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "s")):
-        variants._git(home, *command)
+    in_git(home)
     seen = []
 
     def look(arguments, cwd=None) -> int:
@@ -246,17 +257,12 @@ def test_a_variant_finds_data_beside_the_project(home, started, monkeypatch) -> 
 
 
 def test_a_variant_never_takes_the_place_of_one_with_other_settings(home, started, monkeypatch) -> None:
-    (home / ".dvc").mkdir()
-    shutil.copy2(ROOT / ".gitignore", home)
-    author = ("-c", "user.name=a", "-c", "user.email=a@b")
-    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "s")):
-        variants._git(home, *command)
+    in_git(home)
     names = []
 
     def finish(arguments, cwd=None) -> int:
         names.append(arguments[arguments.index("--name") + 1])
-        for command in (("add", "-A"), (*author, "commit", "-qm", "s")):
-            variants._git(cwd, *command)
+        commit_all(cwd)
         commit = variants._git(cwd, "rev-parse", "HEAD").strip()
         variants._git(cwd, "update-ref", f"refs/exps/aa/{'b' * 38}/{names[-1]}", commit)
         return 0
@@ -272,7 +278,7 @@ def test_a_variant_never_takes_the_place_of_one_with_other_settings(home, starte
     values = [block["experiments"]["small"]["train"]["augment"]["translation"] for block in settings]
     assert sorted(values) == [[-0.1, 0.1], [0.1, 0.1]]
     empty = variants._git(home, "hash-object", "-t", "tree", "-w", "/dev/null").strip()
-    commit = variants._git(home, *author, "commit-tree", "-m", "s", empty).strip()
+    commit = variants._git(home, *AUTHOR, "commit-tree", "-m", "s", empty).strip()
     variants._git(home, "update-ref", f"refs/exps/aa/{'c' * 38}/small-epochs=7", commit)
     call("--experiment", "small", "--epochs", "7")
     assert names[-1].startswith("small-epochs=7-"), "one of which nothing is known is another one"

@@ -79,12 +79,7 @@ def lines_of(
     Raises:
         CohortError: it cannot be read, or a cell holds no text, number or date.
     """
-    try:
-        frame = read(io.BytesIO(content))
-    except Exception as error:
-        raise CohortError(
-            f"table {path.name}", [f"not a readable {path.suffix} file ({type(error).__name__})"]
-        ) from error
+    frame = opened(content, path, read)
     frame = frame.reset_index() if frame.index.name else frame
     odd = [str(c) for c in frame.columns if any(isinstance(cell, dict | bytes) for cell in frame[c].head(5))]
     if odd:
@@ -95,3 +90,17 @@ def lines_of(
     frame = frame.astype(object).where(frame.notna(), None)
     rows = [[text_of(cell, "", decimal) for cell in row] for row in frame.itertuples(index=False, name=None)]
     return list(enumerate([[str(column) for column in frame.columns], *rows], start=1))
+
+
+def opened(content: bytes, path: Path, read: Callable[[io.BytesIO], Any]) -> Any:
+    """What a library's reader makes of a file.
+
+    Raises:
+        CohortError: it cannot be read.
+    """
+    try:
+        return read(io.BytesIO(content))
+    except Exception as error:  # the libraries raise anything on damaged bytes
+        raise CohortError(
+            f"table {path.name}", [f"not a readable {path.suffix} file ({type(error).__name__})"]
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune.cohort.excel import text_of
-from scantune.cohort.faults import CohortError
+from scantune.cohort.other_tables import opened
 
 _SAS = b"\x00" * 12 + b"\xc2\xea\x81\x60"
 _PADDED = re.compile(r"N(\d+)")  # SPSS's format for numbers with zeros in front
@@ -50,12 +49,7 @@ def lines_of(
     """
     import pyreadstat
 
-    try:
-        frame, about = getattr(pyreadstat, reader)(io.BytesIO(content))
-    except Exception as error:
-        raise CohortError(
-            f"table {path.name}", [f"not a readable {path.suffix} file ({type(error).__name__})"]
-        ) from error
+    frame, about = opened(content, path, getattr(pyreadstat, reader))
     columns, notes = [], []
     for name in frame.columns:
         cells = frame[name].astype(object).where(frame[name].notna(), None).tolist()

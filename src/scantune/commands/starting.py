@@ -24,7 +24,10 @@ def init(
         bool, typer.Option("--add", help="insert the blocks into params.yaml, which else is unchanged")
     ] = False,
     series: Annotated[
-        str, typer.Option(help="words in the description of the DICOM series to use, if the guess is wrong")
+        str,
+        typer.Option(
+            help="words in the description of the DICOM series to use, or in names of BIDS, if the guess is wrong"
+        ),
     ] = "",
 ) -> None:
     """Propose blocks for a table or folder: dataset, input, experiment, and what else must be watched.

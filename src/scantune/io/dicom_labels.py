@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import pydicom
-
-from scantune.records import ReadError
+from scantune.io.dicom_choice import folded
+from scantune.io.identity import read_texts
 
 _READ = [
     "PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "Modality", "ImageType", "Rows",
@@ -42,23 +41,18 @@ class SeriesLabel(NamedTuple):
 
 def read_series_label(path: Path | str) -> SeriesLabel | None:
     """The label of a DICOM file; None where it is not DICOM or cannot be read."""
-    from scantune.io.detect import file_head, format_of
-    from scantune.io.dicom_choice import folded
-    from scantune.io.reading import guarded
-
-    path = Path(path)
-    try:
-        if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
-            return None
-        dataset = guarded(lambda: pydicom.dcmread(path, specific_tags=_READ, force=True, stop_before_pixels=True), "")
-        texts = guarded(lambda: [str(dataset.get(keyword) or "").strip() for keyword in _READ[:6]], "")
-    except ReadError:
+    stated = read_texts(path, _READ)
+    if not stated:
         return None
-    patient, study, series, description, modality, kind = texts
-    frames = str(dataset.get("NumberOfFrames") or "1").strip()
-    single, sliced = frames in ("0", "1"), modality in _SLICED
-    placed = bool(dataset.get("ImagePositionPatient") or dataset.get("ImagePosition"))
+    single, sliced = stated["NumberOfFrames"] in ("", "0", "1"), stated["Modality"] in _SLICED
+    placed = bool(stated["ImagePositionPatient"] or stated["ImagePosition"])
     return SeriesLabel(
-        patient, study, series, folded(description), "LOCALIZER" in kind.upper(),
-        dataset.get("Rows") is not None, single and (placed or sliced), sliced and not single,
-    )  # fmt: skip
+        patient=stated["PatientID"],
+        study=stated["StudyInstanceUID"],
+        series=stated["SeriesInstanceUID"],
+        description=folded(stated["SeriesDescription"]),
+        localizer="LOCALIZER" in stated["ImageType"].upper(),
+        image=bool(stated["Rows"]),
+        slice=single and (placed or sliced),
+        stack=sliced and not single,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pydicom
@@ -120,18 +120,22 @@ NAMED_BY = ("PatientID", "AccessionNumber", "StudyInstanceUID", "SeriesInstanceU
 
 def read_ids(path: Path | str) -> dict[str, str]:
     """The items of :data:`NAMED_BY` that a DICOM file states; none where it is not DICOM or cannot be read."""
+    return {keyword: text for keyword, text in read_texts(path, NAMED_BY).items() if text}
+
+
+def read_texts(path: Path | str, keywords: Sequence[str]) -> dict[str, str]:
+    """Items of a DICOM header as text, "" for what it does not state; empty where it is not DICOM or cannot be read."""
     from scantune.io.detect import file_head, format_of
     from scantune.io.reading import guarded
 
-    path, only = Path(path), list(NAMED_BY)
+    path, only = Path(path), list(keywords)
     try:
         if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
             return {}
         dataset = guarded(lambda: pydicom.dcmread(path, specific_tags=only, force=True, stop_before_pixels=True), "")
+        return guarded(lambda: {k: str(v if (v := dataset.get(k)) is not None else "").strip() for k in only}, "")
     except ReadError:
         return {}
-    texts = {keyword: str(dataset.get(keyword) or "").strip() for keyword in only}
-    return {keyword: text for keyword, text in texts.items() if text}
 
 
 def read_owner(path: Path | str) -> tuple[str, str]:

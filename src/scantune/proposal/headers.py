@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from scantune import io
 from scantune.proposal.folders import images_of
-from scantune.proposal.listing import Listing, first_file, spread
+from scantune.proposal.listing import Listing, are_dicom, first_file
 from scantune.proposal.matching import Rows
 
 _FEWEST = 4  # ids that must be in headers
@@ -20,7 +20,7 @@ def _with_ids(listing: Listing) -> dict[tuple[str, str], list[str]]:
     images = images_of(listing)
     if not images or len(images) > _HEADERS:
         return {}
-    if not all(io.kind_of(first_file(listing.root / name)).startswith("dicom") for name in spread(images, 5)):
+    if not are_dicom(listing.root, images):
         return {}
     with_id: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name in images:

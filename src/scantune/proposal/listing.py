@@ -13,7 +13,7 @@ from scantune.cohort.file_names import ENDING as ENDING
 from scantune.cohort.file_names import NO_IMAGES, TABLES
 from scantune.cohort.file_names import stem as stem
 from scantune.cohort.folders import system_folder
-from scantune.io import only_data
+from scantune.io import kind_of, only_data
 
 MOST = 200_000
 """Files that are listed at most."""
@@ -97,6 +97,11 @@ def mask_rank(name: str) -> int:
 def first_file(path: Path) -> Path:
     """The file, or the first one in a folder."""
     return next((p for p in sorted(path.iterdir()) if p.is_file()), path) if path.is_dir() else path
+
+
+def are_dicom(root: Path, files: Sequence[str]) -> bool:
+    """Whether files, or those in folders, are DICOM: five are looked at, evenly spread."""
+    return all(kind_of(first_file(root / file)).startswith("dicom") for file in spread(files, 5))
 
 
 def spread(items: Sequence[str], most: int) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from scantune import io
 from scantune.proposal import headings
 from scantune.proposal.folders import SUBJECT
-from scantune.proposal.listing import first_file, spread
+from scantune.proposal.listing import are_dicom, first_file
 from scantune.proposal.source import CONTENT, FILE, Source
 
 _MOST = 20_000  # files whose headers are read
@@ -20,8 +20,7 @@ def with_patients(source: Source) -> Source:
     named = None if source.class_folders else headings.subject_of(source.columns, source.rows)
     if named or source.subject_from:
         return source
-    some = [first_file(source.root / file) for file in spread(source.files, 5)]
-    if not all(io.kind_of(path).startswith("dicom") for path in some) or len(source.files) > _MOST:
+    if len(source.files) > _MOST or not are_dicom(source.root, source.files):
         return source
     with ThreadPoolExecutor(_THREADS) as pool:
         owners = list(pool.map(lambda file: io.read_owner(first_file(source.root / file))[0], source.files))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scantune import io
-from scantune.proposal.listing import spread
+from scantune.proposal.listing import are_dicom, first_file, spread
 from scantune.proposal.source import Source
 from scantune.records import ScantuneError
 
@@ -78,7 +78,7 @@ def chosen(source: Source, words: str) -> Choice:
     named = _in_names(source)
     if named:
         return _apart(source, named, words)
-    if not _are_dicom(source):
+    if len(source.files) > _MOST or not are_dicom(source.root, source.files):
         return _apart(source, [], words)
     folders = [i for i, file in enumerate(source.files) if (source.root / file).is_dir()]
     inside = {i: _in_folder(source, i) for i in map(int, spread(list(map(str, folders)), _STUDIES))}
@@ -101,16 +101,6 @@ def _in_names(source: Source) -> list[_Series]:
         if match
     ]
     return [_Series(label, rank, i) for i, (label, rank) in enumerate(zip(labels, ranks, strict=True))]
-
-
-def _are_dicom(source: Source) -> bool:
-    some = [_first(source.root / file) for file in spread(source.files, 5)]
-    return len(source.files) <= _MOST and all(path and io.kind_of(path).startswith("dicom") for path in some)
-
-
-def _first(path: Path) -> Path | None:
-    """The file, or the first one in a folder; None for an empty folder."""
-    return next((p for p in sorted(path.iterdir()) if p.is_file()), None) if path.is_dir() else path
 
 
 def _in_folder(source: Source, sample: int) -> list[_Series]:
@@ -208,8 +198,7 @@ def _only(
 
 
 def _label(path: Path) -> io.SeriesLabel | None:
-    first = _first(path)
-    return io.read_series_label(first) if first else None
+    return io.read_series_label(first_file(path))
 
 
 def _count(path: Path) -> int:
