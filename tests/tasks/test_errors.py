@@ -84,3 +84,46 @@ def test_the_file_has_sample_ids_alone_and_no_formula(tmp_path: Path) -> None:
     assert rows[1][3] == "'@x"
     assert "secret" not in text
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+
+
+def test_a_label_is_doubtful_where_another_class_is_as_sure_as_on_its_own_samples(tmp_path: Path) -> None:
+    """The confident joint by hand: mean probabilities of a .55, of b .66 and of c .90 on the samples labelled so."""
+    p = np.array([
+        [0.95, 0.03, 0.02], [0.65, 0.30, 0.05],  # labelled a
+        [0.10, 0.85, 0.05], [0.02, 0.93, 0.05], [0.75, 0.20, 0.05],  # labelled b; the last is surely a
+        [0.02, 0.08, 0.90], [0.02, 0.08, 0.90], [0.02, 0.08, 0.90],  # labelled c
+        [0.05, 0.90, 0.05],  # labelled a: surely b
+    ])  # fmt: skip
+    target = list("aabbbccca")
+    a, b = p[[0, 1, 8], 0].mean(), p[2:5, 1].mean()
+    assert p[4, 0] > a
+    assert p[8, 1] > b
+    samples = errors.sample_errors(
+        PredictionTable.make(
+            {"sample_id": [f"s{i}" for i in range(9)], "target": target}
+            | {f"p/{name}": p[:, k] for k, name in enumerate("abc")}
+        ),
+        Classification(),
+    )
+    assert [s.sample_id for s in samples if s.doubtful] == ["s4", "s8"]
+    assert errors.doubts_in_words(samples).endswith("of the predicted class: s8, s4")
+    errors.write_errors(errors.worst(samples), tmp_path / "errors.csv")
+    with (tmp_path / "errors.csv").open() as file:
+        assert [(r["sample_id"], r["check_label"]) for r in csv.DictReader(file)] == [("s8", "yes"), ("s4", "yes")]
+
+
+def test_an_unsure_error_casts_no_doubt_on_its_label() -> None:
+    p = np.array([0.95, 0.94, 0.6, 0.05, 0.06])
+    samples = errors.sample_errors(
+        PredictionTable.make(
+            {
+                "sample_id": [f"s{i}" for i in range(5)],
+                "target": ["yes", "yes", "no", "no", "no"],
+                "p/no": 1 - p,
+                "p/yes": p,
+            }
+        ),
+        Classification(positive="yes"),
+    )
+    assert [s.sample_id for s in samples if s.wrong] == ["s2"]
+    assert errors.doubts_in_words(samples) == ""

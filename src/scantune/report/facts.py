@@ -73,6 +73,7 @@ class RunFacts:
         curves: learning curves.
         mistakes: the error sheet, worst first.
         mistakes_of: how many test samples were wrong, in words.
+        doubts: samples whose labels are worth checking, in words; "" without one.
         mistake_pictures: sheets of their pictures and maps.
         saliency_pictures: maps and figures of their checks.
         looks: evaluations on this test set, this one included; None where they were not counted.
@@ -98,6 +99,7 @@ class RunFacts:
     curves: Picture | None = None
     mistakes: Sequence[Mistake] = ()
     mistakes_of: str = ""
+    doubts: str = ""
     mistake_pictures: Sequence[Picture] = ()
     saliency_pictures: Sequence[Picture] = ()
     looks: int | None = None

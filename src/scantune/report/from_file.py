@@ -62,5 +62,6 @@ def report(
         figures=pictures,
         mistakes=[Mistake(s.sample_id, s.kind, s.target, s.answer, s.error, s.group) for s in wrong],
         mistakes_of=errors.in_words(samples, task.name),
+        doubts=errors.doubts_in_words(samples),
     )
     return build(facts, out, only=SECTIONS)

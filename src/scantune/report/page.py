@@ -109,7 +109,7 @@ def _subtitle(facts: RunFacts) -> str:
 
 
 def _errors(facts: RunFacts) -> list[Any]:
-    content: list[Any] = [Words(f"{facts.mistakes_of}.")] if facts.mistakes_of else []
+    content: list[Any] = [Words(f"{words}.") for words in (facts.mistakes_of, facts.doubts) if words]
     content += [image(picture) for picture in facts.mistake_pictures]
     if facts.mistakes:
         content.append(_mistakes(facts.mistakes))

@@ -30,6 +30,7 @@ class Verdict:
         prediction: as text.
         interval: of the prediction, or its set, in words; "" without one.
         error: the size, as text.
+        doubtful: the label is worth checking: the prediction is as sure as those that are right.
     """
 
     size: float
@@ -39,6 +40,7 @@ class Verdict:
     prediction: str
     interval: str = ""
     error: str = ""
+    doubtful: bool = False
 
     @property
     def answer(self) -> str:
@@ -114,11 +116,21 @@ def in_words(samples: Sequence[SampleError], task: str) -> str:
     return f"{wrong} of {len(samples)} test samples are {of_task(task).COUNTED}"
 
 
+def doubts_in_words(samples: Sequence[SampleError]) -> str:
+    """Whose labels are worth checking; "" where the predictions give no reason."""
+    doubtful = [s.sample_id for s in worst(samples) if s.doubtful]
+    if not doubtful:
+        return ""
+    named = ", ".join(doubtful[:SHOWN]) + (" …" if len(doubtful) > SHOWN else "")
+    return f"Labels worth checking, as these samples are predicted as surely as those of the predicted class: {named}"
+
+
 def write_errors(samples: Sequence[SampleError], path: Path) -> None:
     """As CSV, worst first, with sample ids alone and no text that a spreadsheet would run."""
-    header = ["rank", "sample_id", "kind", "target", "prediction", "interval", "error", "group"]
+    header = ["rank", "sample_id", "kind", "target", "prediction", "interval", "error", "check_label", "group"]
     rows = [
-        [str(rank), s.sample_id, s.kind, s.target, s.prediction, s.interval, s.error, s.group]
+        [str(rank), s.sample_id, s.kind, s.target, s.prediction, s.interval, s.error, check, s.group]
         for rank, s in enumerate(samples, 1)
+        for check in ["yes" if s.doubtful else ""]
     ]
     write_csv(path, header, rows)

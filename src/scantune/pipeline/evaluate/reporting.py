@@ -87,6 +87,7 @@ def facts_of(
         curves=_curves(evaluation, evaluation.train / "history.csv"),
         mistakes=[_mistake(error) for error in wrong],
         mistakes_of=errors_of.in_words(samples, evaluation.block.task.name),
+        doubts=errors_of.doubts_in_words(samples),
         mistake_pictures=error_sheet(evaluation, wrong[: errors_of.SHOWN], explained),
         saliency_pictures=_saved(explained, evaluation.out / "saliency"),
         looks=(evaluation.metrics.get("test_set") or {}).get("look"),

@@ -18,9 +18,15 @@ OUTLINED = False
 
 
 def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
-    """The error of one sample: how little probability its true class has."""
+    """The error of one sample: how little probability its true class has.
+
+    Its label is doubtful where it is misclassified with a probability of at least the mean of the predicted class over
+    the samples labelled so: a count of the confident joint (Northcutt, Jiang and Chuang 2021, "Confident learning",
+    J. Artif. Intell. Res. 70, section 3.1). No sample that is measured has trained the model.
+    """
     truth, predicted = int(data.target[row]), int(data.probabilities[row].argmax())
     wrong, kind = truth != predicted, "right"
+    confident = float(data.probabilities[row, predicted]) >= data.confidence[predicted]
     if wrong:
         positive = "false positive" if predicted == data.positive else "false negative"
         kind = "misclassified" if data.positive is None else positive
@@ -33,4 +39,5 @@ def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
         prediction=f"{data.classes[predicted]} ({fixed(float(data.probabilities[row, predicted]), 2)})",
         interval="{" + members.replace("|", ", ") + "}" if members else "",
         error=f"reference class at {fixed(float(data.probabilities[row, truth]), 2)}",
+        doubtful=wrong and bool(confident),
     )

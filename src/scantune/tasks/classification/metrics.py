@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,6 +62,14 @@ class Data:
     def prediction(self) -> np.ndarray:
         """Index of the most probable class, int64 [N]; the first of equals."""
         return self.probabilities.argmax(1)
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """Mean probability of each class over the samples labelled so, float64 [K]; NaN for a class without one."""
+        of_class = np.arange(len(self.classes)) == self.target[:, None]  # [N, K]
+        counts = of_class.sum(0)
+        sums = np.where(of_class, self.probabilities, 0).sum(0)
+        return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
 
 def parse(table: PredictionTable, settings: Classification, faults: Faults) -> Data | None:
