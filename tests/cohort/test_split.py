@@ -100,6 +100,67 @@ def test_a_new_subject_moves_hardly_anybody(n, seed):
     assert sum(before[s] != after[s] for s in before) <= 2
 
 
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+FOLDS = {str(fold): 0.2 for fold in range(5)}
+
+
+@quick
+@given(
+    classes=st.lists(st.sampled_from("aaaaabbbc"), min_size=80, max_size=120),
+    at=st.integers(0, 29),
+    to=st.sampled_from("abc"),
+    shares=st.sampled_from([SHARES, FOLDS]),
+    seed=st.integers(0, 3),
+)
+def test_a_corrected_label_moves_hardly_anybody_between_stratified_sides(classes, at, to, shares, seed):
+    """Each cut of a class may move by a subject or two, as sides round."""
+    before = {f"s{i}": frozenset([c]) for i, c in enumerate(classes)}
+    after = before | {f"s{at}": frozenset([to])}
+    one, other = (assign.alike(labels, shares, seed) for labels in (before, after))
+    assert sum(one[s] != other[s] for s in before) <= 6 * (len(shares) - 1)
+
+
+@quick
+@given(
+    classes=st.lists(st.sampled_from("aaaaabbbc"), min_size=80, max_size=120),
+    more=st.sampled_from("abcd"),
+    shares=st.sampled_from([SHARES, FOLDS]),
+    seed=st.integers(0, 3),
+)
+def test_a_new_subject_moves_hardly_anybody_between_stratified_sides(classes, more, shares, seed):
+    before = {f"s{i}": frozenset([c]) for i, c in enumerate(classes)}
+    one, other = (assign.alike(labels, shares, seed) for labels in (before, before | {"new": frozenset([more])}))
+    assert sum(one[s] != other[s] for s in before) <= 6 * (len(shares) - 1)
+
+
+@pytest.mark.parametrize("on", ["kind", "score"])
+def test_corrections_of_classes_and_of_binned_numbers_move_few(on):
+    """Of 300 subjects, over thirty corrections; dealt in turn, one moves 30 to 60 on average."""
+    values = {
+        "kind": lambda i: "abcdef"[i * i % 6],
+        "score": lambda i: i * 37 % 101 / 2,
+    }[on]
+    config = SplitConfig(method="stratified", on=on)
+    before = {a.subject_id: a.split for a in split(records(300, **{on: values}), config)}
+    moved = []
+    for at in range(30):
+        other = values(at + 1)
+        corrected = records(300, **{on: lambda i, at=at, other=other: other if i == at * 9 else values(i)})
+        after = {a.subject_id: a.split for a in split(corrected, config)}
+        moved.append(sum(before[s] != after[s] for s in before))
+    assert sum(moved) / len(moved) <= 8
+
+
+def test_corrections_of_one_of_several_labels_move_few():
+    several = {f"s{i}": frozenset(k for k in range(6) if i * (k + 3) % 11 < 3) for i in range(300)}
+    before = assign.alike(several, SHARES, 42)
+    moved = []
+    for at in range(30):
+        after = assign.alike(several | {f"s{at * 9}": several[f"s{at * 9}"] ^ {at % 6}}, SHARES, 42)
+        moved.append(sum(before[s] != after[s] for s in several))
+    assert sum(moved) / len(moved) <= 15
+
+
 def test_another_seed_gives_other_subjects():
     one, other = (split(records(60), SplitConfig(seed=seed)) for seed in (1, 2))
     assert sides(one)["test"] != sides(other)["test"]

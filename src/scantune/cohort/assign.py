@@ -45,47 +45,65 @@ def alike(labels: Mapping[str, frozenset[Label]], shares: Mapping[str, float], s
     """Subject to side such that each label has about its share on every side.
 
     Iterative stratification (Sechidis, Tsoumakas & Vlahavas, ECML 2011, algorithm 1): the label with the fewest
-    subjects left is dealt first, each subject to the side that wants that label most. Ties go by what the side wants
-    in all, then by the order of sides; subjects of equal labels are dealt in the order of their digests.
+    subjects left is dealt first, to each side what it still wants of the label. Within a label the subjects are cut in
+    the order of their digests, as :func:`cut` does, and not dealt in turn: a subject that comes, goes or gets another
+    label moves the few others at the cuts, where a turn would move every one after it.
 
     Args:
         labels: each subject's labels; one or several, or none.
         shares: each side's share, in sum 1.
         seed: of the digests.
     """
-    sides = [side for side, share in shares.items() if share > 0]
-    room: dict[str, float] = {side: float(count) for side, count in counts(len(labels), shares).items()}
+    shares = {side: share for side, share in shares.items() if share > 0}
+    room = counts(len(labels), shares)
+    order = by_digest(list(labels), seed)
     left: dict[Label, list[str]] = {}
-    for subject in by_digest(list(labels), seed):
+    for subject in order:
         for label in labels[subject]:
             left.setdefault(label, []).append(subject)
-    given = {label: dict.fromkeys(sides, 0) for label in left}
+    taken = {label: dict.fromkeys(shares, 0) for label in left}
     total = {label: len(members) for label, members in left.items()}
     assigned: dict[str, str] = {}
 
-    def quota(label: Label) -> dict[str, float]:
-        """What each side is to have of a label: whole numbers of a rare one, so that each side has one where there are
-        enough, and what is over goes to the sides with most room, else all rare labels would meet in the same ones."""
-        exact = {side: total[label] * shares[side] for side in sides}
-        if min(exact.values()) >= 1:
-            return exact
-        roomy = sorted(sides, key=lambda side: -room[side])
-        return dict(counts(total[label], {side: shares[side] for side in roomy}))
-
-    def give(subject: str, ranking: Sequence[str]) -> None:
-        side = next((s for s in ranking if room[s] >= 1), ranking[0])
-        assigned[subject] = side
-        room[side] -= 1
-        for label in labels[subject]:
-            given[label][side] += 1
+    def give(members: Sequence[str], parts: Mapping[str, int]) -> None:
+        sides = [side for side in shares for _ in range(parts[side])]
+        for subject, side in zip(members, sides, strict=True):
+            assigned[subject] = side
+            room[side] -= 1
+            for label in labels[subject]:
+                taken[label][side] += 1
 
     while left:
         label = min(left, key=lambda name: (len(left[name]), repr(name)))
-        wanted = quota(label)
-        for subject in left.pop(label):
-            if subject not in assigned:
-                give(subject, sorted(sides, key=lambda s: (given[label][s] - wanted[s], -room[s], sides.index(s))))
+        quota = _quota(total[label], shares, room)
+        wants = {side: max(0.0, quota[side] - taken[label][side]) for side in shares}
+        members = left.pop(label)
+        give(members, _parts(len(members), wants, room))
         left = {name: rest for name, members in left.items() if (rest := [m for m in members if m not in assigned])}
-    for subject in by_digest([s for s in labels if s not in assigned], seed):
-        give(subject, sorted(sides, key=lambda s: (-room[s], sides.index(s))))
+    give([s for s in order if s not in assigned], dict(room))
     return assigned
+
+
+def _quota(total: int, shares: Mapping[str, float], room: Mapping[str, int]) -> Mapping[str, float]:
+    """What each side is to have of a label: whole numbers of a rare one, so that each side has one where there are
+    enough, and what is over goes to the sides with most room, else all rare labels would meet in the same ones."""
+    exact = {side: total * share for side, share in shares.items()}
+    if min(exact.values()) >= 1:
+        return exact
+    return counts(total, {side: shares[side] for side in sorted(shares, key=lambda s: -room[s])})
+
+
+def _parts(total: int, wants: Mapping[str, float], room: Mapping[str, int]) -> dict[str, int]:
+    """Integers that sum to ``total``, nearest to what the sides want, none above the room of its side."""
+    if not any(wants.values()):
+        wants = room
+    every = sum(wants.values())
+    exact = {side: total * want / every for side, want in wants.items()}
+    parts = {side: math.floor(value + 1e-9) for side, value in exact.items()}
+    for side in sorted(parts, key=lambda s: (parts[s] - exact[s], -room[s]))[: total - sum(parts.values())]:
+        parts[side] += 1
+    for side in parts:
+        while parts[side] > room[side]:
+            roomy = max(parts, key=lambda s: room[s] - parts[s])
+            parts[side], parts[roomy] = parts[side] - 1, parts[roomy] + 1
+    return parts
