@@ -409,3 +409,9 @@ def test_a_recoded_column_that_does_not_exist_is_named(table, dataset):
     table("file\na.png\n")
     with pytest.raises(CohortError, match="recode"):
         cohort.load(dataset(files="{file}", recode={"age": {"-9": ""}}), Path())
+
+
+def test_dates_with_seconds_as_one_number_keep_their_order(table, dataset):
+    table("file,at\na.png,20240331101502\nb.png,20240331101501\nc.png,3.50\n")
+    orders = [float(r.order) for r in cohort.load(dataset(files="{file}", order="at"), HERE)]
+    assert orders == [20240331101502, 20240331101501, 3.5]

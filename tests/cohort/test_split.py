@@ -418,3 +418,10 @@ def test_one_class_written_in_two_ways_is_one_stratum():
     few = [Record(f"x{i}", f"s{i}", (), targets={"y": y}, row=i + 2) for i, y in enumerate(["1", "1.0"] * 10 + ["0"])]
     with pytest.raises(CohortError, match="one class alone"):
         split(few, config)
+
+
+def test_numbers_among_dates_are_refused_however_they_are_written():
+    for odd in ("-5", "1e5", "20240131"):
+        rows = [Record(f"x{i}", f"s{i}", (), order="2024-01-01T00:00:00" if i else odd) for i in range(9)]
+        with pytest.raises(CohortError, match="both dates and numbers"):
+            split(rows, SplitConfig(method="temporal"))

@@ -103,7 +103,8 @@ def order_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | Non
 
     text = row.cells[dataset.order]
     try:
-        return f"{values.number(text, dataset.decimal):.12g}"
+        number = values.number(text, dataset.decimal)
+        return str(int(number)) if number.is_integer() else repr(number)  # 20240331101500 keeps its seconds
     except ValueError:
         pass
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from scantune.cohort import assign
+from scantune.cohort import assign, values
 from scantune.cohort.doubts import form_free
 from scantune.cohort.faults import CohortError
 from scantune.cohort.split_check import check
@@ -110,7 +110,7 @@ def _latest_first(subjects: Subjects) -> list[str]:
         key: dict[str, float | str] = {text: float(text) for text in texts}
     except ValueError:
         key = {text: text for text in texts}
-        if any(text.replace(".", "", 1).isdigit() for text in texts):
+        if any(values.is_number(text) for text in texts):
             raise CohortError("split", ["the column 'order' contains both dates and numbers"]) from None
     latest = {s: max(key[r.order or ""] for r in rs) for s, rs in subjects.items()}  # type: ignore[type-var]
     return sorted(subjects, key=lambda s: (latest[s], s), reverse=True)  # type: ignore[arg-type, return-value]

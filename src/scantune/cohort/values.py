@@ -44,6 +44,15 @@ def number(text: str, decimal: str = ".") -> float:
     raise ValueError(f"{text!r} is not a number")
 
 
+def is_number(text: str) -> bool:
+    """Whether a cell is a finite number with a point."""
+    try:
+        number(text)
+    except ValueError:
+        return False
+    return True
+
+
 def class_of(text: str) -> str:
     """A class as it is compared: a number by its value, so that ``1``, ``1.0`` and ``01`` are one; else the text."""
     try:
