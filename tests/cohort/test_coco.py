@@ -159,3 +159,43 @@ def test_block_of_a_converted_cohort_loads(tmp_path):
     records = cohort.load(block, tmp_path)
     assert len(records) == len(list(folder.rglob("*.png")))
     assert all(path.is_file() for record in records for path in (*record.files, *record.masks))
+
+
+def test_run_lengths_of_another_size_and_outlines_beside_the_picture_are_named(tmp_path, written, content):
+    turned = annotation(3, 7, 6, [])
+    turned["segmentation"] = {"size": [20, 10], "counts": [50, 10, 140]}  # as many pixels, the other way round
+    content["annotations"] += [turned, annotation(4, 9, 6, [100, 100, 120, 100, 120, 110, 100, 110])]
+    with pytest.raises(cohort.CohortError) as caught:
+        masks_of_coco(written(), tmp_path / "out")
+    texts = [str(fault) for fault in caught.value.faults]
+    assert any("annotations[2]" in text and "[20, 10] pixels (height, width)" in text for text in texts), texts
+    assert any("annotations[3]" in text and "outside of the picture of 20×10" in text for text in texts), texts
+    turned["segmentation"]["size"] = [10, 20]
+    content["annotations"].pop()
+    masks_of_coco(written(), tmp_path / "out")
+
+
+def test_fractions_of_the_picture_are_no_pixels(tmp_path, written, content):
+    content["annotations"] = [annotation(1, 7, 6, [0.1, 0.1, 0.9, 0.1, 0.9, 0.8])]
+    with pytest.raises(cohort.CohortError, match="fractions of the picture"):
+        masks_of_coco(written(), tmp_path / "out")
+
+
+def test_two_categories_of_one_name_are_both_drawn(tmp_path, written, content):
+    """Exports of some annotation services have a category of the name of its group too."""
+    content["categories"].append({"id": 30, "name": "stenosis"})
+    content["annotations"].append(annotation(3, 9, 30, [2, 3, 12, 3, 12, 6, 2, 6]))
+    _, masks = read(masks_of_coco(written(), tmp_path / "out", labels={"stenosis": 1}), tmp_path)
+    assert masks["1"].any()
+    assert masks["2"].any()
+    content["categories"].append({"id": 30, "name": "another"})
+    with pytest.raises(cohort.CohortError, match="two categories have one id"):
+        masks_of_coco(written(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("names", [("a/b.png", "a_b.png"), ("a.png", "A.png")])
+def test_two_images_that_would_share_a_mask_are_named(tmp_path, written, content, names):
+    for image, name in zip(content["images"], names, strict=True):
+        image["file_name"] = name
+    with pytest.raises(cohort.CohortError, match="would share a mask"):
+        masks_of_coco(written(), tmp_path / "out")

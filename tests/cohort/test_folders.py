@@ -70,3 +70,16 @@ def test_all_names_without_a_subject_are_told_at_once(folders, dataset):
 def test_keys_that_do_not_belong_together_are_refused(dataset, keys, what):
     with pytest.raises(ValidationError, match=what):
         dataset(**keys)
+
+
+@pytest.mark.parametrize("form", ["doe_{person}_view9.png", "Doe _{person}_view9.png"])
+def test_names_of_one_person_in_two_forms_are_told_and_joined_by_key(folders, dataset, form):
+    keys = folders() | {"subject_from": "^([^_]+_[^_]+)_"}
+    folders(form)
+    apart = cohort.read(dataset(**keys), None)
+    assert len({r.subject_id for r in apart.records}) == 12
+    assert "subject ids that differ only in case" in apart.warnings[0]
+    assert "oe" not in apart.warnings[0].split("form: 6")[1]
+    joined = cohort.read(dataset(**keys, join_ids=True), None)
+    assert len({r.subject_id for r in joined.records}) == 6
+    assert all("oe" not in r.subject_id for r in joined.records)

@@ -301,6 +301,50 @@ def test_ids_of_one_person_in_two_forms_are_told_and_joined_by_key(table, datase
     joined = cohort.read(dataset(**keys, join_ids=True), HERE)
     assert [r.subject_id for r in joined.records][:6] == ["P1", "P1", "2", "2", "4", "4"]
     assert len({record.subject_id for record in joined.records}) == 8
+    table([["file", "id"], *reversed([[f"{k}.png", form] for k, form in enumerate(forms)])])
+    reversed_ = cohort.read(dataset(**keys, join_ids=True), HERE)
+    assert {r.sample_id: r.subject_id for r in reversed_.records} == {r.sample_id: r.subject_id for r in joined.records}
+
+
+@pytest.mark.parametrize("other", ["P\u201301", "P\u201101", "P\u00ad-01", "p-1", "P -01", "\uff30-01", "P-\u200b01"])
+def test_dashes_and_letters_of_no_width_make_no_other_subject(table, dataset, other):
+    table([["file", "id"], ["a.png", "P-01"], ["b.png", other], ["c.png", "P-02"]])
+    keys = {"files": "{file}", "subject": "id", "sample": "{file}"}
+    assert "1 (P-01/" in cohort.read(dataset(**keys), HERE).warnings[0]
+    assert len({r.subject_id for r in cohort.read(dataset(**keys, join_ids=True), HERE).records}) == 2
+
+
+def test_values_of_a_filter_that_no_row_has_are_told(table, dataset):
+    table("file,qc,n\na.png,Bad,01\nb.png,good,2\nc.png,Zu\u0308rich,3\n")
+
+    def warnings(where):
+        return cohort.read(dataset(files="{file}", where=where), HERE).warnings
+
+    assert (
+        "no row has 'bad' in column 'qc', so it filters nothing; it has 'Bad'"
+        in warnings({"qc": {"exclude": ["bad"]}})[0]
+    )
+    assert "no row has 'god'" in warnings({"qc": ["Bad", "god"]})[0]
+    for right in (
+        {"qc": {"exclude": ["Bad"]}},
+        {"n": {"exclude": [1]}},
+        {"qc": {"exclude": ["Z\u00fcrich"]}},
+        {"qc": "good"},
+    ):
+        assert not warnings(right)
+
+
+def test_letters_with_accents_are_one_value_in_either_unicode_form(table, dataset):
+    table([["file", "y", "site"], ["a.png", "\u00c4", "K\u00f6ln"], ["b.png", "A\u0308", "Ko\u0308ln"]])
+    records = cohort.load(
+        dataset(files="{file}", targets={"y": {"column": "y", "values": ["A\u0308"]}}, groups=["site"]), HERE
+    )
+    assert {r.targets["y"] for r in records} == {"\u00c4"}
+    assert {r.groups["site"] for r in records} == {"K\u00f6ln"}
+    recode = {"y": {"A\u0308": "other"}}
+    assert {r.targets["y"] for r in cohort.load(dataset(files="{file}", targets=["y"], recode=recode), HERE)} == {
+        "other"
+    }
 
 
 def test_ids_that_become_digests_are_in_no_warning(table, dataset, monkeypatch):
@@ -365,3 +409,9 @@ def test_a_recoded_column_that_does_not_exist_is_named(table, dataset):
     table("file\na.png\n")
     with pytest.raises(CohortError, match="recode"):
         cohort.load(dataset(files="{file}", recode={"age": {"-9": ""}}), Path())
+
+
+def test_dates_with_seconds_as_one_number_keep_their_order(table, dataset):
+    table("file,at\na.png,20240331101502\nb.png,20240331101501\nc.png,3.50\n")
+    orders = [float(r.order) for r in cohort.load(dataset(files="{file}", order="at"), HERE)]
+    assert orders == [20240331101502, 20240331101501, 3.5]

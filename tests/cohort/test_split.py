@@ -418,3 +418,71 @@ def test_what_is_written_needs_no_rule(written):
     settled_, notes = settled(rows, SplitConfig(**written))
     assert notes == []
     assert settled_.fill == written.get("fill", {})
+
+
+def test_a_column_of_sides_without_a_side_is_no_random_split():
+    rows = predefined([(f"s{i}", None) for i in range(20)])
+    config = settled(rows, SplitConfig(columns="side"))[0]
+    with pytest.raises(CohortError, match="20 subjects are in no partition"):
+        split(rows, config)
+
+
+def test_rest_is_of_rows_and_never_parts_a_subject():
+    rows = predefined([(f"s{i // 2}", ("train" if i < 12 else "test") if i % 2 == 0 else None) for i in range(20)])
+    config = {"method": "predefined", "columns": "side"}
+    with pytest.raises(CohortError, match=r"10 subjects have samples in a partition and samples in none .*row 3: none"):
+        split(rows, SplitConfig(**config))
+    kept = split(rows, SplitConfig(**config, rest="leave_out"))
+    assert [a.sample_id for a in kept] == [r.sample_id for r in rows if r.split is not None]
+    with pytest.raises(
+        CohortError, match=r"'s6' is in two partitions by 'rest: train' \(row 14: test, row 15: train\)"
+    ):
+        split(rows, SplitConfig(**config, rest="train"))
+    training = [row for row in rows if int(row.subject_id[1:]) < 6]
+    test = predefined([("t", "test")])
+    assert Counter(a.split for a in split([*training, *test], SplitConfig(**config, rest="train"))) == {
+        "train": 12,
+        "test": 1,
+    }
+
+
+def sited(*sites: str) -> list[Record]:
+    return [
+        Record(f"x{i}", f"s{i}", (), groups={"site": sites[i % len(sites)]}, targets={"y": "ab"[i // 7 % 2]}, row=i + 2)
+        for i in range(56)
+    ]
+
+
+@pytest.mark.parametrize("other", ["a", "A ", "\uff21"])
+def test_a_group_in_two_forms_is_not_trained_and_tested_on(other):
+    config = {"method": "group_out", "group": "site"}
+    rows = sited("A", "B", other, "C")
+    with pytest.raises(CohortError, match="differ only in case, blanks"):
+        split(rows, SplitConfig(**config, test=["A"]))
+    with pytest.raises(CohortError, match="differ only in case, blanks"):
+        split(rows, SplitConfig(**config, folds=3))
+    both = split(rows, SplitConfig(**config, test=["A", other]))
+    assert {a.split for a, r in zip(both, rows, strict=True) if r.groups["site"] in ("A", other)} == {"test"}
+
+
+def test_subjects_without_a_group_are_told():
+    config = SplitConfig(method="group_out", group="site", test=["A"])
+    assert settled(sited("A", "B", "C"), config) == (config, [])
+    assert "14 subjects have no 'site'" in settled(sited("A", "B", "C", ""), config)[1][0]
+
+
+def test_one_class_written_in_two_ways_is_one_stratum():
+    rows = [Record(f"x{i}", f"s{i}", (), targets={"y": ("1", "1.0", "01", "0")[i % 4]}, row=i + 2) for i in range(40)]
+    plain = [replace(r, targets={"y": str(int(float(r.targets["y"])))}) for r in rows]
+    config = SplitConfig(method="stratified", on="y")
+    assert split(rows, config) == split(plain, config)
+    few = [Record(f"x{i}", f"s{i}", (), targets={"y": y}, row=i + 2) for i, y in enumerate(["1", "1.0"] * 10 + ["0"])]
+    with pytest.raises(CohortError, match="one class alone"):
+        split(few, config)
+
+
+def test_numbers_among_dates_are_refused_however_they_are_written():
+    for odd in ("-5", "1e5", "20240131"):
+        rows = [Record(f"x{i}", f"s{i}", (), order="2024-01-01T00:00:00" if i else odd) for i in range(9)]
+        with pytest.raises(CohortError, match="both dates and numbers"):
+            split(rows, SplitConfig(method="temporal"))

@@ -271,3 +271,12 @@ def test_a_second_column_of_one_name_is_numbered_where_that_is_accepted(table):
     with pytest.raises(CohortError, match="more than once"):
         read_table(path)
     assert read_table(path, repeated=True).columns == ("a", "a (2)", "b")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["id;name\n1;Müller\n".encode("utf-8-sig").replace("ü".encode(), b"\xfc"), "id;name\n1;A\n".encode("utf-16")[:-1]],
+)
+def test_bytes_that_are_not_of_the_marked_encoding_are_lost_letters_by_row_and_column(table, content):
+    result = read_table(table(content))
+    assert [key for key, words in result.unusable.items() if "letter of it is lost" in words] == [(2, "name")]

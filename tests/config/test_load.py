@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scantune.config.load import SCHEMA_NAME, ConfigError, load, parse, schema_text
+from scantune.config.load import SCHEMA_NAME, ConfigError, load, parse, read_text, schema_text
 from scantune.tasks.directions import monitored
 
 ROOT = Path(__file__).parents[2]
@@ -351,3 +351,17 @@ def test_a_colour_of_several_files_and_a_first_stride_of_masks_are_refused():
     params["experiments"]["knees"]["model"] = {"backbone": "unet", "dropout": 0.2}
     with pytest.raises(ConfigError, match=r"model\.dropout: networks with an output per pixel .* take options"):
         parse(params)
+
+
+@pytest.mark.parametrize("text", ["010", "-010", "08", "0900", "0o17", "0x1F", "1_000", "1:30", "12:30:45", "0", "+7"])
+def test_whole_numbers_are_those_that_dvc_reads(text):
+    """YAML 1.1 takes 010 for 8 and 1:30 for 90; DVC, which writes dvc.lock, reads YAML 1.2."""
+    from dvc.utils.serialize import parse_yaml
+
+    assert repr(read_text(f"a: {text}\n")) == repr(parse_yaml(f"a: {text}\n", "params.yaml"))
+
+
+@pytest.mark.parametrize("text", ["[1]: 2\n", "{a: b}: 2\n", "a:\n  ? [x, y]\n  : 1\n"])
+def test_keys_that_are_lists_or_blocks_are_named_by_line(text):
+    with pytest.raises(ConfigError, match=r"line \d: a key is a list or a block"):
+        read_text(text)

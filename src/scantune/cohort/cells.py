@@ -18,7 +18,7 @@ def recoded(text: str, rule: TargetColumn, decimal: str) -> str:
     """The cell, or its value in ``recode``."""
     for value, other in rule.recode.items():
         empty = value == "" and values.is_empty(text, rule.values or ())
-        if text == value or empty or same_number(text, value, decimal):
+        if values.nfc(text) == values.nfc(value) or empty or same_number(text, value, decimal):
             return str(other).replace(".", decimal) if isinstance(other, float) else str(other)
     if not rule.recode:
         return text
@@ -33,7 +33,8 @@ def replaced(row: Row, recode: Mapping[str, Mapping[str, object]], decimal: str)
     cells = dict(row.cells)
     for column, rule in recode.items():
         for value, other in rule.items():
-            if row.cells[column] == value or same_number(row.cells[column], value, decimal):
+            cell = row.cells[column]
+            if values.nfc(cell) == values.nfc(value) or same_number(cell, value, decimal):
                 cells[column] = str(other).replace(".", decimal) if isinstance(other, float) else str(other)
     return Row(row.line, cells)
 
@@ -47,9 +48,11 @@ def same_number(text: str, value: str, decimal: str) -> bool:
 
 
 def plain(text: str, decimal: str, named: Collection[object] = ()) -> str:
-    """A value as later stages read it: empty is "", numbers have a point; words that are ``named`` as values stay."""
+    """A value as later stages read it: empty is "", numbers have a point, letters with accents are one; words that are
+    ``named`` as values stay."""
     if values.is_empty(text, named):
         return ""
+    text = values.nfc(text)
     if decimal == "," and "," in text:
         try:
             return f"{values.number(text, decimal):.12g}"
@@ -100,7 +103,8 @@ def order_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | Non
 
     text = row.cells[dataset.order]
     try:
-        return f"{values.number(text, dataset.decimal):.12g}"
+        number = values.number(text, dataset.decimal)
+        return str(int(number)) if number.is_integer() else repr(number)  # 20240331101500 keeps its seconds
     except ValueError:
         pass
     try:

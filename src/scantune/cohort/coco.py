@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.cohort.annotations.areas import Outlines
 from scantune.cohort.coco_masks import counts_of, draw, from_runs
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.tables import write_csv
@@ -197,23 +198,24 @@ def _labels(source: Path, categories: Sequence[Mapping[str, Any]], labels: Mappi
     """Category id to label."""
     if labels == "binary":
         return {category["id"]: 1 for category in categories}
-    ids = {str(category["name"]): category["id"] for category in categories}
+    names = {category["id"]: str(category["name"]) for category in categories}  # of which two can be the same
     if labels == "category":
-        wrong = [key for key in ids.values() if not isinstance(key, int) or not 1 <= key <= 255]
+        wrong = [key for key in names if not isinstance(key, int) or not 1 <= key <= 255]
         if wrong:
             raise CohortError(
                 f"COCO file {source.name}", [f"category ids {wrong} cannot be labels, which are from 1 to 255"]
             )
-        return {key: key for key in ids.values()}
+        return {key: key for key in names}
     if isinstance(labels, str):
         raise CohortError("labels", [f"{labels!r} is not one of binary, category; or give names and numbers"])
-    faults = [f"no category {name!r}; {nearest(name, list(ids))}" for name in labels if name not in ids]
+    known = list(dict.fromkeys(names.values()))
+    faults = [f"no category {name!r}; {nearest(name, known)}" for name in labels if name not in known]
     faults += [
         f"{name!r}: label {label} is not from 1 to 255" for name, label in labels.items() if not 1 <= label <= 255
     ]
     if faults:
         raise CohortError(f"COCO file {source.name}", faults)
-    return {ids[name]: label for name, label in labels.items()}
+    return {key: labels[name] for key, name in names.items() if name in labels}
 
 
 def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) -> list[Fault | str]:
@@ -221,14 +223,14 @@ def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) ->
     listed = {image["id"] for image in content["images"]}
     if len(listed) < len(content["images"]):
         faults.append("two images have one id")
-    stems: dict[tuple[str, ...], str] = {}
+    stems: dict[str, str] = {}
     for image in content["images"]:
         name = str(image["file_name"])
         if Path(name).is_absolute() or ".." in Path(name).parts:
             faults.append(f"image {name!r} leaves the data folder")
         elif not (folder / name).is_file():
             faults.append(f"image {name!r} is not in the folder of images {folder}")
-        stem = Path(name).with_suffix("").parts
+        stem = "_".join(Path(name).with_suffix("").parts).casefold()  # one file on Windows and macOS
         if stem in stems:
             faults.append(f"images {stems[stem]!r} and {name!r} would share a mask")
         stems[stem] = name
@@ -236,7 +238,11 @@ def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) ->
         if not all(isinstance(edge, int) and 1 <= edge <= _MAX_EDGE for edge in size):
             faults.append(f"image {name!r}: height and width are {size}, not from 1 to {_MAX_EDGE}")
     categories = {category["id"] for category in content["categories"]}
+    if len(categories) < len(content["categories"]):
+        faults.append("two categories have one id")
     sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    if _normalised(content["annotations"]):
+        faults.append("all corners of its polygons are from 0 to 1: fractions of the picture, where pixels are needed")
     for number, annotation in enumerate(content["annotations"]):
         if annotation["image_id"] not in listed:
             faults.append(f"annotations[{number}]: no image has the id {annotation['image_id']!r}")
@@ -247,18 +253,29 @@ def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) ->
     return faults
 
 
-def _segmentation_fault(polygons: Any, size: tuple[int, int] | None) -> str | None:
-    if isinstance(polygons, dict):
+def _normalised(annotations: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether all corners of all polygons lie in the first pixel."""
+    polygons = [p for a in annotations if isinstance(a["segmentation"], list) for p in a["segmentation"]]
+    values = [v for polygon in polygons if isinstance(polygon, list) for v in polygon if isinstance(v, int | float)]
+    return bool(values) and min(values) >= 0 and max(values) <= 1
+
+
+def _segmentation_fault(segmentation: Any, size: tuple[int, int] | None) -> str | None:
+    if isinstance(segmentation, dict):
         try:
-            from_runs(counts_of(polygons), size or (0, 0))
+            from_runs(counts_of(segmentation), size or (0, 0))
         except (ValueError, TypeError) as error:
             return str(error)
-        return None
-    if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
+        stated = segmentation.get("size")
+        turned = size is not None and isinstance(stated, list) and stated != list(size)
+        return f"run lengths of {stated} pixels (height, width) for an image of {list(size or ())}" if turned else None
+    if not isinstance(segmentation, list) or not all(isinstance(polygon, list) for polygon in segmentation):
         return "segmentation is not a list of polygons"
-    for polygon in polygons:
+    for polygon in segmentation:
         if len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon of {len(polygon)} values: x and y of at least three points are needed"
         if not all(isinstance(value, int | float) and np.isfinite(value) for value in polygon):
             return "a polygon with a value that is not a number"
+    if size is not None and all(isinstance(edge, int) and edge > 0 for edge in size):
+        return Outlines(segmentation).fault(size) or None
     return None

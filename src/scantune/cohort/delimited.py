@@ -18,10 +18,13 @@ _UNSEEN = "\u200b\u200e\u200f\u2060\ufeff"  # zero-width characters, which copyi
 
 
 def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
-    """Text and notes. Byte-order marks decide; else UTF-8; else Windows' Latin-1 (cp1252), noted."""
+    """Text and notes. Byte-order marks decide; else UTF-8; else Windows' Latin-1 (cp1252), noted.
+
+    What is not of the encoding that a mark states becomes U+FFFD, a lost letter.
+    """
     for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if content.startswith(mark):
-            return content.decode(encoding), (f"encoding {encoding}",)
+            return content.decode(encoding, errors="replace"), (f"encoding {encoding}",)
     try:
         return content.decode("utf-8"), ()
     except UnicodeDecodeError:

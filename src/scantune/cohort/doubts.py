@@ -10,15 +10,18 @@ from dataclasses import replace
 
 from scantune.cohort import values
 from scantune.cohort.table import Row
-from scantune.config.dataset import DatasetConfig, TargetColumn
+from scantune.config.dataset import DatasetConfig, TargetColumn, Unless
 from scantune.records import Record
 
 SHOWN = 10
 
 
 def form_free(subject: str) -> str:
-    """An id without what may differ between two notes of it: case, blanks, leading zeros, a final .0, Unicode form."""
-    text = re.sub(r"\s+", "", unicodedata.normalize("NFKC", subject)).casefold()
+    """An id without what may differ between two notes of it: case, blanks and characters of no width, the kind of a
+    dash, leading zeros, a final .0, Unicode form."""
+    kinds = ((unicodedata.category(letter), letter) for letter in unicodedata.normalize("NFKC", subject))
+    plain = "".join("-" if kind == "Pd" or letter == "\u2212" else letter for kind, letter in kinds if kind != "Cf")
+    text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", plain).casefold())
     text = re.sub(r"^(\d+)[.,]0+$", r"\1", text)
     return re.sub(r"\d+", lambda digits: digits.group().lstrip("0") or "0", text)
 
@@ -28,7 +31,7 @@ def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[
 
     Args:
         records: of the table.
-        join: treat such ids as one subject, by the first form.
+        join: treat such ids as one subject, by the shortest form, whatever the order of the rows.
         with_ids: whether the warning may contain the ids; False where ids become digests.
     """
     forms: dict[str, list[str]] = {}
@@ -38,12 +41,12 @@ def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[
     if not several:
         return list(records), []
     pairs = ", ".join("/".join(ids) for ids in several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
-    what = f"subject ids that differ only in case, blanks, leading zeros, .0 or Unicode form: {len(several)}"
+    what = f"subject ids that differ only in case, blanks, dashes, leading zeros, .0 or Unicode form: {len(several)}"
     what += f" ({pairs})" if with_ids else ""
     if not join:
         remedy = "they are treated as different subjects: correct the table, or set 'join_ids: true'"
         return list(records), [f"{what}; {remedy}"]
-    first = {subject: ids[0] for ids in several for subject in ids}
+    first = {subject: min(ids, key=lambda text: (len(text), text)) for ids in several for subject in ids}
     joined = [replace(record, subject_id=first.get(record.subject_id, record.subject_id)) for record in records]
     return joined, [f"{what}; each group is treated as one subject ('join_ids')"]
 
@@ -61,4 +64,19 @@ def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], da
                 f"column {column!r}: {counts} of {len(rows)} rows read as empty cells; if a word is a value, "
                 "list it among the target's 'values' or the task's 'classes', or recode it"
             )
+    return warnings
+
+
+def values_without_rows(rows: Sequence[Row], dataset: DatasetConfig) -> list[str]:
+    """A warning for each value in a list of ``where`` that no row has: ``exclude: [bad]`` leaves a row with Bad in."""
+    warnings = []
+    for column, rule in dataset.where.items():
+        listed = rule.exclude if isinstance(rule, Unless) else rule if isinstance(rule, list) else []
+        cells = {row.cells[column] for row in rows}
+        for value in listed:
+            if any(values.same(cell, value, dataset.decimal) for cell in cells):
+                continue
+            like = sorted(cell for cell in cells if cell and form_free(cell) == form_free(str(value)))
+            there = f"; it has {', '.join(map(repr, like))}" if like else ""
+            warnings.append(f"where: no row has {value!r} in column {column!r}, so it filters nothing{there}")
     return warnings

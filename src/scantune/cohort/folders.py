@@ -10,6 +10,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError
 from scantune.cohort.ids import digest_id
 from scantune.cohort.template import below
+from scantune.cohort.values import nfc
 from scantune.io import only_data
 from scantune.records import Record
 
@@ -31,6 +32,9 @@ def load_folders(
     root: Path, *, target: str = "label", follow_links: bool = False, subject_from: str | None = None
 ) -> list[Record]:
     """One record a file, its target the name of its class folder, its split the name of the folder above.
+
+    Ids of samples are digests; those of subjects are texts, to be compared (:func:`doubts.one_form`) before they become
+    digests.
 
     Args:
         root: absolute folder.
@@ -60,9 +64,9 @@ def load_folders(
                 records.append(
                     Record(
                         sample_id=digest_id(name),
-                        subject_id=digest_id(subject),
+                        subject_id=subject,
                         files=(path,),
-                        targets={target: folder.name},
+                        targets={target: nfc(folder.name)},
                         split=SIDES[side.casefold()] if side else None,
                     )
                 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scantune.cohort import ids, values
 from scantune.cohort.cells import recoded, replaced
-from scantune.cohort.doubts import one_form, words_for_empty
+from scantune.cohort.doubts import one_form, values_without_rows, words_for_empty
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
@@ -69,9 +69,7 @@ def read(
     if not root.is_dir():
         raise CohortError(f"no folder {root}", ["'root' must be the folder of the cohort's files"])
     if dataset.class_folders:
-        name = next(iter(dataset.targets), "label")
-        records = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
-        cohort = Cohort(records, len(records), subjects_known=dataset.subjects_known)
+        cohort = _from_folders(dataset, root)
     else:
         table = read_table(
             root / str(dataset.table),
@@ -84,6 +82,15 @@ def read(
         title = f"table {dataset.table}" + (f" (its targets as {needed_by} need them)" if needed_by else "")
         cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root, title)
     return _pseudonymised(replace(cohort, provenance=read_provenance(root)), dataset)
+
+
+def _from_folders(dataset: DatasetConfig, root: Path) -> Cohort:
+    name, forms = next(iter(dataset.targets), "label"), list[str]()
+    records = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
+    if dataset.subject_from is not None:
+        records, forms = one_form(records, join=dataset.join_ids, with_ids=False)
+    records = [replace(record, subject_id=ids.digest_id(record.subject_id)) for record in records]
+    return Cohort(records, len(records), subjects_known=dataset.subjects_known, warnings=tuple(forms))
 
 
 def _from_table(
@@ -108,7 +115,7 @@ def _from_table(
     if faults:
         raise CohortError(title, faults)
     warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
-    warnings += words_for_empty(table.rows, targets, dataset)
+    warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
     forms: list[str] = []
     if dataset.subject is not None:
         records, forms = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from scantune.cohort import assign
+from scantune.cohort import assign, values
+from scantune.cohort.doubts import form_free
 from scantune.cohort.faults import CohortError
 from scantune.cohort.split_check import check
 from scantune.cohort.splits_table import Assignment
@@ -29,7 +30,7 @@ def split(records: Sequence[Record], settings: SplitConfig, numbers: Kinds = NO_
         CohortError: too few subjects, a side or fold with one class alone, a subject on two sides, a level that is not
             there; each with the counts and what would work.
     """
-    subjects = by_subject(records)
+    subjects = by_subject(_assigned(records, settings))
     sides = _METHODS[settings.method](subjects, settings, numbers)
     folds: dict[str, int] = {}
     if settings.folds and settings.method not in ("group_out",):
@@ -43,11 +44,17 @@ def split(records: Sequence[Record], settings: SplitConfig, numbers: Kinds = NO_
             sides[r.subject_id],
             folds.get(r.subject_id),
         )
-        for r in records
+        for r in _assigned(records, settings)
         if r.subject_id in sides
     ]
     check(result, subjects, settings, numbers)
     return result
+
+
+def _assigned(records: Sequence[Record], settings: SplitConfig) -> Sequence[Record]:
+    """Without the rows that no partition names, where ``rest`` leaves them out: those of a subject with others too."""
+    leaves_out = settings.method == "predefined" and settings.rest == "leave_out"
+    return [r for r in records if r.split is not None] if leaves_out else records
 
 
 def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConfig, list[str]]:
@@ -57,8 +64,10 @@ def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConf
     the training subjects: that of ``fractions``.
     """
     named = {r.split for r in records if r.split is not None}
-    if named and "method" not in settings.model_fields_set:
+    if (named or settings.columns) and "method" not in settings.model_fields_set:
         settings = settings.model_copy(update={"method": "predefined"})
+    if settings.method == "group_out":
+        return settings, _without_level(records, settings)
     if settings.method != "predefined" or settings.folds or "train" not in named:
         return settings, []
     assigned = {*named, *settings.fill, settings.rest}
@@ -101,34 +110,55 @@ def _latest_first(subjects: Subjects) -> list[str]:
         key: dict[str, float | str] = {text: float(text) for text in texts}
     except ValueError:
         key = {text: text for text in texts}
-        if any(text.replace(".", "", 1).isdigit() for text in texts):
+        if any(values.is_number(text) for text in texts):
             raise CohortError("split", ["the column 'order' contains both dates and numbers"]) from None
     latest = {s: max(key[r.order or ""] for r in rs) for s, rs in subjects.items()}  # type: ignore[type-var]
     return sorted(subjects, key=lambda s: (latest[s], s), reverse=True)  # type: ignore[arg-type, return-value]
+
+
+def _without_level(records: Sequence[Record], settings: SplitConfig) -> list[str]:
+    """A note where subjects have no level of the group: theirs may be one that tests."""
+    name = str(settings.group)
+    blank = {r.subject_id for r in records if not r.groups.get(name, "")}
+    if not blank or "" in map(str, settings.test):
+        return []
+    return [
+        f"{len(blank)} subjects have no {name!r} and may be of a group that tests; leave their rows out by "
+        "'where: {<column>: {exclude: [\"\"]}}'"
+    ]
 
 
 def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     sides: dict[str, str] = {}
     faults: list[str] = []
     unplaced: list[str] = []
+    partly: list[str] = []
+    rest = settings.rest if settings.rest in SIDES else None
     for subject, records in subjects.items():
-        named = sorted({r.split for r in records if r.split is not None})
+        sides_of_rows = [r.split or rest for r in records]
+        named = sorted({side for side in sides_of_rows if side is not None})
+        rows = ", ".join(f"row {r.row}: {side or 'none'}" for r, side in zip(records, sides_of_rows, strict=True))
         if len(named) > 1:
-            rows = ", ".join(f"row {r.row}: {r.split}" for r in records)
-            faults.append(f"subject {subject!r} is in two partitions ({rows}): assign all its samples to one")
-        elif named:
-            sides[subject] = named[0]
-        else:
+            by_rest = f" by 'rest: {rest}'" if None in {r.split for r in records} else ""
+            faults.append(f"subject {subject!r} is in two partitions{by_rest} ({rows}): assign all its samples to one")
+        elif not named:
             unplaced.append(subject)
-    if unplaced and settings.rest == "error":
+        elif None in sides_of_rows:
+            partly.append(f"{subject!r} ({rows})")
+        else:
+            sides[subject] = named[0]
+    if partly:
+        faults.append(
+            f"{len(partly)} subjects have samples in a partition and samples in none (first {'; '.join(partly[:5])}): "
+            "assign all of them, or set 'rest: leave_out' to leave the others out"
+        )
+    if unplaced:
         faults.append(
             f"{len(unplaced)} subjects are in no partition (first {unplaced[:5]}): assign them by 'rest:' "
             "(leave_out, train, validation or test)"
         )
     if faults:
         raise CohortError("split", faults)
-    if settings.rest in SIDES:
-        sides |= dict.fromkeys(unplaced, settings.rest)
     return _filled(sides, subjects, settings, numbers)
 
 
@@ -159,6 +189,7 @@ def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dic
     levels = Counter(level for subject_levels in level_of.values() for level in subject_levels)
     named = {str(level): side for side in ("test", "validation") for level in getattr(settings, side)}
     faults = [f"no {name} {level!r}; there are {dict(levels)}" for level in named if level not in levels]
+    faults += _alike_apart({level: named.get(level, "train") for level in levels}, name)
     sides: dict[str, str] = {}
     for subject, subject_levels in level_of.items():
         on = {named.get(level, "train") for level in subject_levels}
@@ -199,6 +230,19 @@ def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers
     return {subject: int(fold) for subject, fold in dealt.items()}
 
 
+def _alike_apart(side_of: dict[str, str], name: str) -> list[str]:
+    """A fault for each group in two forms (``A``, ``a``; ``1``, ``01``) of which one tests and the other trains."""
+    forms: dict[str, list[str]] = {}
+    for level in side_of:
+        forms.setdefault(form_free(level), []).append(level)
+    return [
+        f"{name} {' and '.join(f'{level!r} ({side_of[level]})' for level in sorted(levels))} differ only in case, "
+        "blanks, zeros, dashes or Unicode form: name them together, or join them by 'recode' of the dataset"
+        for levels in forms.values()
+        if len({side_of[level] for level in levels}) > 1
+    ]
+
+
 def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
     """Groups to folds, the largest first to the emptiest fold; each group is in one fold completely."""
     name, k = str(settings.group), int(settings.folds or 0)
@@ -207,6 +251,9 @@ def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
     if many:
         raise CohortError(f"folds by group {name!r}", [f"subjects seen in several groups: {many[:10]}"])
     sizes = Counter(subject_levels[0] for subject_levels in level_of.values())
+    alike = _alike_apart({level: repr(level) for level in sizes}, name)
+    if alike:
+        raise CohortError(f"folds by group {name!r}", alike)
     if len(sizes) < k:
         raise CohortError(f"folds by group {name!r}", [f"{k} folds need {k} groups; there are {dict(sizes)}"])
     filled = [0] * k

@@ -72,7 +72,8 @@ def labels(subjects: Subjects, on: Sequence[str], bins: int, numbers: Kinds = NO
 
 
 def _text(record: Record, name: str) -> str:
-    return record.targets[name] if name in record.targets else record.groups.get(name, "")
+    """A target's or group's cell; numbers as they are compared: 1, 1.0 and 01 are one class."""
+    return values.class_of(record.targets[name] if name in record.targets else record.groups.get(name, ""))
 
 
 def _is_continuous(texts: set[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
@@ -43,6 +44,29 @@ def number(text: str, decimal: str = ".") -> float:
     raise ValueError(f"{text!r} is not a number")
 
 
+def is_number(text: str) -> bool:
+    """Whether a cell is a finite number with a point."""
+    try:
+        number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def class_of(text: str) -> str:
+    """A class as it is compared: a number by its value, so that ``1``, ``1.0`` and ``01`` are one; else the text."""
+    try:
+        value = number(text)
+    except ValueError:
+        return text
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def nfc(text: str) -> str:
+    """A text in the one Unicode form in which texts are compared: letters with accents are one character each."""
+    return unicodedata.normalize("NFC", text)
+
+
 def same(text: str, value: object, decimal: str = ".") -> bool:
     """Whether a cell is a value of ``params.yaml``: equal as numbers, as yes/no (1, true, yes), or as text."""
     if isinstance(value, bool):
@@ -52,7 +76,7 @@ def same(text: str, value: object, decimal: str = ".") -> bool:
             return number(text, decimal) == float(value)
         except ValueError:
             return False
-    return text == value or (value == "" and is_empty(text))
+    return nfc(text) == nfc(str(value)) or (value == "" and is_empty(text))
 
 
 def in_range(text: str, low: float | None, high: float | None, decimal: str = ".") -> bool:

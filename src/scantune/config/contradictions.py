@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from scantune.config import covariates, derivation, ensembles, evaluating, fitting, map_checks, watching
+from scantune.config import cohort_keys, covariates, derivation, ensembles, evaluating, fitting, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
@@ -297,6 +297,7 @@ def _monitors(params: Params) -> Iterator[str]:
 _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _names,
     _input_of_dataset,
+    cohort_keys.faults,
     watching.faults,
     _same_dataset,
     _targets,

@@ -156,7 +156,8 @@ class SplitConfig(Block):
     columns: Text | dict[Side, Text] | None = None
     """``predefined``: one column that names the side, or for each side a column of yes/no, 1/0."""
     rest: Literal["error", "leave_out", "train", "validation", "test"] = "error"
-    """``predefined``: treatment of rows that no column assigns to a partition."""
+    """``predefined``: treatment of rows that no column assigns to a partition. A subject is never parted by it: that is
+    an error."""
     fill: dict[Side, Annotated[float, Field(gt=0.0, lt=1.0)]] = {}
     """``predefined``: partitions that the table or the folders lack, as a share of the training subjects, such as
     ``{test: 0.15}``. One that is not written has its share of ``fractions``."""
@@ -273,8 +274,8 @@ class DatasetConfig(Block):
     """Column of the subject's id, or the part of one: ``{column: Path, match: "patient[0-9]+"}``. Without it every
     sample is treated as a separate subject, and the report states it."""
     join_ids: bool = False
-    """Take subject ids that differ only in case, blanks, leading zeros, a final .0 or Unicode form (``P1`` and ``p1``,
-    ``7`` and ``007``) for one subject. Without it they are apart, and ``check`` and the split warn of them."""
+    """Take subject ids that differ only in case, blanks, dashes, leading zeros, a final .0 or Unicode form (``P1`` and
+    ``p1``, ``7`` and ``007``) for one subject. Without it they are apart, and ``check`` and the split warn of them."""
     sample: Text | None = None
     """Sample id from columns in braces. Without it the column ``sample_id``, or the columns named in ``files``."""
     pseudonyms: Pseudonyms | None = None

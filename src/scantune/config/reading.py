@@ -25,10 +25,12 @@ class ConfigError(ScantuneError):
 
 
 class _SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's where it is
-    """Safe YAML as DVC reads it (1.2: ``on`` is a word, ``1e-4`` a number) that refuses a key written twice."""
+    """Safe YAML as DVC reads it (1.2: ``on`` and ``1:30`` are words, ``1e-4`` a number, ``010`` is 10 and not 8) that
+    refuses a key written twice."""
 
 
-_WORDS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"}
+_INT = "tag:yaml.org,2002:int"
+_WORDS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float", _INT}
 _SafeLoader.yaml_implicit_resolvers = {
     letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _WORDS]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -43,6 +45,21 @@ _SafeLoader.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+_SafeLoader.add_implicit_resolver(
+    _INT, re.compile(r"^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$"), list("-+0123456789")
+)
+
+
+def _integer(loader: _SafeLoader, node: yaml.ScalarNode) -> int:
+    text = node.value.replace("_", "")
+    base = {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2].lower(), 10)
+    try:
+        return int(text, base)
+    except ValueError:
+        raise yaml.constructor.ConstructorError(None, None, f"{node.value!r} is no integer", node.start_mark) from None
+
+
+_SafeLoader.add_constructor(_INT, _integer)
 
 
 def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -50,8 +67,10 @@ def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *other`: what stands beside it wins
             continue
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ConfigError([f"line {line}: a key is a list or a block; put a name that has brackets in quotes"])
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         if key in line_of:
             raise ConfigError([f"line {line}: the key {key!r} is already in line {line_of[key]}; keep one of the two"])
         line_of[key] = line

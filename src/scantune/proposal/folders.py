@@ -10,6 +10,7 @@ from pathlib import Path
 from scantune import io
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES, load_folders
+from scantune.cohort.ids import digest_id
 from scantune.proposal.cleaning import plain_spelling
 from scantune.proposal.columns import fewest
 from scantune.proposal.listing import ENDING, Listing, spread, stem
@@ -156,7 +157,8 @@ def _class_folders(root: Path, name: str, names: Sequence[str], levels: Levels) 
         sides[record.subject_id].add(record.split)
     several = sum(len(own) > 1 for own in sides.values())
     rows = [
-        {LABEL: r.targets["label"], SPLIT: "" if several else r.split or "", SUBJECT: r.subject_id} for r in records
+        {LABEL: r.targets["label"], SPLIT: "" if several else r.split or "", SUBJECT: digest_id(r.subject_id)}
+        for r in records
     ]
     people = Counter(label for label, _ in {(row[LABEL], row[SUBJECT]) for row in rows})
     if several or min(people.values()) < fewest(len(rows)) or len(set(map(plain_spelling, people))) < len(people):

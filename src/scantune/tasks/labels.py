@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -13,8 +14,9 @@ SEPARATOR = "|"
 
 
 def label(text: str) -> str:
-    """A class's name as it is compared: ``1.0`` and ``1``, ``0.50`` and ``0.5`` are one class."""
-    text = text.strip()
+    """A class's name as it is compared: ``1.0`` and ``1``, ``0.50`` and ``0.5`` are one class, and the Unicode forms of
+    one word are."""
+    text = unicodedata.normalize("NFC", text.strip())
     number = value(text)
     if isinstance(number, str):
         return number

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scantune.config.load import parse
-from scantune.pipeline.data.seen import refuse_seen, seen_by
+from scantune.pipeline.data.seen import refuse_seen, same_people, seen_by
 from scantune.pipeline.data.sides import read_sides
 from scantune.records import ScantuneError
 from tests.stages.conftest import experiment, grouped_params
@@ -112,3 +112,31 @@ def test_samples_of_an_external_dataset_that_trained_the_model_are_counted() -> 
     there = read_sides(Path("data/cache/far"), None)
     known = seen_by(params, params.experiments["small"], "far", theirs, there.all_samples)
     assert [one.sample_id for one in known] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"root": "./data/demo/../demo/digits"},
+        {"root": "data/demo", "table": "digits/cohort.csv", "watch": "data/demo/digits"},
+        {"sample": "{sample_id}_{subject_id}"},
+        {"join_ids": True},
+    ],
+)
+def test_people_of_one_table_are_known_however_the_block_is_written(keys: dict[str, Any]) -> None:
+    params = settings(table="cohort.csv")
+    home = params.datasets["digits"].model_copy(update={"subject": "person"})
+    far = params.datasets["far"].model_copy(update={"subject": "person"} | keys)
+    assert same_people(far, home)
+    other = far.model_copy(update={"table": "far.csv"}), far.model_copy(update={"subject": "sample_id"})
+    assert not any(same_people(one, home) for one in other)
+
+
+def test_equal_ids_of_two_tables_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    write("far", [("x", "p2", "d9", "train"), ("y", "p1", "d7", "test"), ("z", "p3", "d8", "test")])
+    params = settings(table="far.csv")
+    check(params)
+    assert not caplog.records  # without a column of subjects, ids are of samples
+    people = {name: block.model_copy(update={"subject": "person"}) for name, block in params.datasets.items()}
+    check(params.model_copy(update={"datasets": people}))
+    assert "1 of 2 samples (y) have subject ids that trained on datasets.digits too" in caplog.text

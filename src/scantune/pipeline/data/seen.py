@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SHOWN = 5
-#: Keys of two datasets with which equal subject ids are one person.
-_PEOPLE = ("root", "table", "subject", "subject_from", "sample", "join_ids", "pseudonyms")
 
 
 def seen(samples: Iterable[Sample], trained: Iterable[Sample], *, same_people: bool) -> list[Sample]:
@@ -37,12 +36,24 @@ def seen(samples: Iterable[Sample], trained: Iterable[Sample], *, same_people: b
 
 
 def same_people(one: DatasetConfig, other: DatasetConfig) -> bool:
-    """Whether equal subject ids of two datasets are one person: their table and its columns of ids are the same."""
-    return all(getattr(one, key) == getattr(other, key) for key in _PEOPLE)
+    """Whether equal subject ids of two datasets are one person: both are of one column of one table, however it is named.
+
+    Without a subject each sample is one, by its own id.
+    """
+    return _people(one) == _people(other)
+
+
+def _people(dataset: DatasetConfig) -> tuple[object, ...]:
+    """Place of the table or of the class folders, and what the ids of subjects are made of."""
+    place = os.path.realpath(os.path.join(os.path.expanduser(dataset.root), dataset.table or ""))
+    ids = dataset.subject or dataset.subject_from or (dataset.sample, tuple(dataset.files))
+    return place, ids
 
 
 def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides, samples: Iterable[Sample]) -> list[Sample]:
     """Those of some samples of ``dataset`` that an experiment's model was trained on.
+
+    Of equal subject ids in two tables, which may be two people, a warning is logged.
 
     Args:
         params: all settings.
@@ -51,8 +62,22 @@ def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides,
         sides: of the experiment.
         samples: to be tested on.
     """
-    people = dataset == block.dataset or same_people(params.datasets[dataset], params.datasets[block.dataset])
-    return seen(samples, sides.side("train"), same_people=people)
+    known, people = list(samples), _one_table(params, block, dataset)
+    found = seen(known, sides.side("train"), same_people=people)
+    if not people and params.datasets[dataset].subjects_known and params.datasets[block.dataset].subjects_known:
+        files = {one.sample_id for one in found}
+        doubtful = [one for one in seen(known, sides.side("train"), same_people=True) if one.sample_id not in files]
+        if doubtful:
+            log.warning(
+                "datasets.%s: %s have subject ids that trained on datasets.%s too, which has another table; where they are "
+                "the same people, metrics are of known people: leave them out by datasets.%s.where",
+                *(dataset, _named(doubtful, known), block.dataset, dataset),
+            )
+    return found
+
+
+def _one_table(params: Params, block: ExperimentConfig, dataset: str) -> bool:
+    return dataset == block.dataset or same_people(params.datasets[dataset], params.datasets[block.dataset])
 
 
 def refuse_seen(params: Params, key: str, sides: Sides) -> None:

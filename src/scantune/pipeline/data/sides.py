@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, overload
 from scantune.cohort.manifest import Sample
 from scantune.digests import SHORT, text_digest
 from scantune.records import ScantuneError
+from scantune.tasks.labels import value
 
 if TYPE_CHECKING:
     from scantune.config.params import Params
@@ -160,10 +162,8 @@ def split_subjects(side: Side, share: float, seed: int) -> tuple[Side, Side]:
 
 
 def _rank(text: str) -> tuple[float, str]:
-    try:
-        return float(text), ""
-    except ValueError:
-        return float("inf"), text
+    number = value(text)
+    return (math.inf, number) if isinstance(number, str) else (number, "")
 
 
 def read_sides(cache: Path, splits: Path | None, *, folds: bool = False) -> Sides:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from scantune.cohort.faults import Fault
 from scantune.records import Record, ScantuneError
 from scantune.tasks.base import TaskSettings
+from scantune.tasks.labels import label
 
 SHOWN = 10
 
@@ -91,13 +92,9 @@ def _units(records: Sequence[Record], by: str) -> list[Unit]:
     return list(units.items())
 
 
-def _value(record: Record, target: str) -> str | float:
+def _value(record: Record, target: str) -> str:
     """The target's text, numbers by their value: ``1`` and ``1.0`` are one class."""
-    text = record.targets.get(target, "").strip()
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return label(record.targets.get(target, ""))
 
 
 def _described(unit: Unit, target: str) -> str:
