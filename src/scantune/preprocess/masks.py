@@ -67,7 +67,7 @@ class SampleMasks:
         labels: of the reference, everywhere.
         measured: the same; outside the region of the metrics nothing counts.
         readers: name to labels, of those who have drawn the sample.
-        facts: of the reference, and ``rater_labels``, reader's name to what :func:`merged` tells of that reader's labels.
+        facts: of the reference; ``rater_labels`` are what :func:`merged` tells of each reader's labels.
     """
 
     labels: np.ndarray
