@@ -194,3 +194,17 @@ def test_preprocess_stops_over_labels_that_no_class_has_and_names_the_files(tmp_
     assert "mask1.png" not in str(caught.value)
     summary = preprocess.run(records, **run, mask_classes={"experiments.y": tasks["experiments.y"]}, progress=False)
     assert summary.prepared == 3
+
+
+def test_negative_values_of_a_mask_are_values_in_a_worker_too(tmp_path, volumes, inputs):
+    """Settings reach a worker, and a saved model, as JSON, where keys are texts."""
+    smooth, _ = volumes
+    image, mask = smooth((4, 5, 6)), smooth((4, 5, 6))
+    labels = np.zeros((4, 5, 6), np.int16)
+    labels[0], labels[1] = -1, 200
+    io.write_nifti(tmp_path / "image.nii", image)
+    io.write_nifti(tmp_path / "mask.nii", io.Volume(labels, mask.affine))
+    block = inputs["volume"](mask_values={-1: "ignore", 200: 1})
+    result = preprocess.prepare([tmp_path / "image.nii"], [tmp_path / "mask.nii"], block.model_dump(mode="json"))
+    expected = np.where(labels == -1, 255, labels > 0)
+    np.testing.assert_array_equal(result.mask[0], expected)

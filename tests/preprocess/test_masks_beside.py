@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scantune import io
+from scantune import io, preprocess
 from scantune.mask_codes import IGNORED
 from scantune.preprocess import own_grid, store
-from scantune.preprocess.mask_labels import column_text, counts_of, label_fault
+from scantune.preprocess.mask_labels import WrongLabels, column_text, counts_of, label_fault
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged
 from scantune.preprocess.sample import Job, process
+from scantune.records import Record
 from tests.preprocess.direct import prepare_image, prepare_volume
 
 SCALE = {"name": "scale"}
@@ -177,3 +178,37 @@ def test_instances_in_files_values_or_colours_are_one_foreground(fundus):
     np.testing.assert_array_equal(drawn("numbers.png"), marked)
     np.testing.assert_array_equal(drawn("colours.png"), marked)
     np.testing.assert_array_equal(drawn(*(f"cell_{k}.png" for k in range(4))), marked | (whole > 0))
+
+
+def test_a_region_that_compression_has_spread_is_refused(fundus):
+    """Around what is marked JPEG leaves values of 1 to 10: whatever is not 0 would be measured."""
+    Image.fromarray(FIELD).save(fundus / "field.jpg", quality=70)
+    files = [fundus / "image.png"], [fundus / "disc.png"]
+    with pytest.raises(MaskError, match=r"its region: saved with lossy compression.*PNG"):
+        prepare_image(*files, intensity=SCALE, region=fundus / "field.jpg")
+    prepared = prepare_image(*files, intensity=SCALE, region=fundus / "field.png")
+    assert ((prepared.measured_mask[0] != IGNORED) == (FIELD > 0)).all()
+
+
+def test_labels_of_a_reader_that_no_class_has_stop_preprocess(fundus, inputs):
+    """They are measured against the model and the reference as those of the reference are."""
+    Image.fromarray(DISC // 255 * 3).save(fundus / "third.png")
+    Image.fromarray(DISC).save(fundus / "lossy.jpg", quality=60)
+
+    def run(reader: str) -> None:
+        readers = {"second": (fundus / "second.png",), "other": (fundus / reader,)}
+        record = Record("x1", "s1", (fundus / "image.png",), (fundus / "disc.png",), rater_masks=readers)
+        preprocess.run(
+            [record],
+            inputs["image"](),
+            fundus / "out",
+            fundus / "store",
+            mask_classes={"experiments.disc": ("background", "disc")},
+            progress=False,
+        )
+
+    run("second.png")
+    with pytest.raises(WrongLabels, match=r"third.png \(x1, reader other\): label 3 \(144\)"):
+        run("third.png")
+    with pytest.raises(WrongLabels, match=r"lossy.jpg \(x1, reader other\): saved with lossy compression"):
+        run("lossy.jpg")

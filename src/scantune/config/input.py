@@ -75,7 +75,7 @@ class _Common(Block):
             raise ValueError("give either 'mask_values' or 'mask_threshold': each defines the meaning of mask values")
         if self.mask_instances and (self.mask_values or self.mask_overlap):
             raise ValueError("'mask_instances' makes all values label 1: remove 'mask_values' and 'mask_overlap'")
-        names = [key for key in self.mask_values if isinstance(key, str) and not key.isdecimal()]
+        names = [key for key in self.mask_values if isinstance(key, str) and not key.lstrip("-").isdecimal()]
         if names and len(names) < len(self.mask_values):
             raise ValueError(f"'mask_values' has values and names ({', '.join(names)}): give either")
         return self

@@ -46,8 +46,14 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
         uint16 [D, H, W] with the image's affine.
 
     Raises:
-        ReadError: it lies on other voxels or beside the image, its segments overlap, or it is fractional.
+        ReadError: it lies on other voxels or beside the image, its segments overlap, it is fractional, or the image was
+            resampled upright.
     """
+    if image.facts.get("upright"):
+        raise ReadError(
+            "its image is sheared (gantry tilt) and was resampled upright, and the segmentation lies on the voxels of "
+            "the file: save it as NIfTI on the grid of the image, which is resampled alike"
+        )
     if kind_of(path) in ("nrrd", "gzip"):
         return _of_slicer(path, image, names)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -27,13 +26,14 @@ from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack
 from scantune.io.dicom_volume import assemble
+from scantune.io.folders import files_below
 from scantune.io.gzipped import Unpacked, is_dicom
 from scantune.io.values import check_size
 from scantune.records import ReadError
 
 
 def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
-    """Headers of all DICOM images below a folder; links to folders are not followed.
+    """Headers of all DICOM images below a folder (:func:`scantune.io.folders.files_below`).
 
     Args:
         folder: to look in.
@@ -41,9 +41,9 @@ def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]
         aside: gets counts of what is not an image.
 
     Raises:
-        ReadError: too many files, or a DICOM file whose header is damaged.
+        ReadError: too many files, a folder that cannot be listed, or a DICOM file whose header is damaged.
     """
-    paths = sorted(Path(base) / name for base, _, names in os.walk(folder) for name in names)
+    paths = sorted(files_below(folder))
     if len(paths) > options.limits.max_files:
         raise ReadError(
             f"the folder has {len(paths)} files, more than the limit of {options.limits.max_files}", str(folder)

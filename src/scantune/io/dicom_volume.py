@@ -56,7 +56,7 @@ def assemble(stacks: Sequence[Stack], options: Options, facts: dict[str, Any]) -
     if sheared:
         from scantune.io.upright import resample_upright
 
-        return resample_upright(volume)
+        return resample_upright(volume, labels=options.labels)
     return volume
 
 

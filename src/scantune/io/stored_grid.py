@@ -109,7 +109,7 @@ def _oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: d
     if shear > geometry.MAX_SHEAR:
         from scantune.io.upright import resample_upright
 
-        return resample_upright(volume)
+        return resample_upright(volume, labels=options.labels)
     return volume
 
 

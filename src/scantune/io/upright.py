@@ -11,7 +11,7 @@ from scantune.io.arrays import Volume
 HALF = 0.5
 
 
-def resample_upright(volume: Volume) -> Volume:
+def resample_upright(volume: Volume, *, labels: bool = False) -> Volume:
     """Resample a sheared grid (gantry tilt) linearly onto a box with the same in-plane axes.
 
     The new slice axis is perpendicular to the slices' own two axes; the box holds every voxel of the sheared grid, and
@@ -19,6 +19,8 @@ def resample_upright(volume: Volume) -> Volume:
 
     Args:
         volume: in RAS+ order, its affine sheared.
+        labels: its values are labels: each voxel takes that of the nearest one, 0 outside. An image and its mask on one
+            sheared grid lie on one box.
 
     Returns:
         A volume whose affine's axes are perpendicular, spacing as along the sheared grid's perpendicular distances.
@@ -34,12 +36,19 @@ def resample_upright(volume: Volume) -> Volume:
     transform.SetMatrix(mapping[:3, :3].ravel().tolist())
     transform.SetTranslation(mapping[:3, 3].tolist())
     outside, measured = float(volume.array.min()), np.ones(volume.array.shape, np.float32)
+    method = sitk.sitkNearestNeighbor if labels else sitk.sitkLinear
 
     def upon(array: np.ndarray, beyond: float) -> np.ndarray:
         picture = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))
-        grid = [int(n) for n in size], transform, sitk.sitkLinear, [0.0] * 3, [1.0] * 3, _UNTURNED
+        grid = [int(n) for n in size], transform, method, [0.0] * 3, [1.0] * 3, _UNTURNED
         return sitk.GetArrayFromImage(sitk.Resample(picture, *grid, beyond))
 
+    facts = dict(volume.facts)
+    facts["upright"] = True
+    words = "nearest labels" if labels else "linear"
+    facts["notes"] = [*facts.get("notes", []), f"the grid was sheared (gantry tilt); resampled upright, {words}"]
+    if labels:
+        return Volume(upon(volume.array, 0.0), upright, facts)
     if volume.empty is None:
         share, values = upon(measured, 0.0), upon(volume.array, outside)
     else:  # tissue beside padding stays tissue: padding has no part in the mean of neighbours
@@ -48,9 +57,6 @@ def resample_upright(volume: Volume) -> Volume:
         np.divide(values, share, out=values, where=share > 0)
     empty = share < HALF
     values[empty] = outside
-    facts = dict(volume.facts)
-    facts["notes"] = [*facts.get("notes", []), "the grid was sheared (gantry tilt); resampled upright, linear"]
-    facts["upright"] = True
     return Volume(values, upright, facts, empty if empty.any() else None)
 
 

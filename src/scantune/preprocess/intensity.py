@@ -14,6 +14,10 @@ from scantune.records import ReadError
 #: Voxels that percentiles are taken from: more change nothing that is seen, and cost.
 SAMPLE = 1 << 20
 _PIECE = 1 << 16  # fits into the CPU's cache
+#: What differs by less than this share of the largest value is rounding (float32 has 6e-8), not an image.
+_ROUNDING = 1e-6
+#: Steps of float16 between smallest and largest value below which it shows less than eight bits do.
+_FEWEST_STEPS = 255
 #: An image whose smallest value fills this share of it was cut out by someone (skull stripped, masked).
 MASKED_SHARE = 0.01
 
@@ -80,7 +84,7 @@ def zscore(array: np.ndarray, *, foreground: bool = True, clip: float | None = N
     mean = _mean(array.reshape(-1), inside)
     scaled = array - np.float32(mean)
     sd = float(np.sqrt(_mean(scaled.reshape(-1), inside, squared=True)))
-    if not sd > 0:
+    if not sd > _ROUNDING * abs(mean):
         raise ReadError("intensities are constant and cannot be scaled to mean 0 and standard deviation 1")
     scaled *= np.float32(1.0 / sd)
     return np.clip(scaled, -clip, clip, out=scaled) if clip else scaled
@@ -108,7 +112,7 @@ def percentile(array: np.ndarray, *, lower: float = 0.5, upper: float = 99.5) ->
     """
     values = sampled(array)
     low, high = (float(v) for v in np.percentile(values, [lower, upper]))
-    if not high > low:
+    if not _differ(low, high):
         raise ReadError(f"percentiles {lower:g} and {upper:g} are equal, so intensities cannot be scaled")
     return _stretched(array, low, high)
 
@@ -127,7 +131,7 @@ def scale(array: np.ndarray) -> np.ndarray:
         ReadError: there is one value only.
     """
     low, high = float(array.min()), float(array.max())
-    if not high > low:
+    if not _differ(low, high):
         raise ReadError("intensities are constant and cannot be scaled to 0 … 1")
     return _stretched(array, low, high)
 
@@ -167,7 +171,7 @@ def white_stripe(array: np.ndarray, *, width: float = 0.05) -> np.ndarray:
     place = float((brain < mode).mean())
     stripe_low, stripe_high = np.quantile(brain, [max(0.0, place - width), min(1.0, place + width)])
     sd = float(brain[(brain >= stripe_low) & (brain <= stripe_high)].std())
-    if not sd > 0:
+    if not sd > _ROUNDING * abs(mode):
         raise ReadError("intensities around the mode of white matter are constant")
     return ((array - np.float32(mode)) * np.float32(1 / sd)).astype(np.float32)
 
@@ -191,6 +195,11 @@ def background(array: np.ndarray, *, percentile: float = 95.0) -> np.ndarray:
 def none(array: np.ndarray) -> np.ndarray:
     """As it is."""
     return array
+
+
+def _differ(low: float, high: float) -> bool:
+    """Whether two values differ by more than rounding."""
+    return high - low > _ROUNDING * max(abs(low), abs(high))
 
 
 def _stretched(array: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -249,12 +258,26 @@ def to_dtype(array: np.ndarray, dtype: str) -> np.ndarray:
     """Float32 to what is cached; uint8 takes 0 … 1 as 0 … 255, rounded. A uint8 array is already in that scale.
 
     Raises:
-        ReadError: a value does not fit into float16 (± 65,504).
+        ReadError: a value does not fit into float16 (± 65,504), or its steps are too coarse for the values.
     """
     if dtype == "uint8":
         return array if array.dtype == np.uint8 else np.rint(array * np.float32(255.0)).astype(np.uint8)
     if array.dtype == np.uint8:
         array = array.astype(np.float32) * np.float32(1 / 255)
-    if dtype == "float16" and max(abs(float(array.min())), abs(float(array.max()))) > 65504.0:
+    return _halved(array) if dtype == "float16" else array.astype(dtype)
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    """Float16, whose steps grow with the values (eleven bits) and are never below 6e-8."""
+    low, high = float(array.min()), float(array.max())
+    most = max(abs(low), abs(high))
+    if most > 65504.0:
         raise ReadError("values beyond ±65,504 do not fit into float16: set 'dtype: float32'")
-    return narrowed(array) if dtype == "float16" else array.astype(dtype)
+    half = narrowed(array)
+    steps = (high - low) / float(np.spacing(np.float16(most)))
+    if steps < _FEWEST_STEPS and not np.array_equal(half, array):
+        raise ReadError(
+            f"values from {low:g} to {high:g} span {steps:.0f} steps of float16, which rounds them: set "
+            "'dtype: float32', or an intensity that scales them"
+        )
+    return half

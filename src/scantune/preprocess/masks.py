@@ -67,7 +67,7 @@ class SampleMasks:
         labels: of the reference, everywhere.
         measured: the same; outside the region of the metrics nothing counts.
         readers: name to labels, of those who have drawn the sample.
-        facts: of the reference.
+        facts: of the reference; ``rater_labels`` are what :func:`merged` tells of each reader's labels.
     """
 
     labels: np.ndarray
@@ -90,23 +90,38 @@ def sample_masks(
         rule: how the values of the reference and of readers become labels.
 
     Raises:
-        MaskError: as :func:`merged`; the region is empty.
+        MaskError: as :func:`merged`; the region is empty, or was changed by compression.
     """
     labels, facts = read(sources.masks, rule)
     inside = np.ones(labels.shape, bool)
-    region = sources.region
-    if region is not None:
-        inside = _named_fault("region", lambda: read([region], MaskRule()))[0] > 0
-        if not inside.any():
-            raise MaskError("its region: nothing is marked in it, so that nothing would be measured")
+    if sources.region is not None:
+        inside = _region(functools.partial(read, [sources.region], MaskRule()))
     drawn = replace(rule, empty="keep")
     readers = {
-        name: _named_fault(f"mask of reader {name}", functools.partial(read, paths, drawn))[0]
+        name: _named_fault(f"mask of reader {name}", functools.partial(read, paths, drawn))
         for name, paths in sources.rater_masks.items()
         if paths
     }
+    if readers:
+        facts["rater_labels"] = {
+            name: {key: about[key] for key in ("mask_labels", "mask_ignored", "mask_lossy") if key in about}
+            for name, (_, about) in readers.items()
+        }
     measured = np.where(inside, labels, np.uint8(IGNORED))
-    return SampleMasks(labels, measured, readers, facts)
+    return SampleMasks(labels, measured, {name: mask for name, (mask, _) in readers.items()}, facts)
+
+
+def _region(read: Callable[[], tuple[np.ndarray, dict[str, Any]]]) -> np.ndarray:
+    """Where metrics are measured, bool."""
+    mask, facts = _named_fault("region", read)
+    if facts.get("mask_lossy"):
+        raise MaskError(
+            "its region: saved with lossy compression, which leaves values that are not 0 around what is marked: save "
+            "it as PNG"
+        )
+    if not mask.any():
+        raise MaskError("its region: nothing is marked in it, so that nothing would be measured")
+    return mask > 0
 
 
 def _named_fault(what: str, read: Callable[[], _T]) -> _T:

@@ -15,7 +15,7 @@ from scantune import processors
 from scantune.preprocess.sample import Job, Outcome, process
 from scantune.preprocess.sources import parts
 from scantune.preprocess.worker import Worker
-from scantune.records import ScantuneError
+from scantune.records import ReadError, ScantuneError
 
 Task = tuple[Job, Mapping[str, Any], Path, Mapping[str, Any]]
 
@@ -45,7 +45,10 @@ def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
     if not index:
         return {}
 
-    names = [str(file) for path in (*job.files, *job.mask_paths) for file in parts(path)]
+    try:
+        names = [str(file) for path in (*job.files, *job.mask_paths) for file in parts(path)]
+    except ReadError:  # the worker meets it too, and says so
+        return {}
     return {name: index[name] for name in names if name in index}
 
 

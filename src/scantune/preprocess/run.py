@@ -111,14 +111,25 @@ def run(
             path.unlink()
     write_input(out_dir, settings)
     summary = _written(selected, done, out_dir, max_excluded_fraction)
-    texts = [
-        (r.sample_id, column_text(done[r.sample_id].facts["reading"]))
-        for r in selected.records
-        if done[r.sample_id].key
-    ]
-    files = {} if selected.pseudonymous else masks_of(selected.records)
-    refuse_wrong_labels(texts, mask_classes or {}, files, "manifest.csv, column mask_labels")
+    _refuse_labels(selected, done, mask_classes or {})
     return summary
+
+
+def _refuse_labels(cohort: Cohort, done: Mapping[str, Outcome], mask_classes: Mapping[str, Sequence[str]]) -> None:
+    """Stop where masks of the reference, or of readers, have labels outside of the tasks."""
+    reading = {r.sample_id: done[r.sample_id].facts["reading"] for r in cohort.records if done[r.sample_id].key}
+    texts = [(sample_id, column_text(facts)) for sample_id, facts in reading.items()]
+    files = {} if cohort.pseudonymous else masks_of(cohort.records)
+    refuse_wrong_labels(texts, mask_classes, files, "manifest.csv, column mask_labels")
+    drawn = [
+        (f"{sample_id}, reader {name}", column_text(about))
+        for sample_id, facts in reading.items()
+        for name, about in facts.get("rater_labels", {}).items()
+    ]
+    by_reader = {
+        f"{r.sample_id}, reader {name}": paths for r in cohort.records for name, paths in r.rater_masks.items()
+    }
+    refuse_wrong_labels(drawn, mask_classes, {} if cohort.pseudonymous else by_reader)
 
 
 #: One file a sample in each.

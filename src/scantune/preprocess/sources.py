@@ -12,6 +12,7 @@ from pathlib import Path
 from scantune.digests import file_digest, text_digest
 from scantune.io.absent import missing
 from scantune.io.data_files import with_data_files
+from scantune.io.folders import files_below
 from scantune.records import ReadError
 
 
@@ -40,20 +41,17 @@ Known = dict[str, tuple[State, str]]
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a path: itself and the data files that its header names, or all below a folder except hidden ones,
-    sorted."""
-    if not path.is_dir():
-        return with_data_files(path)
-    paths = []
-    for base, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths += [Path(base, name) for name in sorted(names) if not name.startswith(".")]
-    return paths
+    """The files of a path: itself and the data files that its header names, or those below a folder.
+
+    Raises:
+        ReadError: a folder that cannot be listed.
+    """
+    return list(files_below(path)) if path.is_dir() else with_data_files(path)
 
 
 def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, Known]:
-    """SHA-256 of a file's bytes, or over the sorted digests of several files, so that their names don't matter: those
-    of a folder, or a header (``.mhd``, ``.nhdr``) and its data.
+    """SHA-256 of a file's bytes, or over the digests of several files: of a folder sorted, so that names don't matter;
+    of a header (``.mhd``, ``.nhdr``) and its data files as the header names them.
 
     Args:
         path: file or folder.
@@ -83,18 +81,17 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
         digests.append(before[1])
     if len(files) == 1 and not path.is_dir():
         return digests[0], learned
-    return text_digest("\n".join(sorted(digests))), learned
+    return text_digest("\n".join(sorted(digests) if path.is_dir() else digests)), learned
 
 
 def unchanged(paths: Iterable[Path], known: Mapping[str, tuple[State, str]]) -> bool:
     """Whether the files are still as they were when their digests were taken."""
     for path in paths:
-        for file in parts(path):
-            try:
-                if known[str(file)][0] != State.of(file):
-                    return False
-            except (KeyError, OSError):
+        try:
+            if any(known[str(file)][0] != State.of(file) for file in parts(path)):
                 return False
+        except (KeyError, OSError, ReadError):
+            return False
     return True
 
 

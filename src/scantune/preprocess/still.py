@@ -74,7 +74,10 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
         planes = [intensities.to_dtype(plane, "float32") for plane in planes]
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
     if settings.clahe:
-        picture = _equalised(picture, clip=settings.clahe.clip, tiles=settings.clahe.tiles)
+        from scantune.preprocess.clahe import equalised
+
+        colour = len(images) == 1 and images[0].array.shape[0] == 3 and settings.channels == 3
+        picture = equalised(picture, clip=settings.clahe.clip, tiles=settings.clahe.tiles, colour=colour)
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
     mask = drawn = inside = None
     if sources.masks:
@@ -170,21 +173,3 @@ def _scaled(picture: np.ndarray, name: str, options: Mapping[str, Any], empty: n
     if empty is not None:
         empty = np.broadcast_to(empty[..., None], picture.shape)
     return intensities.apply(picture.astype(np.float32, copy=False), name, empty, **options)
-
-
-def _equalised(picture: np.ndarray, *, clip: float, tiles: int) -> np.ndarray:
-    """CLAHE, per channel for grey and on the lightness (CIE Lab) for colour; [H, W, C] in 0 … 1 or uint8."""
-    import cv2
-
-    method = cv2.createCLAHE(clipLimit=clip, tileGridSize=(tiles, tiles))
-    if picture.dtype == np.uint8 and picture.shape[2] == 3:
-        lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
-        lab[..., 0] = method.apply(lab[..., 0])
-        return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
-    if picture.dtype == np.uint8:
-        return np.stack([method.apply(picture[..., c]) for c in range(picture.shape[2])], axis=2)
-    if float(picture.min()) < 0 or float(picture.max()) > 1:  # as of a saved model, whose block is not refused
-        raise ReadError("CLAHE needs intensities in 0 … 1: use intensity scale, percentile or window with it")
-    fine = np.rint(picture * np.float32(65535)).astype(np.uint16)
-    equal = np.stack([method.apply(np.ascontiguousarray(fine[..., c])) for c in range(picture.shape[2])], axis=2)
-    return equal.astype(np.float32) / np.float32(65535)

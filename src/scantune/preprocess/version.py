@@ -17,6 +17,7 @@ _MAKERS = (
     "volume",
     "video",
     "plane",
+    "clahe",
     "masks",
     "mask_rule",
     "../mask_codes",

@@ -153,7 +153,7 @@ def _mask(
     paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any]
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [D, H, W] on the image's grid, and facts of it."""
-    same_way = {name: reading[name] for name in ("limits", "affine")}
+    same_way = {name: reading[name] for name in ("limits", "affine", "tilt")}
 
     def labels_of(path: Path, names: tuple[str, ...]) -> io.Volume:
         if io.is_mask_object(path):

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
 
     Yields:
         A path in a private folder for each: a link to the open file, or a folder of such links. Where the system has no
-        ``/proc`` they are copies.
+        ``/proc``, or allows fewer open files than a series has, they are copies.
 
     Raises:
         ReadError: outside of the folders, be it by a link; no such file; neither a file nor a folder; too
@@ -132,14 +133,15 @@ def _suffixed(place: Path, path: Path) -> Path:
 
 
 def _below(folder: str, left: _Left) -> list[Path]:
-    """The files of a folder and of those below it, but hidden ones, by name; links to folders are not followed."""
+    """The files of a folder, by name: those of :func:`scantune.io.folders.files_below`, counted as they are met."""
     paths: list[str] = []
     folders = [folder]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                if not entry.name.startswith("."):
-                    (folders if entry.is_dir(follow_symlinks=False) else paths).append(entry.path)
+                if entry.name.startswith(".") or (entry.is_symlink() and entry.is_dir()):
+                    continue
+                (folders if entry.is_dir() else paths).append(entry.path)
                 left.count(len(paths) + len(folders))
     return sorted(map(Path, paths))
 
@@ -165,7 +167,8 @@ def _link(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> 
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ReadError("a named pipe or a device, where a file is needed")
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        stack.callback(os.close, number)
+        opening = stack.enter_context(contextlib.ExitStack())
+        opening.callback(os.close, number)
         state = os.fstat(number)
         same = os.path.samestat(state, os.stat(_real(path, left.within)))
     except OSError as error:
@@ -173,12 +176,21 @@ def _link(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> 
     if not same or not stat.S_ISREG(state.st_mode):
         raise ReadError("the file changed while it was opened")
     left.take(state.st_size)
-    if _PROC.is_dir():
+    if _PROC.is_dir() and number < _most_open() // 2:
         place.symlink_to(f"/proc/{os.getpid()}/fd/{number}")
     else:
         with open(number, "rb", closefd=False) as source, place.open("wb") as copy:
             shutil.copyfileobj(source, copy)
+        opening.close()
     return place
+
+
+def _most_open() -> int:
+    """Files that this process may have open at once: 1,024 on many systems, fewer than a series may have slices."""
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def _suffix(path: Path) -> str:

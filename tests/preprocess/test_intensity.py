@@ -1,0 +1,51 @@
+"""Rounding is no image: what is constant but for it is refused, and so are values that float16 rounds away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scantune.preprocess import intensity
+from scantune.records import ReadError
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1234.567, 30000.3])
+@pytest.mark.parametrize("options", [("zscore", {"foreground": False}), ("percentile", {}), ("scale", {})])
+def test_rounding_is_not_stretched_to_an_image(value, options):
+    """As interpolation leaves it of a constant: neighbouring float32 numbers."""
+    name, more = options
+    array = np.full((100, 100), np.float32(value))
+    array[::2] = np.nextafter(array[::2], np.float32(np.inf))
+    with pytest.raises(ReadError, match=r"constant|equal"):
+        intensity.apply(array, name, **more)
+    with pytest.raises(ReadError, match=r"constant|equal"):
+        intensity.apply(np.full((100, 100), np.float32(value)), name, **more)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -30000.0])
+def test_a_faint_image_is_still_one(offset, rng):
+    array = (offset + 0.01 * max(1.0, abs(offset) / 100) * rng.random((50, 50))).astype(np.float32)
+    for name, more in (("zscore", {"foreground": False}), ("percentile", {}), ("scale", {})):
+        assert np.ptp(intensity.apply(array, name, **more)) >= 1
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-7, 0.0), (1e-9, 0.0), (1.0, 30000.0), (0.1, -5000.0)])
+def test_values_that_float16_rounds_away_are_refused_with_the_remedy(scale, offset, rng):
+    array = (offset + scale * rng.random((20, 20))).astype(np.float32)
+    with pytest.raises(ReadError, match=r"span \d+ steps of float16.*dtype: float32"):
+        intensity.to_dtype(array, "float16")
+    np.testing.assert_array_equal(intensity.to_dtype(array, "float32"), array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([[0, 1], [1, 2]], np.float32),
+        np.array([[2048, 2050], [4096, 4100]], np.float32),
+        np.zeros((2, 2), np.float32),
+        np.linspace(-1024, 3071, 4096, dtype=np.float32),
+        np.linspace(0, 1, 300, dtype=np.float32),
+    ],
+)
+def test_values_that_float16_holds_or_rounds_by_little_are_kept(array):
+    np.testing.assert_allclose(intensity.to_dtype(array, "float16"), array, rtol=5e-4)
