@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from scantune import cohort, io
+from scantune.config.dataset import DatasetConfig
 from scantune.config.load import parse
 from scantune.public.blocks import proposed
 from scantune.public.catalogue import PUBLIC
@@ -181,3 +182,26 @@ def test_ages_of_infants_are_not_taken_for_years_and_an_unknown_age_is_not_zero(
     table.write_text("\n".join([lines[0], *changed, *lines[1 + len(ages) :]]) + "\n")
     _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
     assert [row["age"] for row in films.rows[: len(ages)]] == ["58", "58", "0", "1", "0", "1", "0", "", "414"]
+
+
+def test_the_test_films_are_those_of_the_makers_list_where_it_is_there(tmp_path):
+    nih_chest(tmp_path)
+    tested = [f"{number:08d}_000.png" for number in range(0, 120, 4)]
+    (tmp_path / "test_list.txt").write_text("\r\n".join(tested), newline="")
+    _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
+    assert [row["sample_id"] + ".png" for row in films.rows if row["split"] == "test"] == tested[:25]
+    assert {row["split"] for row in films.rows} == {"train", "test"}
+    dataset = {"root": str(tmp_path), "table": "films.csv", **films.dataset}
+    _table(tmp_path / "films.csv", list(films.rows))
+    records = cohort.load(DatasetConfig.model_validate(dataset), tmp_path)
+    sides = {a.sample_id: a.split for a in cohort.split(records, DatasetConfig.model_validate(dataset).split)}
+    assert {name for name, side in sides.items() if side == "test"} == {name[:-4] for name in tested[:25]}
+    assert 5 <= sum(side == "validation" for side in sides.values()) <= 15
+
+
+def test_films_of_one_side_of_the_makers_list_are_drawn(tmp_path):
+    nih_chest(tmp_path)
+    (tmp_path / "test_list.txt").write_text("00099999_000.png\n")
+    _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
+    assert films.dataset["split"]["method"] == "random"
+    assert "split" not in films.rows[0]
