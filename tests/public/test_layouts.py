@@ -205,3 +205,23 @@ def test_films_of_one_side_of_the_makers_list_are_drawn(tmp_path):
     _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
     assert films.dataset["split"]["method"] == "random"
     assert "split" not in films.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes", "part", "key", "value"),
+    [
+        ("breastmnist", (28, 28), 2, "task", "positive", "malignant"),
+        ("retinamnist", (28, 28, 3), 5, "task", "ordinal", True),
+        ("organmnist3d", (28, 28, 28), 11, "train", "augment", {"default": True, "flip_left_right": 0.0}),
+    ],
+)
+def test_what_the_numbers_of_a_set_mean_is_in_its_blocks(tmp_path, monkeypatch, name, shape, classes, part, key, value):
+    source, home = tmp_path / "files", tmp_path / "project"
+    source.mkdir()
+    home.mkdir()
+    medmnist(name, shape, 1, classes)(source)
+    monkeypatch.chdir(home)
+    root, cohorts = PUBLIC[name].prepare(source, Path("data/raw", name))
+    blocks = proposed(PUBLIC[name], root, cohorts, Path("data/raw", name)).blocks
+    parse(blocks)
+    assert blocks["experiments"][name][part][key] == value

@@ -93,7 +93,9 @@ def _add_experiment(
         "input": public_cohort.name,
         "task": dict(public_cohort.task),
     }
-    parts = {"model": model.block, "train": train.block, "evaluate": {}, "register": {}}
+    for key in public_cohort.train:
+        why.pop(f"train.{key}", None)
+    parts = {"model": model.block, "train": {**train.block, **public_cohort.train}, "evaluate": {}, "register": {}}
     proposal.add("experiments", public_cohort.name, {**text, **parts}, why)
 
 

@@ -38,6 +38,7 @@ class PublicCohort:
         table: the makers' own table below the root; "" where ``rows`` are written as a table.
         rows: cells by column.
         input: keys of ``inputs.<name>`` that replace what is proposed for the files.
+        train: keys of the experiment's ``train`` that replace what is proposed.
         external_of: the cohort whose model is validated on this one; "" where it has a model of its own.
     """
 
@@ -47,6 +48,7 @@ class PublicCohort:
     table: str = ""
     rows: Sequence[Mapping[str, object]] = ()
     input: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
     external_of: str = ""
 
 

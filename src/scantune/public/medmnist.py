@@ -12,6 +12,9 @@ from scantune.public.medmnist_sets import SETS
 
 _ZENODO = "https://zenodo.org/records/10519652/files"
 _ORDINAL = "retinamnist"
+_POSITIVE = {"breastmnist": "malignant"}  # its number is 0; elsewhere the finding has the higher one
+_SIDED = "organmnist3d"  # organs of both sides, in arrays that do not say which axis leads from left to right
+_NOT_MIRRORED = {"default": True, "flip_left_right": 0.0}
 
 
 def prepare(source: Path, out: Path, *, name: str, edge: int) -> tuple[Path, list[PublicCohort]]:
@@ -28,8 +31,11 @@ def prepare(source: Path, out: Path, *, name: str, edge: int) -> tuple[Path, lis
     single: dict[str, Any] = {"name": "classification", "target": "label", "classes": list(classes)}
     if name == _ORDINAL:
         single["ordinal"] = True
+    if name in _POSITIVE:
+        single["positive"] = _POSITIVE[name]
     task = {"name": "multilabel", "findings": targets} if several else single
-    return out, [PublicCohort(set_name(name, edge), dataset, task, "cohort.csv", rows)]
+    train = {"augment": _NOT_MIRRORED} if name == _SIDED else {}
+    return out, [PublicCohort(set_name(name, edge), dataset, task, "cohort.csv", rows, train=train)]
 
 
 def file_name(name: str, edge: int) -> str:
