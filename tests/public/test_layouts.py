@@ -225,3 +225,23 @@ def test_what_the_numbers_of_a_set_mean_is_in_its_blocks(tmp_path, monkeypatch, 
     blocks = proposed(PUBLIC[name], root, cohorts, Path("data/raw", name)).blocks
     parse(blocks)
     assert blocks["experiments"][name][part][key] == value
+
+
+def test_files_in_no_row_are_told(tmp_path, monkeypatch):
+    decathlon(tmp_path / "msd")
+    task = tmp_path / "msd" / "Task04_Hippocampus"
+    (task / "labelsTr" / "hippocampus_002.nii.gz").unlink()
+    (task / "imagesTr" / "hippocampus_004.nii.gz").unlink()
+    drive(tmp_path / "drive")
+    (tmp_path / "drive" / "DRIVE" / "test" / "1st_manual" / "02_manual1.gif").unlink()
+    nih_chest(tmp_path / "nih")
+    _picture(tmp_path / "nih" / "images" / "99999999_000.png", 0)
+    (told,) = PUBLIC["drive"].prepare(tmp_path / "drive", tmp_path)[1]
+    assert told.notes == ["1 of 8 files are not in the table: no mask in 1st_manual/ (02_test.tif)"]
+    (told,) = PUBLIC["nih_chest"].prepare(tmp_path / "nih", tmp_path)[1]
+    assert told.notes == ["1 of 101 files are not in the table: not in Data_Entry_2017_v2020.csv (99999999_000.png)"]
+    monkeypatch.chdir(tmp_path)
+    root, (told,) = PUBLIC["msd_hippocampus"].prepare(tmp_path / "msd", tmp_path)
+    result = proposed(PUBLIC["msd_hippocampus"], root, [told], tmp_path / "out")
+    for note in ("no mask of the same name in labelsTr/ (hippocampus_002.nii.gz)", "no image of the same name"):
+        assert any("1 of 5 files" in line and note in line for line in result.notes)

@@ -34,6 +34,7 @@ def proposed(data: PublicData, root: Path, cohorts: Sequence[PublicCohort], out:
     proposal = Proposed()
     for public_cohort in cohorts:
         _add(proposal, data, root, public_cohort, out)
+        proposal.notes += public_cohort.notes
     for public_cohort in cohorts:
         if public_cohort.external_of:
             block = {

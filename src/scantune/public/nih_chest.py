@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one
+from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one, unused
 from scantune.records import ScantuneError
 
 _FEWEST = 30  # subjects without which a finding is not learned: four for the smallest partition
@@ -56,7 +56,9 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
         "findings": learned,
         "ignored": sorted({_NONE, *subjects} - {*learned}),
     }
-    return root, [PublicCohort("nih_chest", dataset, task, rows=rows)]
+    listed = {entry["Image Index"] for entry in entries}
+    notes = unused([film for name, film in films.items() if name not in listed], len(films), f"not in {table.name}")
+    return root, [PublicCohort("nih_chest", dataset, task, rows=rows, notes=notes)]
 
 
 def _split(root: Path, rows: list[dict[str, str]]) -> dict[str, object]:
