@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from scantune.config.dataset import DatasetConfig
 from scantune.config.load import parse
 from scantune.public.blocks import proposed
 from scantune.public.catalogue import PUBLIC
+from scantune.public.medmnist_sets import SETS
 from scantune.records import ScantuneError
 from tests.examples.test_layouts import arcade as arcade_files
 from tests.examples.test_layouts import texture
@@ -245,3 +248,14 @@ def test_files_in_no_row_are_told(tmp_path, monkeypatch):
     result = proposed(PUBLIC["msd_hippocampus"], root, [told], tmp_path / "out")
     for note in ("no mask of the same name in labelsTr/ (hippocampus_002.nii.gz)", "no image of the same name"):
         assert any("1 of 5 files" in line and note in line for line in result.notes)
+
+
+def test_a_file_of_another_release_is_told(tmp_path, monkeypatch):
+    medmnist("pneumoniamnist", (28, 28), 1, 2)(tmp_path)
+    content = (tmp_path / "pneumoniamnist.npz").read_bytes()
+    (told,) = PUBLIC["pneumoniamnist"].prepare(tmp_path, tmp_path / "out")[1]
+    assert hashlib.md5(content).hexdigest() in told.notes[0]
+    known = SETS["pneumoniamnist"]
+    theirs = replace(known, md5={**known.md5, 28: hashlib.md5(content).hexdigest()})
+    monkeypatch.setitem(SETS, "pneumoniamnist", theirs)
+    assert PUBLIC["pneumoniamnist"].prepare(tmp_path, tmp_path / "out")[1][0].notes == []
