@@ -131,6 +131,44 @@ def test_a_parameter_that_changed_becomes_a_tag(store):
     assert stored.data.tags["param.epochs"] == "4"
 
 
+def test_a_parameter_that_is_again_what_it_was_says_so_and_none_is_too_long_for_a_tag(store):
+    long = "reader." + "x" * 240
+    run_id = None
+    for epochs in (3, 4, 3):
+        with open_run("train", "knees", dataset="hips", resume=run_id) as run:
+            run.params({"epochs": epochs, long: epochs})
+            run.tags({"t" * 300: "1"})
+        run_id = run.run_id
+    stored = tracking.client().get_run(run_id)
+    assert stored.data.tags["param.epochs"] == "3"
+    assert [value for name, value in stored.data.tags.items() if name.startswith("param.reader.")] == ["3"]
+    assert not list((store / ".scantune").rglob("*.jsonl"))
+
+
+def test_what_waits_for_a_run_that_was_deleted_is_told_once_with_what_to_do(store, caplog):
+    with open_run("train", "knees", dataset="hips") as run:
+        tracking.client().delete_run(run.run_id)
+        run.metrics({"loss": 1.0})
+    caplog.clear()
+    with open_run("train", "knees", dataset="hips"):
+        pass
+    (told,) = [record.message for record in caplog.records if run.run_id in record.message]
+    assert "deleted" in told
+    assert "restore it there, or delete the file" in told
+    tracking.client().restore_run(run.run_id)
+    with open_run("train", "knees", dataset="hips"):
+        pass
+    assert tracking.client().get_run(run.run_id).data.metrics == {"loss": 1.0}
+    assert not list((store / ".scantune").rglob("*.jsonl"))
+
+
+def test_the_name_of_a_run_fits_the_databases_of_servers(store, monkeypatch):
+    monkeypatch.setenv(tracking.CHANGED, "learning_rate=0.0005, " * 100)
+    with open_run("train", "knees", dataset="hips") as run:
+        pass
+    assert len(tracking.client().get_run(run.run_id).info.run_name) == 250
+
+
 def test_the_run_of_a_variant_is_named_after_what_was_changed(store, monkeypatch):
     monkeypatch.setenv(tracking.CHANGED, "learning_rate=0.0005")
     with open_run("train", "knees", dataset="hips") as run:

@@ -64,3 +64,28 @@ def test_a_failed_export_leaves_the_archive_that_was_there(monkeypatch: pytest.M
         exporting.export(Path("a.zip"))
     assert Path("a.zip").read_bytes() == before
     assert [path.name for path in Path().glob("*.zip*")] == ["a.zip"]
+
+
+def test_no_folder_outside_the_root_is_given_away() -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    dataset = next(iter(content["datasets"].values()))
+    dataset |= {
+        "files": ["{file}", "/home/alice/ward 7/{site}/{file}"],
+        "masks": "/home/alice/masks/{id}.png",
+        "region": "../alice/{id}_view.png",
+        "rater_masks": {"b": ["C:\\alice\\b\\{id}.png"]},
+    }
+    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    path = Path("outputs/small/train/model/model.json")
+    facts = {"name": "small", "weights": {}, "table": {"files": ["/home/alice/{id}.png"], "sample": "{id}"}}
+    path.write_text(json.dumps({**facts, "digest": digest_of(facts)}))
+    text = exporting._settings(content)
+    assert "alice" not in text
+    given = next(iter(yaml.safe_load(text)["datasets"].values()))
+    assert given["files"] == ["{file}", "files/{site}/{file}"]
+    assert given["masks"] == "masks/{id}.png"
+    assert given["region"] == "region/{id}_view.png"
+    assert given["rater_masks"] == {"b": ["rater_masks/{id}.png"]}
+    model = json.loads(exporting._model(path))
+    assert model["table"] == {"files": ["files/{id}.png"], "sample": "{id}"}
+    assert model.pop("digest") == digest_of(model)

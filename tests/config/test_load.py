@@ -57,6 +57,10 @@ def test_a_good_file_is_read_and_frozen():
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
+        ("experiments.knees.register.name", "knees/kl", "'knees/kl' cannot name a registered model"),
+        ("experiments.knees.register.name", "it's", "without / : @, quotation marks"),
+        ("experiments.knees.register.alias", "v2", "'v2' cannot be an alias"),
+        ("experiments.knees.register.alias", "in use", "use letters, digits, - and _"),
         (
             "experiments.knees.train.learning_rat",
             0.1,

@@ -144,3 +144,28 @@ def test_covariates_train_with_the_head_when_the_backbone_is_frozen() -> None:
     schedule.apply(net, 0)
     assert all(p.requires_grad for p in net.fusion.parameters())  # type: ignore[union-attr]
     assert {layer.block for layer in schedule.layers if layer.name.startswith("fusion")} == {"head"}
+
+
+@pytest.mark.parametrize("cell", [True, np.bool_(True), "TRUE", "True", " true "])
+def test_true_is_one_level_however_a_table_or_a_request_writes_it(cell: object) -> None:
+    for written in (("true", "false"), ("TRUE", "FALSE"), ("True", "False")):
+        covariates = Covariates.fit([{"smoker": level} for level in written], {"smoker": "auto"})
+        assert covariates.row({"smoker": cell}) == covariates.row({"smoker": written[0]})
+        assert covariates.row({"smoker": cell}) != covariates.row({"smoker": written[1]})
+        assert covariates.unknown_levels([{"smoker": cell}]) == {}
+        assert covariates.unknown_levels([{"smoker": "maybe"}]) == {"smoker": {"maybe": 1}}
+
+
+def test_serial_numbers_with_more_digits_than_a_float_are_levels_of_their_own() -> None:
+    serials = ["12345678901234567890", "12345678901234567891", "007"]
+    covariates = Covariates.fit([{"scanner": serial} for serial in serials], {"scanner": "category"})
+    assert covariates.columns[0].levels == ("12345678901234567890", "12345678901234567891", "7")
+    assert [covariates.row({"scanner": cell}).item() for cell in (*serials, "7", 7, 7.0, "7.0")] == [
+        0,
+        1,
+        2,
+        2,
+        2,
+        2,
+        2,
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from PIL import Image
 
 from scantune import cohort, io
+from scantune.config.dataset import DatasetConfig
 from scantune.config.load import parse
 from scantune.public.blocks import proposed
 from scantune.public.catalogue import PUBLIC
+from scantune.public.medmnist_sets import SETS
 from scantune.records import ScantuneError
 from tests.examples.test_layouts import arcade as arcade_files
 from tests.examples.test_layouts import texture
@@ -181,3 +185,77 @@ def test_ages_of_infants_are_not_taken_for_years_and_an_unknown_age_is_not_zero(
     table.write_text("\n".join([lines[0], *changed, *lines[1 + len(ages) :]]) + "\n")
     _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
     assert [row["age"] for row in films.rows[: len(ages)]] == ["58", "58", "0", "1", "0", "1", "0", "", "414"]
+
+
+def test_the_test_films_are_those_of_the_makers_list_where_it_is_there(tmp_path):
+    nih_chest(tmp_path)
+    tested = [f"{number:08d}_000.png" for number in range(0, 120, 4)]
+    (tmp_path / "test_list.txt").write_text("\r\n".join(tested), newline="")
+    _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
+    assert [row["sample_id"] + ".png" for row in films.rows if row["split"] == "test"] == tested[:25]
+    assert {row["split"] for row in films.rows} == {"train", "test"}
+    dataset = {"root": str(tmp_path), "table": "films.csv", **films.dataset}
+    _table(tmp_path / "films.csv", list(films.rows))
+    records = cohort.load(DatasetConfig.model_validate(dataset), tmp_path)
+    sides = {a.sample_id: a.split for a in cohort.split(records, DatasetConfig.model_validate(dataset).split)}
+    assert {name for name, side in sides.items() if side == "test"} == {name[:-4] for name in tested[:25]}
+    assert 5 <= sum(side == "validation" for side in sides.values()) <= 15
+
+
+def test_films_of_one_side_of_the_makers_list_are_drawn(tmp_path):
+    nih_chest(tmp_path)
+    (tmp_path / "test_list.txt").write_text("00099999_000.png\n")
+    _, (films,) = PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
+    assert films.dataset["split"]["method"] == "random"
+    assert "split" not in films.rows[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes", "part", "key", "value"),
+    [
+        ("breastmnist", (28, 28), 2, "task", "positive", "malignant"),
+        ("retinamnist", (28, 28, 3), 5, "task", "ordinal", True),
+        ("organmnist3d", (28, 28, 28), 11, "train", "augment", {"default": True, "flip_left_right": 0.0}),
+    ],
+)
+def test_what_the_numbers_of_a_set_mean_is_in_its_blocks(tmp_path, monkeypatch, name, shape, classes, part, key, value):
+    source, home = tmp_path / "files", tmp_path / "project"
+    source.mkdir()
+    home.mkdir()
+    medmnist(name, shape, 1, classes)(source)
+    monkeypatch.chdir(home)
+    root, cohorts = PUBLIC[name].prepare(source, Path("data/raw", name))
+    blocks = proposed(PUBLIC[name], root, cohorts, Path("data/raw", name)).blocks
+    parse(blocks)
+    assert blocks["experiments"][name][part][key] == value
+
+
+def test_files_in_no_row_are_told(tmp_path, monkeypatch):
+    decathlon(tmp_path / "msd")
+    task = tmp_path / "msd" / "Task04_Hippocampus"
+    (task / "labelsTr" / "hippocampus_002.nii.gz").unlink()
+    (task / "imagesTr" / "hippocampus_004.nii.gz").unlink()
+    drive(tmp_path / "drive")
+    (tmp_path / "drive" / "DRIVE" / "test" / "1st_manual" / "02_manual1.gif").unlink()
+    nih_chest(tmp_path / "nih")
+    _picture(tmp_path / "nih" / "images" / "99999999_000.png", 0)
+    (told,) = PUBLIC["drive"].prepare(tmp_path / "drive", tmp_path)[1]
+    assert told.notes == ["1 of 8 files are not in the table: no mask in 1st_manual/ (02_test.tif)"]
+    (told,) = PUBLIC["nih_chest"].prepare(tmp_path / "nih", tmp_path)[1]
+    assert told.notes == ["1 of 101 files are not in the table: not in Data_Entry_2017_v2020.csv (99999999_000.png)"]
+    monkeypatch.chdir(tmp_path)
+    root, (told,) = PUBLIC["msd_hippocampus"].prepare(tmp_path / "msd", tmp_path)
+    result = proposed(PUBLIC["msd_hippocampus"], root, [told], tmp_path / "out")
+    for note in ("no mask of the same name in labelsTr/ (hippocampus_002.nii.gz)", "no image of the same name"):
+        assert any("1 of 5 files" in line and note in line for line in result.notes)
+
+
+def test_a_file_of_another_release_is_told(tmp_path, monkeypatch):
+    medmnist("pneumoniamnist", (28, 28), 1, 2)(tmp_path)
+    content = (tmp_path / "pneumoniamnist.npz").read_bytes()
+    (told,) = PUBLIC["pneumoniamnist"].prepare(tmp_path, tmp_path / "out")[1]
+    assert hashlib.md5(content).hexdigest() in told.notes[0]
+    known = SETS["pneumoniamnist"]
+    theirs = replace(known, md5={**known.md5, 28: hashlib.md5(content).hexdigest()})
+    monkeypatch.setitem(SETS, "pneumoniamnist", theirs)
+    assert PUBLIC["pneumoniamnist"].prepare(tmp_path, tmp_path / "out")[1][0].notes == []

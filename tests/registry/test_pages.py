@@ -7,8 +7,8 @@ import json
 import pytest
 
 from scantune import tracking
-from scantune.registry.pages import HEADLINE, addresses, view_of
-from scantune.tracking import MODEL_ID, open_run
+from scantune.registry.pages import HEADLINE, addresses, headline_of, view_of
+from scantune.tracking import MODEL_ID, metric_name, open_run
 
 
 def test_the_runs_table_opens_on_models_with_their_headline_metrics(tmp_path, monkeypatch):
@@ -47,3 +47,9 @@ def test_a_view_before_anything_is_evaluated(headlines):
     state = view_of(headlines)
     assert "metrics.`val_loss`" in state["selectedColumns"]
     assert state["orderByKey"] == "attributes.start_time"
+
+
+def test_the_columns_are_those_that_the_metrics_were_logged_as():
+    names = ["mae/age (years)", "mae/size, mm", "mae/≥5"]
+    columns = view_of([headline_of(names)])["selectedColumns"]
+    assert {f"metrics.`{metric_name(f'test_{name}')}`" for name in names} <= set(columns)

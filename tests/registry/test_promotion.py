@@ -24,7 +24,7 @@ from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.registry import opening, promotion
 from scantune.registry.baseline import against_baselines
-from scantune.registry.decision import Decision
+from scantune.registry.decision import Decision, undo_command
 from scantune.tasks import scoring
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tasks.regression.settings import Regression
@@ -308,6 +308,28 @@ def test_two_registrations_at_once_are_one_first_and_one_compared(lab: Lab, monk
     first, second = sorted(decisions, key=lambda d: not d.promoted)
     assert "no version had it before" in first.reason
     assert f"against version {first.version}" in second.reason
+
+
+@pytest.mark.parametrize("run", [None, "0" * 32])
+def test_a_champion_from_elsewhere_has_no_predictions_and_stays(lab: Lab, run: str | None) -> None:
+    service = client()
+    service.create_registered_model(lab.name)
+    foreign = service.create_model_version(lab.name, source=str(lab.home), run_id=None)
+    if run:
+        service.set_model_version_tag(lab.name, foreign.version, "scantune.train_run", run)
+    service.set_registered_model_alias(lab.name, "champion", foreign.version)
+    decision = lab.register(lab.model(error=0.1))
+    assert not decision.promoted
+    assert f"the predictions of version {foreign.version} cannot be found" in decision.reason
+    assert decision.undo.endswith(f" {decision.version}")
+
+
+def test_names_with_signs_find_their_versions(lab: Lab) -> None:
+    service = client()
+    service.create_registered_model("it's mine")
+    service.create_model_version("it's mine", source=str(lab.home))
+    assert promotion.promote(service, "it's mine", "1", "champion") == ""
+    assert undo_command("it's mine", "champion", "2", "1", True) == """scantune promote 'it'"'"'s mine' 1"""
 
 
 def test_alias_given_by_hand_and_taken_back(lab: Lab) -> None:

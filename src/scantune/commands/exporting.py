@@ -6,7 +6,7 @@ import copy
 import json
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +32,10 @@ RESULTS = (
         "ensembles/*/register/registration.json",
     ),
 )
+
+
+#: Keys of a dataset with templates of paths.
+_TEMPLATES = ("files", "masks", "region", "rater_masks")
 
 
 def export(
@@ -83,12 +87,29 @@ def _settings(content: dict[str, Any]) -> str:
         if block.get("table"):
             block["table"] = f"table{Path(str(block['table'])).suffix}"
         block.pop("index", None)
+        block |= {key: _below_root(block[key], key) for key in _TEMPLATES if key in block}
     for name, block in (settings.get("watched") or {}).items():
         block["path"] = f"data/raw/{block['dataset']}/{name}"
     for group in ("experiments", "derived"):
         for block in (settings.get(group) or {}).values():
             block["model"] = _without_places(block["model"])
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def _below_root(value: Any, key: str) -> Any:
+    """Templates of paths, in lists and by readers' names too, in which no folder outside the root is named: of
+    ``/home/me/knees/{id}.png`` there is ``masks/{id}.png``."""
+    if isinstance(value, dict):
+        return {name: _below_root(inner, key) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_below_root(inner, key) for inner in value]
+    if not isinstance(value, str):
+        return value
+    parts = PureWindowsPath(value).parts  # both kinds of slashes
+    if not parts or not (PureWindowsPath(value).anchor or ".." in parts):
+        return value
+    first = next((place for place, part in enumerate(parts) if "{" in part), len(parts) - 1)
+    return "/".join([key, *parts[first:]])
 
 
 def _without_places(block: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +128,8 @@ def _model(path: Path) -> str:
     if isinstance(source, str) and _is_path(source):
         facts["weights"] |= {"source": "a file", "licence": "unknown"}
         facts["weights"].pop("matched", None)
+    layout = facts.get("table") or {}
+    layout |= {key: _below_root(layout[key], key) for key in _TEMPLATES if key in layout}
     facts.pop("digest", None)
     return json.dumps({**facts, "digest": digest_of(facts)}, indent=2, sort_keys=True) + "\n"
 

@@ -130,7 +130,8 @@ def _files(data: PublicData, source: Path | None, out: Path) -> Path:
     if source is None:
         return obtain(data, ARCHIVES / data.name, out, _printed)
     if not source.is_dir():
-        raise ScantuneError(f"--from {source}: no such folder")
+        why = "a file: unpack it, or name the folder that it lies in" if source.is_file() else "no such folder"
+        raise ScantuneError(f"--from {source}: {why}")
     return source
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from scantune.config.base import Block, LocalPath, Name, Target
 from scantune.config.dataset import DatasetConfig
@@ -48,14 +49,41 @@ class WatchedConfig(Block):
     """The file or folder; what depends on the dataset is run again when it changes."""
 
 
+def registered_name(value: str) -> str:
+    """A name of MLflow's registry, or of none.
+
+    Raises:
+        ValueError: it has signs that MLflow refuses, or that its search takes for the end of the name.
+    """
+    if re.search(r"[/:@'\"`]", value) or len(value) > 250 or value != value.strip():
+        raise ValueError(
+            f"{value[:40]!r} cannot name a registered model: 250 characters at most, without / : @, quotation marks "
+            "and blanks around it"
+        )
+    return value
+
+
+def registered_alias(value: str) -> str:
+    """An alias of MLflow's registry.
+
+    Raises:
+        ValueError: MLflow refuses it.
+    """
+    if not re.fullmatch(r"[\w\-]{1,250}", value) or re.fullmatch(r"latest|v\d+", value, re.IGNORECASE):
+        raise ValueError(
+            f"{value[:40]!r} cannot be an alias: use letters, digits, - and _; MLflow keeps latest, v1, v2 … to itself"
+        )
+    return value
+
+
 class RegisterConfig(Block):
     """How a model enters the registry."""
 
     enabled: bool = True
     """``false`` keeps the model as a logged model alone."""
-    name: str = ""
+    name: Annotated[str, AfterValidator(registered_name)] = ""
     """Name in the registry; empty is the dataset's name, so that challengers of one dataset meet."""
-    alias: str = "champion"
+    alias: Annotated[str, AfterValidator(registered_alias)] = "champion"
     """Given to the version where there is none yet or the comparison allows it."""
     baseline: Literal["interval", "value", "ignore"] = "interval"
     """What a model must show against the best simple baseline of its report before it may take the alias. ``interval``:

@@ -51,11 +51,21 @@ class Covariate:
         if not text:
             return math.nan
         if self.kind == "category":
-            return float(self.levels.index(text)) if text in self.levels else math.nan
+            level = self.level(text)
+            return math.nan if level is None else float(self.levels.index(level))
         value = number(text)
         if not math.isfinite(value):
             raise ValueError(f"covariate {self.name!r} is {text[:40]!r}, and a number is required")
         return value if self.cap is None else min(value, self.cap)
+
+    def level(self, text: str) -> str | None:
+        """The level that a text of :func:`plain` is; None where it is unknown.
+
+        ``true`` and ``false`` are one in any case: tables have TRUE, requests ``true``.
+        """
+        if text in self.levels or text.casefold() not in ("true", "false"):
+            return text if text in self.levels else None
+        return next((known for known in self.levels if known.casefold() == text.casefold()), None)
 
     def describe(self) -> str:
         """Name, kind and levels as text."""
@@ -134,7 +144,7 @@ class Covariates:
         for row in cells:
             for column in categories:
                 text = plain(row.get(column.name))
-                if text and text not in column.levels:
+                if text and column.level(text) is None:
                     counted.setdefault(column.name, Counter())[text] += 1
         return counted
 
@@ -148,7 +158,12 @@ def plain(cell: object) -> str:
         value = float(text)
     except ValueError:
         return text
-    return f"{value:.12g}" if math.isfinite(value) else text
+    if not math.isfinite(value):
+        return text
+    digits = text.lstrip("+").lstrip("0")
+    if digits.isascii() and digits.isdigit():  # a serial number has more digits than a float
+        return digits
+    return f"{value:.12g}"
 
 
 def number(text: str) -> float:

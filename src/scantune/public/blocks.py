@@ -34,6 +34,7 @@ def proposed(data: PublicData, root: Path, cohorts: Sequence[PublicCohort], out:
     proposal = Proposed()
     for public_cohort in cohorts:
         _add(proposal, data, root, public_cohort, out)
+        proposal.notes += public_cohort.notes
     for public_cohort in cohorts:
         if public_cohort.external_of:
             block = {
@@ -93,7 +94,9 @@ def _add_experiment(
         "input": public_cohort.name,
         "task": dict(public_cohort.task),
     }
-    parts = {"model": model.block, "train": train.block, "evaluate": {}, "register": {}}
+    for key in public_cohort.train:
+        why.pop(f"train.{key}", None)
+    parts = {"model": model.block, "train": {**train.block, **public_cohort.train}, "evaluate": {}, "register": {}}
     proposal.add("experiments", public_cohort.name, {**text, **parts}, why)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one
+from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one, unused
 from scantune.records import ScantuneError
 
 _ABDOMEN = {"intensity": {"name": "window", "center": 40, "width": 400}}
@@ -52,9 +52,19 @@ def prepare(source: Path, out: Path, *, task: str) -> tuple[Path, list[PublicCoh
     name = _name(task)
     root = layout(source, ["images*", "labels*"])
     images, labels = one(root, "imagesTr", "images"), one(root, "labelsTr", "labels")
-    pairs = [(i, labels / i.name) for i in sorted(images.glob("[!.]*.nii.gz")) if (labels / i.name).is_file()]
+    there = {folder: {path.name: path for path in sorted(folder.glob("[!.]*.nii.gz"))} for folder in (images, labels)}
+    pairs = [(image, there[labels][name]) for name, image in there[images].items() if name in there[labels]]
     if not pairs:
         raise ScantuneError(f"{root}: no image of {images.name}/ has a mask of the same name in {labels.name}/")
+    notes = [
+        note
+        for folder, other, lacks in ((images, labels, "no mask"), (labels, images, "no image"))
+        for note in unused(
+            [path for name, path in there[folder].items() if name not in there[other]],
+            len(there[folder]),
+            f"{lacks} of the same name in {other.name}/",
+        )
+    ]
     rows = [
         {
             "sample_id": image.name.removesuffix(".nii.gz"),
@@ -65,11 +75,8 @@ def prepare(source: Path, out: Path, *, task: str) -> tuple[Path, list[PublicCoh
     ]
     split = {"method": "random", "fractions": [0.7, 0.15, 0.15], "seed": 42}
     dataset = {**WRITTEN, "masks": "{mask}", "subject": "sample_id", "split": split}
-    return root, [
-        PublicCohort(
-            name, dataset, {"name": "segmentation", "classes": ["background", *structures]}, rows=rows, input=keys
-        )
-    ]
+    task = {"name": "segmentation", "classes": ["background", *structures]}
+    return root, [PublicCohort(name, dataset, task, rows=rows, input=keys, notes=notes)]
 
 
 def _name(task: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scantune.public.entry import WRITTEN, PublicCohort, PublicData, layout
+from scantune.public.entry import WRITTEN, PublicCohort, PublicData, layout, unused
 from scantune.records import ScantuneError
 
 
@@ -19,11 +19,15 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
         ScantuneError: no image has a mask.
     """
     root = layout(source, ["training/images", "training/1st_manual"])
-    rows = []
+    rows: list[dict[str, str]] = []
+    images, bare = 0, []
     for folder, split in (("training", "train"), ("test", "test"), ("testing", "test")):
         for image in sorted((root / folder / "images").glob("*_*.tif")):
             number = image.name.partition("_")[0]
             mask = root / folder / "1st_manual" / f"{number}_manual1.gif"
+            images += 1
+            if not mask.is_file():
+                bare.append(image)
             if mask.is_file():
                 view = next((root / folder / "mask").glob(f"{number}_*mask.gif"), None)
                 second = root / folder / "2nd_manual" / f"{number}_manual2.gif"
@@ -41,7 +45,8 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     if any(row["second"] for row in rows):
         dataset["rater_masks"] = {"second": "{second}"}
     task = {"name": "segmentation", "classes": ["background", "vessel"]}
-    return root, [PublicCohort("drive", dataset, task, rows=rows)]
+    notes = unused(bare, images, "no mask in 1st_manual/")
+    return root, [PublicCohort("drive", dataset, task, rows=rows, notes=notes)]
 
 
 ENTRIES = (

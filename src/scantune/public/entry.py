@@ -38,6 +38,8 @@ class PublicCohort:
         table: the makers' own table below the root; "" where ``rows`` are written as a table.
         rows: cells by column.
         input: keys of ``inputs.<name>`` that replace what is proposed for the files.
+        train: keys of the experiment's ``train`` that replace what is proposed.
+        notes: files that are in no row, for the terminal.
         external_of: the cohort whose model is validated on this one; "" where it has a model of its own.
     """
 
@@ -47,6 +49,8 @@ class PublicCohort:
     table: str = ""
     rows: Sequence[Mapping[str, object]] = ()
     input: Mapping[str, Any] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     external_of: str = ""
 
 
@@ -102,6 +106,18 @@ def one(folder: Path, *patterns: str) -> Path:
         for path in sorted(folder.glob(pattern)):
             return path
     raise ScantuneError(f"{folder}: no {' or '.join(patterns)}")
+
+
+def unused(files: Sequence[Path], among: int, why: str) -> list[str]:
+    """A note of files that are in no row, none where there are no such files.
+
+    Args:
+        files: these.
+        among: how many there are.
+        why: what they lack.
+    """
+    names = ", ".join(file.name for file in files[:3]) + (" …" if len(files) > 3 else "")
+    return [f"{len(files)} of {among} files are not in the table: {why} ({names})"] if files else []
 
 
 #: Keys of a dataset whose table is written here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from scantune.public.medmnist_sets import SETS
 
 _ZENODO = "https://zenodo.org/records/10519652/files"
 _ORDINAL = "retinamnist"
+_POSITIVE = {"breastmnist": "malignant"}  # its number is 0; elsewhere the finding has the higher one
+_SIDED = "organmnist3d"  # organs of both sides, in arrays that do not say which axis leads from left to right
+_NOT_MIRRORED = {"default": True, "flip_left_right": 0.0}
 
 
 def prepare(source: Path, out: Path, *, name: str, edge: int) -> tuple[Path, list[PublicCohort]]:
@@ -19,7 +23,8 @@ def prepare(source: Path, out: Path, *, name: str, edge: int) -> tuple[Path, lis
     from scantune.cohort.medmnist import table_of_medmnist
 
     classes, file = SETS[name].classes, file_name(name, edge)
-    table = table_of_medmnist(one(source, file, f"*/{file}"), out, names=classes)
+    arrays = one(source, file, f"*/{file}")
+    table = table_of_medmnist(arrays, out, names=classes)
     with table.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     several = "label" not in rows[0]
@@ -28,8 +33,27 @@ def prepare(source: Path, out: Path, *, name: str, edge: int) -> tuple[Path, lis
     single: dict[str, Any] = {"name": "classification", "target": "label", "classes": list(classes)}
     if name == _ORDINAL:
         single["ordinal"] = True
+    if name in _POSITIVE:
+        single["positive"] = _POSITIVE[name]
     task = {"name": "multilabel", "findings": targets} if several else single
-    return out, [PublicCohort(set_name(name, edge), dataset, task, "cohort.csv", rows)]
+    train = {"augment": _NOT_MIRRORED} if name == _SIDED else {}
+    return out, [
+        PublicCohort(
+            set_name(name, edge), dataset, task, "cohort.csv", rows, train=train, notes=_release(arrays, name, edge)
+        )
+    ]
+
+
+def _release(arrays: Path, name: str, edge: int) -> list[str]:
+    """A note of a file that is not the one of which classes and metrics were published."""
+    with arrays.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    if digest == SETS[name].md5[edge]:
+        return []
+    return [
+        f"{arrays.name} is not the file that its makers publish now (MD5 {digest}, theirs {SETS[name].md5[edge]}): its "
+        "labels and partitions may be of an earlier release, and the published metrics of another"
+    ]
 
 
 def file_name(name: str, edge: int) -> str:

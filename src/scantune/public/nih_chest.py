@@ -7,11 +7,13 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one
+from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one, unused
 from scantune.records import ScantuneError
 
 _FEWEST = 30  # subjects without which a finding is not learned: four for the smallest partition
 _NONE = "No Finding"
+_TEST = "test_list.txt"
+_VALIDATION = 0.125  # of those that do not test
 _COLUMNS = {"Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position"}
 
 
@@ -46,7 +48,7 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
         "subject": "subject",
         "targets": ["findings"],
         "groups": ["sex", "age", "view"],
-        "split": {"method": "random", "fractions": [0.7, 0.1, 0.2], "seed": 42},
+        "split": _split(root, rows),
     }
     task = {
         "name": "multilabel",
@@ -54,7 +56,25 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
         "findings": learned,
         "ignored": sorted({_NONE, *subjects} - {*learned}),
     }
-    return root, [PublicCohort("nih_chest", dataset, task, rows=rows)]
+    listed = {entry["Image Index"] for entry in entries}
+    notes = unused([film for name, film in films.items() if name not in listed], len(films), f"not in {table.name}")
+    return root, [PublicCohort("nih_chest", dataset, task, rows=rows, notes=notes)]
+
+
+def _split(root: Path, rows: list[dict[str, str]]) -> dict[str, object]:
+    """The makers' test films, where their list is there and films of both sides are: they are in the column ``split``.
+    The list does not say which of the others validate."""
+    drawn: dict[str, object] = {"method": "random", "fractions": [0.7, 0.1, 0.2], "seed": 42}
+    listed = root / _TEST
+    if not listed.is_file():
+        return drawn
+    names = {Path(line.strip()).stem for line in listed.read_text(encoding="utf-8-sig").splitlines()}
+    sides = ["test" if row["sample_id"] in names else "train" for row in rows]
+    if len(set(sides)) < 2:
+        return drawn
+    for row, side in zip(rows, sides, strict=True):
+        row["split"] = side
+    return {"method": "predefined", "columns": "split", "fill": {"validation": _VALIDATION}}
 
 
 def _row(entry: dict[str, str], film: Path, root: Path) -> dict[str, str]:
@@ -78,6 +98,7 @@ def _years(text: str) -> str:
 
 _PER_YEAR = {"": 1, "Y": 1, "M": 12, "W": 52.18, "D": 365.25}
 _BOX = "https://nihcc.box.com/shared/static"
+_MIRROR = "https://huggingface.co/datasets/alkzar90/NIH-Chest-X-ray-dataset/resolve/main/data"
 ENTRIES = (
     PublicData(
         "nih_chest",
@@ -87,11 +108,8 @@ ENTRIES = (
         prepare,
         (
             RemoteFile(f"{_BOX}/vfk49d74nhbxq3nqjg0900w5nvkorp5c.gz", "images_001.tar.gz"),
-            RemoteFile(
-                "https://huggingface.co/datasets/alkzar90/NIH-Chest-X-ray-dataset/resolve/main/data/"
-                "Data_Entry_2017_v2020.csv",
-                "Data_Entry_2017_v2020.csv",
-            ),
+            RemoteFile(f"{_MIRROR}/Data_Entry_2017_v2020.csv", "Data_Entry_2017_v2020.csv"),
+            RemoteFile(f"{_MIRROR}/{_TEST}", _TEST),
         ),
         "mean AUROC of all films, official test set: .745 (Wang 2017), .841 (CheXNet)",
     ),

@@ -34,7 +34,7 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
         "split": {"method": "stratified", "on": "label", "fractions": [0.7, 0.15, 0.15], "seed": 42},
     }
     task = {"name": "classification", "target": "label", "classes": ["COVID-19", "Bacterial pneumonia", "regular"]}
-    return root, [PublicCohort("pocus", dataset, task, rows=rows)]
+    return root, [PublicCohort("pocus", dataset, task, rows=rows, notes=source_table.notes)]
 
 
 ENTRIES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,4 +60,4 @@ def undo_command(name: str, alias: str, version: str, champion: str, promoted: b
     if not target or (promoted and champion == version):
         return ""
     chosen = "" if alias == "champion" else f" --alias {alias}"
-    return f"scantune promote {name} {target}{chosen}"
+    return f"scantune promote {shlex.quote(name)} {target}{chosen}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from scantune.tracking import MODEL_ID, client, switched_off, tracking_uri
+from scantune.tracking import MODEL_ID, client, metric_name, switched_off, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,6 +61,11 @@ def save_view(service: MlflowClient, experiment: Any) -> bool:
     if experiment.tags.get(_TAG + VIEW) != state:
         service.set_experiment_tag(experiment.experiment_id, _TAG + VIEW, state)
     return True
+
+
+def headline_of(names: Iterable[str]) -> str:
+    """The tag :data:`HEADLINE`: names of metrics as MLflow has them, which have no commas, with commas between them."""
+    return ",".join(map(metric_name, names))
 
 
 def view_of(headlines: Iterable[str]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def promote(service: MlflowClient, name: str, version: str, alias: str) -> str:
     Raises:
         ScantuneError: there is no such version.
     """
-    versions = sorted(int(registered.version) for registered in service.search_model_versions(f"name='{name}'"))
+    versions = sorted(int(registered.version) for registered in _versions(service, name))
     if not versions:
         raise ScantuneError(f"{name!r}: no model of that name is registered")
     if not version.isdigit() or int(version) not in versions:
@@ -173,13 +173,19 @@ def _make_registered(service: MlflowClient, name: str) -> None:
 
 def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
     """The version of this logged model; registered if there is none (a stage that runs twice registers one)."""
-    for version in service.search_model_versions(f"name='{name}'"):
+    for version in _versions(service, name):
         if version.tags.get("scantune.model_id") == trained.model_id:
             return str(version.version)
     import mlflow
 
     created = mlflow.register_model(f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id})
     return str(created.version)
+
+
+def _versions(service: MlflowClient, name: str) -> list[Any]:
+    """All versions of a model."""
+    quote = '"' if "'" in name else "'"
+    return list(service.search_model_versions(f"name={quote}{name}{quote}"))
 
 
 def _champion(service: MlflowClient, name: str, alias: str) -> Any:
@@ -237,9 +243,13 @@ def _predictions_of(service: MlflowClient, champion: Any, folder: str) -> tuple[
     import mlflow
 
     run, why = champion.tags.get("scantune.train_run") or champion.run_id, "cannot be found"
-    experiment = service.get_run(run).info.experiment_id
+    trained = found(service.get_run, run) if run else None  # a version from elsewhere has no run here
+    if trained is None:
+        return None, why
     runs = service.search_runs(
-        [experiment], f"tags.`mlflow.parentRunId` = '{run}' and tags.`scantune.stage` = 'evaluate'", max_results=20
+        [trained.info.experiment_id],
+        f"tags.`mlflow.parentRunId` = '{run}' and tags.`scantune.stage` = 'evaluate'",
+        max_results=20,
     )
     for candidate in runs:
         run_id = candidate.info.run_id

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+
+_RIGHT = re.compile(r"(?<![a-z])right(?![a-z])", re.IGNORECASE)
 
 
 def pairs(names: Sequence[str], configured: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Name of the right to its name of the left: as stated, else by the beginnings ``right_`` and ``left_``."""
+    """Name of the right to its name of the left: as stated, else by the words right and left (``right_sup``,
+    ``kidney-left``)."""
     if configured is not None:
         return dict(configured)
-    left = {name: "left_" + name.removeprefix("right_") for name in names if name.startswith("right_")}
-    return {right: other for right, other in left.items() if other in names}
+    known = {name.casefold(): name for name in names}
+    left = {name: _RIGHT.sub("left", name).casefold() for name in names if _RIGHT.search(name)}
+    return {right: known[other] for right, other in left.items() if other in known}
 
 
 def mirrored(names: Sequence[str], configured: Mapping[str, str] | None = None) -> tuple[int, ...]:

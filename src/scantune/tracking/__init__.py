@@ -1,7 +1,8 @@
 """MLflow runs, with metrics in batches, queued while the server is unreachable."""
 
+from scantune.tracking.names import flatten, metric_name
 from scantune.tracking.opening import CHANGED, RunReference, known_training, open_run
-from scantune.tracking.run import Run, flatten, metric_name
+from scantune.tracking.run import Run
 from scantune.tracking.sending import MODEL_ID
 from scantune.tracking.store import (
     TrackingError,

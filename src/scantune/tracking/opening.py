@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.files import write_json
 from scantune.tracking import unfinished
+from scantune.tracking.names import NAME_LENGTH
 from scantune.tracking.run import Run, resend
 from scantune.tracking.sending import MODEL_ID
 from scantune.tracking.store import (
@@ -203,7 +204,8 @@ def _open(
 def _name(stage: str, key: str) -> str:
     """``train digits``; of a variant ``train digits · learning_rate=0.0005``."""
     changed = os.environ.get(CHANGED, "")
-    return f"{stage} {key} · {changed}" if changed else f"{stage} {key}"
+    name = f"{stage} {key} · {changed}" if changed else f"{stage} {key}"
+    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
 
 
 def _find(service: MlflowClient, run_id: str) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import posixpath
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from scantune.digests import text_digest
 from scantune.outbox import Outbox, collect, leave
+from scantune.tracking.names import flatten, metric_name
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
 from scantune.tracking.store import TrackingError, first_line, found, tracking_uri, without_password
@@ -29,51 +27,6 @@ log = logging.getLogger(__name__)
 _BATCH = 500  # queued points before sending; log_batch accepts at most 1,000
 _SECONDS = 10.0
 _PARAM_LENGTH = 6000
-_NAME_LENGTH = 250
-_LIKE_BLANKS = frozenset("()[]{}'\"`,;|\\")
-_WORDS = {
-    "<": "lt",
-    ">": "gt",
-    "≤": "le",
-    "≥": "ge",
-    "=": "eq",
-    "+": "plus",
-    "±": "plusminus",
-    "%": "percent",
-    "&": "and",
-    "#": "no",
-    "*": "star",
-    "?": "unknown",
-}
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as ``train.learning_rate: 0.001``."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, name)
-        else:
-            flat[name] = value
-    return flat
-
-
-def metric_name(name: str) -> str:
-    """``name`` as MLflow accepts it, so that different names stay different: ``recall_<5`` is ``recall_lt5``.
-
-    Letters of all scripts stay. Brackets, quotes and commas are ``_``, other characters a word or their code point.
-    """
-    text = re.sub(r"[^\w\-./ :]", lambda match: _spelled(match[0]), name)
-    if (
-        text in {"", "."} or posixpath.normpath(text) != text or text.startswith(("/", ".."))
-    ):  # MLflow takes it for a path
-        text = re.sub(r"/|^\.+", "_", text) or "_"
-    return text if len(text) <= _NAME_LENGTH else f"{text[: _NAME_LENGTH - 9]}_{text_digest(name)[:8]}"
-
-
-def _spelled(character: str) -> str:
-    return "_" if character in _LIKE_BLANKS else _WORDS.get(character, f"_{ord(character):04x}")
 
 
 @dataclass
@@ -170,7 +123,7 @@ class Run:
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Set tags."""
-        self._send("tags", "tags", values={k: _text(v) for k, v in values.items()})
+        self._send("tags", "tags", values={metric_name(k): _text(v) for k, v in values.items()})
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Log a file, or all files of a folder, under ``folder``."""
@@ -269,16 +222,17 @@ def resend(service: MlflowClient, folder: Path) -> None:
 def _is_known(service: MlflowClient, path: Path) -> bool:
     """Whether the store has the run of a file, else a warning; a server that does not answer may have it."""
     try:
-        known = found(service.get_run, path.stem) is not None
+        known = found(service.get_run, path.stem)
     except TrackingError:
         return True
-    if not known:
-        log.warning(
-            "MLflow at %s has no run %s, for which %s waits: set MLFLOW_TRACKING_URI to the store that has it, or "
-            "delete the file",
-            *(without_password(tracking_uri()), path.stem, path),
-        )
-    return known
+    if known is not None and known.info.lifecycle_stage == "active":
+        return True
+    remedy = "set MLFLOW_TRACKING_URI to the store that has it" if known is None else "restore it there"
+    log.warning(
+        "MLflow at %s has %s run %s, for which %s waits: %s, or delete the file",
+        *(without_password(tracking_uri()), "no" if known is None else "deleted the", path.stem, path, remedy),
+    )
+    return False
 
 
 def _resent(service: MlflowClient, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.digests import file_digest, text_digest
+from scantune.tracking.names import metric_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -39,13 +40,15 @@ def _params(service: MlflowClient, run_id: str, values: Mapping[str, str]) -> No
     """Parameters by MLflow's names; one that is there already with another value becomes a tag ``param.<name>``."""
     from mlflow.entities import Param
 
-    logged = service.get_run(run_id).data.params
+    data = service.get_run(run_id).data
+    logged = data.params
     fresh = [Param(name, value) for name, value in values.items() if name not in logged]
     for start in range(0, len(fresh), 100):
         service.log_batch(run_id, params=fresh[start : start + 100])
     for name, value in values.items():
-        if logged.get(name, value) != value:
-            service.set_tag(run_id, f"param.{name}", value)
+        changed = metric_name(f"param.{name}")
+        if data.tags.get(changed, logged.get(name, value)) != value:
+            service.set_tag(run_id, changed, value)
 
 
 def _tags(service: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from scantune.pipeline.project import evaluated_block, group_of
 from scantune.records import ScantuneError
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
-from scantune.registry.pages import HEADLINE
+from scantune.registry.pages import HEADLINE, headline_of
 from scantune.tasks import figures, scoring
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tasks.protocol import MaskTask
@@ -245,5 +245,5 @@ def log_results(
         bounds = {f"{primary}_{bound}": entry.get(bound) for bound in ("lower", "upper")} | {"n": entry.get("n")}
         parent.metrics({f"{prefix}_{name}": value for name, value in {**summary, **bounds}.items()})
         if prefix == "test":
-            parent.tags({HEADLINE: ",".join(summary)})
+            parent.tags({HEADLINE: headline_of(summary)})
         parent.close(None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks import sides
 from scantune.tasks.decimals import as_written
 from scantune.tasks.directions import named_ranges
 from scantune.tasks.per_sample import PerSample
@@ -31,7 +32,6 @@ class RegressionTask(PerSample):
     name = "regression"
     class_axis: int | None = None
     class_count = None
-    sided = False
 
     def __init__(self, settings: Regression, *, miscoverage: float = 0.1) -> None:
         self.settings = settings
@@ -40,6 +40,8 @@ class RegressionTask(PerSample):
         self.labels = () if settings.one_target else tuple(self.measures)
         self.outputs = len(self.measures)
         self.output_shape = (self.outputs,)
+        self.mirrored = sides.mirrored(tuple(self.measures))
+        self.sided = self.mirrored != tuple(range(self.outputs))
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer, features [B, feature_dim] → [B, T]; with ``targets`` in units of the standard deviation of
@@ -92,6 +94,10 @@ class RegressionTask(PerSample):
             allowed = f"{limits[0]:g} to {limits[1]:g}" if limits else "a finite number"
             raise ScantuneError(f"target {name!r} is {text}; allowed: {allowed}")
         return value
+
+    def flip(self, target: np.ndarray) -> np.ndarray:
+        """Targets of the right side and of the left change places, as their names say (``volume left``)."""
+        return target[list(self.mirrored)]
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """Which fifth of the training targets each one lies in; of several, of the mean of the known ones in standard
