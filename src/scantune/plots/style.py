@@ -246,8 +246,8 @@ def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarr
 
 
 def integer_ticks(axis: Axis, most: int = 9) -> None:
-    """Ticks at integers only, for counts and epochs."""
-    axis.set_major_locator(MaxNLocator(most, integer=True))
+    """Ticks at integers only, for counts and epochs; one where the axis has no second."""
+    axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
 def rounded(lowest: float, highest: float, share: float = 0.04) -> tuple[float, float]:
