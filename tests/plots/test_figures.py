@@ -529,3 +529,17 @@ def test_validation_every_few_epochs_is_a_line():
     (validation,) = [line for line in plots.learning_curves(rows).axes[0].lines if line.get_label() == "validation"]
     assert validation.get_xdata().tolist() == [5, 10, 15]
     assert validation.get_ydata().tolist() == [2 / 5, 2 / 10, 2 / 15]
+
+
+def test_n_and_metrics_do_not_hide_samples_that_are_overestimated():
+    rng = np.random.default_rng(0)
+    target, prediction = rng.uniform(25, 35, 30), rng.uniform(60, 90, 30)
+    metrics = {"mae": entry(40.5, 38.1, 44.0)}
+    scatter = plots.predicted_against_actual(target, prediction, metrics=metrics).axes[0]
+    volumes = plots.volume_agreement(target, prediction, metrics=LIMITS).axes[0]
+    for axes in (scatter, volumes):
+        (text,) = [text for text in axes.texts if "n = 30" in text.get_text()]
+        assert under_text(axes, text, target, prediction) == 0
+    low = plots.predicted_against_actual(prediction, target, metrics=metrics).axes[0]
+    (text,) = [text for text in low.texts if "n = 30" in text.get_text()]
+    assert under_text(low, text, prediction, target) == 0

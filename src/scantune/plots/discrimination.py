@@ -138,10 +138,6 @@ def precision_recall(
     return figure
 
 
-#: Corner of a panel to its horizontal and vertical end.
-_CORNERS = {"lower right": (1, 0), "lower left": (0, 0), "upper left": (0, 1), "upper right": (1, 1)}
-
-
 def free_corner(
     lines: Sequence[tuple[np.ndarray, np.ndarray]], corners: Sequence[str], width: float, height: float
 ) -> str:
@@ -153,15 +149,7 @@ def free_corner(
         width: of the text, as a share of the square.
         height: of the text.
     """
-    points = np.concatenate([_dense(*line) for line in lines])  # [N, xy]
-
-    def hidden(corner: str) -> int:
-        right, top = _CORNERS[corner]
-        x = 1 - points[:, 0] if right else points[:, 0]
-        y = 1 - points[:, 1] if top else points[:, 1]
-        return int(((x <= width) & (y <= height)).sum())
-
-    return min(corners, key=hidden)
+    return style.emptiest(np.concatenate([_dense(*line) for line in lines]), corners, width, height)
 
 
 def _dense(x: np.ndarray, y: np.ndarray, most: int = 500) -> np.ndarray:
