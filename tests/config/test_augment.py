@@ -89,7 +89,7 @@ def test_words_for_a_block(value: object, block: dict) -> None:
         ("image", {"noise": "strong"}, r"augment.noise: .*'strong'"),
         ("video", {"rotation": None}, r"augment.rotation: .*0 none"),
         ("video", {"p": 2}, r"augment.p: .*less than or equal to 1"),
-        ("volume", {"temporal_mask": 0.1}, r"augment.temporal_mask: unknown key; a volume takes .*rotation"),
+        ("volume", {"temporal_mask": 0.1}, r"augment.temporal_mask: unknown key; the modality volume takes .*rotation"),
         ("image", {"randaugment": {"magnitude": 30}}, r"augment.randaugment.magnitude: .*10"),
     ],
 )

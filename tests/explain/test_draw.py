@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from scantune import io, plots
 from scantune.explain import Saliency, draw
@@ -18,7 +18,7 @@ from scantune.explain.draw import planes
 from scantune.explain.draw.animation import frames
 from scantune.explain.draw.figures import select_frames
 from scantune.explain.draw.nifti import resample
-from scantune.explain.draw.view import coloured, onto
+from scantune.explain.draw.view import SampleView, coloured, onto
 from scantune.preprocess.display_copy import grey
 from scantune.records import ScantuneError
 
@@ -213,10 +213,32 @@ def test_gif_plays_every_frame_at_its_own_pace(made: Saliency, width: int, tmp_p
         assert loop.n_frames == 7
         assert loop.info["duration"] == 40
         assert loop.info["loop"] == 0
-        assert loop.size == (width * 80, 60 + 16 * (2 if made.map is None else 1))
+        assert loop.width == width * 80
+        assert (loop.height - 60) % 16 == 0
     first = path.read_bytes()
     assert draw.animate(path, changed, made, side=60).read_bytes() == first
     assert not list(tmp_path.glob("*.part"))
+
+
+def pages(view: SampleView, made: Saliency, side: int, path: Path) -> list[np.ndarray]:
+    with Image.open(draw.animate(path / "loop.gif", view, made, side=side)) as loop:
+        return [np.asarray(frame.convert("L")) for frame in ImageSequence.Iterator(loop)]
+
+
+@pytest.mark.parametrize("name", ["loop", "a name of many words " * 4, "a_name_in_one_word_" * 6, "имя петли"])
+def test_all_text_below_a_loop_is_seen(name: str, tmp_path: Path) -> None:
+    view = replace(sample_view("video"), sample_id=name, warnings=("This map failed the check of weights.",))
+    for page in pages(view, saliency("video"), 90, tmp_path):
+        assert (page[90:, -2:] > 250).all(), "text reaches the right edge"
+        assert (page[-1:] > 250).all(), "text reaches the lower edge"
+    short = pages(replace(view, sample_id="loop"), saliency("video"), 90, tmp_path)[0]
+    assert page.shape[0] >= short.shape[0]
+
+
+def test_a_name_in_another_script_is_not_a_row_of_boxes(tmp_path: Path) -> None:
+    views = [replace(sample_view("video"), sample_id=name) for name in ("имя", "ёжы")]
+    one, other = (pages(view, saliency("video"), 90, tmp_path)[0] for view in views)
+    assert (one[90:] != other[90:]).any()
 
 
 def test_gif_shows_the_map_in_its_own_frames() -> None:

@@ -1,6 +1,7 @@
 """What each figure shows: its words, its marks, what it leaves out and says so."""
 
 import itertools
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -336,7 +337,7 @@ def test_rows_of_the_history_file_are_read_as_they_are():
     rows[1]["val_loss"] = ""
     text = words_in(plots.learning_curves(rows))
     assert "best val_loss (0.240, epoch 5)" in text
-    assert "val_loss is undefined in 1 of 5 epochs" in text
+    assert "val_loss has no value in 1 of 5 epochs" in text
 
 
 def test_a_history_without_epochs_is_said():
@@ -453,3 +454,92 @@ def test_curves_of_classes_with_long_names_leave_room_for_the_panels(draw, numbe
     assert drawn_beside(figure)
     if number == 50:
         assert "The 40 most frequent of 50 classes" in figure.get_supxlabel().replace("\n", " ")
+
+
+def under_text(axes, text, x, y):
+    """Share of the points of a curve, in units of the data, that lie under a text of the panel."""
+    axes.figure.canvas.draw()
+    box = text.get_window_extent()
+    pixels = axes.transData.transform(np.stack([x, y], axis=1))
+    return np.mean([box.contains(*point) for point in pixels])
+
+
+@pytest.mark.parametrize(("skill", "prevalence"), [(3.0, 0.1), (0.0, 0.1), (-3.0, 0.1), (-2.0, 0.3), (3.0, 0.6)])
+@pytest.mark.parametrize(("draw", "area"), [("roc_by_class", "AUC"), ("precision_recall_by_class", "AP")])
+def test_the_area_of_a_class_stands_where_it_does_not_hide_the_curve(draw, area, skill, prevalence):
+    rng = np.random.default_rng(0)
+    target = (rng.random(200) < prevalence).astype(int)
+    curves = [
+        plots.Scored(values, skill * values + rng.normal(size=200), name, entry(0.135, 0.048, 0.325))
+        for name, values in (("a", target), ("b", 1 - target))
+    ]
+    axes = getattr(plots, draw)(curves).axes[0]
+    (text,) = [text for text in axes.texts if area in text.get_text()]
+    line = max(axes.lines, key=lambda line: line.get_zorder())
+    assert under_text(axes, text, *line.get_data()) < 0.02
+
+
+@pytest.mark.parametrize("draw", ["roc", "precision_recall"])
+def test_the_legend_of_a_poor_classifier_does_not_hide_its_curve(draw):
+    rng = np.random.default_rng(0)
+    target = (rng.random(200) < 0.1).astype(int)
+    figure = getattr(plots, draw)(
+        plots.Scored(target, rng.normal(size=200) - 2 * target, "model", entry(0.1, 0.05, 0.2))
+    )
+    axes = figure.axes[0]
+    line = max((line for line in axes.lines if len(line.get_xdata()) > 2), key=lambda line: line.get_zorder())
+    assert under_text(axes, axes.get_legend(), *line.get_data()) < 0.02
+
+
+def test_the_figures_of_an_overconfident_model_do_not_hide_its_curve():
+    target = np.tile([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 20)
+    score = np.linspace(0.5, 0.99, 200)
+    metrics = {name: entry(0.5, 0.4, 0.6) for name in ("ece", "brier", "calibration_slope", "calibration_intercept")}
+    axes = plots.reliability(plots.Scored(target, score), metrics=metrics).axes[0]
+    (text,) = [text for text in axes.texts if "Brier" in text.get_text()]
+    (line,) = [line for line in axes.lines if line.get_marker() == "o"]
+    assert under_text(axes, text, *line.get_data()) == 0
+
+
+@pytest.mark.parametrize("n", [8, 300])
+def test_overlap_uses_nothing_that_is_deprecated(n):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.render(plots.overlap({"dice": np.linspace(0.1, 0.9, n), "hd95": np.full(n, 3.0)}), "png")
+
+
+def test_one_epoch_is_at_an_integer_and_seen_in_every_panel():
+    rows = [{"epoch": 1, "train_loss": 0.5, "val_loss": 0.6, "learning_rate": 1e-3}]
+    figure = plots.learning_curves(rows)
+    plots.render(figure, "png")
+    ticks = [label.get_text() for label in figure.axes[-1].get_xticklabels() if label.get_text()]
+    assert "1" in ticks
+    assert all(text.lstrip("−").isdigit() for text in ticks), ticks
+    assert all(any(line.get_marker() == "." for line in axes.lines) for axes in figure.axes)
+
+
+def test_a_loss_of_one_component_has_no_second_panel():
+    rows = [{"epoch": e, "train_loss": 1 / e, "val_loss": 2 / e, "train_bce_loss": 1 / e, "val_bce_loss": 2 / e}
+            for e in range(1, 4)]  # fmt: skip
+    assert [axes.get_ylabel() for axes in plots.learning_curves(rows).axes] == ["Loss"]
+
+
+def test_validation_every_few_epochs_is_a_line():
+    rows = [{"epoch": e, "train_loss": 1 / e, "val_loss": 2 / e if e % 5 == 0 else None} for e in range(1, 16)]
+    (validation,) = [line for line in plots.learning_curves(rows).axes[0].lines if line.get_label() == "validation"]
+    assert validation.get_xdata().tolist() == [5, 10, 15]
+    assert validation.get_ydata().tolist() == [2 / 5, 2 / 10, 2 / 15]
+
+
+def test_n_and_metrics_do_not_hide_samples_that_are_overestimated():
+    rng = np.random.default_rng(0)
+    target, prediction = rng.uniform(25, 35, 30), rng.uniform(60, 90, 30)
+    metrics = {"mae": entry(40.5, 38.1, 44.0)}
+    scatter = plots.predicted_against_actual(target, prediction, metrics=metrics).axes[0]
+    volumes = plots.volume_agreement(target, prediction, metrics=LIMITS).axes[0]
+    for axes in (scatter, volumes):
+        (text,) = [text for text in axes.texts if "n = 30" in text.get_text()]
+        assert under_text(axes, text, target, prediction) == 0
+    low = plots.predicted_against_actual(prediction, target, metrics=metrics).axes[0]
+    (text,) = [text for text in low.texts if "n = 30" in text.get_text()]
+    assert under_text(low, text, prediction, target) == 0

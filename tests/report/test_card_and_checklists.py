@@ -101,3 +101,14 @@ def test_covariates_are_predictors_beside_the_image() -> None:
     assert "missing covariates were taken as unknown" in beside["11"][0]
     assert alone["9c"][1]
     assert not beside["9c"][1]
+
+
+def test_several_baselines_as_good_as_the_model_are_named_as_in_the_table(tmp_path: Path) -> None:
+    facts = full("regression")
+    primary = facts.headline[0]
+    entry = facts.metrics["metrics"][primary]
+    facts = replace(
+        facts, metrics={**facts.metrics, "baselines": {n: {primary: entry} for n in ("mean", "covariates")}}
+    )
+    text = report.model_card(facts, tmp_path / "card.md").read_text()
+    assert "of each of the baselines (Constant: mean; Model on covariates) overlaps that of the model" in text

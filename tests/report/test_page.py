@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from scantune import report
-from scantune.report import Mistake, RunFacts, card, cohort
+from scantune.report import Mistake, RunFacts, card, cohort, training
 from scantune.report.page import html
 from tests.report.conftest import HOSTILE, full
 
@@ -264,3 +265,53 @@ def test_a_few_samples_unlike_the_training_images_are_not_none_of_them() -> None
     facts = full("classification")
     facts = full("classification", metrics={**facts.metrics, "distance": {"beyond": 2 / 500, "n": 500}})
     assert "2 of 500 samples (0.4 %) are unlike the training images" in Page(html(facts)).text
+
+
+def test_what_has_a_unit_has_it_in_the_tables_the_card_and_the_checklists(tmp_path: Path) -> None:
+    facts = full("regression")
+    facts = replace(facts, metrics={**facts.metrics, "units": {"mae": "years", "rmse": "years"}})
+    results = Page(html(facts, only=["results"])).text
+    assert "MAE (years)" in results
+    assert "Lin's concordance (years)" not in results
+    assert "MAE (years)" in Page(html(facts, only=["subgroups"])).text
+    assert "MAE (years)" in Page(html(facts, only=["checklists"])).text
+    assert "MAE (years)" in report.model_card(facts, tmp_path / "card.md").read_text()
+
+
+def test_errors_of_masks_say_what_sizes_and_distances_are_in() -> None:
+    facts = full("segmentation")
+    facts = replace(facts, metrics={**facts.metrics, "units": {"hd95": "mm", "volume_mae": "mm³"}})
+    assert "Sizes of masks are in mm³, HD95 in mm." in Page(html(facts, only=["errors"])).text
+
+
+def test_each_network_has_a_row_of_its_own_and_curves_say_whose_they_are() -> None:
+    member = {"epochs": 3, "best_epoch": 2, "monitor": "val_loss", "best_value": 0.1}
+    table, curves = training.parts(full("classification", model={}, training={"members": [member, member]}))
+    assert table.header[0] == "Network"
+    assert [row[0].text for row in table.rows] == ["1", "2"]
+    assert curves.caption == "Of network 1 of 2."
+
+
+def test_lines_of_a_setting_stay_apart() -> None:
+    (table, *_) = training.parts(
+        full("classification", model={"matched": "100 % loaded\n  adapted: stem\nunexpected: fc"})
+    )
+    assert table.rows[0][1].text == "100 % loaded; adapted: stem; unexpected: fc"
+
+
+def test_only_targets_of_the_task_are_counted_among_a_data_set_s() -> None:
+    targets = {"age": {"1": 2}, "sex": {"F": 2}, "score": {"3": 2}}
+    audit = {"sides": {"test": {"samples": 2, "subjects": 2, "targets": targets, "groups": {"sex": {"F": 2}}}}}
+
+    def headings(task: dict[str, object]) -> list[str]:
+        (table,) = cohort.parts(RunFacts("x", "films", {}, task=task, audit=audit))
+        return [row[0].text for row in table.rows if len(row) == 1]
+
+    assert headings({"name": "regression", "target": "age"}) == ["age (target)", "sex"]
+    assert headings({"name": "regression", "targets": {"score": {}, "age": {}}}) == [
+        "age (target)",
+        "score (target)",
+        "sex",
+    ]
+    assert headings({"name": "survival", "time": "age", "event": "score"}) == ["age (target)", "score (target)", "sex"]
+    assert headings({"name": "unknown"}) == ["age (target)", "sex (target)", "score (target)", "sex"]

@@ -183,3 +183,35 @@ def test_separated_classes_have_no_band_of_no_width():
     plotted, _ = drawn(table, scoring.settings_of("classification"))
     assert [bands(plotted[name]) for name in ("roc", "precision_recall")] == [0, 0]
     assert "Bands" not in notes(plotted["roc"])
+
+
+def test_subgroups_and_metrics_have_the_unit_of_the_target():
+    table = table_of("regression")
+    schema = type(scoring.settings_of("regression"))(unit="years")
+    metrics = scoring.evaluate(table, schema, draws=200)
+    units = figures.units_of(schema, metrics, None)
+    assert {"mae", "rmse", "bland_altman_bias", "bland_altman_upper"} <= set(units)
+    assert set(units.values()) == {"years"}
+    assert not {"r2", "ccc", "bland_altman_slope", "clinical_error_rate", "conformal_coverage"} & set(units)
+    plotted = figures.draw(table, schema, metrics | {"units": units})
+    assert plotted["subgroups"].axes[0].get_xlabel() == "MAE (years)"
+
+
+def test_each_of_several_targets_has_its_own_unit():
+    schema = type(scoring.settings_of("regression"))(targets={"age": {"unit": "years"}, "score": {}})
+    names = ("mae", "mae/age", "mae/score", "r2/age", "bland_altman_slope/age")
+    assert figures.units_of(schema, {"metrics": dict.fromkeys(names)}, None) == {"mae/age": "years"}
+
+
+def test_reliability_of_a_finding_has_its_n_and_intervals_by_bin():
+    table = findings()
+    plotted, metrics = drawn(table, scoring.settings_of("multilabel"))
+    axes = plotted["finding_reliability"].axes[0]
+    assert f"n = {metrics['metrics']['ece/a']['n']}" in axes.texts[0].get_text()
+    (bars,) = [part for part in axes.collections if len(part.get_segments()) > 1]
+    (curve,) = [line for line in axes.lines if line.get_marker() == "o"]
+    for (_, lower), (_, upper), observed in zip(
+        *np.swapaxes(bars.get_segments(), 0, 1), curve.get_ydata(), strict=True
+    ):
+        assert lower <= observed <= upper
+        assert upper > lower

@@ -307,6 +307,6 @@ def augment_config(modality: str, block: Mapping[str, Any], key: str = "augment"
             if fault["type"] == "extra_forbidden":
                 near = difflib.get_close_matches(str(fault["loc"][-1]), BY_MODALITY[modality].model_fields, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                message = f"unknown key; a {modality} takes {known}{hint}"
+                message = f"unknown key; the modality {modality} takes {known}{hint}"
             lines.append(f"{place}: {message}")
         raise ScantuneError("\n".join(lines)) from error

@@ -37,16 +37,27 @@ def scatter(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str = style.BLUE) 
     )
 
 
-def corner(axes: Axes, lines: Sequence[str], *, x: float = 0.03, y: float = 0.97) -> None:
-    """Lines of text in the upper left corner of a panel."""
+def corner(axes: Axes, lines: Sequence[str], x: np.ndarray, y: np.ndarray) -> None:
+    """Lines of text in the upper left corner of a panel, or the lower right one where they hide fewer of its marks.
+
+    Args:
+        axes: the panel, with its final limits.
+        lines: of the text.
+        x: of the marks, [N].
+        y: of the marks, [N].
+    """
     if lines:
+        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        points = np.stack([(x - left) / (right - left), (y - bottom) / (top - bottom)], axis=1)
+        width, height = min(1.0, 0.05 + 0.021 * max(map(len, lines))), 0.05 + 0.05 * len(lines)
+        above = style.emptiest(points, ("upper left", "lower right"), width, height) == "upper left"
         axes.text(
-            x,
-            y,
+            0.03 if above else 0.97,
+            0.97 if above else 0.03,
             "\n".join(lines),
             transform=axes.transAxes,
-            ha="left",
-            va="top",
+            ha="left" if above else "right",
+            va="top" if above else "bottom",
             fontsize=6,
             linespacing=1.35,
             zorder=5,
@@ -103,7 +114,7 @@ def predicted_against_actual(
     identity(axes, x, y, ends)
     _margins(figure, axes, x, y)
     lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items()]
-    corner(axes, [f"n = {len(x)}", *lines])
+    corner(axes, [f"n = {len(x)}", *lines], x, y)
     return figure
 
 

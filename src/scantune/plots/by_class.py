@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import style, words
-from .discrimination import Band, Scored, curve_points, unit_square, usable
+from .discrimination import Band, Scored, curve_points, free_corner, stepped, unit_square, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def _panels(
         share = float(points_or_reason[0].mean())
         chance = ([0, 1], [0, 1]) if area_name == "AUC" else ([0, 1], [share, share])
         axes.plot(*chance, color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=2)
-        _corner(axes, curve, area_name, points_or_reason[0])
+        _corner(axes, curve, area_name, points_or_reason[0], line)
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
@@ -111,13 +111,16 @@ def frequent(curves: Sequence[Scored]) -> list[Scored]:
     return [curves[k] for k in sorted(chosen)]
 
 
-def _corner(axes: Axes, curve: Scored, area_name: str, target: np.ndarray) -> None:
-    """Area with interval, and number of samples of the class."""
+def _corner(axes: Axes, curve: Scored, area_name: str, target: np.ndarray, line: Points) -> None:
+    """Area with interval, and number of samples of the class, in the corner where they hide least of the curve."""
     lines = [f"{int(target.sum())} of {len(target)}"]
     if curve.metric is not None:
         value, _, bounds = words.interval(curve.metric).partition(" ")
         lines = [f"{area_name} {value}", *([bounds] if bounds else []), *lines]
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
-    right = area_name == "AUC"
-    axes.text(0.97 if right else 0.03, 0.03, "\n".join(lines), transform=axes.transAxes, va="bottom", zorder=5,
-              ha="right" if right else "left", fontsize=6, linespacing=1.3, bbox=box)  # fmt: skip
+    roc = area_name == "AUC"
+    corners = ("lower right", "upper left") if roc else ("lower left", "upper right", "lower right", "upper left")
+    vertical, side = free_corner([line if roc else stepped(*line)], corners, 0.5, 0.25).split()
+    bottom, right = vertical == "lower", side == "right"
+    axes.text(0.97 if right else 0.03, 0.03 if bottom else 0.97, "\n".join(lines), transform=axes.transAxes, zorder=5,
+              va="bottom" if bottom else "top", ha=side, fontsize=6, linespacing=1.3, bbox=box)  # fmt: skip

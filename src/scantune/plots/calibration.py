@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import style, words
-from .discrimination import Band, Scored, usable
+from .discrimination import Band, Scored, free_corner, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def reliability(
     top.set_title(title)
     top.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
     top.set_ylabel("Observed frequency")
-    n_curves = 0
+    drawn = []
     for index, curve in enumerate(curves if not isinstance(curves, Scored) else [curves]):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -48,12 +48,11 @@ def reliability(
             raise ValueError(
                 f"{curve.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}"
             )
-        _reliability_line(top, index, target, score, curve, bins)
+        drawn.append(_reliability_line(top, index, target, score, curve, bins))
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
-        n_curves += 1
-    if not n_curves:
+    if not drawn:
         style.undefined(top, "no curve can be drawn (see below)")
         return figure
     top.set_xlim(-0.01, 1.01)
@@ -67,7 +66,11 @@ def reliability(
     for key, value in (metrics or {}).items():
         if not is_defined[key]:  # the reason is too long for the panel
             style.note(figure, f"{words.label(key)} {words.interval(value)}.")
-    top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
+    if free_corner(drawn, ("lower right", "upper left"), 0.75, 0.06 * len(lines)) == "lower right":
+        corner: dict[str, Any] = {"x": 0.98, "y": 0.03, "ha": "right", "va": "bottom"}
+    else:
+        corner = {"x": 0.02, "y": 0.97, "ha": "left", "va": "top"}
+    top.text(s="\n".join(lines), transform=top.transAxes, fontsize=6, **corner)
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above all curves
     style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples treated as independent.")
     return figure
@@ -90,13 +93,17 @@ def wilson(share: np.ndarray, n: np.ndarray, z: float = 1.959964) -> tuple[np.nd
     return centre - half, centre + half
 
 
-def _reliability_line(axes: Axes, index: int, target: np.ndarray, score: np.ndarray, curve: Scored, bins: int) -> None:
+def _reliability_line(
+    axes: Axes, index: int, target: np.ndarray, score: np.ndarray, curve: Scored, bins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the bins of a curve with their intervals; their mean probability and observed frequency."""
     colour, dash, marker = style.SERIES[index % len(style.SERIES)]
     points = np.array(equal_mass(target, score, bins))
     lower, upper = wilson(points[:, 1], points[:, 2])
     axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
     text = f"{curve.legend('ECE')}, n = {len(target)}"
     axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, label=text)
+    return points[:, 0], points[:, 1]
 
 
 @style.styled

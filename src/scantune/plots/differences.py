@@ -68,7 +68,8 @@ def bland_altman(
         style.note(figure, "Grey lines join a subject's samples.")
     differences(figure, axes, x, y, metrics, confidence)
     slope = metrics.get("bland_altman_slope")
-    corner(axes, [f"n = {len(x)}"] + ([f"slope {words.interval(slope)}"] if slope is not None else []))
+    lines = [f"n = {len(x)}"] + ([f"slope {words.interval(slope)}"] if slope is not None else [])
+    corner(axes, lines, (x + y) / 2, y - x)
     return figure
 
 
@@ -108,7 +109,7 @@ def volume_agreement(
         return figure
     ends = np.array(style.rounded(float(min(x.min(), y.min())), float(max(x.max(), y.max()))))
     identity(left, x, y, ends)
-    corner(left, [f"n = {len(x)}"])
+    corner(left, [f"n = {len(x)}"], x, y)
     differences(figure, right, x, y, metrics, confidence)
     return figure
 

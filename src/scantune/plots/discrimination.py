@@ -84,7 +84,7 @@ def roc(
     axes.set_title(title)
     unit_square(axes, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
-    n_curves = 0
+    drawn = []
     for index, curve in enumerate(_as_sequence(curves)):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -92,11 +92,11 @@ def roc(
             continue
         false, true, _ = curve_points(*data)
         band = (bands or {}).get(curve.name)
-        _line(axes, index, false / false[-1], true / true[-1], curve.legend("AUC"), band)
-        n_curves += 1
+        drawn.append((false / false[-1], true / true[-1]))
+        _line(axes, index, *drawn[-1], curve.legend("AUC"), band)
         style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
-    _finish(figure, axes, n_curves, "lower right", bands, confidence)
+    _finish(figure, axes, drawn, ("lower right", "upper left"), bands, confidence)
     return figure
 
 
@@ -117,7 +117,7 @@ def precision_recall(
     figure, axes = _panel(curves)
     axes.set_title(title)
     unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
-    n_curves = 0
+    drawn = []
     for index, curve in enumerate(_as_sequence(curves)):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -127,16 +127,43 @@ def precision_recall(
         precision = true[1:] / (true[1:] + false[1:])
         recall = true[1:] / true[-1]
         band = (bands or {}).get(curve.name)
-        _line(
-            axes, index, np.append(0, recall), np.append(precision[:1], precision), curve.legend("AP"), band, steps=True
-        )
+        line = np.append(0, recall), np.append(precision[:1], precision)
+        _line(axes, index, *line, curve.legend("AP"), band, steps=True)
+        drawn.append(stepped(*line))
         prevalence = float(data[0].mean())
         axes.axhline(prevalence, color=style.SERIES[index % 7][0], linestyle=(0, (1, 2)), linewidth=0.7)
         style.note(figure, f"{curve.name}: prevalence {words.number(prevalence)} (dotted), n = {len(data[0])}.")
-        n_curves += 1
     _points(axes, operating_points, lambda point: (point["sensitivity"], point["precision"]))
-    _finish(figure, axes, n_curves, "lower left", bands, confidence)
+    _finish(figure, axes, drawn, ("lower left", "upper right", "lower right", "upper left"), bands, confidence)
     return figure
+
+
+def free_corner(
+    lines: Sequence[tuple[np.ndarray, np.ndarray]], corners: Sequence[str], width: float, height: float
+) -> str:
+    """The corner of a unit square whose text would hide least of some curves; among equals the first.
+
+    Args:
+        lines: x and y of each curve as drawn, steps with both ends.
+        corners: of these, the preferred one first: ``lower right``, ``upper left`` …
+        width: of the text, as a share of the square.
+        height: of the text.
+    """
+    return style.emptiest(np.concatenate([_dense(*line) for line in lines]), corners, width, height)
+
+
+def _dense(x: np.ndarray, y: np.ndarray, most: int = 500) -> np.ndarray:
+    """Points along a polyline, [N, xy]; of one with many vertices these alone."""
+    vertices = np.stack([x, y], axis=1).astype(np.float64)
+    if not 1 < len(vertices) <= most:
+        return vertices
+    along = np.linspace(0, 1, 25)[None, :, None]
+    return (vertices[:-1, None] * (1 - along) + vertices[1:, None] * along).reshape(-1, 2)
+
+
+def stepped(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The vertices of a curve drawn with ``steps-pre``."""
+    return np.repeat(x, 2)[:-1], np.repeat(y, 2)[1:]
 
 
 def _as_sequence(curves: Scored | Sequence[Scored]) -> Sequence[Scored]:
@@ -185,8 +212,16 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
-def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, bands: Any, confidence: float) -> None:
-    if not n_curves:
+def _finish(
+    figure: Figure,
+    axes: Axes,
+    drawn: Sequence[tuple[np.ndarray, np.ndarray]],
+    corners: Sequence[str],
+    bands: Any,
+    confidence: float,
+) -> None:
+    """Notes and legend, in that of the corners where it hides least of the curves."""
+    if not drawn:
         for line in list(axes.lines):
             line.remove()
         axes.grid(False)
@@ -194,7 +229,8 @@ def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, ban
         return
     if bands:
         style.note(figure, f"Bands: pointwise {words.per_cent(confidence)}.")
-    if n_curves > _MANY:
+    if len(drawn) > _MANY:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
-    else:
-        axes.legend(loc=legend_location, fontsize=6)
+        return
+    entries = len(axes.get_legend_handles_labels()[1])
+    axes.legend(loc=free_corner(drawn, corners, 0.75, 0.04 + 0.06 * entries), fontsize=6)

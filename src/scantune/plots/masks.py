@@ -92,12 +92,14 @@ def _spread(axes: Axes, place: np.ndarray, values: np.ndarray) -> None:
     """
     import seaborn
 
-    column = {"x": place, "y": values, "ax": axes, "native_scale": True, "width": 0.44}
+    column: dict[str, Any] = {"positions": place[:1], "widths": 0.44, "orientation": "vertical"}
     if len(values) > MANY:
-        seaborn.violinplot(**column, inner=None, cut=0, linewidth=0, color=style.SKY, saturation=1)
+        bodies = axes.violinplot(values, showextrema=False, **column)["bodies"]
+        for body in bodies:  # type: ignore[attr-defined]
+            body.set(facecolor=style.SKY, alpha=1, linewidth=0)
     else:
-        seaborn.swarmplot(**{key: value for key, value in column.items() if key != "width"}, size=2.2, color=style.SKY,
-                          linewidth=0, warn_thresh=1)  # fmt: skip
+        seaborn.swarmplot(x=place, y=values, ax=axes, native_scale=True, size=2.2, color=style.SKY, linewidth=0,
+                          warn_thresh=1)  # fmt: skip
     ink = {"color": style.INK, "linewidth": 0.8}
-    seaborn.boxplot(**column, fill=False, showfliers=False, showcaps=False, color=style.INK, linewidth=0.8,
-                    medianprops={"linewidth": 1.4}, whiskerprops=ink, zorder=3)  # fmt: skip
+    axes.boxplot(values, **column, showfliers=False, showcaps=False, manage_ticks=False, boxprops=ink,
+                 whiskerprops=ink, medianprops=ink | {"linewidth": 1.4}, zorder=3)  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -245,9 +245,32 @@ def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarr
     return [value[complete] for value in values]
 
 
+_CORNERS = {"lower right": (1, 0), "lower left": (0, 0), "upper left": (0, 1), "upper right": (1, 1)}
+"""Corner of a panel to its horizontal and vertical end."""
+
+
+def emptiest(points: np.ndarray, corners: Sequence[str], width: float, height: float) -> str:
+    """The corner in which text would hide the fewest marks; among equals the first.
+
+    Args:
+        points: marks in shares of the panel, [N, xy].
+        corners: of these, the preferred one first: ``lower right``, ``upper left`` …
+        width: of the text, as a share of the panel.
+        height: of the text.
+    """
+
+    def hidden(corner: str) -> int:
+        right, top = _CORNERS[corner]
+        x = 1 - points[:, 0] if right else points[:, 0]
+        y = 1 - points[:, 1] if top else points[:, 1]
+        return int(((x <= width) & (y <= height)).sum())
+
+    return min(corners, key=hidden)
+
+
 def integer_ticks(axis: Axis, most: int = 9) -> None:
-    """Ticks at integers only, for counts and epochs."""
-    axis.set_major_locator(MaxNLocator(most, integer=True))
+    """Ticks at integers only, for counts and epochs; one where the axis has no second."""
+    axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
 def rounded(lowest: float, highest: float, share: float = 0.04) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import style, words
+from .agreement import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ def forest(
     reference: float | None = None,
     reference_name: str = "reference",
     limits: tuple[float, float] | None = None,
+    unit: str = "",
     confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
@@ -37,6 +39,7 @@ def forest(
         reference: value of a line (nominal coverage, chance).
         reference_name: label of the line.
         limits: of the axis; None for those of the data.
+        unit: of the metric, "" for none.
         confidence: level of the intervals, for the notes.
         title: heading.
     """
@@ -49,7 +52,7 @@ def forest(
         ]
     figure, axes = style.single(style.DOUBLE * 0.8, 0.75 + _ROW * len(rows))
     axes.set_title(title)
-    axes.set_xlabel(words.label(metric))
+    axes.set_xlabel(with_unit(words.label(metric), unit))
     small = _forest_rows(axes, rows, min_subjects, words.per_cent(confidence))
     value = words.entry(overall).get("value")
     if words.defined(value):
@@ -142,6 +145,7 @@ def across_datasets(
     reference: float | None = None,
     reference_name: str = "reference",
     limits: tuple[float, float] | None = None,
+    unit: str = "",
     confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
@@ -153,6 +157,7 @@ def across_datasets(
         reference: value of a line.
         reference_name: label of the line.
         limits: of the axis.
+        unit: of the metric, "" for none.
         confidence: level of the intervals, for the notes.
         title: heading.
     """
@@ -160,7 +165,7 @@ def across_datasets(
     models = list(table)
     figure, axes = style.single(style.DOUBLE * 0.8, 0.9 + _ROW * len(datasets) * (len(models) + 0.7))
     axes.set_title(title)
-    axes.set_xlabel(words.label(metric))
+    axes.set_xlabel(with_unit(words.label(metric), unit))
     axes.set_ylim(len(datasets) - 0.5, -0.5)
     axes.set_yticks(range(len(datasets)), datasets)
     axes.tick_params(axis="y", length=0)

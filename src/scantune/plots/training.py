@@ -38,7 +38,7 @@ def learning_curves(
     """
     columns = _columns(history)
     panels: list[tuple[str, Any]] = [("Loss", _losses)]
-    if _components(columns):
+    if _differ(columns):
         panels.append(("Loss components", _parts))
     if monitor not in ("loss", "train_loss", "val_loss"):
         panels.append((words.label(monitor.removeprefix("val_").removeprefix("train_")), _monitored))
@@ -67,6 +67,9 @@ def learning_curves(
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=5.5)
     grid[-1].set_xlabel("Epoch")
+    first, last = np.nanmin(columns["epoch"]), np.nanmax(columns["epoch"])
+    if first == last:
+        grid[-1].set_xlim(first - 0.5, last + 0.5)
     style.integer_ticks(grid[-1].xaxis)
     if best is not None:
         value = columns[monitor][columns["epoch"] == best][0]
@@ -78,7 +81,7 @@ def learning_curves(
     gaps = {name: int((~np.isfinite(values)).sum()) for name, values in columns.items() if name != "epoch"}
     for name, missing in gaps.items():
         if missing and name in (monitor, "train_loss", "val_loss"):
-            style.note(figure, f"{name} is undefined in {missing} of {len(columns['epoch'])} epochs.")
+            style.note(figure, f"{name} has no value in {missing} of {len(columns['epoch'])} epochs.")
     return figure
 
 
@@ -106,6 +109,23 @@ def _components(columns: Mapping[str, np.ndarray]) -> list[str]:
     return [name for name in losses if name.startswith(("train_", "val_"))]
 
 
+def _differ(columns: Mapping[str, np.ndarray]) -> bool:
+    """Whether there are components beside the loss, not a single one that is the loss."""
+    names = _components(columns)
+    return any(
+        f"{side}loss" not in columns or not np.array_equal(columns[name], columns[f"{side}loss"], equal_nan=True)
+        for name in names
+        for side in (name.partition("_")[0] + "_",)
+    )
+
+
+def _points(columns: Mapping[str, np.ndarray], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs and values of a curve; of validation, which may be every few epochs, without the epochs between."""
+    epochs, values = columns["epoch"], columns[name]
+    drawn = np.isfinite(values) if name.startswith("val_") else np.ones(len(values), bool)
+    return epochs[drawn], values[drawn]
+
+
 def _best(columns: Mapping[str, np.ndarray], monitor: str, mode: str) -> float | None:
     values = columns.get(monitor)
     if values is None or not np.isfinite(values).any():
@@ -117,7 +137,7 @@ def _best(columns: Mapping[str, np.ndarray], monitor: str, mode: str) -> float |
 def _losses(axes: Axes, columns: Mapping[str, np.ndarray], monitor: str) -> None:
     for prefix, text, colour, dash in _SIDES:
         if f"{prefix}loss" in columns:
-            axes.plot(columns["epoch"], columns[f"{prefix}loss"], color=colour, linestyle=dash, label=text,
+            axes.plot(*_points(columns, f"{prefix}loss"), color=colour, linestyle=dash, label=text,
                       marker=".", markersize=2.5)  # fmt: skip
 
 
@@ -125,11 +145,10 @@ def _parts(axes: Axes, columns: Mapping[str, np.ndarray], monitor: str) -> None:
     stems = sorted({name.split("_", 1)[1].removesuffix("_loss") for name in _components(columns)})
     for index, stem in enumerate(stems):
         for prefix, text, _, dash in _SIDES:
-            values = columns.get(f"{prefix}{stem}_loss")
-            if values is not None:
+            if f"{prefix}{stem}_loss" in columns:
                 colour, _, marker = style.SERIES[index % len(style.SERIES)]
-                axes.plot(columns["epoch"], values, color=colour, linestyle=dash, marker=marker, markersize=2,
-                          linewidth=0.9, label=f"{stem}, {text}")  # fmt: skip
+                axes.plot(*_points(columns, f"{prefix}{stem}_loss"), color=colour, linestyle=dash, marker=marker,
+                          markersize=2, linewidth=0.9, label=f"{stem}, {text}")  # fmt: skip
 
 
 def _monitored(axes: Axes, columns: Mapping[str, np.ndarray], monitor: str) -> None:
@@ -138,7 +157,7 @@ def _monitored(axes: Axes, columns: Mapping[str, np.ndarray], monitor: str) -> N
     for name in names:
         if name in columns:
             side = next((entry for entry in _SIDES if name.startswith(entry[0])), ("", name, style.INK, "-"))
-            axes.plot(columns["epoch"], columns[name], color=side[2], linestyle=side[3], label=side[1],
+            axes.plot(*_points(columns, name), color=side[2], linestyle=side[3], label=side[1],
                       marker=".", markersize=2.5)  # fmt: skip
 
 
@@ -148,7 +167,8 @@ def _rates(axes: Axes, columns: Mapping[str, np.ndarray], monitor: str) -> None:
     for index, name in enumerate(names):
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         text = name.partition("/")[2]
-        axes.step(columns["epoch"], columns[name], where="mid", color=colour, linestyle=dash, label=text or None)
+        axes.step(columns["epoch"], columns[name], where="mid", color=colour, linestyle=dash, label=text or None,
+                  marker="." if len(columns["epoch"]) == 1 else None)  # fmt: skip
         positive |= bool((columns[name] > 0).any())
     if positive:
         axes.set_yscale("log")

@@ -65,7 +65,7 @@ def covariates(facts: RunFacts) -> list[Any]:
         cells = [_beside(section[source][name]) if name in section[source] else text(None) for source in sources]
         if any(cell.text != "–" for cell in cells):
             entry = words.entry(metrics.get(name))
-            rows.append([text(words.label(name)), figure(entry), *cells, counted(entry)])
+            rows.append([text(facts.label(name)), figure(entry), *cells, counted(entry)])
     titles = {"image": "Image alone", "covariates": "Covariates alone"}
     dropout = section["dropout"]
     trained = (

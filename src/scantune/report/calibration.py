@@ -91,7 +91,9 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
         ]  # fmt: skip
     title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
     notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
-    table = Table(["", *map(words.label, names), "n"], rows, title, notes)
+    table = Table(
+        ["", *(facts.label(f"{name}{end}").replace(f", {target}", "") for name in names), "n"], rows, title, notes
+    )
     upper = words.entry(metrics.get("conformal_coverage")).get("upper")
     if not words.defined(upper) or upper >= nominal:
         return [table]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from scantune.plots import words
 from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
 from scantune.report.items import AUTHOR
+from scantune.report.results import BASELINES
 from scantune.tasks.catalogue import part
 
 FEW = 100
@@ -27,7 +29,7 @@ class Chapter:
 
 def chapters(facts: RunFacts) -> list[Chapter]:
     """The card's chapters; what only the author can state is marked."""
-    metrics = [(words.label(name), words.interval(facts.figure(name))) for name in facts.headline]
+    metrics = [(facts.label(name), words.interval(facts.figure(name))) for name in facts.headline]
     return [
         Chapter("Model", _known(("Name", facts.name), ("Task", sentences.task(facts)),
                                 ("Network", sentences.network(facts)),
@@ -111,10 +113,15 @@ def _beside_baselines(facts: RunFacts) -> list[str]:
         theirs = words.entry(entries.get(name))
         bounds: list[Any] = [entry.get(bound) for entry in (ours, theirs) for bound in ("lower", "upper")]
         if all(words.defined(bound) for bound in bounds) and bounds[0] <= bounds[3] and bounds[2] <= bounds[1]:
-            alike.append(baseline)
+            alike.append(BASELINES.get(baseline, baseline.replace("_", " ")))
     if not alike:
         return []
-    return [f"{words.label(name)}: the interval of the baseline {' and '.join(alike)} overlaps that of the model."]
+    return [f"{words.label(name)}: the interval of {_baselines(alike)} overlaps that of the model."]
+
+
+def _baselines(names: Sequence[str]) -> str:
+    """``the baseline A``; ``each of the baselines A; B``."""
+    return f"the baseline {names[0]}" if len(names) == 1 else f"each of the baselines ({'; '.join(names)})"
 
 
 def model_card(facts: RunFacts, out: Path) -> Path:

@@ -55,7 +55,7 @@ def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
     ]
     for kind in ("targets", "groups"):
         columns = dict.fromkeys(column for side in names for column in sides[side].get(kind) or {})
-        for column in columns:
+        for column in _of_task(list(columns), facts.task) if kind == "targets" else columns:
             separator = facts.task.get("separator") if kind == "targets" else None
             rows += _column(
                 column, [(sides[side].get(kind) or {}).get(column) or {} for side in names], kind, separator
@@ -64,6 +64,15 @@ def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
     if not facts.flow.get("subjects_known", True):
         notes.append("No subject identifiers: each sample counts as a subject.")
     return Table(["", *names], rows, "Cohort by partition", notes)
+
+
+def _of_task(columns: list[str], task: Mapping[str, Any]) -> list[str]:
+    """The targets that the task names, of a data set with those of other tasks too; all where it names none."""
+    named: set[str] = set()
+    for value in task.values():
+        if isinstance(value, (str, list, tuple, dict)):
+            named |= {value} if isinstance(value, str) else {str(item) for item in value}
+    return [column for column in columns if column in named] or columns
 
 
 def _column(name: str, spreads: list[Mapping[str, Any]], kind: str, separator: str | None) -> list[list[Cell]]:

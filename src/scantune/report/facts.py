@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scantune.plots import words
+from scantune.tasks.figures import unit_of
 
 SYNTHETIC = "a synthetic cohort"
 """What a model was trained on, where the data do not come from patients."""
@@ -126,6 +127,11 @@ class RunFacts:
         """An entry of the metrics; None where there is none."""
         entry = (self.metrics.get("metrics") or {}).get(name)
         return entry if isinstance(entry, Mapping) else None
+
+    def label(self, name: str) -> str:
+        """A metric's name with its unit, where it has one."""
+        unit = unit_of(self.metrics, name)
+        return f"{words.label(name)} ({unit})" if unit else words.label(name)
 
     @property
     def task_name(self) -> str:

@@ -86,7 +86,7 @@ def _intersections(facts: RunFacts) -> list[Any]:
             gap = figure(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
             rest = [figure(figures[name]) if name in figures else text(None) for name in names[1:]]
             rows.append([text(level), counted(first), figure(first), gap, *rest])
-        labels = [words.label(name) for name in names]
+        labels = [facts.label(name) for name in names]
         content.append(Table([column, "n", labels[0], "Difference from the rest", *labels[1:]], rows, column))
     return content
 
@@ -116,7 +116,7 @@ def _standardised(facts: RunFacts) -> list[Any]:
         return []
     here = facts.metrics.get("metrics") or {}
     rows = [
-        [text(words.label(name)), figure(here[name]) if name in here else text(None), figure(entry)]
+        [text(facts.label(name)), figure(here[name]) if name in here else text(None), figure(entry)]
         for name, entry in section["figures"].items()
     ]
     mixes = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
 from scantune.report.items import AUTHOR, answers
 from scantune.report.parts import Cell, Images, Section, Table, Words, footnoted, image, text
+from scantune.tasks.figures import mask_units
 
 
 def build(facts: RunFacts, out: Path, only: Collection[str] | None = None) -> Path:
@@ -112,16 +113,17 @@ def _errors(facts: RunFacts) -> list[Any]:
     content: list[Any] = [Words(f"{words}.") for words in (facts.mistakes_of, facts.doubts) if words]
     content += [image(picture) for picture in facts.mistake_pictures]
     if facts.mistakes:
-        content.append(_mistakes(facts.mistakes))
+        content.append(_mistakes(facts.mistakes, facts.metrics))
     return content
 
 
-def _mistakes(mistakes: Sequence[Mistake], most: int = 40) -> Table:
+def _mistakes(mistakes: Sequence[Mistake], metrics: Mapping[str, Any], most: int = 40) -> Table:
     rows = [
         [text(number), *map(text, (m.sample_id, m.kind, m.target, m.prediction, m.error, m.group))]
         for number, m in enumerate(mistakes[:most], 1)
     ]
     notes = [f"The {most} largest of {len(mistakes)} errors; all are in errors.csv."] if len(mistakes) > most else []
+    notes += [f"{text}." for text in [mask_units(metrics)] if text]
     return Table(
         ["", "Sample", "Kind", "Reference", "Predicted", "Error", "Subgroup"], rows, "Largest errors first", notes
     )

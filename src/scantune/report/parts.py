@@ -196,4 +196,4 @@ def setting_text(value: Any) -> str:
         return ", ".join(f"{key}: {setting_text(part)}" for key, part in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(setting_text(part) for part in value) or "none"
-    return str(value)
+    return "; ".join(line.strip() for line in str(value).splitlines() if line.strip())

@@ -12,7 +12,7 @@ from scantune.report.parts import Cell, Table, Words, counted, figure, text
 from scantune.statistics.comparison import holm
 from scantune.tasks.catalogue import part
 
-_BASELINES = {
+BASELINES = {
     "contrast_threshold": "Threshold of local contrast",
     "covariates": "Model on covariates",
     "mean": "Constant: mean",
@@ -20,6 +20,7 @@ _BASELINES = {
     "prevalence": "Constant: prevalence",
     "threshold": "Intensity threshold",
 }
+"""Displayed names of baselines."""
 
 
 def headline(facts: RunFacts) -> Table:
@@ -29,8 +30,8 @@ def headline(facts: RunFacts) -> Table:
     for name in facts.headline:
         entry = words.entry(metrics.get(name))
         beside = [figure(values[name]) if name in values else text(None) for values in baselines.values()]
-        rows.append([text(_labelled(name, facts)), _strong(figure(entry)), *beside, counted(entry)])
-    header = ["Metric", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
+        rows.append([text(facts.label(name)), _strong(figure(entry)), *beside, counted(entry)])
+    header = ["Metric", "Model", *(BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
     fitted = (facts.metrics.get("settings") or {}).get("baselines_fitted_on", "training")
@@ -55,12 +56,6 @@ def _p_values(metrics: Mapping[str, Any]) -> list[str]:
     return [f"P values for no correlation{several}: {', '.join(texts)}."] if texts else []
 
 
-def _labelled(name: str, facts: RunFacts) -> str:
-    """A metric's name with its unit, where it has one."""
-    unit = (facts.metrics.get("units") or {}).get(name.partition("/")[0])
-    return f"{words.label(name)} ({unit})" if unit else words.label(name)
-
-
 def levels(facts: RunFacts) -> list[Any]:
     """Where samples were joined: the headline metrics of joined rows and of single samples."""
     rule, section = facts.metrics.get("aggregate") or {}, facts.metrics.get("levels") or {}
@@ -70,7 +65,7 @@ def levels(facts: RunFacts) -> list[Any]:
     rows = []
     for name in names:
         cells = [figure(figures[name]) for figures in section.values()]
-        rows.append([text(words.label(name)), *cells, *(counted(figures[name]) for figures in section.values())])
+        rows.append([text(facts.label(name)), *cells, *(counted(figures[name]) for figures in section.values())])
     titles = [f"By {level.removesuffix('_id').replace('_', ' ')}" for level in section]
     by = str(rule.get("by", "")).removesuffix("_id").replace("_", " ")
     note = f"The predictions for each {by} were aggregated by {rule.get('rule')}; all other results refer to these."
@@ -89,7 +84,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
     tables = []
     if plain:
         rows = [
-            [text(_labelled(n, facts)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
+            [text(facts.label(n)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
             for n in plain
         ]
         tables.append(Table(["Metric", "Value", "n", "Interval by"], rows, "Other metrics"))
@@ -104,7 +99,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
             if any(cell.text != "–" for cell in cells):
                 rows.append([text(level), *cells])
         title = "By class, zone, target or part" if start == 0 else ""
-        tables.append(Table(["", *(words.label(s) for s in columns)], rows, title))
+        tables.append(Table(["", *(facts.label(s) for s in columns)], rows, title))
     return tables
 
 
@@ -140,9 +135,9 @@ def subgroups(facts: RunFacts) -> list[Any]:
         header = [
             column.replace("_", " "),
             "n",
-            words.label(names[0]),
+            facts.label(names[0]),
             "Difference from the rest",
-            *map(words.label, names[1:]),
+            *map(facts.label, names[1:]),
         ]
         content.append(Table(header, rows))
     if small:
@@ -180,7 +175,7 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
     content: list[Any] = []
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
-        content.append(Table(["Pair", *map(words.label, names)], rows, f"Agreement between model and readers{of}"))
+        content.append(Table(["Pair", *map(facts.label, names)], rows, f"Agreement between model and readers{of}"))
     content += _beside_readers(section.get("beside") or {})
     content += _readers_by_zone(section.get("zones") or {})
     icc = [(name, entry) for name, entry in section.items() if name.startswith("icc_")]
@@ -223,7 +218,7 @@ def external(facts: RunFacts) -> list[Any]:
     if not figures:
         return []
     rows = [
-        [text(_labelled(name, facts)), *(figure(entry.get(where)) for where in ("home", "away", "difference"))]
+        [text(facts.label(name)), *(figure(entry.get(where)) for where in ("home", "away", "difference"))]
         for name, entry in figures.items()
     ]
     header = ["Metric", "Internal test set", str(section.get("dataset") or "External test set"), "Difference"]
@@ -268,7 +263,7 @@ def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:
     )
     figures, metrics = answered["figures"], facts.metrics.get("metrics") or {}
     rows = [
-        [text(_labelled(name, facts)), figure(metrics[name]), figure(figures[name]), counted(figures[name])]
+        [text(facts.label(name)), figure(metrics[name]), figure(figures[name]), counted(figures[name])]
         for name in facts.headline
         if name in figures and name in metrics
     ]

@@ -83,7 +83,7 @@ def flow(facts: RunFacts) -> str:
 def metric_values(facts: RunFacts, names: list[str] | None = None) -> str:
     """Headline figures with intervals."""
     entries = {name: facts.figure(name) for name in (names or facts.headline)}
-    return "; ".join(f"{words.label(name)} {words.interval(entry)}" for name, entry in entries.items() if entry)
+    return "; ".join(f"{facts.label(name)} {words.interval(entry)}" for name, entry in entries.items() if entry)
 
 
 def split(facts: RunFacts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scantune.plots import words
@@ -18,9 +19,9 @@ def parts(facts: RunFacts) -> list[Any]:
         content.append(_pairs(model, "Model"))
     members = facts.training.get("members") or ()
     if members:
-        header = ["Sample", "Epochs", "Best epoch", "Monitored", "Value there", "Precision", "Device", "Ended by"]
+        header = ["Network", "Epochs", "Best epoch", "Monitored", "Value there", "Precision", "Device", "Ended by"]
         rows = []
-        for number, row in enumerate(members):
+        for number, row in enumerate(members, 1):
             keys = ("epochs", "best_epoch", "monitor", "best_value", "precision", "device", "finished")
             cells = [row.get(key) for key in keys]
             cells[3] = words.number(cells[3]) if words.defined(cells[3]) else None
@@ -28,7 +29,9 @@ def parts(facts: RunFacts) -> list[Any]:
         notes = [note for row in members for note in row.get("notes") or ()]
         content.append(Table(header, rows, "Training", notes))
     if facts.curves is not None:
-        content.append(image(facts.curves))
+        several = len(members) > 1
+        curves = replace(facts.curves, caption=f"Of network 1 of {len(members)}.") if several else facts.curves
+        content.append(image(curves))
     return content
 
 

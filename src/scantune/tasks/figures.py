@@ -140,12 +140,34 @@ def _by_group(metrics: Mapping[str, Any]) -> Drawn:
     }
     if groups and metrics["headline"]:
         primary = metrics["headline"][0]
-        drawn["subgroups"] = plots.forest(groups, primary, overall=figures.get(primary), **stated)
+        drawn["subgroups"] = plots.forest(
+            groups, primary, overall=figures.get(primary), unit=unit_of(metrics, primary), **stated
+        )
     covered = (figures.get("conformal_coverage") or {}).get("value")
     if covered is not None:
         nominal = 1 - (metrics.get("conformal") or {}).get("miscoverage", 0.1)
         drawn["coverage"] = plots.coverage(groups, nominal=nominal, overall=figures["conformal_coverage"], **stated)
     return drawn
+
+
+def unit_of(metrics: Mapping[str, Any], name: str) -> str:
+    """Unit of a metric by ``units`` of ``metrics.json``; "" where it has none."""
+    units = metrics.get("units") or {}
+    return str(units.get(name) or units.get(name.partition("/")[0]) or "")
+
+
+def mask_units(metrics: Mapping[str, Any]) -> str:
+    """What sizes of masks and distances between their surfaces are in, as text; "" where there are none."""
+    size, length = unit_of(metrics, "volume_mae"), unit_of(metrics, "hd95")
+    return f"Sizes of masks are in {size}, HD95 in {length}" if size and length else ""
+
+
+def units_of(settings: TaskSettings, metrics: Mapping[str, Any], masks: Units | None) -> dict[str, str]:
+    """Metric to its unit, of those that have one: lengths and sizes of masks, or what is in units of a target."""
+    if settings.mask_classes:
+        return masks.of_figures() if masks is not None else {}
+    of_task = getattr(part(settings.name, "words"), "units", None)
+    return dict(of_task(settings, metrics["metrics"])) if of_task is not None else {}
 
 
 def _setting(metrics: Mapping[str, Any], name: str, default: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Page
+    from PIL.ImageFont import FreeTypeFont as Font
 
 from scantune.explain.draw.view import SampleView, coloured, mapped
 from scantune.explain.saliency import Saliency
@@ -96,20 +98,44 @@ def _page(frame: np.ndarray, view: SampleView, saliency: Saliency) -> Page:
     """A frame with its lines of text."""
     from PIL import Image, ImageDraw
 
-    lines = [f"{view.sample_id}: {view.caption()}", *view.warnings]
+    texts = [f"{view.sample_id}: {view.caption()}", *view.warnings]
     if saliency.map is None:
-        lines.append(f"map undefined: {saliency.reason}")
+        texts.append(f"map undefined: {saliency.reason}")
     height, width = frame.shape[:2]
+    small, large = _font(10), _font(12)
+    lines = [(line, index) for index, text in enumerate(texts) for line in _wrapped(text, width - 8, small)]
     page = Image.new("RGB", (width, height + _BAND * len(lines)), "white")
     page.paste(Image.fromarray(frame))
     pen = ImageDraw.Draw(page)
-    for number, line in enumerate(lines):
-        colour = "#D55E00" if number else "black"
-        pen.text((4, height + _BAND * number + 2), line, fill=colour, font_size=11)
+    for number, (line, index) in enumerate(lines):
+        colour = "#D55E00" if index else "black"
+        pen.text((4, height + _BAND * number + 2), line, fill=colour, font=small)
     tile = width // (1 if saliency.map is None else 2)
     for left in range(0, width, tile):
         for text, anchor, x in zip(view.sides or (), ("lm", "rm"), (left + 4, left + tile - 4)):
             pen.text(
-                (x, height // 2), text, fill="white", font_size=13, anchor=anchor, stroke_width=1, stroke_fill="black"
+                (x, height // 2), text, fill="white", font=large, anchor=anchor, stroke_width=1, stroke_fill="black"
             )
     return page
+
+
+@cache
+def _font(size: int) -> Font:
+    """The font of the figures, which has the letters of most languages."""
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+
+def _wrapped(text: str, width: int, font: Font) -> list[str]:
+    """Lines of at most ``width`` pixels, broken between words and, where a word is wider, within it."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
+            lines.append("")
+        for letter in f"{' ' if lines[-1] else ''}{word}":
+            if lines[-1] and font.getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines

@@ -77,6 +77,7 @@ def draw_across(
 ) -> None:
     """Draw ``across_datasets`` in ``folder``: the headline metric on every dataset, its value at home as a line."""
     from scantune import plots
+    from scantune.tasks.figures import unit_of
 
     name, home_metrics = home
     primary = home_metrics["headline"][0]
@@ -85,6 +86,11 @@ def draw_across(
     line = home_metrics["metrics"][primary]["value"]
     level = (home_metrics.get("settings") or {}).get("confidence", 0.95)
     figure = plots.across_datasets(
-        {experiment: entries}, primary, reference=line, reference_name=f"{name} (own test)", confidence=level
+        {experiment: entries},
+        primary,
+        reference=line,
+        reference_name=f"{name} (own test)",
+        unit=unit_of(home_metrics, primary),
+        confidence=level,
     )
     plots.save(figure, folder / "across_datasets")

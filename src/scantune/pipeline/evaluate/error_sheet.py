@@ -15,6 +15,7 @@ from scantune.pipeline.maps.saliency import MapResults, warnings_of
 from scantune.preprocess.display_copy import grey
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
+from scantune.tasks.figures import mask_units
 
 if TYPE_CHECKING:
     from scantune.explain.draw.view import SampleView
@@ -53,11 +54,24 @@ def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained:
     if drawn:
         where = " To the right of each, four times enlarged, where they differ most (framed)." if enlarged else ""
         notes.append(f"Blue: the reference; orange: the model.{where}")
+        notes += [f"{text}." for text in [mask_units(evaluation.metrics)] if text]
+    notes += _conventions(evaluation, [entry["picture"] for entry in entries], bool(drawn), mapped)
     figure = plots.error_sheet(entries, columns=2 if enlarged else 3 if mapped else 4, notes=notes)
     if mapped:
         warn(figure, warnings_of(explained.section))
     plots.save(figure, evaluation.out / "figures" / "errors", ("png",))
     return [titled("errors", (evaluation.out / "figures" / "errors.png").read_bytes())]
+
+
+def _conventions(evaluation: Evaluation, pictures: Sequence[Picture], outlined: bool, mapped: bool) -> list[str]:
+    """Which plane or frame is seen, and how it lies where no letters say so."""
+    modality = evaluation.facts.input.get("modality")
+    which = {"volume": "Axial plane", "video": "Frame"}.get(str(modality))
+    where = "in which the masks differ most" if outlined else "of the maximum of the map" if mapped else "in the middle"
+    notes = [f"{which} {where}."] if which else []
+    if modality != "volume" and any(picture.sides is None for picture in pictures):
+        notes.append("Without letters: displayed as stored, because the file does not state the side.")
+    return notes
 
 
 def _about_maps(explained: MapResults) -> str:

@@ -148,8 +148,8 @@ def write_figures(
             f"{', '.join(metrics['headline'])}"
         )
     metrics["test_set"] = test_look.as_dict()
-    if units is not None and schema.mask_classes:
-        metrics["units"] = units.of_figures()
+    if in_units := figures.units_of(schema, metrics, units):
+        metrics["units"] = in_units
     write_json(out / "metrics.json", metrics)
     summary = scoring.summary(metrics)
     write_json(out / "summary.json", summary)

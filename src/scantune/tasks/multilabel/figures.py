@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from scantune import plots
-from scantune.plots import style
+from scantune.plots import style, words
 from scantune.plots.by_class import frequent
+from scantune.plots.calibration import wilson
 from scantune.tasks.figures import Drawn, FigureInput, bands
 
 CAPTIONS = {
@@ -105,6 +106,10 @@ def _reliability(curves: Sequence[Any]) -> Any:
             continue
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
         axes.plot(curve.probability, curve.observed, color=style.BLUE, marker="o", markersize=3)
+        axes.vlines(curve.probability, *wilson(curve.observed, curve.n), color=style.BLUE, linewidth=0.7, alpha=0.8)
+        lines = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
+        axes.text(0.03, 0.97, "\n".join(lines).replace(" (", "\n("), transform=axes.transAxes, va="top", fontsize=5.5,
+                  linespacing=1.3)  # fmt: skip
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:
@@ -112,7 +117,11 @@ def _reliability(curves: Sequence[Any]) -> Any:
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
         axes.set_xlabel("Predicted probability")
         axes.xaxis.set_tick_params(labelbottom=True)
-    style.note(figure, f"{BINS} bins of equal size a finding. Dotted: calibrated.")
+    style.note(
+        figure,
+        f"{BINS} bins of equal size a finding. Bars: 95 % Wilson intervals, samples treated as "
+        "independent. Dotted: calibrated.",
+    )
     if len(curves) < total:
         style.note(figure, f"The {len(curves)} most frequent of {total} findings; all are in metrics.json.")
     return figure

@@ -58,5 +58,5 @@ def _verdict(data: Data, row: int, table: PredictionTable) -> Verdict:
         target=measured(data.target[row], data.settings),
         prediction=measured(data.prediction[row], data.settings),
         interval=interval,
-        error=("+" if off > 0 else "") + number(off),
+        error=("+" if off > 0 else "") + measured(off, data.settings),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scantune.plots.words import number
 
 if TYPE_CHECKING:
-    from scantune.tasks.regression.settings import Measure
+    from scantune.tasks.regression.settings import Measure, Regression
     from scantune.tasks.regression.task import RegressionTask
 
 TASK = "a number per image"
@@ -29,6 +29,21 @@ def answer(task: RegressionTask, values: Mapping[str, Any]) -> tuple[str, str]:
     if not task.labels:
         return texts[task.settings.target]
     return each({name: f"{text} ({interval})" if interval else text for name, (text, interval) in texts.items()}), ""
+
+
+_IN_UNITS = ("mae", "rmse", "bland_altman_", "conformal_width", "repeatability")
+"""How names of metrics begin that are in the unit of the target."""
+
+
+def units(settings: Regression, names: Iterable[str]) -> dict[str, str]:
+    """Metric to the unit of its target, of those that have one; a slope has none."""
+    found, measures = {}, settings.measures()
+    for name in names:
+        stem, _, target = name.partition("/")
+        unit = "" if settings.targets and not target else measures[target or settings.target].unit
+        if unit and stem.startswith(_IN_UNITS) and not stem.endswith("_slope"):
+            found[name] = unit
+    return found
 
 
 def measured(value: Any, measure: Measure) -> str:
