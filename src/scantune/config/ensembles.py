@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scantune.config.params import Params
 
 #: Settings of ``train`` in which members must agree, because the ensemble answers with one value of each.
-SHARED = ("test_time_augmentation", "calibration", "miscoverage")
+SHARED = ("test_time_augmentation", "calibration", "miscoverage", "distance")
 
 
 def incomplete(content: Any) -> Iterator[str]:
