@@ -301,6 +301,14 @@ def test_sequential_is_the_table_s_order():
     assert members["test"] == {"s8", "s9"}
 
 
+def test_sequential_by_an_order_goes_by_it_and_by_nothing_else_where_a_sample_has_none():
+    rows = [Record(f"s{i}", f"s{i}", (), order=f"{2030 - i}-01-01") for i in range(10)]
+    members = sides(split(rows, SplitConfig(method="sequential", fractions=[0.6, 0.2, 0.2])))
+    assert members["test"] == {"s0", "s1"}
+    with pytest.raises(CohortError, match="1 subjects have a sample without a date"):
+        split([*rows[:-1], Record("s9", "s9", ())], SplitConfig(method="sequential"))
+
+
 def test_temporal_puts_the_newest_last_and_nothing_that_trains_is_younger():
     rows = [
         Record(f"s{i}_{j}", f"s{i}", (), order=f"{2000 + (7 * i) % 20 + j:d}-01-01") for i in range(20) for j in (0, 1)

@@ -54,6 +54,21 @@ def test_the_command_that_is_named_is_one_of_dvcs_stages(name: str, stage: str) 
     assert resume_request.requested_weights(name, "").name == "epoch-2.safetensors"
 
 
+def test_a_choice_waits_for_the_project_s_own_training_and_is_withdrawn_by_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained("small", {"": [1, 2]})
+    call("small", "--continue-from", "2")
+    project, copy = Path.cwd(), Path(".dvc/tmp/variants/small-epochs=9/project")
+    copy.mkdir(parents=True)
+    (copy / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(copy)
+    assert resume_request.requested_weights("small", "") is None
+    resume_request.done("small")
+    monkeypatch.chdir(project)
+    assert resume_request.requested_weights("small", "").name == "epoch-2.safetensors"
+    assert "from the beginning" in call("small", "--continue-from", "0")
+    assert resume_request.requested_weights("small", "") is None
+
+
 @pytest.mark.parametrize("options", [(), ("--continue-from", "2")])
 def test_without_a_training_that_is_told(options: tuple[str, ...]) -> None:
     with pytest.raises(ScantuneError, match=r"small/train/checkpoints: no checkpoints .*run --experiment small"):

@@ -39,6 +39,11 @@ def test_pretrained_is_short_for_published_weights():
         ({"freeze_ratio": 0.0, "progressive_every": 2}, "progressive_every has no effect"),
         ({"freeze_ratio": 0.5, "num_unfrozen_layers": 0}, "both set"),
         ({"freeze_ratio": 0.5, "unfreeze_epochs": [3], "progressive_every": 1}, "both set"),
+        ({"freeze_backbone": True, "backbone_factor": 0.1}, "backbone_factor has no effect, because the whole"),
+        ({"freeze_ratio": 1, "layer_decay": 0.5}, "layer_decay has no effect"),
+        ({"num_unfrozen_layers": 0, "head_epochs": 2}, "head_epochs has no effect"),
+        ({"freeze_backbone": True, "low_learning_rate": 1e-5}, "low_learning_rate has no effect"),
+        ({"low_learning_rate": 1e-5, "backbone_factor": 0.1}, "takes the place of backbone_factor; give one"),
         ({"freeze_ratio": 1.5}, "less than or equal to 1"),
         ({"freez_ratio": 0.5}, "Extra inputs"),
     ],
@@ -52,6 +57,19 @@ def test_a_normalisation_needs_as_many_deviations_above_zero():
     assert ModelConfig(backbone="x", normalization={"mean": [0.5], "std": [0.2]}).normalization.std == (0.2,)
     with pytest.raises(ValidationError, match="std above 0"):
         ModelConfig(backbone="x", normalization={"mean": [0.5], "std": [0.0]})
+
+
+@pytest.mark.parametrize(
+    "freezing",
+    [
+        {"freeze_backbone": True, "unfreeze_epochs": [2], "backbone_factor": 0.1, "layer_decay": 0.5, "head_epochs": 1},
+        {"num_unfrozen_layers": 0, "progressive_every": 1, "low_learning_rate": 1e-5, "layer_decay": 0.5},
+        {"freeze_ratio": 0.5, "backbone_factor": 0.1, "head_epochs": 1},
+        {"freeze_backbone": True, "backbone_factor": 1.0},
+    ],
+)
+def test_rates_of_layers_that_train_at_some_time_are_taken(freezing):
+    FREEZING.validate_python(freezing)
 
 
 def test_no_block_that_trains_at_first_is_a_way_to_freeze():

@@ -43,6 +43,7 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"clip_norm": 1, "clip_value": 1}, "keep one of them"),
         ({"epochs": 3, "warmup_epochs": 3}, "must be fewer than epochs"),
         ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
+        ({"deterministic": True, "cudnn_benchmark": True}, "which deterministic forbids; keep one"),
         ({"folds": 1}, "not a cross-validation"),
         ({"folds": 3, "members": 2}, "keep one of them"),
         ({"ema": True, "swa": True}, "keep one of them"),
@@ -108,6 +109,29 @@ def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
 def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, late):
     notes = TrainConfig.model_validate({"epochs": 5, "freezing": freezing}).warnings()
     assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
+
+
+@pytest.mark.parametrize(
+    ("block", "noted"),
+    [
+        ({"checkpoints": {"strategy": "best", "interval": 3}}, "train.checkpoints.interval has no effect"),
+        ({"checkpoints": {"strategy": "all", "interval": 3}}, ""),
+        ({"checkpoints": {"strategy": "epoch", "threshold": 0.5}}, "strategies performance, adaptive, not of epoch"),
+        ({"checkpoints": {"strategy": "adaptive", "threshold": 0.5}}, ""),
+        ({"checkpoints": {"strategy": "interval", "milestones": [0.5]}}, "train.checkpoints.milestones has no effect"),
+        ({"checkpoints": {"strategy": "time", "milestones": [0.5]}}, ""),
+        ({"warmup_lr": 1e-6}, "train.warmup_lr has no effect: there is no warm-up"),
+        ({"warmup_lr": 1e-6, "warmup_epochs": 1}, ""),
+        ({"epochs": 5, "scheduler": {"name": "step", "step_size": 5}}, "step_size (5) is not below train.epochs (5)"),
+        ({"epochs": 5, "scheduler": {"name": "step", "step_size": 4}}, ""),
+        ({"sampler": "balanced", "class_weights": "balanced"}, "so that a rare one counts twice over"),
+        ({"sampler": "balanced"}, ""),
+    ],
+)
+def test_keys_that_others_leave_without_effect_are_noted(block, noted):
+    notes = TrainConfig.model_validate(block).warnings()
+    assert len(notes) == bool(noted)
+    assert not noted or noted in notes[0]
 
 
 @pytest.mark.parametrize(

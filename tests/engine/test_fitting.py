@@ -300,6 +300,20 @@ def test_the_last_weights_on_disk_are_those_of_the_last_epoch_where_another_one_
     assert not torch.equal(weights["best", True], weights["last", True])
 
 
+def test_the_last_weights_are_those_of_the_model_without_early_stopping_too_where_they_are_asked_for() -> None:
+    weights = {}
+    for name, stopping in {
+        "last": {"enabled": True, "patience": 9, "restore_best_weights": False},
+        "off": {"enabled": False, "restore_best_weights": False},
+        "best": {"enabled": False},
+    }.items():
+        result = _fit(network(0.0), epochs=3, monitor="val_loss", mode="max", early_stopping=stopping)
+        weights[name] = torch.cat([tensor.flatten() for tensor in result.network.state_dict().values()])
+        assert result.metrics["epoch"] == (result.best_epoch if name == "best" else 3)
+    assert torch.equal(weights["last"], weights["off"])
+    assert not torch.equal(weights["best"], weights["off"])
+
+
 def depthwise() -> nn.Module:
     """[B, 4] → [B, 1] by way of a depthwise convolution."""
     return nn.Sequential(

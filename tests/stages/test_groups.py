@@ -300,6 +300,9 @@ def test_what_cannot_be_one_model_is_refused_with_the_reason():
 
     assert "'other' has the input 'wide', and ensembles.both.input is 'digits'" in told(wide)
     assert "train.miscoverage of 'other' is 0.2" in told(lambda p: other(p, train={"miscoverage": 0.2}))
+    assert "'other' and 'small' differ in train.distance: abstain" in told(
+        lambda p: other(p, train={"distance": "abstain"})
+    )
     assert "differ in task" in told(lambda p: other(p, task={"ordinal": True}))
     assert "answer in different forms (bce, cross_entropy)" in told(lambda p: other(p, train={"loss": "bce"}))
     taken = {"small": grouped_params()["ensembles"]["both"]}

@@ -91,13 +91,18 @@ def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> di
 
 
 def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
-    if all(r.order is not None for rs in subjects.values() for r in rs):
-        return assign.cut(_latest_first(subjects)[::-1], settings.shares)
-    return assign.cut(list(subjects), settings.shares)
+    """By each subject's latest ``order``; in the table's order where no sample has one."""
+    if all(r.order is None for rs in subjects.values() for r in rs):
+        return assign.cut(list(subjects), settings.shares)
+    return _by_order(subjects, settings)
 
 
 def _temporal(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     """By each subject's latest date: nothing that trains is younger than the cut."""
+    return _by_order(subjects, settings)
+
+
+def _by_order(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
     blank = [s for s, rs in subjects.items() if any(r.order is None for r in rs)]
     if blank:
         raise CohortError("split", [f"{len(blank)} subjects have a sample without a date ('order')"])

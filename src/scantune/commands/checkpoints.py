@@ -13,7 +13,9 @@ def checkpoints(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
     best: Annotated[bool, typer.Option("--best", help="print the path of the best checkpoint only")] = False,
     summary: Annotated[bool, typer.Option("--summary", help="print one line per network")] = False,
-    continue_from: Annotated[int, typer.Option(help="resume the next training from this epoch; 0: do not", min=0)] = 0,
+    continue_from: Annotated[
+        int | None, typer.Option(help="resume the next training from this epoch; 0: from the beginning", min=0)
+    ] = None,
 ) -> None:
     """List the checkpoints of an experiment, or choose one from which its next training resumes."""
     from scantune.pipeline.project import trained_by
@@ -21,7 +23,11 @@ def checkpoints(
 
     params = project.settings()
     project.group_of(params, experiment)
-    if continue_from:
+    if continue_from == 0:
+        resume_request.done(experiment)
+        typer.echo("the next training starts from the beginning")
+        return
+    if continue_from is not None:
         resume_request.resume_from_epoch(experiment, continue_from)
         target = f"{trained_by(params, experiment)}@{experiment}"
         typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force {target}")

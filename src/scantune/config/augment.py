@@ -269,6 +269,11 @@ DEFAULT_SETS: dict[str, dict[str, Any]] = {
     },
 }
 
+#: Keys that say how samples are changed, not that they are; and those of batches.
+_MANNER = frozenset({"modality", "enabled", "p", "fill", "mixup", "cutmix"})
+#: Transforms of images and volumes with a probability of their own, or none; of videos flips alone.
+_WITHOUT_P = frozenset({"gamma", "blur", "low_resolution", "elastic", "randaugment"})
+
 BY_MODALITY: dict[str, type[AugmentConfig]] = {"image": ImageAugment, "volume": VolumeAugment, "video": VideoAugment}
 
 
@@ -310,3 +315,22 @@ def augment_config(modality: str, block: Mapping[str, Any], key: str = "augment"
                 message = f"unknown key; the modality {modality} takes {known}{hint}"
             lines.append(f"{place}: {message}")
         raise ScantuneError("\n".join(lines)) from error
+
+
+def changes_samples(config: AugmentConfig, *, mirrored: bool = True) -> bool:
+    """Whether a block switches on a transform of single samples, which can happen.
+
+    Args:
+        config: of :func:`augment_config`.
+        mirrored: whether flips count.
+    """
+    if not config.enabled:
+        return False
+    for name, field in type(config).model_fields.items():
+        flips = name.startswith("flip")
+        likely = flips or config.p > 0 or (config.modality != "video" and name in _WITHOUT_P)
+        value = getattr(config, name)
+        on = value != field.default and getattr(value, "enabled", True)
+        if on and likely and name not in _MANNER and (mirrored or not flips):
+            return True
+    return False

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from scantune.config import cohort_keys, covariates, derivation, ensembles, evaluating, fitting, map_checks, watching
+from scantune.config import (
+    cohort_keys,
+    covariates,
+    derivation,
+    ensembles,
+    evaluating,
+    fitting,
+    idle,
+    map_checks,
+    watching,
+)
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
@@ -320,4 +330,5 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     map_checks.faults,
     ensembles.faults,
     covariates.faults,
+    idle.faults,
 )

@@ -103,6 +103,11 @@ def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params:
         value, other = getattr(block.train, key), getattr(first.train, key)
         if value != other:
             yield f"{where}.members: train.{key} of {name!r} is {value}, that of {lead!r} {other}; they must agree"
+    if (block.train.distance == "abstain") != (first.train.distance == "abstain"):
+        yield (
+            f"{where}.members: {name!r} and {lead!r} differ in train.distance: abstain, so that the ensemble would "
+            "answer images that one of them does not; they must agree"
+        )
     if block.train.test_time_augmentation and block.train.augment != first.train.augment:
         yield f"{where}.members: {name!r} and {lead!r} differ in train.augment, and so in their augmented copies"
     if block.train.folds:

@@ -91,6 +91,16 @@ class FreezingConfig(Block):
             raise ValueError(
                 f"freezing: {thawing[0]} has no effect, because no layer is frozen; set freeze_ratio, for example"
             )
+        whole = self.freeze_backbone or self.freeze_ratio == 1 or self.num_unfrozen_layers == 0
+        rates = {"backbone_factor": 1.0, "layer_decay": 1.0, "low_learning_rate": None, "head_epochs": 0}
+        idle = [name for name, default in rates.items() if getattr(self, name) != default]
+        if whole and not thawing and idle:
+            raise ValueError(
+                f"freezing: {idle[0]} has no effect, because the whole backbone is frozen to the end; remove it, or "
+                "set unfreeze_epochs"
+            )
+        if self.low_learning_rate is not None and self.backbone_factor != 1:
+            raise ValueError("freezing: low_learning_rate takes the place of backbone_factor; give one of them")
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
             raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")
         return self

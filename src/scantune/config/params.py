@@ -160,8 +160,9 @@ class ExternalConfig(Block):
 class EnsembleConfig(Block):
     """A model of the networks of several experiments, whose outputs are averaged; every network counts once.
 
-    Its members have one dataset, input and task, the same test-time augmentation and no ``train.folds``. Calibration
-    and conformal quantiles are fitted to the averaged answers on the validation side.
+    Its members have one dataset, input and task, the same test-time augmentation, calibration and miscoverage, all or
+    none ``distance: abstain``, and no ``train.folds``. Calibration and conformal quantiles are fitted to the averaged
+    answers on the validation side.
     """
 
     description: str = ""

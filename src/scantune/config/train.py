@@ -11,8 +11,15 @@ from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.presets import PRESETS, completed
 from scantune.config.synonyms import DEVICES, OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
-from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule
-from scantune.engine.settings import Positive, Rate, Share, TrainingSettings
+from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule, StepSchedule
+from scantune.engine.settings import CheckpointsConfig, Positive, Rate, Share, TrainingSettings
+
+#: Keys of ``checkpoints`` that some strategies alone read.
+OF_STRATEGIES: dict[str, tuple[str, ...]] = {
+    "interval": ("interval", "all", "adaptive"),
+    "threshold": ("performance", "adaptive"),
+    "milestones": ("time",),
+}
 
 
 def _five(value: object) -> object:
@@ -228,6 +235,8 @@ class TrainConfig(TrainingSettings):
             raise ValueError("clip_norm and clip_value are two ways to clip; keep one of them")
         if self.precision == "fp16" and self.device == "cpu":
             raise ValueError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
+        if self.deterministic and self.cudnn_benchmark:
+            raise ValueError("cudnn_benchmark chooses by time, which deterministic forbids; keep one of them")
         if self.partners is not None and self.mixing:
             raise ValueError(
                 f"partners and augment.{self.mixing[0]}: a sample that is mixed with another has no spoiled copy to "
@@ -246,11 +255,36 @@ class TrainConfig(TrainingSettings):
     @property
     def mixing(self) -> list[str]:
         """Of ``mixup`` and ``cutmix`` those that are switched on."""
+        if not self.augment.get("enabled", True):
+            return []
         return [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
 
     def warnings(self) -> list[str]:
         """Settings that work against each other without being wrong."""
-        return [*self._late_layers(), *self._idle_options(), *self._late_reduction()]
+        return [*self._late_layers(), *self._idle_options(), *self._idle_keys(), *self._late_reduction()]
+
+    def _idle_keys(self) -> list[str]:
+        """Keys of the schedule and of checkpoints that others leave without effect, and one aim pursued twice."""
+        notes, kept, defaults = [], self.checkpoints, CheckpointsConfig()
+        for key, strategies in OF_STRATEGIES.items():
+            if getattr(kept, key) != getattr(defaults, key) and kept.strategy not in strategies:
+                notes.append(
+                    f"train.checkpoints.{key} has no effect: it is of the strategies {', '.join(strategies)}, not of "
+                    f"{kept.strategy}"
+                )
+        if self.warmup_lr != type(self).model_fields["warmup_lr"].default and not self.warmup_epochs:
+            notes.append("train.warmup_lr has no effect: there is no warm-up; set warmup_epochs")
+        if isinstance(self.scheduler, StepSchedule) and self.scheduler.step_size >= self.epochs:
+            notes.append(
+                f"train.scheduler.step_size ({self.scheduler.step_size}) is not below train.epochs ({self.epochs}): "
+                "the learning rate is never reduced"
+            )
+        if self.sampler == "balanced" and self.class_weights == "balanced":
+            notes.append(
+                "train.class_weights and train.sampler both balance the classes, so that a rare one counts twice over: "
+                "its samples are drawn more often and have greater weights; keep one of them"
+            )
+        return notes
 
     def _idle_options(self) -> list[str]:
         """Options of the optimizer that another one has, or that the schedule replaces."""

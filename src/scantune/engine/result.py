@@ -75,7 +75,7 @@ def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitRes
             f"{training.checkpoints.monitor} was undefined in every epoch, so that none is the best: the weights "
             "are those of the last"
         )
-    restores_best = training.early_stopping is None or training.early_stopping.settings.restore_best_weights
+    restores_best = training.settings.early_stopping.restore_best_weights  # whether or not it stops early
     rows = training.history.epochs()
     # a copy on the CPU too: the best weights are loaded into these tensors
     last = {name: tensor.to("cpu", copy=True) for name, tensor in training.served_weights().items()}

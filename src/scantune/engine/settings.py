@@ -69,7 +69,7 @@ class EarlyStoppingConfig(Block):
     mode: Literal["auto", "min", "max"] = "auto"
     """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
     restore_best_weights: bool = True
-    """The model has the weights of the best epoch; else those of the last."""
+    """The model has the weights of the best epoch; else those of the last. Also where ``enabled`` is false."""
 
 
 class CheckpointsConfig(Block):

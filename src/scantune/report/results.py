@@ -36,6 +36,8 @@ def headline(facts: RunFacts) -> Table:
     notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
     fitted = (facts.metrics.get("settings") or {}).get("baselines_fitted_on", "training")
     notes += [f"Baselines were fitted on the {fitted} set and tested on the same samples."] if baselines else []
+    if facts.metrics.get("baselines_left_out"):
+        notes.append(f"There are no simple baselines: {facts.metrics['baselines_left_out']}.")
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
         notes.append(f"The column {name} was withheld from the baselines: it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []

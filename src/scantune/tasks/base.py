@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from scantune.config.base import Block
@@ -142,6 +142,23 @@ class TaskSettings(Block):
         Networks whose outputs have different forms cannot be averaged.
         """
         return ""
+
+    def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Keys of the block that have no effect: the key, and why with what to do. Those with their default are none.
+
+        Args:
+            loss: name and options of the training's loss.
+        """
+        return iter(())
+
+    def fits(self, loss: str, calibration: str) -> bool:
+        """Whether something is fitted on validation after a training.
+
+        Args:
+            loss: of the training, by name.
+            calibration: ``train.calibration``.
+        """
+        return self.conformal or (bool(self.calibrations) and calibration != "none")
 
     def loss_options(self, loss: str) -> dict[str, Any]:
         """Options of the loss that follow from the block where the ``train:`` block names none."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.records import ScantuneError
 from scantune.statistics.ages import years
 from scantune.statistics.baselines import design
 from scantune.statistics.determination import determined_by
@@ -17,12 +18,23 @@ from scantune.tasks.predictions import PredictionTable
 MAX_CATEGORIES = 10
 
 
+class Unfitted(ScantuneError):
+    """Nothing can be fitted on the training targets; the message is the reason."""
+
+
 @dataclass(frozen=True)
 class Baselines:
-    """Predictions of each baseline by name, and the covariates withheld from all of them, with the reason."""
+    """Predictions of each baseline by name, and the covariates withheld from all of them, with the reason.
+
+    Attributes:
+        tables: name to predictions.
+        left_out: covariate to reason.
+        reason: why there are none; "" where there are.
+    """
 
     tables: dict[str, PredictionTable] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
 
 
 def predictions(
@@ -64,7 +76,10 @@ def predictions(
     )
     if not selected:
         x, new = np.empty((len(train), 0)), np.empty((len(test), 0))
-    columns_by_baseline = analyses.baseline_columns(train, x, new, data)
+    try:
+        columns_by_baseline = analyses.baseline_columns(train, x, new, data)
+    except Unfitted as error:
+        return Baselines({}, left_out, str(error))
     bare = {c: v for c, v in test.columns.items() if c != "set" and not c.startswith(("p/", "rater/", "set/"))}
     tables = {
         name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in columns_by_baseline.items()

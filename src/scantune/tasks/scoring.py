@@ -88,7 +88,8 @@ def evaluate(
 
     Returns:
         ``metrics``, ``subgroups``, ``baselines`` and the task's further sections; with ``cohort`` ``confounders``, see
-        :mod:`scantune.tasks.confounding`; ``covariates_left_out`` where a covariate is, or determines, the target.
+        :mod:`scantune.tasks.confounding`; ``covariates_left_out`` where a covariate is, or determines, the target;
+        ``baselines_left_out``, why there are none.
         Where the task joins samples (``aggregate``), these are of the joined rows and ``levels`` has the figures of
         both.
 
@@ -105,9 +106,11 @@ def evaluate(
     )
     out = _evaluate_level(joined, task, options)
     out["settings"]["baselines_fitted_on"] = "validation" if cohort is None else "training"
-    out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
-    if left_out:
-        out["covariates_left_out"] = left_out
+    out["baselines"], fitted = _baselines(predictions, task, options, cohort, covariates, beside or {})
+    if fitted.left_out:
+        out["covariates_left_out"] = fitted.left_out
+    if fitted.reason:
+        out["baselines_left_out"] = fitted.reason
     if cohort is not None and (confounders := _confounders(predictions, joined, task, options, cohort)):
         out["confounders"] = confounders
     if joined is not predictions:
@@ -237,9 +240,9 @@ def _baselines(
     cohort: PredictionTable | None,
     covariates: Sequence[str],
     beside: Mapping[str, PredictionTable],
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Headline metrics of each baseline on the same rows, with the model's paired difference from them; the covariates
-    left out, with the reason."""
+) -> tuple[dict[str, Any], baselining.Baselines]:
+    """Headline metrics of each baseline on the same rows, with the model's paired difference from them; what was
+    fitted, and what was left out with the reason."""
     analyses = optional_part(task.name, "analyses")
     fitted = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):
@@ -247,7 +250,7 @@ def _baselines(
         fitted = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
     complete, tables = joined_table(table, task), fitted.tables | dict(beside)
     subset = complete.take(rows_of(complete, options.split))
-    return {name: _against(subset, other, task, options) for name, other in tables.items()}, fitted.left_out
+    return {name: _against(subset, other, task, options) for name, other in tables.items()}, fitted
 
 
 def _against(

@@ -42,6 +42,11 @@ def project_home(start: Path | None = None) -> Path:
     return next((p for p in (here, *here.parents) if (p / "dvc.yaml").exists()), here)
 
 
+def in_copy() -> bool:
+    """Whether this is the copy of a project in its ``.dvc/tmp``, in which other settings are tried."""
+    return Path.cwd().resolve().is_relative_to(project_home() / ".dvc" / "tmp")
+
+
 def own_folder() -> Path:
     """``.scantune`` of the project, which holds names of files: other users cannot look into it."""
     path = project_home() / ".scantune"

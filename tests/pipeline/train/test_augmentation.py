@@ -36,3 +36,11 @@ def test_without_the_block_nothing_is_changed() -> None:
     changes = changes_of("image", {})
     assert (changes.sample, changes.batch) == (None, None)
     assert changes_of("image", {"rotation": 5, "mixup": {"enabled": False}}).batch is None
+
+
+@pytest.mark.parametrize("modality", ["image", "volume", "video"])
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_block_that_is_switched_off_mixes_no_batch(modality: str, name: str) -> None:
+    block = {name: {"prob": 1.0}}
+    assert changes_of(modality, block).batch is not None
+    assert changes_of(modality, {**block, "enabled": False}).batch is None

@@ -40,6 +40,8 @@ def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
     config = augment_config(prepared.modality, block)
     spacing = prepared.spacing[::-1] if prepared.modality == "volume" and prepared.spacing else None
     sample = augment.build(prepared.modality, config, spacing=spacing, crop=patch_shape(prepared))
+    if not config.enabled:
+        return Changes(sample, None)
     dims = 3 if prepared.modality == "volume" else 2
     for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
         chosen = getattr(config, name, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from scantune.engine import FitResult, Sink
     from scantune.models.network import Network
     from scantune.registry.model import ModelFacts
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,9 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
     from scantune.registry.model import load_networks, read_facts
 
     facts = read_facts(plan.start)
+    if facts.members > 1:
+        verb = "starts from" if use == "weights" else "learns from"
+        log.warning("derived.%s: %s the first of the %d networks of %r", plan.key, verb, facts.members, facts.name)
     network = load_networks(plan.start, facts)[0]
     refuse_others(plan, network, facts.name)
     if use == "teacher":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.records import ScantuneError
-from scantune.tracking import own_folder
+from scantune.tracking import in_copy, own_folder
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,19 @@ def _check_resumable(checkpoints: MemberCheckpoints, epoch: int) -> None:
 
 
 def requested_weights(key: str, member: str) -> Path | None:
-    """The weights that a training is to resume from, if :func:`resume_from_epoch` selected some."""
+    """The weights that a training is to resume from, if :func:`resume_from_epoch` selected some.
+
+    A training in a copy of the project, with other settings, is another one: the selection waits for its own.
+    """
+    if in_copy():
+        return None
     return max((_home(key) / (member or "member") / "checkpoints").glob("epoch-*.safetensors"), default=None)
 
 
 def done(key: str) -> None:
-    """Delete the selection: the next training starts from the beginning."""
+    """Delete the selection: the next training starts from the beginning. One in a copy of the project leaves it."""
+    if in_copy():
+        return
     shutil.rmtree(_home(key), ignore_errors=True)
 
 

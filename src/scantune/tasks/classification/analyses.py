@@ -17,6 +17,7 @@ from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Resampler, Sums
 from scantune.tasks import fairness, prevalence
+from scantune.tasks.baselining import Unfitted
 from scantune.tasks.classification.metrics import Data, calibration_plan
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.coverage import achieved
@@ -221,7 +222,7 @@ def baseline_columns(
     target = np.array([index.get(label(t), -1) for t in train.text("target")], np.int64)
     known = target >= 0
     if not known.any():
-        return {}
+        raise Unfitted("the target: unknown in every training sample")
     probabilities = {"prevalence": baselines.prevalence(target[known], len(data.classes), len(new))}
     if x.shape[1]:
         probabilities["covariates"] = baselines.logistic(x[known], target[known], new, len(data.classes))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -111,6 +111,14 @@ class Classification(TaskSettings):
     def output_form(self, loss: str) -> str:
         """One logit for two classes, or one for each class."""
         return "one logit" if loss in BINARY_LOSSES else "a logit for each class"
+
+    def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What is of two classes, where there are more."""
+        if self.classes is None or len(self.classes) == 2:
+            return
+        for key in ("positive", "sensitivities", "specificities"):
+            if getattr(self, key) != type(self).model_fields[key].default:
+                yield key, f"it is of two classes, and there are {len(self.classes)}; remove it"
 
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:

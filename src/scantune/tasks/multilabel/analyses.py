@@ -15,6 +15,7 @@ from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.statistics.estimate import Estimate
 from scantune.statistics.slope import slope_statistic
 from scantune.tasks import fairness, prevalence
+from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
@@ -168,8 +169,9 @@ def baseline_columns(train: PredictionTable, x: np.ndarray, new: np.ndarray, dat
     if not all(f"target/{name}" in train for name in data.findings):
         return {}
     targets = np.stack([train.numbers(f"target/{name}", Faults()) for name in data.findings], axis=1)
-    if not np.isfinite(targets).any(axis=0).all():
-        return {}
+    void = [name for name, states in zip(data.findings, targets.T) if not np.isfinite(states).any()]
+    if void:
+        raise Unfitted(f"{', '.join(void)}: unknown in every training sample")
     rows = np.concatenate([x, new])
     probabilities: dict[str, list[np.ndarray]] = {}  # of both, [n + m] for each finding
     for states in targets.T:

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -255,6 +255,18 @@ class Multilabel(TaskSettings):
             return {}
         states = [self.states(row, names) for row in rows]
         return {f"target/{name}": [written(row[place]) for row in states] for place, name in enumerate(names)}
+
+    def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What is of cells that list findings, where each finding has a column; and the other way round."""
+        if self.listed and self.uncertain != "unknown":
+            yield "uncertain", f"cells of the target {self.listed!r} list findings, and none is −1; remove it"
+        for key in ("separator", "ignored") if not self.listed else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                yield key, "it is of a target that lists findings, and each has its own; remove it, or set target"
+
+    def fits(self, loss: str, calibration: str) -> bool:
+        """Calibration, and the thresholds."""
+        return calibration != "none" or self.threshold != "half"
 
     def mirrored(self, findings: Sequence[str]) -> tuple[int, ...]:
         """For each finding the index of the one whose place it takes when the image is mirrored left-right."""

@@ -12,6 +12,7 @@ import numpy as np
 from scantune.statistics import baselines, conformal
 from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.reliability import icc, icc_statistic
+from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.coverage import achieved
 from scantune.tasks.plan import MetricPlan
@@ -190,7 +191,7 @@ def baseline_columns(
         target = train.numbers(f"target{suffix}", Faults())
         known = np.isfinite(target)
         if not known.any():
-            return {}
+            raise Unfitted(f"{suffix.removeprefix('/') or 'the target'}: unknown in every training sample")
         out.setdefault("mean", {})[f"prediction{suffix}"] = np.full(len(new), target[known].mean())
         if x.shape[1]:
             prediction = baselines.linear(x[known], target[known], new)

@@ -93,6 +93,10 @@ class Segmentation(TaskSettings):
         """Networks with an output per pixel."""
         return "dense"
 
+    def fits(self, loss: str, calibration: str) -> bool:
+        """Which classes keep their largest component alone."""
+        return self.largest_component
+
     @property
     def default_loss(self) -> str:  # type: ignore[override]
         """Dice and cross-entropy over classes that exclude each other; of one class against the background the usual

@@ -10,6 +10,7 @@ import numpy as np
 from scantune.statistics.distributions import chi2_sf
 from scantune.statistics.estimate import Estimate
 from scantune.statistics.resampling import Weighted
+from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.plan import MetricPlan
 from scantune.tasks.predictions import Faults, PredictionTable
@@ -168,7 +169,7 @@ def baseline_columns(
     time, event = (train.numbers(column, Faults()) for column in settings.columns)
     known = np.isfinite(time) & np.isin(event, (0, 1))
     if not known.any():
-        return {}
+        raise Unfitted("time and event: unknown in every training sample")
     time, event, x = time[known], event[known] > 0, x[known]
     horizons = np.array(settings.horizons)
     ones = np.ones((len(time), 1))

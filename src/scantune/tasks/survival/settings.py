@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -139,6 +139,15 @@ class Survival(TaskSettings):
     def loss_options(self, loss: str) -> dict[str, Any]:
         """The ends of the intervals, of the loss that has them."""
         return {"cuts": self.intervals()} if loss == HAZARDS else {}
+
+    def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """The intervals of time, where the loss has none."""
+        if self.cuts is not None and loss["name"] != HAZARDS:
+            yield "cuts", f"they are of the loss {HAZARDS}, not of {loss['name']}; remove it, or set train.loss"
+
+    def fits(self, loss: str, calibration: str) -> bool:
+        """The baseline hazard of a log risk, whatever the calibration; nothing for hazards."""
+        return loss != HAZARDS
 
     @property
     def columns(self) -> tuple[str, str]:

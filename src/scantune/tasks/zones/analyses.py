@@ -10,6 +10,7 @@ import numpy as np
 from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
+from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import Analyses, Context, band
 from scantune.tasks.coverage import achieved
 from scantune.tasks.labels import label
@@ -136,7 +137,7 @@ def baseline_columns(
         target = np.array([index.get(label(t), -1) for t in train.text(f"target/{zone}")], np.int64)
         known = target >= 0
         if not known.any():
-            return {}
+            raise Unfitted(f"{zone}: unknown in every training sample")
         probabilities = {"prevalence": baselines.prevalence(target[known], len(names), len(new))}
         if x.shape[1]:
             probabilities["covariates"] = baselines.logistic(x[known], target[known], new, len(names))

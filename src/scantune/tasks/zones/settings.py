@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -127,6 +127,20 @@ class Zones(TaskSettings):
         if loss != "weighted_cross_entropy":
             return {}
         return {"class_weights": [1.0] * self.grades + [self.unknown_weight]}
+
+    def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """The weight of the class ungradable, where the loss has no weights or other ones."""
+        own = self.loss_options(loss["name"]).get("class_weights")
+        if self.unknown_weight == type(self).model_fields["unknown_weight"].default:
+            return
+        if own is None or loss.get("class_weights") != own:
+            weights = " with class_weights" if "class_weights" in loss else ""
+            yield (
+                "unknown_weight",
+                f"it is of the loss weighted_cross_entropy without class_weights, not of {loss['name']}{weights}; "
+                "remove it, or state it there: train.loss: {name: weighted_cross_entropy, class_weights: …, "
+                f"unknown_weight: {self.unknown_weight:g}}}",
+            )
 
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""

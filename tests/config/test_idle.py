@@ -1,0 +1,152 @@
+"""Keys without effect beside others, or against them, are refused when params.yaml is read, with what to do."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from scantune.config.augment import BY_MODALITY, augment_config, changes_samples
+from scantune.config.load import ConfigError, parse
+from tests.config.test_load import GOOD
+
+TASKS: dict[str, dict[str, Any]] = {
+    "two": {"name": "classification", "target": "grade", "classes": ["a", "b"]},
+    "three": {"name": "classification", "target": "grade", "classes": ["a", "b", "c"]},
+    "regression": {"name": "regression", "target": "grade"},
+    "targets": {"name": "regression", "targets": ["grade", "time"]},
+    "zones": {"name": "zones", "zones": ["grade"], "grades": 3},
+    "sides": {"name": "zones", "zones": ["right_lung", "left_lung"], "grades": 3},
+    "findings": {"name": "multilabel", "findings": ["grade"]},
+    "listed": {"name": "multilabel", "target": "grade"},
+    "survival": {"name": "survival", "time": "time", "event": "event"},
+    "masks": {"name": "segmentation", "classes": ["background", "bone"]},
+}
+WEIGHTED = {"name": "weighted_cross_entropy", "class_weights": "balanced", "unknown_weight": 0.1}
+
+
+def knees(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an experiment; ``changes`` are those of its blocks ``task`` and ``train``, and of ``split``."""
+    params: dict[str, Any] = copy.deepcopy(GOOD)
+    names = ("grade", "time", "event", "right_lung", "left_lung")
+    dataset = params["datasets"]["knees"]
+    dataset |= {"targets": {name: name for name in names}, "groups": ["scanner", "site"], "masks": "{id}_mask.png"}
+    dataset["split"] = changes.get("split", {})
+    block = params["experiments"]["knees"]
+    block["task"] = {**TASKS[kind], **changes.get("task", {})}
+    block["train"] = {"epochs": 2, **changes.get("train", {})}
+    if kind == "masks":
+        block["model"] = {"backbone": "unet"}
+    return params
+
+
+MIXUP = {"mixup": True}
+COPIES = "experiments.knees.train.test_time_augmentation: 3 copies, but train.augment"
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("two", {"train": {"augment": MIXUP, "batch_size": 1}}, "augment.mixup: mixes the samples of a batch"),
+    ("masks", {"train": {"augment": MIXUP, "batch_size": 1}}, "augment.mixup: mixes the samples"),
+    ("two", {"train": {"scanner_consistency": {}, "batch_size": 1}}, "scanner_consistency: compares the scanners"),
+    ("two", {"train": {"scanner_consistency": {}, "augment": MIXUP}}, "of no one scanner; remove train.augment.mixup"),
+    ("two", {"train": {"test_time_augmentation": 3, "augment": MIXUP}}, COPIES),
+    ("regression", {"train": {"test_time_augmentation": 3, "augment": {"enabled": False, "rotation": 5}}}, COPIES),
+    ("survival", {"train": {"test_time_augmentation": 3, "augment": {"p": 0, "rotation": 5}}}, COPIES),
+    ("sides", {"train": {"test_time_augmentation": 3, "augment": {"flip_left_right": 0.5}}}, "swap left and right"),
+    ("two", {"train": {"augment": {"p": 1}}}, "augment.p: has no effect, because no transform is switched on"),
+    ("two", {"train": {"augment": {"fill": "mirror"}}}, "augment.fill: has no effect"),
+    ("three", {"task": {"positive": "a"}}, "task.positive: has no effect: it is of two classes, and there are 3"),
+    ("three", {"task": {"sensitivities": [0.8]}}, "task.sensitivities: has no effect"),
+    ("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": "cross_entropy"}}, "not of cross_entropy; remove"),
+    ("zones", {"task": {"unknown_weight": 0.1}, "train": {"class_weights": "balanced"}}, "with class_weights; remove"),
+    ("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": "focal"}}, "not of focal; remove"),
+    ("survival", {"task": {"cuts": [1, 3, 5]}}, "task.cuts: has no effect: they are of the loss discrete_hazard"),
+    ("findings", {"task": {"separator": ";"}}, "task.separator: has no effect"),
+    ("findings", {"task": {"ignored": ["x"]}}, "task.ignored: has no effect"),
+    ("listed", {"task": {"uncertain": "present"}}, "task.uncertain: has no effect"),
+    ("two", {"train": {"monitoring": {"error_ranges": [5]}}}, "error_ranges: absolute errors are of a regression"),
+    ("targets", {"train": {"monitoring": {"error_ranges": [5]}}}, "error_ranges: absolute errors are of a regression"),
+    (
+        "masks",
+        {"task": {"largest_component": False}, "train": {"calibration_fraction": 0.3}},
+        "calibration_fraction: nothing is fitted",
+    ),
+    (
+        "survival",
+        {"train": {"loss": "discrete_hazard", "calibration_fraction": 0.3}},
+        "calibration_fraction: nothing is fitted",
+    ),
+    (
+        "findings",
+        {"task": {"threshold": "half"}, "train": {"calibration": "none", "calibration_fraction": 0.3}},
+        "calibration_fraction: nothing is fitted",
+    ),
+    (
+        "two",
+        {"train": {"loss": {"name": "cross_entropy", "class_weights": [1, 2]}, "class_weights": [3, 4]}},
+        "train.class_weights: [3.0, 4.0], but experiments.knees.train.loss.class_weights is [1, 2]; keep one",
+    ),
+    (
+        "two",
+        {"train": {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}, "label_smoothing": 0.2}},
+        "train.label_smoothing: 0.2, but experiments.knees.train.loss.label_smoothing is 0.1",
+    ),
+    ("two", {"split": {"group": "site", "test": ["A"]}}, "split.group: is of the method group_out, not of random"),
+    ("two", {"split": {"method": "random", "columns": "site"}}, "split.columns: is of the method predefined"),
+    ("two", {"split": {"method": "random", "fill": {"test": 0.2}}}, "split.fill: is of the method predefined"),
+    ("two", {"split": {"method": "random", "on": "grade"}}, "split.on: ['grade'] is of the method stratified"),
+    ("two", {"split": {"method": "group_out", "group": "site", "test": ["A"], "on": "grade"}}, "whole groups are held"),
+    ("two", {"split": {"train_fraction": 0.8, "fractions": [0.5, 0.25, 0.25]}}, "but train_fraction is 0.8; keep one"),
+]
+
+
+@pytest.mark.parametrize(("task", "changes", "why"), REFUSED, ids=[f"{task}: {why[:40]}" for task, _, why in REFUSED])
+def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        parse(knees(task, changes))
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        *((task, {}) for task in TASKS),
+        *((task, {"train": {"augment": MIXUP, "batch_size": 2}}) for task in TASKS),
+        *((task, {"train": {"test_time_augmentation": 3}}) for task in TASKS),
+        ("two", {"train": {"test_time_augmentation": 3, "augment": MIXUP | {"noise": 0.1}}}),
+        ("two", {"train": {"test_time_augmentation": 3, "augment": {"p": 0, "gamma": 0.1}}}),
+        ("masks", {"train": {"test_time_augmentation": 3, "augment": {"enabled": False}}}),
+        ("two", {"train": {"augment": {"enabled": False}, "batch_size": 1}}),
+        ("two", {"train": {"augment": MIXUP | {"enabled": False}, "batch_size": 1, "partners": {}}}),
+        ("two", {"train": {"augment": {"p": 1, "default": True}}}),
+        ("two", {"task": {"positive": "a", "sensitivities": [0.8], "specificities": []}}),
+        ("zones", {"task": {"unknown_weight": 0.1}}),
+        ("zones", {"train": {"class_weights": "balanced"}}),
+        ("zones", {"train": {"loss": WEIGHTED}}),
+        ("survival", {"task": {"cuts": [1, 3, 5]}, "train": {"loss": "discrete_hazard"}}),
+        ("survival", {"train": {"calibration": "none", "calibration_fraction": 0.3}}),
+        ("masks", {"train": {"calibration_fraction": 0.3}}),
+        ("regression", {"train": {"monitoring": {"error_ranges": [5]}, "calibration_fraction": 0.3}}),
+        ("listed", {"task": {"separator": ";", "ignored": ["x"], "blank": "absent"}}),
+        ("findings", {"task": {"uncertain": "present"}}),
+        ("two", {"train": {"loss": {"name": "cross_entropy", "class_weights": [1, 2]}, "class_weights": [1, 2]}}),
+        ("two", {"split": {"columns": "site"}}),
+        ("two", {"split": {"method": "random", "on": "grade", "folds": 3}}),
+        ("two", {"split": {"method": "random", "test": [], "rest": "error", "fractions": [0.7, 0.15, 0.15]}}),
+    ],
+)
+def test_what_has_an_effect_and_what_is_written_as_it_is_by_default_is_read(task: str, changes: dict[str, Any]) -> None:
+    parse(knees(task, changes))
+
+
+@pytest.mark.parametrize("modality", BY_MODALITY)
+def test_every_transform_changes_samples_and_nothing_else_does(modality: str) -> None:
+    still = {"modality", "enabled", "p", "fill", "mixup", "cutmix"}
+    strong: dict[str, Any] = {"low_resolution": 0.5, "temporal_crop": 0.5, "randaugment": {"num_ops": 3}}
+    assert not changes_samples(augment_config(modality, {}))
+    for name in BY_MODALITY[modality].model_fields.keys() - still:
+        config = augment_config(modality, {name: strong.get(name, 0.2)})
+        assert changes_samples(config), name
+        assert changes_samples(config, mirrored=False) != name.startswith("flip"), name
+        assert not changes_samples(augment_config(modality, {name: strong.get(name, 0.2), "enabled": False}))
+    for mixed in ("mixup", "cutmix"):
+        assert not changes_samples(augment_config(modality, {mixed: True}))
