@@ -65,7 +65,7 @@ SPLIT_KEYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "balance": ({"method": "stratified", "on": "label"}, {"method": "stratified", "on": "label", "balance": "sex"}),
     "bins": ({"method": "stratified", "on": "grade", "bins": 2}, {"method": "stratified", "on": "grade", "bins": 6}),
     "fractions": ({}, {"fractions": [0.25, 0.25, 0.5]}),
-    "train_fraction": ({}, {"train_fraction": 0.75}),
+    "train_fraction": ({}, {"fractions": [0.7, 0.15, 0.15], "train_fraction": 0.75}),
     "seed": ({}, {"seed": 2}),
     "folds": ({}, {"folds": 3}),
     "group": (GROUP_OUT, GROUP_OUT | {"group": "sex", "test": ["F"]}),
