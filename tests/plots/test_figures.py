@@ -192,6 +192,8 @@ def test_reliability_bins_are_of_equal_size():
     assert equal_mass(np.array([0.0, 1, 1, 0]), np.full(4, 0.5), 4) == [(0.5, 0.5, 4)]
     lower, upper = wilson(np.array([0.5]), np.array([10]))  # Wilson 1927: 0.2366 to 0.7634
     assert (lower[0], upper[0]) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    lower, upper = wilson(np.array([0.5]), np.array([10]), 0.99)  # z = 2.5758
+    assert (lower[0], upper[0]) == pytest.approx((0.1842, 0.8158), abs=1e-4)
 
 
 def test_reliability_refuses_what_is_no_probability():

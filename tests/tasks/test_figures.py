@@ -168,10 +168,11 @@ def test_notes_state_the_level_of_the_intervals_and_the_size_of_small_groups(tas
     table = {"multilabel": findings, "survival": cohort}.get(task, lambda: table_of(task))()
     schema = SETTINGS if task == "survival" else scoring.settings_of(task)
     plotted, metrics = drawn(table, schema, confidence=0.8, min_group=33)
-    others = ("confusion", "reliability", "zone_reliability", "finding_reliability")  # shares; Wilson's of 95 %
+    others = ("confusion", "finding_reliability")  # without intervals
     said = {name: notes(figure) for name, figure in plotted.items() if name not in others}
     assert not {name: text for name, text in said.items() if "95 %" in text}
     assert any("80 %" in text for text in said.values())
+    assert all("80 % Wilson" in text for name, text in said.items() if name.endswith("reliability"))
     if "subgroups" in said:
         small = [e["small"] for levels in metrics["subgroups"].values() for f in levels.values() for e in f.values()]
         assert ("fewer than 33 subjects" in said["subgroups"]) == any(small)

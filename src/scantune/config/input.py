@@ -31,6 +31,12 @@ class Backend(Block):
     address: str | None = None
     """Address of the Dask scheduler or Ray head; without it one is started on this machine."""
 
+    @model_validator(mode="after")
+    def _of_a_cluster(self) -> Backend:
+        if self.address is not None and self.name not in ("dask", "ray"):
+            raise ValueError(f"address is of a cluster, and the backend is {self.name}: set name: dask or ray")
+        return self
+
 
 class _Common(Block):
     dataset: Name
@@ -228,6 +234,8 @@ class ImageInput(_Common):
         yield from _per_channel(self.intensity, self.channels)
         if self.intensity.name == "white_stripe":
             yield "intensity: white_stripe is for volumes: T1-weighted brains"
+        if self.shape is None and self.resize != "pad":
+            yield f"resize: {self.resize} has no effect without shape, to which pictures are brought: set shape"
         if self.resolution is not None:
             yield from _coarser(self.resolution, self.shape)
         if self.clahe is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 @style.styled
 def reliability(
-    curves: Scored | Sequence[Scored], *, bins: int = 10, metrics: Mapping[str, Any] | None = None, title: str = ""
+    curves: Scored | Sequence[Scored],
+    *,
+    bins: int = 10,
+    metrics: Mapping[str, Any] | None = None,
+    confidence: float = 0.95,
+    title: str = "",
 ) -> Figure:
     """Observed frequency against predicted probability in bins of equal size, and the distribution of probabilities.
 
@@ -25,6 +31,7 @@ def reliability(
         curves: the model, or the model before and after calibration; scores are probabilities.
         bins: number of bins with about equally many samples; equal probabilities are in one bin.
         metrics: entries of ``metrics.json`` for the corner (``ece``, ``calibration_slope`` …).
+        confidence: level of the bars.
         title: heading.
 
     Raises:
@@ -48,7 +55,7 @@ def reliability(
             raise ValueError(
                 f"{curve.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}"
             )
-        drawn.append(_reliability_line(top, index, target, score, curve, bins))
+        drawn.append(_reliability_line(top, index, target, score, curve, bins, confidence))
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
@@ -72,7 +79,8 @@ def reliability(
         corner = {"x": 0.02, "y": 0.97, "ha": "left", "va": "top"}
     top.text(s="\n".join(lines), transform=top.transAxes, fontsize=6, **corner)
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above all curves
-    style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples treated as independent.")
+    bars = f"Bars: {words.per_cent(confidence)} Wilson intervals, samples treated as independent."
+    style.note(figure, f"{bins} bins of equal size. {bars}")
     return figure
 
 
@@ -86,20 +94,21 @@ def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[f
     return [(float(score[part].mean()), float(target[part].mean()), len(part)) for part in parts if len(part)]
 
 
-def wilson(share: np.ndarray, n: np.ndarray, z: float = 1.959964) -> tuple[np.ndarray, np.ndarray]:
+def wilson(share: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Wilson interval of a proportion (J Am Stat Assoc 1927;22:209)."""
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return centre - half, centre + half
 
 
 def _reliability_line(
-    axes: Axes, index: int, target: np.ndarray, score: np.ndarray, curve: Scored, bins: int
+    axes: Axes, index: int, target: np.ndarray, score: np.ndarray, curve: Scored, bins: int, confidence: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the bins of a curve with their intervals; their mean probability and observed frequency."""
     colour, dash, marker = style.SERIES[index % len(style.SERIES)]
     points = np.array(equal_mass(target, score, bins))
-    lower, upper = wilson(points[:, 1], points[:, 2])
+    lower, upper = wilson(points[:, 1], points[:, 2], confidence)
     axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
     text = f"{curve.legend('ECE')}, n = {len(target)}"
     axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, label=text)

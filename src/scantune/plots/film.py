@@ -161,6 +161,7 @@ def zone_reliability(
     *,
     bins: int = 5,
     layout: Layout | None = None,
+    confidence: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Reliability of the predicted grade: a panel per zone in its position on the film, and one of all zones.
@@ -170,6 +171,7 @@ def zone_reliability(
         pooled: the same over all zones.
         bins: number of bins of equal size per zone; twice as many for all zones.
         layout: as of :func:`zones`.
+        confidence: level of the bars.
         title: heading.
     """
     grid = layout or layout_of(list(zones))
@@ -181,21 +183,22 @@ def zone_reliability(
     panels = np.asarray(left.subplots(len(grid), columns, squeeze=False, sharex=True, sharey=True))
     for line, names in zip(panels, grid):
         for axes, zone in zip(line, names):
-            _reliability(figure, axes, zones[zone], bins)
+            _reliability(figure, axes, zones[zone], bins, confidence)
             axes.set_title(display_name(zone), fontsize=7)
     for axes in panels[:, 0]:
         axes.set_ylabel("Correct")
     pooled_axes = right.subplots()
-    _reliability(figure, pooled_axes, pooled, 2 * bins)
+    _reliability(figure, pooled_axes, pooled, 2 * bins, confidence)
     pooled_axes.set_title(pooled.name, fontsize=7)
     pooled_axes.set_ylabel("Share of correct grades")
     pooled_axes.set_xlabel("Probability of the predicted grade")
-    style.note(figure, "Bins of equal size. Bars: 95 % Wilson intervals, zones treated as independent.")
+    bars = f"Bars: {words.per_cent(confidence)} Wilson intervals, zones treated as independent."
+    style.note(figure, f"Bins of equal size. {bars}")
     _note_sides(figure, grid)
     return figure
 
 
-def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int) -> None:
+def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int, confidence: float) -> None:
     """One panel: the curve, n and the calibration error."""
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
@@ -209,7 +212,7 @@ def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int) -> None:
         style.undefined(axes, "no sample")
         return
     points = np.array(equal_mass(target, score, bins))
-    lower, upper = wilson(points[:, 1], points[:, 2])
+    lower, upper = wilson(points[:, 1], points[:, 2], confidence)
     axes.vlines(points[:, 0], lower, upper, color=style.BLUE, linewidth=0.7, alpha=0.8)
     axes.plot(points[:, 0], points[:, 1], color=style.BLUE, marker="o", markersize=3)
     lines = [f"n = {len(target)}"]

@@ -107,10 +107,8 @@ def evaluate(
     out = _evaluate_level(joined, task, options)
     out["settings"]["baselines_fitted_on"] = "validation" if cohort is None else "training"
     out["baselines"], fitted = _baselines(predictions, task, options, cohort, covariates, beside or {})
-    if fitted.left_out:
-        out["covariates_left_out"] = fitted.left_out
-    if fitted.reason:
-        out["baselines_left_out"] = fitted.reason
+    left_out = {"covariates_left_out": fitted.left_out, "baselines_left_out": fitted.reason}
+    out |= {name: what for name, what in left_out.items() if what}
     if cohort is not None and (confounders := _confounders(predictions, joined, task, options, cohort)):
         out["confounders"] = confounders
     if joined is not predictions:
@@ -241,8 +239,7 @@ def _baselines(
     covariates: Sequence[str],
     beside: Mapping[str, PredictionTable],
 ) -> tuple[dict[str, Any], baselining.Baselines]:
-    """Headline metrics of each baseline on the same rows, with the model's paired difference from them; what was
-    fitted, and what was left out with the reason."""
+    """Headline metrics of each baseline on the same rows, with the model's paired difference; what was fitted."""
     analyses = optional_part(task.name, "analyses")
     fitted = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,3 +79,11 @@ def test_several_targets_are_learned_distilled_and_compared_in_standard_units():
     assert float(apart) == pytest.approx(2 * 1.0)
     taught = terms["distillation"].total(nn.Identity(), {"input": output}, output + torch.tensor([10.0, 1.0]))
     assert float(taught) == pytest.approx(2 * 1.0)
+
+
+def test_a_loss_that_compares_samples_needs_several_in_a_batch():
+    importlib.import_module("scantune.tasks.survival.losses")
+    with pytest.raises(ScantuneError, match=r"train\.batch_size: 1, and the loss 'cox' compares .*: set 2 or more"):
+        terms_of("survival", {"name": "cox"}, batch_size=1)
+    assert set(terms_of("survival", {"name": "cox"}, batch_size=2)[0]) == {"cox"}
+    assert set(terms_of("survival", {"name": "discrete_hazard", "cuts": [1.0, 2.0]}, batch_size=1)[0])

@@ -140,6 +140,17 @@ def test_subgroups_baselines_and_calibration_are_there():
     assert metrics["headline"][0] == "auroc"
 
 
+def test_a_finding_that_is_unknown_in_all_of_training_is_why_there_are_no_baselines():
+    predictions, target, _ = table()
+    unknown = np.where(predictions.split == "test", target[:, 2], np.nan)
+    evaluated = scoring.evaluate(
+        predictions.with_columns({"target/Rare": unknown}), Multilabel(findings=FINDINGS), draws=50
+    )
+    assert evaluated["baselines"] == {}
+    assert evaluated["baselines_left_out"] == "Rare: unknown in every training sample"
+    assert "baselines_left_out" not in scoring.evaluate(table()[0], Multilabel(findings=FINDINGS), draws=50)
+
+
 @pytest.mark.parametrize("threshold", ["f1", "half"])
 def test_calls_of_a_baseline_are_by_thresholds_chosen_as_those_of_the_model(threshold):
     predictions, target, _ = table()

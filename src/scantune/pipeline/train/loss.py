@@ -44,7 +44,8 @@ def build_terms(
         teacher: a trained network to learn from.
 
     Raises:
-        ScantuneError: the loss does not fit the task, or distillation has no teacher.
+        ScantuneError: the loss does not fit the task, or compares the samples of a batch of one; or distillation has no
+            teacher.
     """
     from scantune import losses
 
@@ -60,6 +61,12 @@ def build_terms(
         combined = build(encoded)
     if hasattr(task, "loss_target"):
         combined = losses.of_counted(combined, task.loss_target)
+    compares = [name for name, loss in combined.components.items() if getattr(loss, "compares", False)]
+    if compares and block.batch_size == 1:
+        raise ScantuneError(
+            f"train.batch_size: 1, and the loss {compares[0]!r} compares the samples of a batch, so that nothing would "
+            "be learned: set 2 or more"
+        )
     terms: dict[str, Term] = dict(losses.on_target(combined))
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:

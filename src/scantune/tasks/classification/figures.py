@@ -50,7 +50,9 @@ def draw(inputs: FigureInput) -> Drawn:
     level = inputs.confidence
     drawn = {
         "confusion": plots.confusion(counts, data.classes),
-        "reliability": plots.reliability(_before_and_after(inputs), metrics=_calibration(inputs.figures)),
+        "reliability": plots.reliability(
+            _before_and_after(inputs), metrics=_calibration(inputs.figures), confidence=level
+        ),
     }
     if data.positive is None:
         drawn["roc"] = plots.roc_by_class(curves(1), bands=roc, confidence=level)

@@ -58,7 +58,7 @@ def _zone_reliability(inputs: FigureInput) -> Any:
         for i, zone in enumerate(inputs.data.settings.zones)
     }
     pooled = plots.Scored(right.ravel(), confidence.ravel(), "all zones", (section.get("as_given") or {}).get("ece"))
-    return plots.zone_reliability(zones, pooled)
+    return plots.zone_reliability(zones, pooled, confidence=inputs.confidence)
 
 
 def _mean_score(inputs: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
