@@ -367,7 +367,7 @@ def test_keys_that_are_lists_or_blocks_are_named_by_line(text):
         read_text(text)
 
 
-@pytest.mark.parametrize("key", ["epochs", "label_smoothing", "workers", "learning_rate", "folds"])
+@pytest.mark.parametrize("key", ["epochs", "label_smoothing", "workers", "learning_rate"])
 def test_true_is_no_number(key):
     with pytest.raises(ConfigError, match=rf"experiments\.knees\.train: {key}: true is no number"):
         parse(changed(f"experiments.knees.train.{key}", True))
