@@ -91,9 +91,13 @@ def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> di
 
 
 def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
-    if all(r.order is not None for rs in subjects.values() for r in rs):
-        return assign.cut(_latest_first(subjects)[::-1], settings.shares)
-    return assign.cut(list(subjects), settings.shares)
+    return assign.cut(_in_order(subjects), settings.shares)
+
+
+def _in_order(subjects: Subjects) -> list[str]:
+    """By each subject's latest date or number where all have one, else in the table's order."""
+    dated = all(r.order is not None for rs in subjects.values() for r in rs)
+    return _latest_first(subjects)[::-1] if dated else list(subjects)
 
 
 def _temporal(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
@@ -225,7 +229,8 @@ def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers
         strata = crossed({s: subjects[s] for s in chosen}, settings.on, settings.balance, settings.bins, numbers)
         dealt = assign.alike(strata, shares, settings.seed)
     else:
-        order = chosen if settings.method in ("sequential", "temporal") else assign.by_digest(chosen, settings.seed)
+        in_order = settings.method in ("sequential", "temporal")
+        order = _in_order({s: subjects[s] for s in chosen}) if in_order else assign.by_digest(chosen, settings.seed)
         dealt = assign.cut(order, shares)
     return {subject: int(fold) for subject, fold in dealt.items()}
 
