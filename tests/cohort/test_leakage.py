@@ -126,3 +126,13 @@ def test_in_a_data_set_that_looks_all_alike_only_what_is_twice_is_a_pair():
     assert [(pair.one, pair.other) for pair in pairs] == [(3, 20)]
     few = near_pairs(["0" * 16] * 4, ["a", "b"] * 2, tensors.__getitem__, bits=4, correlation=0.98)
     assert len(few) == 4, "of four there is no telling what is common"
+
+
+@pytest.mark.parametrize(("tensor", "score", "told"), [("t", "5", True), ("t", "0.0", False), ("u", "5", False)])
+def test_copies_of_one_image_with_other_targets_are_told(tmp_path, tensor, score, told):
+    one, other = {"digest": "d", "tensor": "t", "score": "0"}, {"digest": "d", "tensor": tensor, "score": score}
+    report = audit(cache(tmp_path, [one, other, {}]), place("train", "train", "test"), FAR)
+    assert (
+        any("1 pairs of one image differ in their targets, first x0 and x1 in score" in w for w in report.warnings)
+        is told
+    )

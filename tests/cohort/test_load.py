@@ -415,3 +415,27 @@ def test_dates_with_seconds_as_one_number_keep_their_order(table, dataset):
     table("file,at\na.png,20240331101502\nb.png,20240331101501\nc.png,3.50\n")
     orders = [float(r.order) for r in cohort.load(dataset(files="{file}", order="at"), HERE)]
     assert orders == [20240331101502, 20240331101501, 3.5]
+
+
+def test_a_class_or_group_in_two_spellings_is_told(table, dataset):
+    table("file,y,site,age,bmi\na.png,Benign,UKB,45,1.0\nb.png,benign,ukb,45.0,1\nc.png,malignant,X,7,2\n")
+    keys = {"files": "{file}", "targets": ["y"], "groups": ["site", "age", "bmi"]}
+    warnings = cohort.read(dataset(**keys), HERE).warnings
+    assert [w.split(" differ only")[0] for w in warnings] == [
+        "target 'y': 'Benign' / 'benign'",
+        "group 'site': 'UKB' / 'ukb'",
+    ]
+    recode = {"y": {"benign": "Benign"}, "site": {"ukb": "UKB"}}
+    assert cohort.read(dataset(**keys, recode=recode), HERE).warnings == ()
+
+
+def test_sides_and_flags_as_pandas_writes_columns_with_empty_cells(table, dataset):
+    table("file,training,validation,keep\na.png,1.0,0.0,1.0\nb.png,0.0,1.0,1\nc.png,,,0.0\n")
+    columns = {"train": "training", "validation": "validation"}
+    split = {"method": "predefined", "columns": columns, "rest": "leave_out"}
+    records = cohort.load(dataset(files="{file}", split=split), HERE)
+    assert [r.split for r in records] == ["train", "validation", None]
+    assert len(cohort.load(dataset(files="{file}", where={"keep": True}), HERE)) == 2
+    table("file,side\na.png,Train\nb.png,NA\n")
+    records = cohort.load(dataset(files="{file}", split={"columns": "side"}), HERE)
+    assert [r.split for r in records] == ["train", None]

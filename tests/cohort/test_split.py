@@ -1,5 +1,6 @@
 from collections import Counter, defaultdict
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -494,3 +495,14 @@ def test_numbers_among_dates_are_refused_however_they_are_written():
         rows = [Record(f"x{i}", f"s{i}", (), order="2024-01-01T00:00:00" if i else odd) for i in range(9)]
         with pytest.raises(CohortError, match="both dates and numbers"):
             split(rows, SplitConfig(method="temporal"))
+
+
+@pytest.mark.parametrize("method", ["temporal", "sequential"])
+def test_folds_of_a_split_by_date_are_by_date_whatever_the_order_of_the_rows(method):
+    rows = [Record(f"s{i}", f"s{i}", (), order=f"2{(7 * i) % 40:03d}-01-01", row=i + 2) for i in range(40)]
+    config = SplitConfig(method=method, folds=4, fractions=[0.6, 0.2, 0.2])
+    assignments = split(rows, config)
+    assert {a.sample_id: a for a in assignments} == {a.sample_id: a for a in split(rows[::-1], config)}
+    dates = {r.sample_id: r.order for r in rows}
+    by_fold = [[dates[a.sample_id] for a in assignments if a.fold == fold] for fold in range(4)]
+    assert all(max(earlier) < min(later) for earlier, later in pairwise(by_fold))

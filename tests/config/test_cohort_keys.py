@@ -93,3 +93,10 @@ def test_ids_to_join_need_subjects_and_a_range_its_order():
     assert any("join_ids" in line for line in faults("datasets.knees", block))
     found = faults("datasets.knees.targets", {"grade": {"column": "kl", "min": 5, "max": 1}})
     assert found == ["datasets.knees.targets.grade: min 5 is above max 1"]
+
+
+def test_bands_of_ages_that_are_not_written_are_refused():
+    block = changed("datasets.knees.groups", {"years": "Age", "bmi": "bmi"})["datasets"]["knees"]
+    assert faults("datasets.knees", {**block, "bands": {"years": [18, 90], "bmi": [100]}}) == []
+    found = faults("datasets.knees", {**block, "bands": {"years": [18, 95]}})
+    assert found == ["datasets.knees.bands.years: 95, but ages over 89 are written as 90+; edges up to 90"]

@@ -369,3 +369,26 @@ def test_whole_numbers_are_those_that_dvc_reads(text):
 def test_keys_that_are_lists_or_blocks_are_named_by_line(text):
     with pytest.raises(ConfigError, match=r"line \d: a key is a list or a block"):
         read_text(text)
+
+
+@pytest.mark.parametrize("key", ["epochs", "label_smoothing", "workers", "learning_rate"])
+def test_true_is_no_number(key):
+    with pytest.raises(ConfigError, match=rf"experiments\.knees\.train: {key}: true is no number"):
+        parse(changed(f"experiments.knees.train.{key}", True))
+
+
+def test_false_is_none_of_a_number_and_true_stays_where_it_may_stand():
+    assert parse(changed("experiments.knees.train.test_time_augmentation", False)).experiments["knees"].train
+    assert parse(changed("inputs.knees.clahe", True)).inputs["knees"].clahe
+    for short in ("ema", "swa", "test_time_augmentation"):  # for which true is short
+        assert getattr(parse(changed(f"experiments.knees.train.{short}", True)).experiments["knees"].train, short)
+    where = parse(changed("datasets.knees.where", {"sound": True})).datasets["knees"].where
+    assert where == {"sound": True}
+
+
+def test_a_date_of_yaml_is_told_to_be_quoted():
+    params = copy.deepcopy(GOOD)
+    params["datasets"]["knees"] |= read_text("where: {seen: 2024-03-31}\n")
+    with pytest.raises(ConfigError, match=r"where\.seen: .*as a date; put it in quotes.*'2024-03-31'") as caught:
+        parse(params)
+    assert len(caught.value.faults) == 1

@@ -81,12 +81,12 @@ def side_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None
         return None
     if isinstance(columns, str):
         text = row.cells[columns]
-        if text and text.casefold() not in SIDES:
+        if not values.is_empty(text) and text.casefold() not in SIDES:
             faults.append(Fault(f"{text!r} is not a side: one of {sorted(SIDES)}", row.line, columns))
         return SIDES.get(text.casefold())
     named = []
     for side, column in columns.items():
-        text = row.cells[column].casefold()
+        text = values.class_of(row.cells[column].casefold())  # 1.0, as pandas writes a column with empty cells
         if text in _YES:
             named.append(side)
         elif text not in _NO and not values.is_empty(text):

@@ -80,3 +80,23 @@ def values_without_rows(rows: Sequence[Row], dataset: DatasetConfig) -> list[str
             there = f"; it has {', '.join(map(repr, like))}" if like else ""
             warnings.append(f"where: no row has {value!r} in column {column!r}, so it filters nothing{there}")
     return warnings
+
+
+def spellings(records: Sequence[Record]) -> list[str]:
+    """A warning for each target or group with values in two forms, such as Benign and benign: two classes to a task."""
+    forms: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+    for record in records:
+        for what, cells in (("target", record.targets), ("group", record.groups)):
+            for name, text in cells.items():
+                if text and not values.is_number(text):
+                    forms.setdefault((what, name), {}).setdefault(form_free(text), {})[text] = None
+    warnings = []
+    for (what, name), by_form in forms.items():
+        several = [" / ".join(map(repr, texts)) for texts in by_form.values() if len(texts) > 1]
+        if several:
+            listed = ", ".join(several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
+            warnings.append(
+                f"{what} {name!r}: {listed} differ only in case, blanks, dashes or zeros and are different values; "
+                "join them by 'recode' if they are one"
+            )
+    return warnings

@@ -122,7 +122,11 @@ def audit(
         near_duplicates=tuple(near[:SHOWN]),
         near_duplicates_total=len(near),
         repeated=tuple(repeated),
-        warnings=(*doubts, *_warnings(sides, near, repeated, settings, subjects_known)),
+        warnings=(
+            *doubts,
+            *_warnings(sides, near, repeated, settings, subjects_known),
+            *_contradicting(samples, repeated),
+        ),
         settings=settings.model_dump(mode="json", exclude_none=True),
         folds=folds,
     )
@@ -170,6 +174,17 @@ def _identical(samples: Sequence[Sample], part_of: Mapping[str, str]) -> tuple[l
                     crossing.append(f"{pair[0]} ({sides[0]}) and {pair[1]} ({sides[1]}): {what}")
     named = {line.rsplit(":", 1)[0]: line for line in reversed(crossing)}
     return sorted(named.values()), sorted(set(repeated))
+
+
+def _contradicting(samples: Sequence[Sample], repeated: Sequence[tuple[str, str]]) -> list[str]:
+    """A warning where samples of the same pixels have different targets; two volumes of one file may."""
+    known = {sample.sample_id: sample for sample in samples}
+    odd = []
+    for one, other in ((known[a], known[b]) for a, b in repeated):
+        names = [n for n in one.targets if values.class_of(one.targets[n]) != values.class_of(other.targets[n])]
+        if names and one.tensor_digest == other.tensor_digest:
+            odd.append(f"{one.sample_id} and {other.sample_id} in {', '.join(names)}")
+    return [f"{len(odd)} pairs of one image differ in their targets, first {odd[0]}: correct the table"] if odd else []
 
 
 def _near(samples: Sequence[Sample], part_of: Mapping[str, str], cache: Path, settings: SplitConfig) -> list[Pair]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scantune.cohort import ids, values
 from scantune.cohort.cells import recoded, replaced
-from scantune.cohort.doubts import one_form, values_without_rows, words_for_empty
+from scantune.cohort.doubts import one_form, spellings, values_without_rows, words_for_empty
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
@@ -90,7 +90,7 @@ def _from_folders(dataset: DatasetConfig, root: Path) -> Cohort:
     if dataset.subject_from is not None:
         records, forms = one_form(records, join=dataset.join_ids, with_ids=False)
     records = [replace(record, subject_id=ids.digest_id(record.subject_id)) for record in records]
-    return Cohort(records, len(records), subjects_known=dataset.subjects_known, warnings=tuple(forms))
+    return Cohort(records, len(records), subjects_known=dataset.subjects_known, warnings=(*forms, *spellings(records)))
 
 
 def _from_table(
@@ -116,6 +116,7 @@ def _from_table(
         raise CohortError(title, faults)
     warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
     warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
+    warnings += spellings(records)
     forms: list[str] = []
     if dataset.subject is not None:
         records, forms = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)

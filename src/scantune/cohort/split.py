@@ -91,22 +91,25 @@ def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> di
 
 
 def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
-    """By each subject's latest ``order``; in the table's order where no sample has one."""
-    if all(r.order is None for rs in subjects.values() for r in rs):
-        return assign.cut(list(subjects), settings.shares)
-    return _by_order(subjects, settings)
+    return assign.cut(_in_order(subjects), settings.shares)
 
 
 def _temporal(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     """By each subject's latest date: nothing that trains is younger than the cut."""
-    return _by_order(subjects, settings)
+    return assign.cut(_by_date(subjects), settings.shares)
 
 
-def _by_order(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _in_order(subjects: Subjects) -> list[str]:
+    """By each subject's latest ``order``; in the table's order where no sample has one."""
+    undated = all(r.order is None for rs in subjects.values() for r in rs)
+    return list(subjects) if undated else _by_date(subjects)
+
+
+def _by_date(subjects: Subjects) -> list[str]:
     blank = [s for s, rs in subjects.items() if any(r.order is None for r in rs)]
     if blank:
         raise CohortError("split", [f"{len(blank)} subjects have a sample without a date ('order')"])
-    return assign.cut(_latest_first(subjects)[::-1], settings.shares)
+    return _latest_first(subjects)[::-1]
 
 
 def _latest_first(subjects: Subjects) -> list[str]:
@@ -230,7 +233,8 @@ def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers
         strata = crossed({s: subjects[s] for s in chosen}, settings.on, settings.balance, settings.bins, numbers)
         dealt = assign.alike(strata, shares, settings.seed)
     else:
-        order = chosen if settings.method in ("sequential", "temporal") else assign.by_digest(chosen, settings.seed)
+        in_order = settings.method in ("sequential", "temporal")
+        order = _in_order({s: subjects[s] for s in chosen}) if in_order else assign.by_digest(chosen, settings.seed)
         dealt = assign.cut(order, shares)
     return {subject: int(fold) for subject, fold in dealt.items()}
 

@@ -70,7 +70,7 @@ def nfc(text: str) -> str:
 def same(text: str, value: object, decimal: str = ".") -> bool:
     """Whether a cell is a value of ``params.yaml``: equal as numbers, as yes/no (1, true, yes), or as text."""
     if isinstance(value, bool):
-        return text.strip().casefold() in (("1", "true", "yes", "y") if value else ("0", "false", "no", "n"))
+        return class_of(text.strip().casefold()) in (("1", "true", "yes", "y") if value else ("0", "false", "no", "n"))
     if isinstance(value, int | float):
         try:
             return number(text, decimal) == float(value)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import itertools
 import re
+import types
+import typing
+from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 #: Context of the validation of a block that was accepted once, such as that of a saved model: its effect is known, and
@@ -34,6 +40,43 @@ def first_fault(error: ValidationError) -> str:
     return f"{key}: {text}" if key else text
 
 
+@cache
+def _annotations(block: type[BaseModel]) -> dict[str, Any]:
+    """Key, as it is written, to what a block's field takes; without those that are short for something."""
+    return {
+        field.alias or name: field.annotation
+        for name, field in block.model_fields.items()
+        if not any(isinstance(one, BeforeValidator) for one in field.metadata)
+    }
+
+
+@cache
+def _is_number(annotation: Any) -> bool:
+    """Whether a field takes a number, and neither true nor false, nor a block that may be short for them."""
+    kinds = set(_alternatives(annotation))
+    return bool(kinds & {int, float}) and bool not in kinds and not any(_is_block(kind) for kind in kinds)
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The alternatives of a union, through ``Annotated`` and aliases; the values of a ``Literal`` by their types."""
+    annotation = getattr(annotation, "__value__", annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        short = any(isinstance(one, BeforeValidator) for one in arguments[1:])  # true may be short for a number
+        yield from () if short else _alternatives(arguments[0])
+    elif origin in (typing.Union, types.UnionType):
+        for one in arguments:
+            yield from _alternatives(one)
+    elif origin is typing.Literal:
+        yield from map(type, arguments)
+    else:
+        yield annotation
+
+
+def _is_block(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
 class Block(BaseModel):
     """A block of ``params.yaml``. The docstring under a field is its documentation, in the JSON schema too."""
 
@@ -45,6 +88,15 @@ class Block(BaseModel):
         validate_default=True,
         protected_namespaces=(),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_boolean(cls, values: Any, info: ValidationInfo) -> Any:
+        """Refuse true where a number stands, it would be 1: labels smoothed to nothing. False is 0: none."""
+        for key, value in values.items() if isinstance(values, dict) and not is_saved(info) else ():
+            if value is True and _is_number(_annotations(cls).get(key)):
+                raise ValueError(f"{key}: true is no number; write how much or how many, or remove the key")
+        return values
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:

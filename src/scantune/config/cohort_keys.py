@@ -25,6 +25,8 @@ _OF_TABLE = (
     "recode", "order", "sheet", "header", "separator", "decimal",
 )  # fmt: skip
 
+_OLDEST = 90  # years: what cohort.ids.cap_age leaves of an age
+
 
 def faults(params: Params) -> Iterator[str]:
     """Every key of a dataset that nothing would read, as ``key.path: why, and what to write``."""
@@ -34,6 +36,9 @@ def faults(params: Params) -> Iterator[str]:
         yield from _folders(key, dataset)
         if dataset.join_ids and not dataset.subjects_known:
             yield f"{key}.join_ids: there are no subjects to join; add subject: <column>, or remove the key"
+        for group, edges in dataset.bands.items():
+            if "age" in {group.casefold(), dataset.groups[group].casefold()} and max(edges) > _OLDEST:
+                yield f"{key}.bands.{group}: {max(edges):g}, but ages over 89 are written as 90+; edges up to {_OLDEST}"
         for target, rule in dataset.targets.items():
             if rule.min is not None and rule.max is not None and rule.min > rule.max:
                 yield f"{key}.targets.{target}: min {rule.min:g} is above max {rule.max:g}"

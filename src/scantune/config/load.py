@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import json
 import types
@@ -96,6 +97,8 @@ def _message(fault: ErrorDetails) -> str:
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{key}: unknown key{hint or '.'} Known keys: {', '.join(known)}" if known else f"{key}: unknown key"
+    if isinstance(fault.get("input"), datetime.date):
+        return f"{key}: YAML reads {value} as a date; put it in quotes, as the table has it: {str(fault['input'])!r}"
     if kind == "missing":
         return f"{key}: required key is missing{_empty_model(loc, fault.get('input'))}"
     if kind in {"union_tag_invalid", "literal_error"}:
