@@ -258,6 +258,21 @@ def test_monochrome1_is_inverted_within_the_stored_bits_or_kept(tmp_path: Path) 
     np.testing.assert_array_equal(io.read(tmp_path / "s", monochrome1="keep").array, volume().array)
 
 
+@pytest.mark.parametrize("kind", ["volume", "image"])
+def test_monochrome1_turns_no_hounsfield_units_round(tmp_path: Path, kind: str) -> None:
+    """It says how values are shown: a window in HU would show something else of the ones turned round."""
+    paths = series(tmp_path / "s", modality="CT")
+    for path in paths:
+        edit(path, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+        edit(path, lambda dataset: dataset.pop("RescaleType"))  # HU where it is absent (PS3.3 C.8.2.1)
+    source = tmp_path / "s" if kind == "volume" else paths[3]
+    loaded, kept = io.read(source), io.read(source, monochrome1="keep")
+    np.testing.assert_array_equal(loaded.array, kept.array)
+    assert "MONOCHROME1, whose values are kept in their unit" in loaded.facts["notes"]
+    shown, plain = (io.read(source, window=(0, 400), monochrome1=how) for how in ("invert", "keep"))
+    np.testing.assert_allclose(shown.array, 1 - plain.array, atol=1e-6)
+
+
 def _second_stack(tmp_path: Path, **items: tuple[object, object]) -> None:
     for at, (part, seed) in enumerate((("one", 0), ("two", 1))):
         tags = {keyword: values[at] for keyword, values in items.items()}

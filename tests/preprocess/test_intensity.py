@@ -45,7 +45,19 @@ def test_values_that_float16_rounds_away_are_refused_with_the_remedy(scale, offs
         np.zeros((2, 2), np.float32),
         np.linspace(-1024, 3071, 4096, dtype=np.float32),
         np.linspace(0, 1, 300, dtype=np.float32),
+        np.linspace(0.5, 0.51, 300, dtype=np.float32),
+        np.full((2, 2), 9251.5, np.float32),
     ],
 )
 def test_values_that_float16_holds_or_rounds_by_little_are_kept(array):
     np.testing.assert_allclose(intensity.to_dtype(array, "float16"), array, rtol=5e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-20, 1e-9, 1e9, 1e20, 1e35])
+@pytest.mark.parametrize("foreground", [True, False])
+def test_z_scores_do_not_depend_on_the_unit(scale, foreground, rng):
+    """Squares of 1e20 are infinite in float32: every value became 0."""
+    array = rng.normal(size=(60, 60)).astype(np.float32)
+    expected = intensity.zscore(array, foreground=foreground)
+    result = intensity.zscore(array * np.float32(scale), foreground=foreground)
+    np.testing.assert_allclose(result, expected, atol=1e-4)

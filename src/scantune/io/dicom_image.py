@@ -66,8 +66,7 @@ def display_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Op
         values, low, high = apply_file_window(values, file, meaning), 0.0, 1.0
     elif options.window is not None:
         values, low, high = apply_window(values, *options.window), 0.0, 1.0
-    if meaning.inverse and options.monochrome1 == "invert":
-        notes.append("MONOCHROME1 inverted")
+    if meaning.turned(options, notes):
         values = np.float32(low + high) - values
     return values
 

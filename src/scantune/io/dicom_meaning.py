@@ -47,9 +47,10 @@ import numpy as np
 from pydicom import Dataset
 
 from scantune.io import dicom_real_world as real_worlds
+from scantune.io.arrays import Options
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_padding import padding_of
-from scantune.io.dicom_rescale import rescale_of, unit_of
+from scantune.io.dicom_rescale import rescale_needed_by, rescale_of, unit_of
 from scantune.io.dicom_tables import Table, palette, sequence_table
 from scantune.records import ReadError
 
@@ -76,6 +77,7 @@ class Meaning:
         table: modality LUT in place of the rescale.
         padding: lowest and highest stored value that stand for no pixel at all, or None.
         covered: lowest and highest stored value that a real-world value map in place of the rescale covers, or None.
+        measured: of CT or PET, in HU or Gray: values that are not turned round for the eye.
         doubt: why the sign is not known.
     """
 
@@ -92,12 +94,21 @@ class Meaning:
     table: Table | None = None
     padding: tuple[float, float] | None = None
     covered: tuple[float, float] | None = None
+    measured: bool = False
     doubt: str = "PixelRepresentation is missing"
 
     @property
     def inverse(self) -> bool:
         """Whether low values are bright."""
         return self.photometric == "MONOCHROME1"
+
+    def turned(self, options: Options, notes: list[str]) -> bool:
+        """Whether values are turned round, so that high is bright; what is done about low that is bright is noted."""
+        if not self.inverse or options.monochrome1 == "keep":
+            return False
+        kept = self.measured and options.window is None
+        notes.append("MONOCHROME1, whose values are kept in their unit" if kept else "MONOCHROME1 inverted")
+        return not kept
 
     @property
     def plain(self) -> bool:
@@ -213,6 +224,7 @@ def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
         unit_of(file),
         table,
         padding_of(file, bool(signed), allocated),
+        measured=rescale_needed_by(file) is not None or unit_of(file) in ("HU", "GY"),
         doubt=doubt,
     )  # fmt: skip
     if rescale_elsewhere or not file.has(real_worlds.SEQUENCE):

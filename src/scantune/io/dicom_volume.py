@@ -102,8 +102,7 @@ def _windowed(array: np.ndarray, stack: Stack, options: Options, facts: dict[str
         array = apply_window(array, *window)
     elif options.window is not None:
         array = apply_window(array, *options.window)
-    if meaning.inverse and options.monochrome1 == "invert":
+    if meaning.turned(options, facts["notes"]):
         low, high = (0.0, 1.0) if options.window is not None else meaning.range or (array.min(), array.max())
         array = np.float32(low + high) - array
-        facts["notes"].append("MONOCHROME1 inverted")
     return array

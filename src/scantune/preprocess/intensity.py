@@ -16,6 +16,8 @@ SAMPLE = 1 << 20
 _PIECE = 1 << 16  # fits into the CPU's cache
 #: What differs by less than this share of the largest value is rounding (float32 has 6e-8), not an image.
 _ROUNDING = 1e-6
+#: Values whose squares, and their sums, float32 holds.
+_SQUARED = 1e-12, 1e12
 #: Steps of float16 between smallest and largest value below which it shows less than eight bits do.
 _FEWEST_STEPS = 255
 #: An image whose smallest value fills this share of it was cut out by someone (skull stripped, masked).
@@ -80,6 +82,9 @@ def zscore(array: np.ndarray, *, foreground: bool = True, clip: float | None = N
     Raises:
         ReadError: nothing varies.
     """
+    most = max(abs(float(array.min())), abs(float(array.max())))
+    if most and not _SQUARED[0] < most < _SQUARED[1]:
+        array = array / np.float32(most)  # its squares are no float32; the result is the same
     inside = _foreground(array).reshape(-1) if foreground else None
     mean = _mean(array.reshape(-1), inside)
     scaled = array - np.float32(mean)
@@ -275,7 +280,8 @@ def _halved(array: np.ndarray) -> np.ndarray:
         raise ReadError("values beyond ±65,504 do not fit into float16: set 'dtype: float32'")
     half = narrowed(array)
     steps = (high - low) / float(np.spacing(np.float16(most)))
-    if steps < _FEWEST_STEPS and not np.array_equal(half, array):
+    fine = low >= 0 and 1 / 255 <= high <= 1  # a share of 0 … 1: finer than the eight bits that are enough for one
+    if 0 < steps < _FEWEST_STEPS and not fine and not np.array_equal(half, array):
         raise ReadError(
             f"values from {low:g} to {high:g} span {steps:.0f} steps of float16, which rounds them: set "
             "'dtype: float32', or an intensity that scales them"
