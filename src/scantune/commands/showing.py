@@ -182,7 +182,7 @@ def _outlined(path: Path, plan: TrainingPlan, member: Any) -> Any:
     from scantune.preprocess.mask_labels import described
 
     volume = plan.input.modality == "volume"
-    image = picture(path, plan.input.mask_overlap, radiological=True) / 255
+    image = picture(path, plan.input.mask_overlap) / 255
     caption = f"{member.sample_id}\n{described(member.row.get('mask_labels', ''), plan.block.task.mask_classes)}"
     return plots.Picture(image, caption, sides=("R", "L") if volume else None)
 
