@@ -43,7 +43,8 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 <td>{{ of.get("median", "") }}</td>
 <td>{{ of.get("smallest", "") }}</td><td>{{ of.get("largest", "") }}</td></tr>{% endfor %}</table>
 {% if f.mask_cuts %}<p class="bad">{{ f.mask_cuts | length }}
-{{ "masks reach" if f.mask_cuts | length > 1 else "mask reaches" }} beyond the network's input, so that no prediction can contain them: enlarge the input's shape or spacing.</p><table>
+{{ "masks reach" if f.mask_cuts | length > 1 else "mask reaches" }} beyond the network's input, so that no
+prediction can contain them: enlarge the input's shape or spacing.</p><table>
 {% for id, what in f.mask_cuts.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>{% endif %}
 {% endif %}<h2>Excluded</h2>
 {% for step in f.flow.steps if step.excluded %}<table>{% for reason, n in step.excluded.items() %}
