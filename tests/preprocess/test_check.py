@@ -129,3 +129,13 @@ def test_a_volume_is_seen_as_radiologists_read_it_and_in_the_proportions_of_its_
 
 def test_a_bar_of_nothing_has_no_length_and_a_small_one_some() -> None:
     assert [terminal._blocks(n, 1000) for n in (0, 1, 500, 1000)] == [0, 1, 12, 24]
+
+
+def test_show_has_a_volume_in_the_proportions_of_its_spacing() -> None:
+    from scantune.commands.showing import _picture
+
+    tensor = np.arange(3 * 20 * 10, dtype=np.float32).reshape(1, 3, 20, 10)
+    seen = _picture(tensor, "volume", "sample", np.diag([1.0, 2.0, 5.0, 1.0]))
+    assert seen.aspect == 2.0
+    assert seen.sides == ("R", "L")
+    assert np.array_equal(seen.pixels, tensor[0, 1, ::-1, ::-1])

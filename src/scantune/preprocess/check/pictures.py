@@ -68,7 +68,7 @@ def picture(path: Path, overlapping: bool = False) -> np.ndarray:
     if is_volume:
         turned = np.s_[:, ::-1, ::-1]
         tensor, mask = tensor[turned], None if mask is None else mask[turned]
-    aspect = _aspect(facts["reading"]["affine"]) if is_volume else 1.0
+    aspect = axial_aspect(facts["reading"]["affine"]) if is_volume else 1.0
     labels = None if mask is None or not marked(mask).any() else mask[0]
     side = SIDE if mask is None else SIDE_WITH_MASKS
     if tensor.shape[0] == 3 and not is_volume:
@@ -93,7 +93,7 @@ def _registered(volume: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def _aspect(affine: Any) -> float:
+def axial_aspect(affine: Any) -> float:
     """Height of an element of an axial plane divided by its width."""
     x, y, _ = np.linalg.norm(np.asarray(affine, np.float64)[:3, :3], axis=0)
     return float(y / x)
