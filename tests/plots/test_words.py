@@ -64,7 +64,8 @@ def test_levels_are_sorted_as_people_do():
 
 def test_a_task_names_its_own_metrics_once(monkeypatch):
     monkeypatch.setattr(words, "LABELS", dict(words.LABELS))
-    assert words.label("hamming_loss/mean") == "hamming loss, mean"
+    assert words.label("hamming_loss/mean") == "Hamming loss, mean"
+    assert words.label("some_metric/mean") == "some metric, mean"
     words.add_labels({"hamming_loss": "Hamming loss"})
     words.add_labels({"hamming_loss": "Hamming loss"})
     assert words.label("hamming_loss/mean") == "Hamming loss, mean"
