@@ -545,3 +545,11 @@ def test_n_and_metrics_do_not_hide_samples_that_are_overestimated():
     low = plots.predicted_against_actual(prediction, target, metrics=metrics).axes[0]
     (text,) = [text for text in low.texts if "n = 30" in text.get_text()]
     assert under_text(low, text, prediction, target) == 0
+
+
+def test_intervals_that_are_cut_off_by_the_panel_are_counted():
+    bounds = {"lower": [-50, 5, 9], "upper": [60, 15, 90]}
+    figure = plots.predicted_against_actual([0, 10, 20], [5, 10, 18], **bounds)
+    assert "Bars: prediction intervals. 2 of 3 reach beyond the panel." in words_in(figure)
+    inside = plots.predicted_against_actual([0, 10, 20], [5, 10, 18], lower=[4, 9, 17], upper=[6, 11, 19])
+    assert "beyond" not in words_in(inside)

@@ -64,9 +64,9 @@ def test_levels_are_sorted_as_people_do():
 
 def test_a_task_names_its_own_metrics_once(monkeypatch):
     monkeypatch.setattr(words, "LABELS", dict(words.LABELS))
-    assert words.label("hamming_loss/mean") == "hamming loss, mean"
-    words.add_labels({"hamming_loss": "Hamming loss"})
-    words.add_labels({"hamming_loss": "Hamming loss"})
-    assert words.label("hamming_loss/mean") == "Hamming loss, mean"
+    assert words.label("planted_loss/mean") == "planted loss, mean"
+    words.add_labels({"planted_loss": "Planted loss"})
+    words.add_labels({"planted_loss": "Planted loss"})
+    assert words.label("planted_loss/mean") == "Planted loss, mean"
     with pytest.raises(ValueError, match="'auroc' has the label 'AUROC' already"):
         words.add_labels({"auroc": "Area"})

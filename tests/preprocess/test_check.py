@@ -10,7 +10,8 @@ from scantune import io, preprocess
 from scantune.cohort.ids import digest_id, keyed_digest
 from scantune.cohort.load import Cohort
 from scantune.digests import text_digest
-from scantune.preprocess.check import check, print_check, write_check
+from scantune.preprocess.check import check, print_check, terminal, write_check
+from scantune.preprocess.check import pictures as pictures_of
 from scantune.preprocess.check.identifying import in_table
 from scantune.preprocess.check.unusual import unusual
 from scantune.records import Record
@@ -111,3 +112,30 @@ def test_volumes_are_shown_with_their_own_spacing(tmp_path, inputs):
     first = {name: next(iter(counts)) for name, counts in findings.histograms.items()}
     assert [first[f"size {axis}"] for axis in "RAS"] == ["14", "12", "10"]
     assert [first[f"spacing {axis}"] for axis in "RAS"] == ["1", "2", "3"]
+
+
+def test_a_volume_is_seen_as_radiologists_read_it_and_in_the_proportions_of_its_spacing(monkeypatch) -> None:
+    tensor = np.zeros((1, 3, 20, 10), np.float32)  # C D H W: upwards, forwards, from left to right of the patient
+    tensor[0, 1, 16:, 6:] = 1.0  # in front, on the patient's right
+    facts = {"reading": {"affine": np.diag([1.0, 2.0, 5.0, 1.0]).tolist()}}
+    monkeypatch.setattr(pictures_of.store, "load", lambda path: {"input": tensor})
+    monkeypatch.setattr(pictures_of.store, "facts", lambda path: facts)
+    seen = pictures_of.picture(Path("sample"))
+    assert seen.shape == (96, 24)  # 40 mm by 10 mm
+    rows, columns = np.nonzero(seen > 128)
+    assert rows.max() < 96 / 4
+    assert columns.max() < 24 / 2
+
+
+def test_a_bar_of_nothing_has_no_length_and_a_small_one_some() -> None:
+    assert [terminal._blocks(n, 1000) for n in (0, 1, 500, 1000)] == [0, 1, 12, 24]
+
+
+def test_show_has_a_volume_in_the_proportions_of_its_spacing() -> None:
+    from scantune.commands.showing import _picture
+
+    tensor = np.arange(3 * 20 * 10, dtype=np.float32).reshape(1, 3, 20, 10)
+    seen = _picture(tensor, "volume", "sample", np.diag([1.0, 2.0, 5.0, 1.0]))
+    assert seen.aspect == 2.0
+    assert seen.sides == ("R", "L")
+    assert np.array_equal(seen.pixels, tensor[0, 1, ::-1, ::-1])

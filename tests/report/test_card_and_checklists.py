@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scantune import report
-from scantune.report import RunFacts
+from scantune.report import RunFacts, card
 from scantune.report.checklists import checklists
 from scantune.report.items import AUTHOR, answers
 from tests.report.conftest import HOSTILE, full
@@ -112,3 +112,10 @@ def test_several_baselines_as_good_as_the_model_are_named_as_in_the_table(tmp_pa
     )
     text = report.model_card(facts, tmp_path / "card.md").read_text()
     assert "of each of the baselines (Constant: mean; Model on covariates) overlaps that of the model" in text
+
+
+def test_small_subgroups_are_named_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    facts = full("regression")
+    levels = {level: {"mae": {"value": 1.0, "small": True}} for level in ("12–<18", "2–<12", "18–<40")}
+    facts = replace(facts, metrics={**facts.metrics, "subgroups": {"age": levels}})
+    assert "age 2–<12, age 12–<18, age 18–<40." in " ".join(card.limits(facts))

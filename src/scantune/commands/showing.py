@@ -141,7 +141,7 @@ def _unknown_covariates(network: Network) -> dict[str, Tensor]:
 def _sheet(plan: TrainingPlan, n: int, folder: Path) -> Path:
     """Samples spread over the training side, as network inputs, with the task's targets."""
     from scantune import plots
-    from scantune.preprocess.store import as_float, load
+    from scantune.preprocess.store import as_float, facts, load
 
     side = plan.sides.side("train")
     if not len(side):
@@ -155,7 +155,10 @@ def _sheet(plan: TrainingPlan, n: int, folder: Path) -> Path:
             continue
         tensor = as_float(load(side.paths[place])["input"])
         targets = ", ".join(f"{name} {member.targets[name] or '–'}" for name in plan.block.task.target_names())
-        pictures.append(_picture(tensor, plan.input.modality, f"{member.sample_id}\n{targets}"))
+        caption = f"{member.sample_id}\n{targets}"
+        pictures.append(
+            _picture(tensor, plan.input.modality, caption, facts(side.paths[place])["reading"].get("affine"))
+        )
     title = f"{plan.block.input}: input of the network"
     figure = plots.contact_sheet(pictures, title=title, notes=_notes(plan), columns=3 if _is_mask(plan) else 4)
     return plots.save(figure, folder / "images")[-1]
@@ -182,22 +185,24 @@ def _outlined(path: Path, plan: TrainingPlan, member: Any) -> Any:
     from scantune.preprocess.mask_labels import described
 
     volume = plan.input.modality == "volume"
-    image = picture(path, plan.input.mask_overlap, radiological=True) / 255
+    image = picture(path, plan.input.mask_overlap) / 255
     caption = f"{member.sample_id}\n{described(member.row.get('mask_labels', ''), plan.block.task.mask_classes)}"
     return plots.Picture(image, caption, sides=("R", "L") if volume else None)
 
 
-def _picture(tensor: Any, modality: str, caption: str) -> Any:
-    """The middle plane of a tensor [C, …]; three channels as colour."""
+def _picture(tensor: Any, modality: str, caption: str, affine: Any = None) -> Any:
+    """The middle plane of a tensor [C, …], of a volume in the proportions of its spacing; three channels as colour."""
     import numpy as np
 
     from scantune import plots
+    from scantune.preprocess.check.pictures import axial_aspect
 
     array = np.asarray(tensor, np.float32)
     if array.ndim == 4:
         array = array[:, array.shape[1] // 2]
     if modality == "volume":  # as radiologists read it: right on the left, front on top
-        return plots.Picture(array[0, ::-1, ::-1], caption, sides=("R", "L"))
+        aspect = 1.0 if affine is None else axial_aspect(affine)
+        return plots.Picture(array[0, ::-1, ::-1], caption, sides=("R", "L"), aspect=aspect)
     if array.shape[0] == 3:
         low, high = float(array.min()), float(array.max())
         return plots.Picture(np.moveaxis((array - low) / max(high - low, 1e-6), 0, -1), caption)

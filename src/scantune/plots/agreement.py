@@ -106,11 +106,11 @@ def predicted_against_actual(
         axes.fill_between(ends, ends - significant_error, ends + significant_error, color=style.PALE, alpha=0.6, lw=0)
         style.note(figure, f"Pale band: within ±{significant_error:g} of the reference. Dashed: identity.")
     if lower is not None and upper is not None:
-        indices = row.astype(int)
-        axes.vlines(
-            x, np.asarray(lower)[indices], np.asarray(upper)[indices], color=style.BLUE, alpha=0.3, linewidth=0.6
-        )
-        style.note(figure, "Bars: prediction intervals.")
+        low, high = (np.asarray(bound, dtype=np.float64)[row.astype(int)] for bound in (lower, upper))
+        axes.vlines(x, low, high, color=style.BLUE, alpha=0.3, linewidth=0.6)
+        cut = int(((low < ends[0]) | (high > ends[1])).sum())
+        beyond = f" {cut} of {len(x)} reach beyond the panel." if cut else ""
+        style.note(figure, f"Bars: prediction intervals.{beyond}")
     identity(axes, x, y, ends)
     _margins(figure, axes, x, y)
     lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items()]

@@ -119,7 +119,9 @@ def _corner(axes: Axes, curve: Scored, area_name: str, target: np.ndarray, line:
         lines = [f"{area_name} {value}", *([bounds] if bounds else []), *lines]
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
     roc = area_name == "AUC"
-    corners = ("lower right", "upper left") if roc else ("lower left", "upper right", "lower right", "upper left")
+    corners: tuple[style.Corner, ...] = (
+        ("lower right", "upper left") if roc else ("lower left", "upper right", "lower right", "upper left")
+    )
     vertical, side = free_corner([line if roc else stepped(*line)], corners, 0.5, 0.25).split()
     bottom, right = vertical == "lower", side == "right"
     axes.text(0.97 if right else 0.03, 0.03 if bottom else 0.97, "\n".join(lines), transform=axes.transAxes, zorder=5,

@@ -139,8 +139,8 @@ def precision_recall(
 
 
 def free_corner(
-    lines: Sequence[tuple[np.ndarray, np.ndarray]], corners: Sequence[str], width: float, height: float
-) -> str:
+    lines: Sequence[tuple[np.ndarray, np.ndarray]], corners: Sequence[style.Corner], width: float, height: float
+) -> style.Corner:
     """The corner of a unit square whose text would hide least of some curves; among equals the first.
 
     Args:
@@ -216,7 +216,7 @@ def _finish(
     figure: Figure,
     axes: Axes,
     drawn: Sequence[tuple[np.ndarray, np.ndarray]],
-    corners: Sequence[str],
+    corners: Sequence[style.Corner],
     bands: Any,
     confidence: float,
 ) -> None:

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -245,11 +245,18 @@ def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarr
     return [value[complete] for value in values]
 
 
-_CORNERS = {"lower right": (1, 0), "lower left": (0, 0), "upper left": (0, 1), "upper right": (1, 1)}
+Corner = Literal["lower right", "lower left", "upper left", "upper right"]
+
+_CORNERS: dict[Corner, tuple[int, int]] = {
+    "lower right": (1, 0),
+    "lower left": (0, 0),
+    "upper left": (0, 1),
+    "upper right": (1, 1),
+}
 """Corner of a panel to its horizontal and vertical end."""
 
 
-def emptiest(points: np.ndarray, corners: Sequence[str], width: float, height: float) -> str:
+def emptiest(points: np.ndarray, corners: Sequence[Corner], width: float, height: float) -> Corner:
     """The corner in which text would hide the fewest marks; among equals the first.
 
     Args:
@@ -259,7 +266,7 @@ def emptiest(points: np.ndarray, corners: Sequence[str], width: float, height: f
         height: of the text.
     """
 
-    def hidden(corner: str) -> int:
+    def hidden(corner: Corner) -> int:
         right, top = _CORNERS[corner]
         x = 1 - points[:, 0] if right else points[:, 0]
         y = 1 - points[:, 1] if top else points[:, 1]

@@ -71,12 +71,12 @@ def limits(facts: RunFacts) -> list[str]:
     lines += _beside_baselines(facts) + _fitted(facts)
     if not facts.metrics.get("external"):
         lines.append("Not tested on external data.")
-    small = sorted({
+    small = [
         f"{words.level(column, column)} {words.level(column, level)}"
         for column, levels in (facts.metrics.get("subgroups") or {}).items()
-        for level, entries in levels.items()
+        for level, entries in sorted(levels.items(), key=lambda pair: words.level_order(pair[0]))
         if any(isinstance(entry, dict) and entry.get("small") for entry in entries.values())
-    })  # fmt: skip
+    ]
     if small:
         lines.append(f"Few test subjects in these subgroups: {', '.join(small)}.")
     if not facts.metrics.get("subgroups"):

@@ -34,9 +34,10 @@ def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained:
         return []
     outlined = errors_of.of_task(evaluation.block.task.name).OUTLINED
     drawn = _outlines(evaluation, wrong) if outlined else {}
-    entries = []
+    entries, pictures = [], []
     for error in wrong:
         picture = drawn.get(error.sample_id) or _beside(evaluation, error, explained)
+        pictures.append(picture)
         entries.append(
             {
                 "picture": picture,
@@ -55,7 +56,7 @@ def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained:
         where = " To the right of each, four times enlarged, where they differ most (framed)." if enlarged else ""
         notes.append(f"Blue: the reference; orange: the model.{where}")
         notes += [f"{text}." for text in [mask_units(evaluation.metrics)] if text]
-    notes += _conventions(evaluation, [entry["picture"] for entry in entries], bool(drawn), mapped)
+    notes += _conventions(evaluation, pictures, bool(drawn), mapped)
     figure = plots.error_sheet(entries, columns=2 if enlarged else 3 if mapped else 4, notes=notes)
     if mapped:
         warn(figure, warnings_of(explained.section))

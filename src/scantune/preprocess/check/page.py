@@ -11,7 +11,8 @@ from scantune.preprocess.check.pictures import encoded
 from scantune.tables import write_csv
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Check of {{ name }}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Check of {{ name }}</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <style>
 body { font: 15px/1.45 system-ui, sans-serif; color: #1c2833; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -41,7 +42,8 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 {{ name }}</th><td{% if not of.samples %} class="bad"{% endif %}>{{ of.samples }} of {{ of.of }}</td>
 <td>{{ of.get("median", "") }}</td>
 <td>{{ of.get("smallest", "") }}</td><td>{{ of.get("largest", "") }}</td></tr>{% endfor %}</table>
-{% if f.mask_cuts %}<p class="bad">{{ f.mask_cuts | length }} masks reach beyond the network's input, so that no
+{% if f.mask_cuts %}<p class="bad">{{ f.mask_cuts | length }}
+{{ "masks reach" if f.mask_cuts | length > 1 else "mask reaches" }} beyond the network's input, so that no
 prediction can contain them: enlarge the input's shape or spacing.</p><table>
 {% for id, what in f.mask_cuts.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>{% endif %}
 {% endif %}<h2>Excluded</h2>
@@ -63,7 +65,7 @@ elsewhere.</p>
 {% for note in f.intensity_notes %}<p>{{ note }}</p>{% endfor %}
 {% if f.odd_intensities %}<p class="quiet">The most unusual first.</p>
 <details {{ "open" if f.odd_intensities | length <= 20 }}>
-<summary>{{ f.odd_intensities | length }} samples</summary>
+<summary>{{ f.odd_intensities | length }} sample{{ "s" if f.odd_intensities | length > 1 }}</summary>
 <table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>
 </details>{% else %}<p>None.</p>{% endif %}
 {% if f.notes %}<h2>Notes of the readers</h2><table>{% for note, n in f.notes.items() %}<tr><td>{{ n }}</td>
@@ -80,9 +82,9 @@ style="width: {{ (90 * n / most) | round(1) if most else 0 }}px"></span> {{ n }}
 {% endfor %}{% endfor %}
 <h2>Input of a network</h2>
 <p class="quiet">Middle planes of prepared samples (with masks the planes in which most is marked), 1st to 99th
-percentile, channels side by side. Volumes: axial, anterior on top, the patient's left on the left-hand side
-(neurological). Registered brains: axial, coronal and sagittal, with the outline of the template's brain. Stills and
-videos: as stored.</p>
+percentile, channels side by side. Volumes: axial, anterior on top, the patient's right on the left-hand side
+(radiological, as in all reports). Registered brains: axial, coronal and sagittal, with the outline of the template's
+brain. Stills and videos: as stored.</p>
 {% if f.legend %}<p>{% for name, colour in f.legend.items() %}
 <span class="key" style="border-color: {{ colour }}"></span>{{ name }} {% endfor %}</p>{% endif %}
 <div class="sheet">{% for id, picture in pictures.items() %}<figure>

@@ -44,18 +44,18 @@ def word_for_colour(label: int) -> str:
     return _NAMED[colour_of(label)]
 
 
-def picture(path: Path, overlapping: bool = False, *, radiological: bool = False) -> np.ndarray:
+def picture(path: Path, overlapping: bool = False) -> np.ndarray:
     """A stored sample as a picture, uint8 [H, W] or [H, W, 3].
 
     Of a volume and a loop the plane in which most is marked, without masks the middle one; volumes have anterior on
-    top. Of a registered brain three planes, with the template's outline. Three channels of a still or a loop are its
+    top and the patient's right on the left-hand side, in the proportions of their spacing. Of a registered brain three
+    planes, with the template's outline. Three channels of a still or a loop are its
     colours; other channels lie side by side. Each channel is stretched from its 1st to its 99th percentile, colours
     together.
 
     Args:
         path: of the stored sample.
         overlapping: the mask has a bit for each label.
-        radiological: volumes have the patient's right on the left-hand side, else the left.
     """
     arrays, facts = store.load(path), store.facts(path)
     tensor, mask = arrays["input"], arrays.get("mask")
@@ -66,13 +66,14 @@ def picture(path: Path, overlapping: bool = False, *, radiological: bool = False
         at = _plane_of(mask, tensor.shape[1])
         tensor, mask = tensor[:, at], None if mask is None else mask[:, at]
     if is_volume:
-        turned = np.s_[:, ::-1, ::-1] if radiological else np.s_[:, ::-1]
+        turned = np.s_[:, ::-1, ::-1]
         tensor, mask = tensor[turned], None if mask is None else mask[turned]
+    aspect = axial_aspect(facts["reading"]["affine"]) if is_volume else 1.0
     labels = None if mask is None or not marked(mask).any() else mask[0]
     side = SIDE if mask is None else SIDE_WITH_MASKS
     if tensor.shape[0] == 3 and not is_volume:
         return _drawn(_stretched(np.moveaxis(tensor, 0, -1)), labels, side, overlapping)  # [C, H, W] -> [H, W, C]
-    parts = [_drawn(_stretched(channel), labels, side, overlapping) for channel in tensor]
+    parts = [_drawn(_stretched(channel), labels, side, overlapping, aspect) for channel in tensor]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
@@ -85,11 +86,17 @@ def _registered(volume: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
     brain = outline(Grid((depth, height, width), template)).astype(np.uint8)
     parts = []
     for axis, length in enumerate(volume.shape):
-        base, inside = (np.take(array, length // 2, axis)[::-1] for array in (volume, brain))
+        base, inside = (np.take(array, length // 2, axis)[::-1, ::-1] for array in (volume, brain))
         square = max(base.shape)
         pad = [(0, square - size) for size in base.shape]
         parts.append(_drawn(np.pad(_stretched(base), pad), np.pad(inside, pad), SIDE_WITH_MASKS // 2, False))
     return np.concatenate(parts, axis=1)
+
+
+def axial_aspect(affine: Any) -> float:
+    """Height of an element of an axial plane divided by its width."""
+    x, y, _ = np.linalg.norm(np.asarray(affine, np.float64)[:3, :3], axis=0)
+    return float(y / x)
 
 
 def _plane_of(mask: np.ndarray | None, depth: int) -> int:
@@ -105,12 +112,12 @@ def _stretched(values: np.ndarray) -> np.ndarray:
     return np.clip((array - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
 
 
-def _drawn(base: np.ndarray, mask: np.ndarray | None, side: int, overlapping: bool) -> np.ndarray:
+def _drawn(base: np.ndarray, mask: np.ndarray | None, side: int, overlapping: bool, aspect: float = 1.0) -> np.ndarray:
     """``base`` [H, W] or [H, W, 3] at a longer edge of ``side``, with the outline of each label in its colour."""
     import cv2
 
-    factor = side / max(base.shape[:2])
-    size = max(1, round(base.shape[1] * factor)), max(1, round(base.shape[0] * factor))
+    factor = side / max(base.shape[0] * aspect, base.shape[1])
+    size = max(1, round(base.shape[1] * factor)), max(1, round(base.shape[0] * aspect * factor))
     grown = cv2.resize(base, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST)
     if mask is None:
         return grown

@@ -56,10 +56,15 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
         table = Table(title=title, title_justify="left", show_header=False, box=None)
         most = max(counts.values(), default=1)
         for value, count in counts.items():
-            table.add_row(Text(value), Text("█" * max(1, round(BAR * count / most)), style="blue"), str(count))
+            table.add_row(Text(value), Text("█" * _blocks(count, most), style="blue"), str(count))
         console.print(table)
     for fault in findings.faults:
         console.print(Text(fault, style="bold red"))
+
+
+def _blocks(count: int, most: int) -> int:
+    """Length of a bar: at least one block, but none for 0."""
+    return max(1, round(BAR * count / most)) if count else 0
 
 
 def _size(entry: Mapping[str, Any]) -> str:

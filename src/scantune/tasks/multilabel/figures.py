@@ -107,8 +107,8 @@ def _reliability(curves: Sequence[Any]) -> Any:
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
         axes.plot(curve.probability, curve.observed, color=style.BLUE, marker="o", markersize=3)
         axes.vlines(curve.probability, *wilson(curve.observed, curve.n), color=style.BLUE, linewidth=0.7, alpha=0.8)
-        lines = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
-        axes.text(0.03, 0.97, "\n".join(lines).replace(" (", "\n("), transform=axes.transAxes, va="top", fontsize=5.5,
+        texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
+        axes.text(0.03, 0.97, "\n".join(texts).replace(" (", "\n("), transform=axes.transAxes, va="top", fontsize=5.5,
                   linespacing=1.3)  # fmt: skip
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
