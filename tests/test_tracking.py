@@ -283,6 +283,15 @@ def test_no_server_at_the_start_stops_with_what_to_do(store, monkeypatch):
     assert not run.on
 
 
+def test_a_store_that_is_a_folder_or_damaged_is_told_with_the_remedy(store, monkeypatch):
+    (store / "broken.db").write_bytes(b"no database" * 100)
+    remedies = {"./mlruns": "mlflow migrate-filestore", "sqlite:///broken.db": "scantune restore"}
+    for address, remedy in remedies.items():
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(TrackingError, match=remedy), open_run("train", "knees", dataset="hips"):
+            pass
+
+
 def test_a_password_in_the_address_is_not_shown(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{free_port()}")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

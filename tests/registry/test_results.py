@@ -26,3 +26,12 @@ def test_of_several_targets_each_has_its_own() -> None:
 
 def test_without_a_prediction_they_are_the_probabilities() -> None:
     assert of({"p/a": 0.25, "set": "a|b"}) == [io.Measured("a", 0.25)]
+
+
+def test_of_a_survival_they_are_the_risk_and_the_probabilities_by_each_horizon_that_was_followed() -> None:
+    values = {"prediction": 0.4, "prediction_sd": 0.1, "p/1/event": 0.2, "p/5/event": float("nan"), "distance": 0.3}
+    assert of(values) == [io.Measured("prediction", 0.4), io.Measured("1 event", 0.2)]
+
+
+def test_of_neither_they_are_all_numbers_but_the_distance() -> None:
+    assert of({"volume_prediction": 12.0, "distance": 0.3}) == [io.Measured("volume_prediction", 12.0)]

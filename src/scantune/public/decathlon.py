@@ -75,8 +75,8 @@ def prepare(source: Path, out: Path, *, task: str) -> tuple[Path, list[PublicCoh
     ]
     split = {"method": "random", "fractions": [0.7, 0.15, 0.15], "seed": 42}
     dataset = {**WRITTEN, "masks": "{mask}", "subject": "sample_id", "split": split}
-    task = {"name": "segmentation", "classes": ["background", *structures]}
-    return root, [PublicCohort(name, dataset, task, rows=rows, input=keys, notes=notes)]
+    block = {"name": "segmentation", "classes": ["background", *structures]}
+    return root, [PublicCohort(name, dataset, block, rows=rows, input=keys, notes=notes)]
 
 
 def _name(task: str) -> str:

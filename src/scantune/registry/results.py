@@ -38,25 +38,22 @@ def write_scores(folder: Path, source: Path | Source, answer: Answer, model: Pre
 
 
 def measured(answer: Answer) -> list[Any]:
-    """The scores: each prediction with its interval, or one probability per class."""
+    """The scores: each prediction with its interval, and the probabilities (of the event by each horizon); without a
+    prediction all numbers but the distance, such as the probability of each class."""
     from scantune import io
 
-    values = {n: v for n, v in answer.values.items() if isinstance(v, (int, float)) and n != "distance"}
-    predicted = [name for name in values if name.partition("/")[0] == "prediction"]
-    if predicted:
-        named = [name.removeprefix("prediction") for name in predicted]
-        return [
-            io.Measured(
-                f"prediction{of}".replace("/", " "), values[f"prediction{of}"], values.get(f"lower{of}"),
-                values.get(f"upper{of}"),
-            )
-            for of in named
-        ]  # fmt: skip
-    return [
-        io.Measured(name.removeprefix("p/").replace("/", " ") if name.startswith("p/") else name, float(value))
-        for name, value in values.items()
-        if np.isfinite(value)
-    ]
+    values = {n: v for n, v in answer.values.items() if isinstance(v, (int, float)) and np.isfinite(v)}
+    of_targets = [n.removeprefix("prediction") for n in values if n.partition("/")[0] == "prediction"]
+    scores = [
+        io.Measured(
+            f"prediction{of}".replace("/", " "), values[f"prediction{of}"], values.get(f"lower{of}"),
+            values.get(f"upper{of}"),
+        )
+        for of in of_targets
+    ]  # fmt: skip
+    others = [n for n in values if n.startswith("p/") or (not scores and n != "distance")]
+    named = {n: n.removeprefix("p/").replace("/", " ") if n.startswith("p/") else n for n in others}
+    return [*scores, *(io.Measured(text, float(values[n])) for n, text in named.items())]
 
 
 def write_mask(folder: Path, source: Path | Source, answer: Answer, model: Predictor) -> Path:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-
-_RIGHT = re.compile(r"(?<![a-z])right(?![a-z])", re.IGNORECASE)
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def pairs(names: Sequence[str], configured: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Name of the right to its name of the left: as stated, else by the words right and left (``right_sup``,
-    ``kidney-left``)."""
+    """Name of the right to its name of the left: as stated, else by the beginnings ``right_`` and ``left_``."""
     if configured is not None:
         return dict(configured)
-    known = {name.casefold(): name for name in names}
-    left = {name: _RIGHT.sub("left", name).casefold() for name in names if _RIGHT.search(name)}
-    return {right: known[other] for right, other in left.items() if other in known}
+    left = {name: "left_" + name.removeprefix("right_") for name in names if name.startswith("right_")}
+    return {right: other for right, other in left.items() if other in names}
 
 
 def mirrored(names: Sequence[str], configured: Mapping[str, str] | None = None) -> tuple[int, ...]:
@@ -23,3 +19,9 @@ def mirrored(names: Sequence[str], configured: Mapping[str, str] | None = None) 
     left_of = pairs(names, configured)
     swap = {**left_of, **{left: right for right, left in left_of.items()}}
     return tuple(list(names).index(swap.get(name, name)) for name in names)
+
+
+def named(names: Iterable[str]) -> bool:
+    """Whether the words left and right tell names apart: ``kidney-left`` and ``kidney-right``."""
+    words = {name: re.split(r"[^a-z]+", name.lower()) for name in names}
+    return any("left" in split for split in words.values()) and any("right" in split for split in words.values())

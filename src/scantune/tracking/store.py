@@ -165,6 +165,16 @@ def unreachable_message(error: Exception) -> str:
             f"then run: mlflow db upgrade {without_password(tracking_uri())}. If that fails, it is of a newer MLflow: "
             "install that one, or move the store away and run: scantune restore"
         )
+    if re.search(r"file is not a database|database disk image is malformed", str(error)):
+        return (
+            f"MLflow's store {without_password(tracking_uri())} is damaged ({first_line(error)}): bring its backup, or "
+            "move the file away and log the outputs again: scantune restore"
+        )
+    if "filesystem tracking backend" in str(error):
+        return (
+            f"MLFLOW_TRACKING_URI is {without_password(tracking_uri())}, a folder, in which MLflow no longer keeps "
+            "runs: unset it, or set it to a server or to sqlite:///FILE (earlier runs: mlflow migrate-filestore)"
+        )
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
         "MLFLOW_TRACKING_URI to another, or run without MLflow by SCANTUNE_MLFLOW=off "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.pipeline.data.sides import Side
-from scantune.pipeline.train.augmentation import augmentation
+from scantune.pipeline.train.augmentation import augmentation, settled
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run
 
@@ -55,7 +55,7 @@ def augmented_sheet(plan: TrainingPlan, side: Side, rows: int = ROWS) -> np.ndar
     from scantune.engine.patches import box
     from scantune.pipeline.maps.request import input_of
 
-    change = augmentation(plan.block.train.augment, plan.input).sample
+    change = augmentation(settled(plan.block.train.augment, plan.task), plan.input).sample
     if change is None or not len(side):
         return None
     inputs = [input_of(side.paths[row]) for row in _spread(len(side), rows)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scantune.preprocess.settings import patch_shape
+from scantune.tasks.per_sample import PerSample
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from scantune.augment import Augment, Mixed
     from scantune.config.input import InputConfig
     from scantune.engine.parts import Mixing
+    from scantune.tasks.protocol import Task
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,14 @@ class Changes:
 
     sample: Augment | None
     batch: Mixing | None
+
+
+def settled(block: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
+    """An ``augment:`` block whose ``default`` does not mirror where left and right are different answers, which the
+    task would not exchange (``kidney-left``); what is written out stays."""
+    if block.get("default") and task.sided and type(task).flip is PerSample.flip:
+        return {"flip_left_right": 0.0, **block}
+    return block
 
 
 def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:

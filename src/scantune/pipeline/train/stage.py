@@ -16,6 +16,7 @@ from scantune.models import catalogue as backbones
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import block_of
 from scantune.pipeline.train import training
+from scantune.pipeline.train.augmentation import settled
 from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.registry.log import log_model
@@ -198,7 +199,7 @@ def _table_layout(plan: TrainingPlan) -> dict[str, Any]:
 
 def _augmentation(plan: TrainingPlan) -> dict[str, Any]:
     """All values of the augmentation, so that the model does not depend on later defaults."""
-    block = plan.block.train.augment
+    block = settled(plan.block.train.augment, plan.task)
     return augment_config(plan.input.modality, block).model_dump(mode="json") if block else {}
 
 

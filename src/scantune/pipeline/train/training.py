@@ -13,7 +13,7 @@ import numpy as np
 from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
-from scantune.pipeline.train.augmentation import augmentation
+from scantune.pipeline.train.augmentation import augmentation, settled
 from scantune.pipeline.train.covariates import add_covariates, covariates_of
 from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
@@ -262,7 +262,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
     known = levels(train_side, group)
-    changes = augmentation(block.train.augment, plan.input)
+    changes = augmentation(settled(block.train.augment, plan.task), plan.input)
     train_data = training_samples(
         train_side,
         task,

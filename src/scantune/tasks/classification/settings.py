@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from scantune.records import ScantuneError
-from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
@@ -126,12 +125,6 @@ class Classification(TaskSettings):
         if len(table.values(table.target)) < 2 or table.measured(table.target):
             return None
         return one_target("classification", table.target)
-
-    @property
-    def sided(self) -> bool:
-        """Left and right are different answers, by their names."""
-        names = self.classes or ()
-        return sides.mirrored(names) != tuple(range(len(names)))
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

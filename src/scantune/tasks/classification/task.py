@@ -54,8 +54,7 @@ class ClassificationTask(PerSample):
         self.output_shape = (self.outputs,)
         self.class_count = None if sigmoid else self.outputs
         self.labels = self.classes
-        self.mirrored = sides.mirrored(self.classes)
-        self.sided = self.mirrored != tuple(range(len(self.classes)))
+        self.sided = sides.named(self.classes)
         self._codes = {label(name): code for code, name in enumerate(self.classes)}
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
@@ -75,10 +74,6 @@ class ClassificationTask(PerSample):
         if code is None:
             raise ScantuneError(f"target {self.target!r} is {text!r}; the classes are {', '.join(self.classes)}")
         return np.array([code], np.float32) if self.sigmoid else np.array(code, np.int64)
-
-    def flip(self, target: np.ndarray) -> np.ndarray:
-        """A class of the right side is that of the left (``kidney-right``, ``kidney-left``); others stay."""
-        return np.asarray(self.mirrored)[target.astype(np.int64)].astype(target.dtype)
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """The class."""

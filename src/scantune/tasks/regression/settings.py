@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from scantune.config.base import Block
-from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction, named_ranges
 from scantune.tasks.joining import AggregateField
@@ -152,12 +151,6 @@ class Regression(TaskSettings, Measure):
     def takes_empty_targets(self) -> bool:  # type: ignore[override]
         """Of several targets some may be unknown."""
         return self.targets is not None
-
-    @property
-    def sided(self) -> bool:
-        """Left and right are different answers, by their names."""
-        names = tuple(self.measures())
-        return sides.mirrored(names) != tuple(range(len(names)))
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

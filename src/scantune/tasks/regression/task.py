@@ -40,8 +40,7 @@ class RegressionTask(PerSample):
         self.labels = () if settings.one_target else tuple(self.measures)
         self.outputs = len(self.measures)
         self.output_shape = (self.outputs,)
-        self.mirrored = sides.mirrored(tuple(self.measures))
-        self.sided = self.mirrored != tuple(range(self.outputs))
+        self.sided = sides.named(self.measures)
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer, features [B, feature_dim] → [B, T]; with ``targets`` in units of the standard deviation of
@@ -94,10 +93,6 @@ class RegressionTask(PerSample):
             allowed = f"{limits[0]:g} to {limits[1]:g}" if limits else "a finite number"
             raise ScantuneError(f"target {name!r} is {text}; allowed: {allowed}")
         return value
-
-    def flip(self, target: np.ndarray) -> np.ndarray:
-        """Targets of the right side and of the left change places, as their names say (``volume left``)."""
-        return target[list(self.mirrored)]
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """Which fifth of the training targets each one lies in; of several, of the mean of the known ones in standard
