@@ -21,6 +21,7 @@ _LEVELS = 6  # of a column that becomes a group for its values alone
 _GROUPS = 6  # groups that are proposed at most
 _LESSER = 0.1  # share of the rows of its second most frequent value
 _CLASS = 6  # subjects without which a class is excluded: two for each partition; of few rows one for each
+_LEAST = 3
 
 
 @dataclass
@@ -48,6 +49,13 @@ class Roles:
     subject: str | None = None
     blank_subjects: list[int] = field(default_factory=list)
     anew: dict[str, list[str]] = field(default_factory=dict)
+
+    def target_columns(self) -> list[str]:
+        """The columns of the targets."""
+        targets = self.dataset.get("targets")
+        rules = targets.values() if isinstance(targets, Mapping) else []
+        named = (rule.get("column") if isinstance(rule, Mapping) else rule for rule in rules)
+        return [column for column in named if isinstance(column, str)]
 
 
 def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target: str, named: str = "") -> Roles:
@@ -174,13 +182,15 @@ def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: 
 
 def fewest(rows: int) -> int:
     """Subjects without which a class is excluded."""
-    return _CLASS if rows >= 10 * _CLASS else 3
+    return _CLASS if rows >= 10 * _CLASS else _LEAST
 
 
 def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[str, object], found: Roles) -> None:
     people = {(row[column], subjects[i] if subjects and subjects[i] else str(i)) for i, row in enumerate(rows)}
     counts = Counter(value for value, _ in people if value)
     least = fewest(len(rows))
+    if sum(n >= least for n in counts.values()) < 2:
+        least = _LEAST  # the usual number would leave no second class
     rare = sorted(value for value, n in counts.items() if n < least)
     listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
     found.reasons.setdefault("targets", f"subjects by class: {listed}")
@@ -191,6 +201,12 @@ def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[s
         found.notes.append(
             f"{out} of {len(rows)} rows are excluded: classes of {column!r} with fewer than {least} subjects "
             f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])})"
+        )
+    elif rare:
+        found.notes.append(
+            f"classes of {column!r} have fewer than {least} subjects "
+            f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])}): too few for three partitions; collect "
+            "more, or join them by `recode`"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 
 from scantune.digests import file_digest, text_digest
@@ -29,6 +29,19 @@ def repeated(root: Path, files: Sequence[str], subjects: Sequence[str] | None = 
     for first, *others in by_content.values():
         copies |= {i: first for i in others if subjects is None or subjects[i] != subjects[first]}
     return dict(sorted(copies.items()))
+
+
+def contradicted(copies: Mapping[int, int], answers: Sequence[Hashable]) -> set[int]:
+    """Files, among copies and what they are copies of, whose answers are not the same for all of them.
+
+    Args:
+        copies: as :func:`repeated` returns them.
+        answers: what is to be learned of each file.
+    """
+    every: dict[int, set[int]] = defaultdict(set)
+    for i, first in copies.items():
+        every[first] |= {i, first}
+    return {i for same in every.values() if len({answers[i] for i in same}) > 1 for i in same}
 
 
 def _by_size(root: Path, files: Sequence[str]) -> dict[int, list[int]]:
