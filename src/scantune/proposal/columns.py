@@ -12,7 +12,7 @@ from scantune.cohort.doubts import form_free
 from scantune.proposal import goals, headings, partitions
 from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
-from scantune.proposal.naming import subject_pattern
+from scantune.proposal.naming import lettered, subject_pattern
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
 from scantune.tasks.catalogue import settings_of
 
@@ -90,6 +90,7 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     if groups:
         found.dataset["groups"] = list(groups) if list(groups) == list(groups.values()) else groups
         found.reasons["groups"] = "columns of few values, and those known by their names; metrics are computed by each"
+    found.notes += [note for column in free if (note := _modalities(column, table.rows))]
     raters = [c for c in readers if c not in targets]
     if raters and goal.stratify:
         found.dataset["raters"] = raters
@@ -101,6 +102,19 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     return found
 
 
+def _modalities(column: str, rows: Rows) -> str:
+    """A note where a column names several kinds of images; "" otherwise."""
+    counts = Counter(row[column] for row in rows if row[column])
+    if not headings.is_modality(column) or not 2 <= len(counts) <= _LEVELS:
+        return ""
+    listed = ", ".join(f"{value} {n}" for value, n in counts.most_common())
+    first = counts.most_common(1)[0][0]
+    return (
+        f"column {column!r} names several kinds of images ({listed}), which one network would learn from: "
+        f"`where: {{{column}: {first}}}` keeps one"
+    )
+
+
 def _drawn(stratify: str) -> dict[str, object]:
     on = {"method": "stratified", "on": stratify} if stratify else {"method": "random"}
     return {**on, "fractions": [0.7, 0.15, 0.15], "seed": 42}
@@ -109,6 +123,14 @@ def _drawn(stratify: str) -> dict[str, object]:
 def _subject(columns: Sequence[str], rows: Rows, found: Roles, named: str) -> str | None:
     """The column of the subject; else of what several samples share; else the part of a file's name that says it."""
     subject = headings.subject_of(columns, rows)
+    letter = lettered([row[subject].strip() for row in rows]) if subject else None
+    if letter:
+        found.dataset["subject"] = {"column": subject, "match": letter.pattern}
+        found.reasons["subject"] = f"{letter.reason}, are one subject's"
+        found.notes.append(
+            f"{letter.reason}, are taken for one subject's: set `subject: {subject}` if they are of different ones"
+        )
+        return None
     if subject:
         ids = {row[subject] for row in rows if row[subject]}
         people = len(set(map(form_free, ids)))
