@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from scantune.proposal.blocks import propose
 from tests.proposal.test_folders import labels
@@ -62,6 +63,15 @@ def test_copies_in_class_folders_are_left_out(home):
     assert any("1 files are copies of others" in note and "left out" in note for note in proposed.notes)
 
 
+def test_pictures_that_were_saved_anew_are_copies(home):
+    for i in range(60):
+        picture(f"{'train' if i < 40 else 'test'}/{'ab'[i % 2]}/{i}.png", i)
+    Image.open("raw/test/a/40.png").save("raw/train/a/saved.bmp")
+    proposed = propose(Path("raw"))
+    assert len(read(proposed)[1]) == 60
+    assert any("train/a/saved.bmp = test/a/40.png" in note for note in proposed.notes)
+
+
 def test_copies_of_two_classes_are_all_left_out(home):
     for i in range(60):
         picture(f"{'ab'[i % 2]}/{i}.png", i)
@@ -95,3 +105,57 @@ def test_classes_of_too_few_subjects_are_left_out_or_told(home, counts, kept, sa
     assert set(read(proposed)[1][0].targets) == {"finding"}
     assert {r.targets["finding"] for r in read(proposed)[1]} == kept
     assert any(said in note for note in proposed.notes)
+
+
+@pytest.mark.parametrize("line", ["img_{i:02d}", "img_{i:02d}.png", "./images/img_{i:02d}.png",
+                                  "IMAGES\\img_{i:02d}.PNG"])  # fmt: skip
+@pytest.mark.parametrize("masked", [True, False])
+def test_lists_of_names_are_the_partitions(home, line, masked):
+    lists({"train": range(36), "val": range(36, 44), "test": range(44, 60), "trainval": range(44)}, line, masked)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    expected = {f"img_{i:02d}": "train" if i < 36 else "validation" if i < 44 else "test" for i in range(60)}
+    assert {r.files[0].stem: r.split for r in records} == expected
+    assert any("sets/train.txt" in note and "name the partitions" in note for note in proposed.notes)
+
+
+@pytest.mark.parametrize(("sides", "said"), [
+    ({"train": range(36), "test": range(36, 58)}, "they name 58 of 60 files"),
+    ({"train": range(40), "test": range(36, 60)}, "a name is in two of them"),
+])  # fmt: skip
+def test_lists_that_are_not_of_each_file_once_are_told(home, sides, said):
+    lists(sides, "img_{i:02d}", masked=False)
+    proposed = propose(Path("raw"))
+    assert {r.split for r in read(proposed)[1]} == {None}
+    assert any(said in note for note in proposed.notes)
+
+
+def lists(sides: dict[str, range], line: str, masked: bool) -> None:
+    for i in range(60):
+        picture(f"images/img_{i:02d}.png", i)
+        if masked:
+            mask(f"labels/img_{i:02d}.png", i)
+    if not masked:
+        table("boxes.csv", "image,finding", [(f"img_{i:02d}.png", "ab"[i % 2]) for i in range(60)])
+    Path("raw/sets").mkdir()
+    for side, numbers in sides.items():
+        Path(f"raw/sets/{side}.txt").write_text("".join(line.format(i=i) + "\n" for i in numbers))
+
+
+def test_several_tables_bear_the_name_that_was_asked_for(home):
+    for i in range(60):
+        picture(f"Lab {1 + i // 30}/{i}.png", i)
+    for k in (1, 2):
+        table(
+            f"Labels of Lab {k}.csv",
+            "image,finding",
+            [(f"Lab {k}/{30 * (k - 1) + i}.png", "ab"[i % 2]) for i in range(30)],
+        )
+    assert set(propose(Path("raw"), name="cells").blocks["experiments"]) == {"cells_1", "cells_2"}
+    assert set(propose(Path("raw")).blocks["experiments"]) == {"Labels_of_Lab_1", "Labels_of_Lab_2"}
+
+
+def test_a_folder_without_tables_bears_the_name_that_was_asked_for(home):
+    for i in range(60):
+        picture(f"{'ab'[i % 2]}/{i}.png", i)
+    assert set(propose(Path("raw"), name="cells").blocks["experiments"]) == {"cells"}

@@ -16,6 +16,7 @@ from scantune.proposal import described, folders, joining, mask_classes, patient
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, linked_out, list_files, stem
+from scantune.proposal.lists import with_lists
 from scantune.proposal.repeated import contradicted, repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
 from scantune.proposal.survey import survey
@@ -69,7 +70,7 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     home = root or (path if path.is_dir() else path.parent)
     listing = list_files(home)
     proposed = Proposed()
-    sources, faults = _sources(path, home, name, listing, proposed), []
+    sources, faults = [with_lists(s, listing) for s in _sources(path, home, name, listing, proposed)], []
     for source in sources:
         try:
             _add(proposed, source, target, words)

@@ -44,8 +44,8 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     source = _of_images(root, name, sorted(set(names) - bare))
     if made:
         source.notes.append(
-            f"{len(made)} files in folders of augmented images are not used ({', '.join(sorted(made)[:2])}): they are made "
-            "from the others, of which some would be tested on; key `augment` makes them while training"
+            f"{len(made)} files in folders of augmented images are not used ({', '.join(sorted(made)[:2])}): they are "
+            "made from the others, of which some would be tested on; key `augment` makes them while training"
         )
     if bare:
         source.notes.append(
