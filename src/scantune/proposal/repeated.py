@@ -38,11 +38,11 @@ def repeated(root: Path, files: Sequence[str], subjects: Sequence[str] | None = 
                 by_content[size, digest] += same
     copies: dict[int, int] = {}
     again = {i for _, *others in by_content.values() for i in others}
-    alike = list(by_content.values())
+    groups = list(by_content.values())
     for places in _of_same_pixels(root, files, [i for i in range(len(files)) if i not in again]):
-        own = [same for same in alike if same[0] in places]
-        alike = [same for same in alike if same not in own] + [sorted({*places, *(i for same in own for i in same)})]
-    for first, *others in alike:
+        own = [same for same in groups if same[0] in places]
+        groups = [same for same in groups if same not in own] + [sorted({*places, *(i for same in own for i in same)})]
+    for first, *others in groups:
         copies |= {i: first for i in others if subjects is None or subjects[i] != subjects[first]}
     return dict(sorted(copies.items()))
 
