@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scantune import cohort
+from scantune.config.dataset import PartOf
 from scantune.config.load import parse
 from scantune.proposal.blocks import propose
 from tests.proposal.test_layouts import picture
@@ -61,3 +62,24 @@ def test_who_is_a_patient_is_a_class_and_no_subject(home, words):
     records, params, _ = read("Patient,age", lambda i: f"{words[i // 2 % 2]},{40 + i % 31}")
     assert params.experiments["labels"].task.target == "patient"
     assert len({record.subject_id for record in records}) == N
+
+
+@pytest.mark.parametrize(("identifier", "subjects"), [
+    (lambda i: f"COVID-{i // 2:05d}{'ab'[i % 2]}", N // 2),
+    (lambda i: f"COVID-{i // 2:05d}{['', 'b'][i % 2]}", N // 2),
+    (lambda i: f"P{i}", N),
+    (lambda i: f"{i // 2:03d}{'MF'[i % 2]}", N),  # letters that do not count
+    (lambda i: f"P{i // 4}{'ab'[i // 2 % 2]}", N // 2),  # ids recur: they are the subjects'
+])  # fmt: skip
+def test_letters_behind_ids_count_the_images_of_a_subject(home, identifier, subjects):
+    records, params, notes = read("patientid,finding", lambda i: f"{identifier(i)},{LABEL[i // 4 % 2]}")
+    assert len({record.subject_id for record in records}) == subjects
+    told = any("differ in a last letter" in note for note in notes)
+    assert told == isinstance(params.datasets["labels"].subject, PartOf)
+
+
+def test_kinds_of_images_are_told_and_a_group(home):
+    _, params, notes = read("patient,Modality,diagnosis",
+                            lambda i: f"P{i // 2},{['X-ray', 'CT'][i % 3 == 0]},{LABEL[i // 4 % 2]}")  # fmt: skip
+    assert any("X-ray 32, CT 16" in note and "where: {Modality: X-ray}" in note for note in notes)
+    assert params.datasets["labels"].groups == {"Modality": "Modality"}

@@ -16,7 +16,8 @@ from scantune.proposal import described, folders, joining, mask_classes, patient
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, linked_out, list_files, stem
-from scantune.proposal.repeated import repeated
+from scantune.proposal.lists import with_lists
+from scantune.proposal.repeated import contradicted, repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
 from scantune.proposal.survey import survey
 from scantune.proposal.tables import of_table
@@ -69,7 +70,7 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     home = root or (path if path.is_dir() else path.parent)
     listing = list_files(home)
     proposed = Proposed()
-    sources, faults = _sources(path, home, name, listing, proposed), []
+    sources, faults = [with_lists(s, listing) for s in _sources(path, home, name, listing, proposed)], []
     for source in sources:
         try:
             _add(proposed, source, target, words)
@@ -236,14 +237,19 @@ def _without_repeated(source: Source, known: Roles) -> Source:
         source.notes.append(f"{note}: remove them, or the split stops where two partitions have the same image")
         return source
     source.notes.append(f"{note} and are left out")
+    unsure = contradicted(again, [tuple(row[c] for c in known.target_columns()) for row in source.rows])
+    if unsure:
+        some = ", ".join(source.files[i] for i in sorted(unsure)[:2])
+        source.notes.append(f"{len(unsure)} files that are the same have different targets ({some}): all are left out")
+    out = sorted({*again, *unsure})
     if source.table is not None:
         filters = known.dataset.setdefault("where", {})
         assert isinstance(filters, dict)
-        filters[column] = {"exclude": [source.rows[i][column] for i in again]}
+        filters[column] = {"exclude": [source.rows[i][column] for i in out]}
         more = f"; {known.reasons['where']}" if "where" in known.reasons else ""
         known.reasons["where"] = f"copies of other files{more}"
         return source
-    kept = [i for i in range(len(source.rows)) if i not in again]
+    kept = [i for i in range(len(source.rows)) if i not in set(out)]
     return replace(source, rows=[source.rows[i] for i in kept], files=[source.files[i] for i in kept])
 
 

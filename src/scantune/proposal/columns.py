@@ -12,7 +12,7 @@ from scantune.cohort.doubts import form_free
 from scantune.proposal import goals, headings, partitions
 from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
-from scantune.proposal.naming import subject_pattern
+from scantune.proposal.naming import lettered, subject_pattern
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
 from scantune.tasks.catalogue import settings_of
 
@@ -21,6 +21,7 @@ _LEVELS = 6  # of a column that becomes a group for its values alone
 _GROUPS = 6  # groups that are proposed at most
 _LESSER = 0.1  # share of the rows of its second most frequent value
 _CLASS = 6  # subjects without which a class is excluded: two for each partition; of few rows one for each
+_LEAST = 3
 
 
 @dataclass
@@ -48,6 +49,13 @@ class Roles:
     subject: str | None = None
     blank_subjects: list[int] = field(default_factory=list)
     anew: dict[str, list[str]] = field(default_factory=dict)
+
+    def target_columns(self) -> list[str]:
+        """The columns of the targets."""
+        targets = self.dataset.get("targets")
+        rules = targets.values() if isinstance(targets, Mapping) else []
+        named = (rule.get("column") if isinstance(rule, Mapping) else rule for rule in rules)
+        return [column for column in named if isinstance(column, str)]
 
 
 def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target: str, named: str = "") -> Roles:
@@ -82,6 +90,7 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     if groups:
         found.dataset["groups"] = list(groups) if list(groups) == list(groups.values()) else groups
         found.reasons["groups"] = "columns of few values, and those known by their names; metrics are computed by each"
+    found.notes += [note for column in free if (note := _modalities(column, table.rows))]
     raters = [c for c in readers if c not in targets]
     if raters and goal.stratify:
         found.dataset["raters"] = raters
@@ -93,6 +102,19 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     return found
 
 
+def _modalities(column: str, rows: Rows) -> str:
+    """A note where a column names several kinds of images; "" otherwise."""
+    counts = Counter(row[column] for row in rows if row[column])
+    if not headings.is_modality(column) or not 2 <= len(counts) <= _LEVELS:
+        return ""
+    listed = ", ".join(f"{value} {n}" for value, n in counts.most_common())
+    first = counts.most_common(1)[0][0]
+    return (
+        f"column {column!r} names several kinds of images ({listed}), which one network would learn from: "
+        f"`where: {{{column}: {first}}}` keeps one"
+    )
+
+
 def _drawn(stratify: str) -> dict[str, object]:
     on = {"method": "stratified", "on": stratify} if stratify else {"method": "random"}
     return {**on, "fractions": [0.7, 0.15, 0.15], "seed": 42}
@@ -101,6 +123,14 @@ def _drawn(stratify: str) -> dict[str, object]:
 def _subject(columns: Sequence[str], rows: Rows, found: Roles, named: str) -> str | None:
     """The column of the subject; else of what several samples share; else the part of a file's name that says it."""
     subject = headings.subject_of(columns, rows)
+    letter = lettered([row[subject].strip() for row in rows]) if subject else None
+    if letter:
+        found.dataset["subject"] = {"column": subject, "match": letter.pattern}
+        found.reasons["subject"] = f"{letter.reason}, are one subject's"
+        found.notes.append(
+            f"{letter.reason}, are taken for one subject's: set `subject: {subject}` if they are of different ones"
+        )
+        return None
     if subject:
         ids = {row[subject] for row in rows if row[subject]}
         people = len(set(map(form_free, ids)))
@@ -174,13 +204,15 @@ def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: 
 
 def fewest(rows: int) -> int:
     """Subjects without which a class is excluded."""
-    return _CLASS if rows >= 10 * _CLASS else 3
+    return _CLASS if rows >= 10 * _CLASS else _LEAST
 
 
 def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[str, object], found: Roles) -> None:
     people = {(row[column], subjects[i] if subjects and subjects[i] else str(i)) for i, row in enumerate(rows)}
     counts = Counter(value for value, _ in people if value)
     least = fewest(len(rows))
+    if sum(n >= least for n in counts.values()) < 2:
+        least = _LEAST  # the usual number would leave no second class
     rare = sorted(value for value, n in counts.items() if n < least)
     listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
     found.reasons.setdefault("targets", f"subjects by class: {listed}")
@@ -191,6 +223,12 @@ def _rare(column: str, rows: Rows, subjects: Sequence[str] | None, block: dict[s
         found.notes.append(
             f"{out} of {len(rows)} rows are excluded: classes of {column!r} with fewer than {least} subjects "
             f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])})"
+        )
+    elif rare:
+        found.notes.append(
+            f"classes of {column!r} have fewer than {least} subjects "
+            f"({', '.join(f'{value} {counts[value]}' for value in rare[:6])}): too few for three partitions; collect "
+            "more, or join them by `recode`"
         )
 
 

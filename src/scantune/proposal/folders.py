@@ -16,11 +16,15 @@ from scantune.proposal.columns import fewest
 from scantune.proposal.listing import ENDING, Listing, spread, stem
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import Pairing, paired
+from scantune.proposal.repeated import repeated
 from scantune.proposal.source import FILE, MASK, REGION, SPLIT, Source
 from scantune.proposal.trees import Levels, levels_of
 from scantune.records import ScantuneError
 
 _WORDS = 10  # classes that names of files state, at most
+_BESIDE = 4  # files beside those of augmentation, from which on the latter are left out
+_AUGMENTED = re.compile(r"(?:.*[ _-])?aug(?:ment(?:ed|ation)s?)?(?:[ _-].*)?", re.I)
+_MONTH = re.compile(r"(?<![a-z])(jan|feb|mar|apr|jun|jul|sept?|oct|nov|dec)(?![a-z])", re.I)  # beside which aug is one
 _HEADERS = 600  # of a folder, which say whether its files are slices
 LABEL, SUBJECT = "label", "subject"
 
@@ -35,14 +39,31 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     if not names:
         notes = "".join(f"; {note}" for note in listing.notes())
         raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files){notes}")
+    made = _augmented(names)
+    names = sorted(set(names) - made)
     bare = _beside_classes(names)
     source = _of_images(root, name, sorted(set(names) - bare))
+    if made:
+        source.notes.append(
+            f"{len(made)} files in folders of augmented images are not used ({', '.join(sorted(made)[:2])}): they are "
+            "made from the others, of which some would be tested on; key `augment` makes them while training"
+        )
     if bare:
         source.notes.append(
             f"{len(bare)} images have no folder of a class below that of their partition and are not used "
             f"({', '.join(sorted(bare)[:3])})"
         )
     return source
+
+
+def _augmented(names: Sequence[str]) -> set[str]:
+    """Files in folders named after augmentation, where most others are not: ``train/aug/image_0_6144147.png``."""
+    folders = {part for name in names for part in name.split("/")[:-1]}
+    named = {part for part in folders if _AUGMENTED.fullmatch(part)}
+    if any(_MONTH.search(part) for part in folders - named):
+        return set()
+    made = {name for name in names if named & set(name.split("/")[:-1])}
+    return made if len(names) - len(made) >= _BESIDE else set()
 
 
 def _beside_classes(names: Sequence[str]) -> set[str]:
@@ -163,6 +184,8 @@ def _class_folders(root: Path, name: str, names: Sequence[str], levels: Levels) 
     people = Counter(label for label, _ in {(row[LABEL], row[SUBJECT]) for row in rows})
     if several or min(people.values()) < fewest(len(rows)) or len(set(map(plain_spelling, people))) < len(people):
         return None  # the table that is written joins spellings, and excludes classes of too few subjects
+    if repeated(home.absolute(), files, [row[SUBJECT] for row in rows]):
+        return None  # the table that is written leaves copies out
     source = Source(name, home, [LABEL, SPLIT, SUBJECT], rows, files, "", class_folders=True)
     if part:
         source.subject_from = part.pattern

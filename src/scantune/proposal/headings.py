@@ -24,7 +24,7 @@ _ID = re.compile(
 _CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
     r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|age|alter|edad|site|centre|center|hospital|klinik|"
-    r"clinic|scanner|vendor|manufacturer|view|projection|device|ger(ä|ae)t|probe|machine|laterality|ethnicity|race)"
+    r"clinic|scanner|modality|vendor|manufacturer|view|projection|device|ger(ä|ae)t|probe|machine|laterality|ethnicity|race)"
     r"(?![a-z])", re.I
 )  # fmt: skip
 _SHORT = {
@@ -50,6 +50,7 @@ _TECHNICAL = re.compile(
     r"x_?max|y_?max|bbox|^[xywh]\d?$|split|^fold|subset|partition|is_?(train|test|val)|type$|method|rad_?id", re.I
 )  # fmt: skip
 _OCCASION = re.compile(r"^(visit|session|ses|wave|time[ _-]?point|year|jahr|eye|auge|side|seite|run)s?$", re.I)
+_MODALITY = re.compile(r"(?<![a-z])modalit(y|ies|ät|aet|é|e|à|a|ad)$", re.I)
 _SPLIT = re.compile(r"^(split|set|subset|partition|dataset|usage|phase|is_?(train|val|valid|test)(ing)?|fold)s?$", re.I)
 
 
@@ -94,6 +95,11 @@ def is_occasion(column: str) -> bool:
 def is_technical(column: str) -> bool:
     """Whether a column describes the file, the device, a place or a date."""
     return bool(_TECHNICAL.search(column))
+
+
+def is_modality(column: str) -> bool:
+    """Whether a column is named as one of kinds of images: X-ray, CT."""
+    return bool(_MODALITY.search(column.strip()))
 
 
 def is_split(column: str) -> bool:

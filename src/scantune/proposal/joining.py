@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 from scantune.cohort.doubts import form_free
@@ -82,9 +83,18 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     left = [name for name in left if not name.lower().endswith(".txt")]
     if left:
         found.notes.append(f"{', '.join(left)}: no row leads to a file or to a row of another table, so not used")
-    if name and len(found.sources) == 1:
-        found.sources[0].name = name
+    if name and found.sources:
+        _rename(found.sources, name)
     return found
+
+
+def _rename(sources: Sequence[Source], name: str) -> None:
+    """The name for one source; of several, with what their own names differ in behind it."""
+    words = [source.name.split("_") for source in sources]
+    alike = takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
+    same = len(list(alike)) if len(sources) > 1 else len(words[0])
+    for source, own in zip(sources, words, strict=True):
+        source.name = "_".join([name, *own[same:]])
 
 
 def _mentioned(path: Path, notes: Sequence[str]) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from scantune.proposal.trees import levels_of
 
 _PERSON = r"(?:patient|person|subject|subj|participant|case|pat|pid|sub)[ _-]?[0-9]+"
+_LETTERED = re.compile(r"^(.*\d)([A-Za-z]?)$")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _SIDE = r"(?:left|right|l|r|od|os)"
 _SHARE = 0.7  # prefixes by file, at most
 _LARGEST = 0.34  # share of the files of one prefix, at most
@@ -42,6 +44,29 @@ def subject_pattern(names: Sequence[str]) -> Match | None:
         return _of_folder(texts) or _of_sides(texts) or _of_prefix(texts)
     pattern = f"(?i){_PERSON}|^(?!.*{_PERSON}).+"
     return Match(pattern, "some names of files have a person's number; other files are subjects of their own")
+
+
+def lettered(ids: Sequence[str]) -> Match | None:
+    """What ids of one subject have in common where they end in letters that count: ``COVID-00003a``, ``COVID-00003b``.
+
+    Args:
+        ids: of each sample; where one recurs, it is the subject's, and so is its letter.
+    """
+    if len(set(ids)) < len(ids):
+        return None
+    letters: dict[str, list[str]] = defaultdict(list)
+    for text in ids:
+        match = re.fullmatch(_LETTERED, text)
+        if not match:
+            return None
+        letters[match[1]].append(match[2].lower())
+    several = {base: sorted(own) for base, own in letters.items() if len(own) > 1}
+    counted = all("".join(own) in (_ALPHABET[: len(own)], _ALPHABET[1 : len(own)], _ALPHABET[: len(own) - 1])
+                  for own in several.values())  # fmt: skip
+    if not several or not counted or len({re.sub(r"\d+", "#", base) for base in letters}) > 1:
+        return None
+    first = [text for text in ids if re.fullmatch(_LETTERED, text)[1] == min(several)]  # type: ignore[index]
+    return Match(_LETTERED.pattern, f"ids that differ in a last letter, such as {' and '.join(first[:2])}")
 
 
 def _of_folder(texts: Sequence[str]) -> Match | None:

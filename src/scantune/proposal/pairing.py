@@ -221,7 +221,8 @@ def _with_masks(root: Path, plain: Sequence[str], drawn: Sequence[str], keys: di
             for image in images[key]:
                 masks[image].setdefault((folder, keys[mask][len(key) :]), mask)
     pairs = [image for image in plain if image in masks]
-    if len(pairs) < _FEWEST or len(pairs) * 2 < len(plain):
+    sides = {keys[image][0] for image in pairs}  # a test set without any masks is usual
+    if len(pairs) < _FEWEST or len(pairs) * 2 < sum(keys[image][0] in sides for image in plain):
         return None
     several = _of_instances(instances.of_numbers(root, masks), [*plain, *drawn], plain, keys)
     return several or _chosen(root, plain, pairs, masks, keys, len(set(drawn) - used))
