@@ -12,7 +12,7 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES, load_folders
 from scantune.proposal.cleaning import plain_spelling
 from scantune.proposal.columns import fewest
-from scantune.proposal.listing import ENDING, Listing, spread, stem
+from scantune.proposal.listing import ENDING, Listing, spread, stem, without_content
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import Pairing, paired
 from scantune.proposal.source import FILE, MASK, REGION, SPLIT, Source
@@ -31,11 +31,14 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
         ScantuneError: it contains no images.
     """
     names = images_of(listing)
+    empty = without_content(listing, names)
     if not names:
-        notes = "".join(f"; {note}" for note in listing.notes())
+        notes = "".join(f"; {note}" for note in [*([empty] if empty else []), *listing.notes()])
         raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files){notes}")
     bare = _beside_classes(names)
     source = _of_images(root, name, sorted(set(names) - bare))
+    if empty:
+        source.notes.append(empty)
     if bare:
         source.notes.append(
             f"{len(bare)} images have no folder of a class below that of their partition and are not used "
