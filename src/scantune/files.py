@@ -162,6 +162,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def absolute(path: Path) -> Path:
+    """The absolute path; ``..`` is resolved as the system does, since a link before it leads elsewhere.
+
+    Links are kept where there is no ``..``.
+    """
+    whole = path.absolute()
+    return Path(os.path.realpath(whole)) if ".." in whole.parts else whole
+
+
 def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
     """Write JSON; see :func:`write`.
 

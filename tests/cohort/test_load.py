@@ -110,6 +110,17 @@ def test_links_out_of_the_root_are_refused_unless_allowed(table, dataset, tmp_pa
     assert len(cohort.load(dataset(files="{file}", sample="{id}", follow_links=True), HERE)) == 2
 
 
+@pytest.mark.parametrize("root", ["../raw", "../project/../raw", "./../raw/"])
+def test_a_root_beside_the_project(table, dataset, tmp_path, root):
+    path = table("file,score\na.png,1\nb.png,2\n")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "raw").mkdir()
+    path.rename(tmp_path / "raw" / path.name)
+    block = dataset(root=root, table=path.name, files="{file}", targets={"score": "score"})
+    records = cohort.load(block, tmp_path / "project")
+    assert [record.files[0] for record in records] == [tmp_path / "raw" / name for name in ("a.png", "b.png")]
+
+
 def test_an_absolute_path_below_the_root_is_taken(table, dataset, tmp_path):
     table(f"id,file\n1,{tmp_path}/a.png\n")
     assert cohort.load(dataset(files="{file}", sample="{id}"), HERE)[0].files == (tmp_path / "a.png",)

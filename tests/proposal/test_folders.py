@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scantune.proposal.blocks import propose
+from scantune.records import ScantuneError
 from tests.proposal.test_layouts import home as home
 from tests.proposal.test_layouts import picture, read, table, volume
 
@@ -115,3 +117,90 @@ def test_ids_of_two_tables_may_differ_in_zeros_and_contradictions_are_told(home)
     _, records = read(proposed)
     assert [r.targets["outcome"] for r in records] == [str(i // 6 % 2) for i in range(N)]
     assert any("b.csv has other cells in 'sex' for 30 of 60 rows" in note for note in proposed.notes)
+
+
+BIDS = "sub-{i:02d}/anat/sub-{i:02d}_T1w.nii.gz"
+
+
+def bids(image: Callable[[str, int], None], n: int = 8) -> None:
+    for i in range(n):
+        image(BIDS.format(i=i), i)
+    rows = [(f"sub-{i:02d}", "MF"[i % 2], ("patient", "control")[i // 2 % 2]) for i in range(n)]
+    table("participants.tsv", "participant_id,sex,group", rows, "\t")
+
+
+def stub(content: bytes) -> Callable[[str, int], None]:
+    def write(path: str, seed: int) -> None:
+        Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+        Path("raw", path).write_bytes(content)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"\n", "shorter than the header"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull"),
+        (b"/annex/objects/MD5E-s9--d41d8cd98f00b204e9800998ecf8427e.nii.gz\n", "datalad get"),
+    ],
+)
+def test_images_without_their_content_are_counted_and_told(home, content, reason):
+    bids(stub(content))
+    with pytest.raises(ScantuneError, match=rf"no images below.*8 files have an image's ending.*{reason}"):
+        propose(Path("raw"))
+
+
+def test_links_into_an_annex_that_was_not_fetched_are_told(home):
+    def link(path: str, seed: int) -> None:
+        Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+        Path("raw", path).symlink_to(f"../../.git/annex/objects/a/b/MD5E-s{seed}/MD5E-s{seed}.nii.gz")
+
+    bids(link)
+    with pytest.raises(ScantuneError, match=r"8 files have an image's ending.*datalad get"):
+        propose(Path("raw"))
+
+
+def test_pictures_beside_volumes_without_content_are_used_and_the_volumes_told(home):
+    bids(stub(b""))
+    Path("raw/participants.tsv").unlink()
+    for i in range(8):
+        picture(f"sub-{i:02d}/figure.png", i)
+    notes = propose(Path("raw")).notes
+    assert any("8 files have an image's ending" in note and "empty" in note for note in notes)
+
+
+def test_packed_tables_beside_volumes_are_no_images(home):
+    bids(volume)
+    for i in range(8):
+        for ending in ("physio.tsv.gz", "stim.csv.gz", "raw.tar.gz"):
+            Path(f"raw/sub-{i:02d}/anat/sub-{i:02d}_{ending}").write_bytes(gzip.compress(b"1\t2\n3\t4\n"))
+    proposed = propose(Path("raw"))
+    assert labels_of(proposed) == 8
+    assert not any("several series" in note for note in proposed.notes)
+
+
+def labels_of(proposed) -> int:
+    return len(read(proposed)[1])
+
+
+@pytest.mark.parametrize(
+    "ending", ["T1w_seg-manual", "T1w_label-lesion_mask", "T1w_dseg", "space-T1w_label-GM_probseg"]
+)
+@pytest.mark.parametrize("n", [3, 8])
+def test_masks_of_derivatives_are_never_samples_of_a_classification(home, ending, n):
+    bids(volume, n=8)
+    for i in range(n):
+        volume(f"derivatives/labels/sub-{i:02d}/anat/sub-{i:02d}_{ending}.nii.gz", i, labels=True)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert not [file for record in records for file in record.files if "derivatives/labels" in file.as_posix()]
+
+
+def test_a_folder_of_masks_alone_is_told(home):
+    for i in range(8):
+        volume(f"derivatives/labels/sub-{i:02d}/anat/sub-{i:02d}_T1w_seg-manual.nii.gz", i, labels=True)
+    rows = [(f"sub-{i:02d}", ("patient", "control")[i // 2 % 2]) for i in range(8)]
+    table("participants.tsv", "participant_id,group", rows, "\t")
+    assert any("named as masks" in note for note in propose(Path("raw")).notes)

@@ -192,6 +192,33 @@ def test_measures_of_ids_in_headers(home):
     assert records["IM0003"].targets == {"ef": "43.5"}
 
 
+@pytest.mark.parametrize(
+    ("in_header", "in_table", "n"),
+    [
+        (lambda i: f"{i + 1:06d}", lambda i: i + 1, 12),  # a spreadsheet takes zeros in front away
+        (lambda i: f"{i + 1:06d}", lambda i: f"{i + 1}.0", 12),
+        (lambda i: f"MRN-{i:03d}", lambda i: f"mrn {i:03d}", 12),
+        (lambda i: f"{'0' * (i % 2 + 1)}{i // 2 + 1}", lambda i: i + 1, 0),  # 01 and 001 are two people
+    ],
+)
+def test_ids_that_a_spreadsheet_changed_are_those_in_the_headers(home, in_header, in_table, n):
+    rows = []
+    for i in range(12):
+        path = Path(f"raw/{in_table(0)}{in_header(0)}/IM{40 + 7 * i:04d}")  # the headers of one listing are read once
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 4000, (8, 8)).astype(np.uint16)
+        io.write_dicom_image(path, pixels, patient_id=in_header(i), seed=str(i))
+        rows.append((in_table(i), ("normal", "edema")[i % 2]))
+    table("export.csv", "MRN,diagnosis", rows)
+    proposed = propose(Path("raw"))
+    if not n:
+        assert not proposed.blocks.get("experiments")
+        return
+    _, records = read(proposed)
+    found = {record.files[0].name: record.targets["diagnosis"] for record in records.values()}
+    assert found == {f"IM{40 + 7 * i:04d}": ("normal", "edema")[i % 2] for i in range(n)}
+
+
 def propose_with(*row: str) -> Proposed:
     """Blocks for 48 pictures of 24 patients, and one row more."""
     pictures([f"img_{i:03d}.png" for i in range(48)])

@@ -10,9 +10,15 @@ TABLES = (
 )  # fmt: skip
 NO_IMAGES = {
     *TABLES, ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
-    ".bvec", ".log", ".xml", ".zip", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
+    ".bvec", ".log", ".xml", ".zip", ".tar", ".tgz", ".cfg", ".gitignore", ".mat", ".pkl", ".npz", ".pth",
 }  # fmt: skip
 """Endings of files that are listed as no images."""
+IMAGES = (
+    ".nii", ".nii.gz", ".nrrd", ".nrrd.gz", ".nhdr", ".mha", ".mha.gz", ".mhd", ".dcm", ".dcm.gz", ".dicom", ".ima",
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avi", ".mp4", ".mov", ".mkv", ".mpeg",
+    ".mpg", ".wmv",
+)  # fmt: skip
+"""Endings of images that are read."""
 ENDING = re.compile(r"(\.(nii|seg\.nrrd|nrrd|nhdr|mha|mhd|dcm|dicom)\.gz|\.seg\.nrrd|\.[a-z][a-z0-9]{0,5})$", re.I)
 
 

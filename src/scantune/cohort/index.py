@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.digests import file_digest
+from scantune.files import absolute
 from scantune.tables import unguarded, write_csv
 from scantune.tracking import own_folder
 
@@ -45,7 +46,7 @@ def write_index(root: Path, path: Path) -> Indexed:
     Raises:
         CohortError: there is no such folder.
     """
-    root = root.absolute()
+    root = absolute(root)
     if not root.is_dir():
         raise CohortError("index", [f"no folder {root}"])
     before = read_index(path, root) if path.is_file() else {}
@@ -72,7 +73,7 @@ def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
     """
     if not path.is_file():
         raise CohortError("index", [f"no index {path}: write one by 'scantune index'"])
-    root = root.absolute()
+    root = absolute(root)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -151,7 +152,7 @@ def timed_index(index: str | None, name: str) -> Path:
 def known_files(root: Path, index: str | None, name: str) -> dict[str, tuple[int, int, str]]:
     """Digests of files that are unchanged since a dataset's index; empty without an index."""
     timed = timed_index(index, name)
-    return read_index(timed, root.absolute()) if timed.is_file() else {}
+    return read_index(timed, absolute(root)) if timed.is_file() else {}
 
 
 def _walk(root: Path) -> Iterator[Path]:

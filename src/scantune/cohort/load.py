@@ -16,6 +16,7 @@ from scantune.cohort.record import record_of, subject_column
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig, Range, TargetColumn, Unless
+from scantune.files import absolute
 from scantune.records import Record
 
 
@@ -65,7 +66,7 @@ def read(
         CohortError: everything that is wrong with the table, by row and column.
     """
     root = Path(dataset.root).expanduser()
-    root = root if root.is_absolute() else (base / root).absolute()
+    root = absolute(base / root)
     if not root.is_dir():
         raise CohortError(f"no folder {root}", ["'root' must be the folder of the cohort's files"])
     if dataset.class_folders:

@@ -16,6 +16,7 @@ from scantune.cohort.record import part_of, sample_of
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import fill
 from scantune.config.dataset import DatasetConfig
+from scantune.files import absolute
 from scantune.records import Source
 
 _MOST_MEGABYTES = 2000.0
@@ -71,7 +72,7 @@ def read_samples(
             named = lambda text: ids.keyed_digest(text, key)  # noqa: E731
         except CohortError:
             notes.append(f"samples have no ids: the key of their pseudonyms ({variable}) is not in the environment")
-    home = (path.parent if root is None else root).absolute()
+    home = absolute(path.parent if root is None else root)
     samples = [_sample(row, table, dataset, home, named) for row in table.rows]
     if dataset.files == files:  # a folder is one sample, as it was in the training
         samples = [replace(sample, source=replace(sample.source, leaves_out=True)) for sample in samples]

@@ -1,7 +1,8 @@
-"""A missing file: which one was probably meant."""
+"""A missing file, or a pointer in its place: which one was probably meant, and how its content is fetched."""
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,16 +11,35 @@ from pathlib import Path
 from scantune.records import ReadError
 
 NOT_THERE = "there is no such file"
+_LFS = b"version https://git-lfs.github.com/spec/"
+_ANNEX = "/annex/objects/"
+_FETCH_LFS = "it is a pointer of Git LFS in the place of the file: fetch the content (git lfs pull)"
+_FETCH_ANNEX = "its content is in git-annex and not here: fetch it (datalad get, or git annex get)"
 
 
 def missing(path: Path) -> ReadError:
     """The error for a path that does not exist: its reason says in what a file that is there differs, its detail names
     that file."""
+    if path.is_symlink():
+        target = os.readlink(path)
+        annexed = _ANNEX in target.replace("\\", "/")
+        reason = _FETCH_ANNEX if annexed else "it is a link to a file that is not there"
+        return ReadError(reason, f"{path} leads to {target}")
     near = _near(path)
     if near is None:
         return ReadError(NOT_THERE, str(path))
     how, other = near
     return ReadError(f"{NOT_THERE}; {how}", f"{path}; there is {str(other)!a}")
+
+
+def pointer(head: bytes) -> str:
+    """How the content is fetched of a file that starts with these bytes and only stands for it; "" for other files.
+
+    Git LFS: github.com/git-lfs/git-lfs, docs/spec.md; git-annex: git-annex.branchable.com/internals/pointer_file.
+    """
+    if head.startswith(_LFS):
+        return _FETCH_LFS
+    return _FETCH_ANNEX if head.startswith(_ANNEX.encode()) else ""
 
 
 def _near(path: Path) -> tuple[str, Path] | None:

@@ -6,7 +6,7 @@ import re
 import struct
 from pathlib import Path
 
-from scantune.io.absent import missing
+from scantune.io.absent import missing, pointer
 from scantune.records import ReadError
 
 HEAD = 1 << 15  # the headers of most single-frame DICOM files end within it
@@ -16,7 +16,7 @@ def file_head(path: Path) -> bytes:
     """The first 32 KiB of a file.
 
     Raises:
-        ReadError: missing, empty, or not a file that may be read.
+        ReadError: missing, empty, a pointer of Git LFS or git-annex, or not a file that may be read.
     """
     try:
         if not path.is_file():
@@ -27,6 +27,8 @@ def file_head(path: Path) -> bytes:
         raise ReadError(f"the file cannot be opened ({type(error).__name__})", str(error)) from error
     if not head:
         raise ReadError("the file is empty", str(path))
+    if reason := pointer(head):
+        raise ReadError(reason, str(path))
     return head
 
 

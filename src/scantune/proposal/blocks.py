@@ -15,7 +15,7 @@ from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, series, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.drawn import with_command
-from scantune.proposal.listing import Listing, linked_out, list_files, stem
+from scantune.proposal.listing import Listing, linked_out, list_files, named_as_masks, stem
 from scantune.proposal.lists import with_lists
 from scantune.proposal.repeated import contradicted, repeated
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
@@ -139,6 +139,7 @@ def _add(proposed: Proposed, source: Source, target: str, words: str) -> None:
             "the masks are of loops, and a segmentation is of images and volumes: no experiment is proposed; "
             "--target names a column to predict"
         )
+    source.notes += [note for note in [named_as_masks(source.files)] if note]
     samples = _training(source)
     name = source.name
     dataset, reasons = _dataset(source, known)

@@ -13,7 +13,7 @@ from scantune.cohort.folders import SIDES, load_folders
 from scantune.cohort.ids import digest_id
 from scantune.proposal.cleaning import plain_spelling
 from scantune.proposal.columns import fewest
-from scantune.proposal.listing import ENDING, Listing, spread, stem
+from scantune.proposal.listing import ENDING, Listing, spread, stem, without_content
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import Pairing, paired
 from scantune.proposal.repeated import repeated
@@ -36,8 +36,9 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
         ScantuneError: it contains no images.
     """
     names = images_of(listing)
+    empty = without_content(listing, names)
     if not names:
-        notes = "".join(f"; {note}" for note in listing.notes())
+        notes = "".join(f"; {note}" for note in [*([empty] if empty else []), *listing.notes()])
         raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files){notes}")
     made = _augmented(names)
     names = sorted(set(names) - made)
@@ -48,6 +49,8 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
             f"{len(made)} files in folders of augmented images are not used ({', '.join(sorted(made)[:2])}): they are "
             "made from the others, of which some would be tested on; key `augment` makes them while training"
         )
+    if empty:
+        source.notes.append(empty)
     if bare:
         source.notes.append(
             f"{len(bare)} images have no folder of a class below that of their partition and are not used "

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from scantune.cohort.file_names import ENDING as ENDING
-from scantune.cohort.file_names import NO_IMAGES, TABLES
+from scantune.cohort.file_names import IMAGES, NO_IMAGES, TABLES
 from scantune.cohort.file_names import stem as stem
 from scantune.cohort.folders import system_folder
 from scantune.io import kind_of, only_data
+from scantune.io.detect import file_head, format_of
+from scantune.records import ReadError
 
 MOST = 200_000
 """Files that are listed at most."""
-_DRAWN = re.compile(r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])seg(?![a-z]))", re.I)
+_DRAWN = re.compile(
+    r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z]))", re.I
+)
+_LOOKED = 400  # files whose first bytes are read to tell why they are no images
+_SHORTEST = 26  # bytes of the smallest picture, a GIF
 _MASK = re.compile(r"mask", re.I)
 
 
@@ -71,16 +78,49 @@ def list_files(root: Path) -> Listing:
         for file in (file for file in files if Path(base, file) not in data):
             name = Path(base, file).relative_to(root).as_posix()
             ending = Path(file).suffix.lower()
+            inner = Path(file.lower().removesuffix(".gz")).suffix  # a table or text that is packed is no image either
             if ending in TABLES and not file.startswith("."):
                 tables.append(name)
             if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)
-            if not file.startswith(".") and ending not in NO_IMAGES and file.upper() not in ("LICENSE", "DICOMDIR"):
+            no_image = inner in NO_IMAGES or file.upper() in ("LICENSE", "DICOMDIR")
+            if not file.startswith(".") and not no_image:
                 names.append(name)
         if len(names) >= MOST:
             break
     whole = len(names) < MOST
     return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(sorted(documents)), tuple(links))
+
+
+def without_content(listing: Listing, images: Sequence[str]) -> str:
+    """A note of files that have an image's ending and no image inside, with the commonest reason; "" for none.
+
+    Data sets of git-annex and Git LFS, and examples of a layout, have such files in the place of images.
+
+    Args:
+        listing: the files.
+        images: those of them, or folders of them, that are images.
+    """
+    used = set(images)
+    others = [n for n in listing.names if n not in used and n.rpartition("/")[0] not in used]
+    named = [name for name in others if name.lower().endswith(IMAGES)]
+    reasons = Counter(_no_image(listing.root / name) for name in spread(named, _LOOKED))
+    del reasons[""]
+    if not reasons:
+        return ""
+    some = ", ".join(named[:2])
+    return f"{len(named)} files have an image's ending but are no images ({some}): {reasons.most_common(1)[0][0]}"
+
+
+def _no_image(path: Path) -> str:
+    """Why a file is no image; "" for an image."""
+    try:
+        head = file_head(path)
+    except ReadError as error:
+        return error.reason
+    if len(head) < _SHORTEST:
+        return "they are shorter than the header of any image, as in examples of a layout, or after a broken copy"
+    return "" if format_of(head) != "unknown" else "by its first bytes it is of no known format"
 
 
 def linked_out(root: Path, files: Sequence[str]) -> bool:
@@ -92,6 +132,16 @@ def linked_out(root: Path, files: Sequence[str]) -> bool:
 def mask_rank(name: str) -> int:
     """2 for names of drawn structures, 1 for "mask" alone (also of fields of view), 0 for others."""
     return 2 if _DRAWN.search(name) else 1 if _MASK.search(name) else 0
+
+
+def named_as_masks(files: Sequence[str]) -> str:
+    """A note where the name of every sample is one of a mask; "" otherwise."""
+    if not files or not all(mask_rank(stem(file)) for file in files):
+        return ""
+    some = ", ".join(files[:2])
+    return (
+        f"all files are named as masks ({some}) and are taken for images: if they are masks, their images are not there"
+    )
 
 
 def first_file(path: Path) -> Path:

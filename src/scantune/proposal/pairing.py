@@ -29,6 +29,7 @@ _CHANNEL = re.compile(r"000\d$|[a-z]")
 _ROLES = 12  # words that tell files of one sample apart, at most
 _SHARE = 0.5  # of the samples that must have a word for it to tell their files apart
 _FEWEST = 4  # pairs of image and mask
+_PER_IMAGE = 8  # masks that an image has at most, where there are too few pairs to know
 _LEVELS = 4  # values of a mask that no name calls one
 _EXTRA = 0.25  # share of the masks that a reader has, at least
 
@@ -98,7 +99,8 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
         pairing = _with_masks(root, plain, regions, keys)
         regions = []
     if pairing is None:
-        rest = plain if best and len(plain) >= _FEWEST else list(names)
+        few = len(drawn) > _PER_IMAGE * len(plain)  # few images beside them: a word in names of images, as it seems
+        rest = list(names) if not best or (len(plain) < _FEWEST and few) else plain
         alone = Pairing([(n,) for n in rest], keys=[keys[n] for n in rest])
         if len(rest) < len(names):
             alone.notes.append(
@@ -304,7 +306,7 @@ def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:
             "files named mask beside the drawn structures are taken for fields of view, which metrics are limited to"
         )
     else:
-        pairing.notes.append("files named mask beside the drawn structures are not of all images and not used")
+        pairing.notes.append("files named mask beside the drawn structures do not match all images: they are not used")
 
 
 def _channels(root: Path, pairing: Pairing) -> Pairing:
