@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.files import absolute
 from scantune.pipeline.project import named
 from scantune.script import stage_main
 
@@ -20,7 +21,7 @@ def run(key: str) -> None:
 
     params = load()
     dataset = named(params, "datasets", key)
-    root = Path(indexed_folder(dataset)).absolute()
+    root = absolute(Path(indexed_folder(dataset)))
     if dataset.follow_links:
         check_links(root, key, [block.path for block in params.watched.values() if block.dataset == key])
     timed = timed_index(dataset.index, key)

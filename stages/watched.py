@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.files import absolute
 from scantune.pipeline.project import named
 from scantune.script import stage_main
 
@@ -15,7 +16,7 @@ def run(key: str) -> None:
     from scantune.tracking import own_folder
 
     block = named(load(), "watched", key)
-    path = Path(block.path).absolute()
+    path = absolute(Path(block.path))
     entries = index_of(path, own_folder() / "index" / "watched" / f"{key}.csv")
     write_digests(entries, path, Path("data/index") / block.dataset / f"{key}.csv")
 

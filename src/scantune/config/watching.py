@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.config.dataset import DatasetConfig
+from scantune.files import absolute
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -83,10 +84,10 @@ def refuse_unseen(name: str, dataset: DatasetConfig, watched: Sequence[str], fil
     """
     if dataset.watch is None or not _by_column(dataset, os.path.normpath(dataset.root)):
         return
-    folders = [Path(os.path.abspath(one)) for one in (dataset.watch, *watched)]
+    folders = [absolute(Path(one)) for one in (dataset.watch, *watched)]
     outside = [path for path in files if not any(path.is_relative_to(folder) for folder in folders)]
     if outside:
-        root = Path(os.path.abspath(dataset.root))
+        root = absolute(Path(dataset.root))
         first = ", ".join(path.relative_to(root).as_posix() for path in outside[:3])
         raise ScantuneError(
             f"datasets.{name}.watch: {dataset.watch} is watched, but {len(outside)} files of the table lie elsewhere "

@@ -99,7 +99,7 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
         pairing = _with_masks(root, plain, regions, keys)
         regions = []
     if pairing is None:
-        few = len(drawn) > _PER_IMAGE * len(plain)  # few images beside them: a word in names of images, as it seems
+        few = len(drawn) > _PER_IMAGE * len(plain)  # then the word is one in names of images
         rest = list(names) if not best or (len(plain) < _FEWEST and few) else plain
         alone = Pairing([(n,) for n in rest], keys=[keys[n] for n in rest])
         if len(rest) < len(names):
@@ -326,16 +326,15 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
     if (len(usual) == len(present) == 1 and not roles) or not usual:
         return pairing
     whole = [own for own in places.values() if set(usual) <= set(own)]
-    grid = [_grids(root, [names[own[role]] for role in usual]) for own in whole[:: max(1, len(whole) // 5)]]
-    chosen = usual if all(grid) else usual[:1]
+    sampled = whole[:: max(1, len(whole) // 5)]
+    chosen = usual if all(_grids(root, [names[own[role]] for role in usual]) for own in sampled) else usual[:1]
     result = pairing.subset([own[chosen[0]] for own in whole])
     result.images = [tuple(names[own[role]] for role in chosen) for own in whole]
     result.keys = [key for key, own in places.items() if set(usual) <= set(own)]
     result.channels = [role or "first" for role in chosen] if len(chosen) > 1 else []
     if result.channels:
         result.notes.append(f"{', '.join(result.channels)} of a sample are its channels: they must show one position")
-    left = [role for role in present if role not in chosen]
-    if left:
+    if left := [role for role in present if role not in chosen]:
         result.notes.append(f"{', '.join(sorted(left))} are not used: their grids differ, or samples lack them")
     if len(whole) < len(places):
         result.notes.append(f"{len(places) - len(whole)} samples lack one of {', '.join(usual)} and are not used")

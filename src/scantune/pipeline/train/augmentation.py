@@ -30,7 +30,7 @@ class Changes:
 def settled(block: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
     """An ``augment:`` block whose ``default`` does not mirror where left and right are different answers, which the
     task would not exchange (``kidney-left``); what is written out stays."""
-    if block.get("default") and task.sided and type(task).flip is PerSample.flip:
+    if block.get("default") and task.sided and getattr(type(task), "flip", None) is PerSample.flip:
         return {"flip_left_right": 0.0, **block}
     return block
 
