@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
+_RIGHT = re.compile(r"(?<![A-Za-z])(right|Right|RIGHT)(?![A-Za-z])")
+_LEFT = {"right": "left", "Right": "Left", "RIGHT": "LEFT"}
+
+
 def pairs(names: Sequence[str], configured: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Name of the right to its name of the left: as stated, else by the beginnings ``right_`` and ``left_``."""
+    """Name of the right to its name of the left: as stated, else those that differ in the word right or left alone
+    (``right_apex`` and ``left_apex``, ``Effusion right`` and ``Effusion left``)."""
     if configured is not None:
         return dict(configured)
-    left = {name: "left_" + name.removeprefix("right_") for name in names if name.startswith("right_")}
-    return {right: other for right, other in left.items() if other in names}
+    left = {name: _RIGHT.sub(lambda word: _LEFT[word[0]], name) for name in names}
+    return {right: other for right, other in left.items() if other != right and other in names}
 
 
 def mirrored(names: Sequence[str], configured: Mapping[str, str] | None = None) -> tuple[int, ...]:

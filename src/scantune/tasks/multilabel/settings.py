@@ -110,8 +110,8 @@ class Multilabel(TaskSettings):
     computed too, by weighting the samples with it and without."""
 
     sides: dict[str, str] | None = None
-    """Which finding of the right side is which of the left: they swap when an image is mirrored. None: by the names,
-    ``right_…`` and ``left_…``."""
+    """Which finding of the right side is which of the left: they swap when an image is mirrored. None: the names
+    that differ in the word right or left alone."""
 
     aggregate: AggregateField | None = None
     """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""

@@ -49,7 +49,7 @@ class Zones(TaskSettings):
 
     sides: dict[str, str] | None = None
     """Which zone of the right side is which of the left (``right_sup: left_sup``): they swap when an image is mirrored.
-    None: by the names, ``right_…`` and ``left_…``."""
+    None: the names that differ in the word right or left alone."""
 
     aggregate: AggregateField | None = None
     """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""
