@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-
 _RIGHT = re.compile(r"(?<![A-Za-z])(right|Right|RIGHT)(?![A-Za-z])")
 _LEFT = {"right": "left", "Right": "Left", "RIGHT": "LEFT"}
 
