@@ -13,6 +13,9 @@ from scantune import io
 from scantune.cli import app
 from scantune.cohort.splits_table import Assignment, write_splits
 from scantune.records import ScantuneError
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.errors import sample_errors, worst, write_errors
+from scantune.tasks.predictions import PredictionTable
 
 
 @pytest.fixture
@@ -66,6 +69,40 @@ def test_a_subject_leads_to_all_its_samples_and_to_what_is_wrong_with_them(proje
 def test_an_unknown_id_is_refused_with_the_nearest(project):
     with pytest.raises(ScantuneError, match="p1"):
         _find("P1")
+
+
+def test_ids_that_are_there_are_found_beside_unknown_ones(project):
+    done = CliRunner().invoke(app, ["find", "films", "P1", "p2", "p9"])
+    assert str(project / "raw" / "film 5.png") in done.output
+    assert isinstance(done.exception, ScantuneError)
+    assert "'P1'" in str(done.exception)
+    assert "'p9'" in str(done.exception)
+
+
+def test_what_a_model_has_wrong_of_a_sample_is_told(project):
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    task = {"name": "classification", "target": "label"}
+    block = {
+        "dataset": "films",
+        "input": "films",
+        "task": task,
+        "model": {"backbone": "resnet18"},
+        "train": {"epochs": 1},
+    }
+    block |= {"evaluate": {}, "register": {}}
+    params["experiments"] = {"kind": block}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    sample = next(word for word in _find("p1").split() if word.startswith("film"))
+    table = PredictionTable.make(
+        {"sample_id": [sample, "other"], "target": ["0", "1"], "p/0": np.array([0.1, 0.2]), "p/1": np.array([0.9, 0.8])}
+    )
+    out = project / "outputs/kind/evaluate"
+    out.mkdir(parents=True)
+    write_errors(worst(sample_errors(table, Classification())), out / "errors.csv")
+    output = _find("p1")
+    assert output.count("kind: ") == 1
+    assert "label is worth checking" in output
+    assert "0 predicted as 1 (0.90)" in output
 
 
 def test_without_a_screen_nothing_is_opened(project, monkeypatch):

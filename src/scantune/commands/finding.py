@@ -26,9 +26,10 @@ def find(
     names: Annotated[list[str], typer.Argument(help="ids of samples or subjects, as outputs have them")],
     show: Annotated[bool, typer.Option("--open", help="open the files, where there is a screen")] = False,
 ) -> None:
-    """Find the files of samples by their ids: path, row of the table, partition, and why one was excluded.
+    """Find the files of samples by their ids: path, row of the table, partition, why one was excluded, errors of models.
 
-    An id of a subject finds all its samples. Paths are printed here and nowhere written.
+    An id of a subject finds all its samples. Paths are printed here and nowhere written. Ids that are not there are
+    named after those that are.
     """
     from scantune.cohort import read
 
@@ -38,28 +39,27 @@ def find(
     everything = read(block.model_copy(update={"where": {}}), Path()).records if block.where else selected
     kept = {record.sample_id for record in selected}
     partitions, excluded = _partitions(dataset), dict(_excluded(params, dataset))
-    records = [record for name in names for record in _records_of(name, everything)]
+    found = {name: [r for r in everything if name in (r.sample_id, r.subject_id)] for name in names}
+    errors = _errors(params, dataset)
+    records = [record for own in found.values() for record in own]
     for record in records:
         typer.echo(f"{record.sample_id}  {', '.join(map(str, record.files))}")
         for line in _facts(record, block, partitions, excluded, left_out=record.sample_id not in kept):
             typer.echo(f"    {line}")
+        for line in errors.get(record.sample_id, ()):
+            typer.echo(f"    {line}")
     if show:
         _open([path for record in records for path in record.files])
+    if unknown := [_nearest(name, everything) for name, own in found.items() if not own]:
+        raise ScantuneError("\n".join(unknown))
 
 
-def _records_of(name: str, records: Sequence[Record]) -> list[Record]:
-    """The records of a sample or subject.
-
-    Raises:
-        ScantuneError: there is none; with the nearest ids.
-    """
-    matches = [record for record in records if name in (record.sample_id, record.subject_id)]
-    if not matches:
-        ids = {i.lower(): i for record in records for i in (record.sample_id, record.subject_id)}
-        near = ", ".join(ids[match] for match in get_close_matches(name.lower(), ids, 3))
-        near = near or f"such as {', '.join(sorted(ids.values())[:3])}"
-        raise ScantuneError(f"no sample or subject {name!r} among {len(records)} rows; ids here: {near}")
-    return matches
+def _nearest(name: str, records: Sequence[Record]) -> str:
+    """That no sample or subject has an id, with those that are most like it."""
+    ids = {i.lower(): i for record in records for i in (record.sample_id, record.subject_id)}
+    near = ", ".join(ids[match] for match in get_close_matches(name.lower(), ids, 3))
+    near = near or f"such as {', '.join(sorted(ids.values())[:3])}"
+    return f"no sample or subject {name!r} among {len(records)} rows; ids here: {near}"
 
 
 def _facts(
@@ -108,6 +108,23 @@ def _excluded(params: Params, dataset: str) -> Iterator[tuple[str, str]]:
             with path.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
                     yield unguarded(row["sample_id"]), f"{who}: {row['reason']}"
+
+
+def _errors(params: Params, dataset: str) -> dict[str, list[str]]:
+    """Sample id to what models of the dataset have wrong of it in their evaluation."""
+    from scantune.tables import unguarded
+
+    errors: dict[str, list[str]] = {}
+    for name, block in params.experiments.items():
+        path = Path("outputs") / name / "evaluate" / "errors.csv"
+        if block.dataset != dataset or not path.is_file():
+            continue
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                doubt = "; its label is worth checking" if row.get("check_label") else ""
+                said = f"{row['kind']}, {unguarded(row['target'])} predicted as {unguarded(row['prediction'])}"
+                errors.setdefault(unguarded(row["sample_id"]), []).append(f"{name}: {said}{doubt}")
+    return errors
 
 
 def _open(paths: Sequence[Path]) -> None:
