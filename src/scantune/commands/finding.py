@@ -26,7 +26,7 @@ def find(
     names: Annotated[list[str], typer.Argument(help="ids of samples or subjects, as outputs have them")],
     show: Annotated[bool, typer.Option("--open", help="open the files, where there is a screen")] = False,
 ) -> None:
-    """Find the files of samples by their ids: path, row of the table, partition, why one was excluded, errors of models.
+    """Find the files of samples by their ids: path, row, partition, why one was excluded, and errors of models.
 
     An id of a subject finds all its samples. Paths are printed here and nowhere written. Ids that are not there are
     named after those that are.
