@@ -242,7 +242,9 @@ def with_params() -> None:
     blocks = blocks_of(call("init", "files/table.csv", "--name", "mine"))
     blocks["inputs"]["mine"] |= {"shape": [12, 12], "workers": 1}
     blocks["datasets"]["mine"]["max_excluded_fraction"] = 0.5
-    assert blocks["datasets"]["mine"].pop("where") == {"patient_id": {"exclude": ["p1"]}}  # the copy of p0
+    assert blocks["datasets"]["mine"].pop("where") == {
+        "patient_id": {"exclude": ["p0", "p1"]}
+    }  # copies with two targets
     Path("params.yaml").write_text(yaml.safe_dump(blocks))
 
 

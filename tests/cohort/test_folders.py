@@ -1,5 +1,7 @@
 """Class folders whose file names say which pictures are of one person."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -54,7 +56,7 @@ def test_all_names_without_a_subject_are_told_at_once(folders, dataset):
     keys = folders()
     folders("Roe{person}{view}.png")
     with pytest.raises(CohortError, match="nothing matches") as caught:
-        cohort.load(dataset(**keys, subject_from="Doe_[0-9]+"), None)
+        cohort.load(dataset(**keys, subject_from="Doe_[0-9]+"), Path())
     assert len(caught.value.faults) == 18
 
 
@@ -76,10 +78,10 @@ def test_keys_that_do_not_belong_together_are_refused(dataset, keys, what):
 def test_names_of_one_person_in_two_forms_are_told_and_joined_by_key(folders, dataset, form):
     keys = folders() | {"subject_from": "^([^_]+_[^_]+)_"}
     folders(form)
-    apart = cohort.read(dataset(**keys), None)
+    apart = cohort.read(dataset(**keys), Path())
     assert len({r.subject_id for r in apart.records}) == 12
     assert "subject ids that differ only in case" in apart.warnings[0]
     assert "oe" not in apart.warnings[0].split("form: 6")[1]
-    joined = cohort.read(dataset(**keys, join_ids=True), None)
+    joined = cohort.read(dataset(**keys, join_ids=True), Path())
     assert len({r.subject_id for r in joined.records}) == 6
     assert all("oe" not in r.subject_id for r in joined.records)

@@ -50,6 +50,7 @@ def test_a_key_that_the_method_does_not_read_is_refused(split, key, remedy):
         {"method": "group_out", "group": "site", "test": ["B"], "validation": ["A"]},
         {"method": "group_out", "group": "site", "test": ["B"], "on": "grade"},
         {"train_fraction": 0.8},
+        {"method": "random", "test": [], "rest": "error", "fractions": [0.7, 0.15, 0.15]},  # written as it is
     ],
 )
 def test_keys_that_are_read_are_accepted(split):

@@ -28,12 +28,11 @@ WEIGHTED = {"name": "weighted_cross_entropy", "class_weights": "balanced", "unkn
 
 
 def knees(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """Settings of an experiment; ``changes`` are those of its blocks ``task`` and ``train``, and of ``split``."""
+    """Settings of an experiment; ``changes`` are those of its blocks ``task`` and ``train``."""
     params: dict[str, Any] = copy.deepcopy(GOOD)
     names = ("grade", "time", "event", "right_lung", "left_lung")
     dataset = params["datasets"]["knees"]
     dataset |= {"targets": {name: name for name in names}, "groups": ["scanner", "site"], "masks": "{id}_mask.png"}
-    dataset["split"] = changes.get("split", {})
     block = params["experiments"]["knees"]
     block["task"] = {**TASKS[kind], **changes.get("task", {})}
     block["train"] = {"epochs": 2, **changes.get("train", {})}
@@ -91,12 +90,6 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"train": {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}, "label_smoothing": 0.2}},
         "train.label_smoothing: 0.2, but experiments.knees.train.loss.label_smoothing is 0.1",
     ),
-    ("two", {"split": {"group": "site", "test": ["A"]}}, "split.group: is of the method group_out, not of random"),
-    ("two", {"split": {"method": "random", "columns": "site"}}, "split.columns: is of the method predefined"),
-    ("two", {"split": {"method": "random", "fill": {"test": 0.2}}}, "split.fill: is of the method predefined"),
-    ("two", {"split": {"method": "random", "on": "grade"}}, "split.on: ['grade'] is of the method stratified"),
-    ("two", {"split": {"method": "group_out", "group": "site", "test": ["A"], "on": "grade"}}, "whole groups are held"),
-    ("two", {"split": {"train_fraction": 0.8, "fractions": [0.5, 0.25, 0.25]}}, "but train_fraction is 0.8; keep one"),
 ]
 
 
@@ -129,9 +122,6 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         ("listed", {"task": {"separator": ";", "ignored": ["x"], "blank": "absent"}}),
         ("findings", {"task": {"uncertain": "present"}}),
         ("two", {"train": {"loss": {"name": "cross_entropy", "class_weights": [1, 2]}, "class_weights": [1, 2]}}),
-        ("two", {"split": {"columns": "site"}}),
-        ("two", {"split": {"method": "random", "on": "grade", "folds": 3}}),
-        ("two", {"split": {"method": "random", "test": [], "rest": "error", "fractions": [0.7, 0.15, 0.15]}}),
     ],
 )
 def test_what_has_an_effect_and_what_is_written_as_it_is_by_default_is_read(task: str, changes: dict[str, Any]) -> None:

@@ -331,7 +331,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(system, settings, why
     [
         ("angio", {}, {}),  # masks are mirrored, and their answers mirrored back
         ("echo", {"augment": {"flip_left_right": 0.5}}, {}),  # a class has no side
-        ("csi", {"augment": {"flip_left_right": 0.5}}, {}),  # not mirrored
+        ("csi", {"augment": {"flip_left_right": 0.5, "brightness": 0.1}}, {}),  # not mirrored
     ],
 )
 def test_copies_at_prediction_are_made_where_they_have_the_same_answer(system, settings, task):

@@ -25,8 +25,8 @@ import numpy as np
 
 from scantune.cohort.annotations.areas import Outlines
 from scantune.cohort.coco_masks import counts_of, draw, from_runs
+from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_rows
 from scantune.cohort.faults import CohortError, Fault, nearest
-from scantune.tables import write_csv
 
 _MAX_EDGE = 1 << 15
 
@@ -108,51 +108,6 @@ def _marked(
         annotations = by_image[image["id"]]
         parts = [(chosen[a["category_id"]], a["segmentation"]) for a in annotations]
         yield image, parts, sorted({names[a["category_id"]] for a in annotations})
-
-
-def refuse_data_folder(target: Path, *sources: Path) -> None:
-    """Refuse to write into a folder of the data.
-
-    Raises:
-        CohortError: ``target`` is one of ``sources`` or lies below one.
-    """
-    for source in sources:
-        if target == source or source in target.parents:
-            raise CohortError(
-                f"output folder {target}", [f"it lies within the data folder {source}: choose a folder beside it"]
-            )
-
-
-def shared_root(root: Path | str | None, *folders: Path) -> Path:
-    """The folder that a table's paths start from: as stated, or the nearest that contains all folders.
-
-    Raises:
-        CohortError: the stated one does not contain them, so that a dataset could not read them.
-    """
-    if not root:
-        return Path(os.path.commonpath(folders))
-    start = Path(root).resolve()
-    beyond = [folder for folder in folders if not folder.is_relative_to(start)]
-    if beyond:
-        raise CohortError(
-            f"root {start}", [f"{folder} is not below it: name a folder that has both" for folder in beyond]
-        )
-    return start
-
-
-def write_grey(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 [H, W] or [H, W, 3] as PNG."""
-    from PIL import Image
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, format="PNG")
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    """Write rows as UTF-8 CSV; the first row's keys are the header."""
-    header = list(rows[0])
-    write_csv(path, header, [[str(row[column]) for column in header] for row in rows])
-    return path
 
 
 def is_coco(path: Path) -> bool:

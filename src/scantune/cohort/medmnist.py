@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from scantune import io
-from scantune.cohort.coco import write_grey, write_rows
+from scantune.cohort.drawn import write_grey, write_rows
 from scantune.cohort.faults import CohortError
 
 SIDES = {"train": "train", "val": "validation", "test": "test"}

@@ -58,7 +58,7 @@ def _split(key: str, split: SplitConfig, *, named: bool) -> Iterator[str]:
     if "method" not in written and named:
         method = "predefined"
     for one, of in _OF_METHOD.items():
-        if one in written and getattr(split, one) and of != method:
+        if getattr(split, one) != type(split).model_fields[one].get_default(call_default_factory=True) and of != method:
             yield f"{key}.{one}: the method {method!r} does not read it; write method: {of}, or remove the key"
     if split.on and method == "random" and not split.folds:
         yield f"{key}.on: the method 'random' balances nothing; write method: stratified, or remove the key"

@@ -7,16 +7,9 @@ from typing import Any
 
 from scantune.config.augment import augment_config, changes_samples
 from scantune.config.base import Block
-from scantune.config.dataset import SplitConfig
 from scantune.config.names import loss_name, loss_spec
 from scantune.config.params import ExperimentConfig, Params
 from scantune.records import ScantuneError
-
-#: Keys of a split that one method alone reads.
-OF_A_METHOD = {
-    **dict.fromkeys(("group", "test", "validation"), "group_out"),
-    **dict.fromkeys(("columns", "rest", "fill"), "predefined"),
-}
 
 
 def faults(params: Params) -> Iterator[str]:
@@ -30,8 +23,6 @@ def faults(params: Params) -> Iterator[str]:
         yield from _stated_twice(f"{key}.train", block)
         if input_ is not None:
             yield from _augmentation(f"{key}.train", block, input_.modality)
-    for name, dataset in params.datasets.items():
-        yield from _split(f"datasets.{name}.split", dataset.split)
 
 
 def changed(block: Block, key: str) -> bool:
@@ -111,19 +102,3 @@ def _augmentation(key: str, block: ExperimentConfig, modality: str) -> Iterator[
             + (", and mirrored copies would swap left and right" if block.task.sided else "")
             + "): add a transform, or set it to 0"
         )
-
-
-def _split(key: str, split: SplitConfig) -> Iterator[str]:
-    stated = "method" in split.model_fields_set
-    for name, method in OF_A_METHOD.items():
-        if changed(split, name) and split.method != method and (stated or method != "predefined"):
-            yield f"{key}.{name}: is of the method {method}, not of {split.method}; remove it, or set method: {method}"
-    if split.on and split.method in ("random", "sequential", "temporal") and stated and not split.folds:
-        yield (
-            f"{key}.on: {split.on} is of the method stratified, and of folds, not of {split.method}; remove it, or set "
-            "method: stratified"
-        )
-    if split.on and split.method == "group_out":
-        yield f"{key}.on: {split.on} has no effect: whole groups are held out; remove it"
-    if changed(split, "fractions") and split.train_fraction is not None:
-        yield f"{key}.fractions: {split.fractions}, but train_fraction is {split.train_fraction:g}; keep one of them"

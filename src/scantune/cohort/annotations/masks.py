@@ -16,7 +16,7 @@ from scantune.cohort.annotations.forms import read
 from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.run_lengths import Counting, shared_counting
 from scantune.cohort.annotations.tables import Read
-from scantune.cohort.coco import refuse_data_folder, shared_root, write_grey, write_rows
+from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_rows
 from scantune.cohort.faults import CohortError, nearest
 from scantune.cohort.file_names import ENDING
 
