@@ -179,7 +179,7 @@ def runs_best(folder: Path) -> str:
         ({"strategy": "interval", "interval": 2}, 2),
         ("all", 2),
         ("adaptive", 2),
-        ("performance", 2),
+        ({"strategy": "performance", "threshold": 0.5}, 2),
         ({"strategy": "time", "milestones": [0.5, 1.0]}, 2),
     ],
 )
