@@ -168,7 +168,7 @@ def test_notes_state_the_level_of_the_intervals_and_the_size_of_small_groups(tas
     table = {"multilabel": findings, "survival": cohort}.get(task, lambda: table_of(task))()
     schema = SETTINGS if task == "survival" else scoring.settings_of(task)
     plotted, metrics = drawn(table, schema, confidence=0.8, min_group=33)
-    others = ("confusion", "finding_reliability")  # without intervals
+    others = ("confusion",)  # without intervals
     said = {name: notes(figure) for name, figure in plotted.items() if name not in others}
     assert not {name: text for name, text in said.items() if "95 %" in text}
     assert any("80 %" in text for text in said.values())

@@ -51,7 +51,7 @@ def draw(inputs: FigureInput) -> Drawn:
         "precision_recall_by_finding": plots.precision_recall_by_class(
             curves("auprc"), bands=bands(inputs.metrics, "precision_recall"), confidence=inputs.confidence
         ),
-        "finding_reliability": _reliability(curves("ece")),
+        "finding_reliability": _reliability(curves("ece"), inputs.confidence),
     }
     section = inputs.metrics.get("co_occurrence")
     return {"co_occurrence": _co_occurrence(section), **drawn} if section else drawn
@@ -89,7 +89,7 @@ def _fields(counts: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 @style.styled
-def _reliability(curves: Sequence[Any]) -> Any:
+def _reliability(curves: Sequence[Any], confidence: float) -> Any:
     """A panel a finding: observed share by predicted probability in bins of equal size."""
     from scantune.statistics.calibration import reliability
 
@@ -106,7 +106,8 @@ def _reliability(curves: Sequence[Any]) -> Any:
             continue
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
         axes.plot(curve.probability, curve.observed, color=style.BLUE, marker="o", markersize=3)
-        axes.vlines(curve.probability, *wilson(curve.observed, curve.n), color=style.BLUE, linewidth=0.7, alpha=0.8)
+        bars = wilson(curve.observed, curve.n, confidence)
+        axes.vlines(curve.probability, *bars, color=style.BLUE, linewidth=0.7, alpha=0.8)
         texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
         axes.text(0.03, 0.97, "\n".join(texts).replace(" (", "\n("), transform=axes.transAxes, va="top", fontsize=5.5,
                   linespacing=1.3)  # fmt: skip
@@ -119,7 +120,7 @@ def _reliability(curves: Sequence[Any]) -> Any:
         axes.xaxis.set_tick_params(labelbottom=True)
     style.note(
         figure,
-        f"{BINS} bins of equal size a finding. Bars: 95 % Wilson intervals, samples treated as "
+        f"{BINS} bins of equal size a finding. Bars: {words.per_cent(confidence)} Wilson intervals, samples treated as "
         "independent. Dotted: calibrated.",
     )
     if len(curves) < total:
