@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scantune.class_names import label
 from scantune.records import ScantuneError
 from scantune.tasks import scoring
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.classification.task import ClassificationTask
-from scantune.tasks.labels import distinct, label, natural
+from scantune.tasks.labels import distinct, natural
 from scantune.tasks.predictions import PredictionsError, PredictionTable
 
 

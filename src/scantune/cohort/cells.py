@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Mapping
 
+from scantune.class_names import label, nfc
 from scantune.cohort import ids, values
 from scantune.cohort.faults import Fault
 from scantune.cohort.folders import SIDES
@@ -18,7 +19,7 @@ def recoded(text: str, rule: TargetColumn, decimal: str) -> str:
     """The cell, or its value in ``recode``."""
     for value, other in rule.recode.items():
         empty = value == "" and values.is_empty(text, rule.values or ())
-        if values.nfc(text) == values.nfc(value) or empty or same_number(text, value, decimal):
+        if nfc(text) == nfc(value) or empty or same_number(text, value, decimal):
             return str(other).replace(".", decimal) if isinstance(other, float) else str(other)
     if not rule.recode:
         return text
@@ -34,7 +35,7 @@ def replaced(row: Row, recode: Mapping[str, Mapping[str, object]], decimal: str)
     for column, rule in recode.items():
         for value, other in rule.items():
             cell = row.cells[column]
-            if values.nfc(cell) == values.nfc(value) or same_number(cell, value, decimal):
+            if nfc(cell) == nfc(value) or same_number(cell, value, decimal):
                 cells[column] = str(other).replace(".", decimal) if isinstance(other, float) else str(other)
     return Row(row.line, cells)
 
@@ -52,7 +53,7 @@ def plain(text: str, decimal: str, named: Collection[object] = ()) -> str:
     ``named`` as values stay."""
     if values.is_empty(text, named):
         return ""
-    text = values.nfc(text)
+    text = nfc(text)
     if decimal == "," and "," in text:
         try:
             return f"{values.number(text, decimal):.12g}"
@@ -86,7 +87,7 @@ def side_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None
         return SIDES.get(text.casefold())
     named = []
     for side, column in columns.items():
-        text = values.class_of(row.cells[column].casefold())  # 1.0, as pandas writes a column with empty cells
+        text = label(row.cells[column].casefold())  # 1.0, as pandas writes a column with empty cells
         if text in _YES:
             named.append(side)
         elif text not in _NO and not values.is_empty(text):

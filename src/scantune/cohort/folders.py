@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from scantune.class_names import nfc
 from scantune.cohort.faults import CohortError
 from scantune.cohort.ids import digest_id
 from scantune.cohort.template import below
-from scantune.cohort.values import nfc
 from scantune.io import only_data
 from scantune.records import Record
 

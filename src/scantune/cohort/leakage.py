@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.cohort import values
 from scantune.cohort.faults import CohortError
 from scantune.cohort.manifest import Sample, read_manifest
@@ -181,7 +182,7 @@ def _contradicting(samples: Sequence[Sample], repeated: Sequence[tuple[str, str]
     known = {sample.sample_id: sample for sample in samples}
     odd = []
     for one, other in ((known[a], known[b]) for a, b in repeated):
-        names = [n for n in one.targets if values.class_of(one.targets[n]) != values.class_of(other.targets[n])]
+        names = [n for n in one.targets if label(one.targets[n]) != label(other.targets[n])]
         if names and one.tensor_digest == other.tensor_digest:
             odd.append(f"{one.sample_id} and {other.sample_id} in {', '.join(names)}")
     return [f"{len(odd)} pairs of one image differ in their targets, first {odd[0]}: correct the table"] if odd else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from scantune.class_names import label
 from scantune.cohort import values
 from scantune.records import Record
 
@@ -73,7 +74,7 @@ def labels(subjects: Subjects, on: Sequence[str], bins: int, numbers: Kinds = NO
 
 def _text(record: Record, name: str) -> str:
     """A target's or group's cell; numbers as they are compared: 1, 1.0 and 01 are one class."""
-    return values.class_of(record.targets[name] if name in record.targets else record.groups.get(name, ""))
+    return label(record.targets[name] if name in record.targets else record.groups.get(name, ""))
 
 
 def _is_continuous(texts: set[str]) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Collection, Sequence
+
+from scantune.class_names import label, nfc
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-. ][A-Za-z]{3,9}|[A-Za-z]{3,9}[-. ]\d{1,4}")
@@ -53,24 +54,10 @@ def is_number(text: str) -> bool:
     return True
 
 
-def class_of(text: str) -> str:
-    """A class as it is compared: a number by its value, so that ``1``, ``1.0`` and ``01`` are one; else the text."""
-    try:
-        value = number(text)
-    except ValueError:
-        return text
-    return str(int(value)) if value.is_integer() else repr(value)
-
-
-def nfc(text: str) -> str:
-    """A text in the one Unicode form in which texts are compared: letters with accents are one character each."""
-    return unicodedata.normalize("NFC", text)
-
-
 def same(text: str, value: object, decimal: str = ".") -> bool:
     """Whether a cell is a value of ``params.yaml``: equal as numbers, as yes/no (1, true, yes), or as text."""
     if isinstance(value, bool):
-        return class_of(text.strip().casefold()) in (("1", "true", "yes", "y") if value else ("0", "false", "no", "n"))
+        return label(text.casefold()) in (("1", "true", "yes", "y") if value else ("0", "false", "no", "n"))
     if isinstance(value, int | float):
         try:
             return number(text, decimal) == float(value)

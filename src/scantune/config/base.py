@@ -98,6 +98,10 @@ class Block(BaseModel):
                 raise ValueError(f"{key}: true is no number; write how much or how many, or remove the key")
         return values
 
+    def differs(self, key: str) -> bool:
+        """Whether a key has another value than its default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True))
+
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         # Pydantic's own use_attribute_docstrings parses every block's source at every start; only a schema needs it.

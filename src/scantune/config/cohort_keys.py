@@ -58,7 +58,7 @@ def _split(key: str, split: SplitConfig, *, named: bool) -> Iterator[str]:
     if "method" not in written and named:
         method = "predefined"
     for one, of in _OF_METHOD.items():
-        if getattr(split, one) != type(split).model_fields[one].get_default(call_default_factory=True) and of != method:
+        if split.differs(one) and of != method:
             yield f"{key}.{one}: the method {method!r} does not read it; write method: {of}, or remove the key"
     if split.on and method == "random" and not split.folds:
         yield f"{key}.on: the method 'random' balances nothing; write method: stratified, or remove the key"
@@ -71,7 +71,7 @@ def _folders(key: str, dataset: DatasetConfig) -> Iterator[str]:
     if not dataset.class_folders:
         return
     for one in _OF_TABLE:
-        if getattr(dataset, one) != type(dataset).model_fields[one].get_default(call_default_factory=True):
+        if dataset.differs(one):
             yield f"{key}.{one}: is of a table, and class_folders have none; remove it, or write a table"
     if dataset.split.columns:
         yield f"{key}.split.columns: are of a table, and class_folders have none; remove them"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from scantune.config.augment import augment_config, changes_samples
-from scantune.config.base import Block
 from scantune.config.names import loss_name, loss_spec
 from scantune.config.params import ExperimentConfig, Params
 from scantune.records import ScantuneError
@@ -23,11 +22,6 @@ def faults(params: Params) -> Iterator[str]:
         yield from _stated_twice(f"{key}.train", block)
         if input_ is not None:
             yield from _augmentation(f"{key}.train", block, input_.modality)
-
-
-def changed(block: Block, key: str) -> bool:
-    """Whether a key of a block has another value than its default."""
-    return bool(getattr(block, key) != type(block).model_fields[key].get_default(call_default_factory=True))
 
 
 def _together(key: str, block: ExperimentConfig) -> Iterator[str]:
@@ -71,7 +65,7 @@ def _stated_twice(key: str, block: Any) -> Iterator[str]:
     for name in ("class_weights", "label_smoothing"):
         value = getattr(block.train, name)
         own = tuple(options[name]) if isinstance(options.get(name), list) else options.get(name)
-        if changed(block.train, name) and name in options and own != value:
+        if block.train.differs(name) and name in options and own != value:
             yield f"{key}.{name}: {_shown(value)}, but {key}.loss.{name} is {_shown(own)}; keep one of them"
 
 

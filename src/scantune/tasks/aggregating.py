@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.statistics.ages import years
 from scantune.tasks.joining import Aggregate
-from scantune.tasks.labels import label
 from scantune.tasks.predictions import Faults, PredictionTable, grouped
 from scantune.tasks.subgroups import AGES
 

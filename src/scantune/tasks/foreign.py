@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import part
-from scantune.tasks.labels import label, natural
+from scantune.tasks.labels import natural
 from scantune.tasks.predictions import Faults, PredictionTable, grouped, read
 
 if TYPE_CHECKING:

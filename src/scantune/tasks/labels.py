@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+from scantune.class_names import label, value
 
 SEPARATOR = "|"
 """Between the classes of a set in ``predictions.csv``: no class has it in its name."""
-
-
-def label(text: str) -> str:
-    """A class's name as it is compared: ``1.0`` and ``1``, ``0.50`` and ``0.5`` are one class, and the Unicode forms of
-    one word are."""
-    text = unicodedata.normalize("NFC", text.strip())
-    number = value(text)
-    if isinstance(number, str):
-        return number
-    return str(int(number)) if number.is_integer() else repr(number)
-
-
-def value(name: str) -> str | float:
-    """A class's name, or the finite number that it is (``1_2`` is a name)."""
-    return float(name) if _NUMBER.fullmatch(name) and math.isfinite(float(name)) else name
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, overload
 from scantune.cohort.manifest import Sample
 from scantune.digests import SHORT, text_digest
 from scantune.records import ScantuneError
-from scantune.tasks.labels import value
+from scantune.class_names import value
 
 if TYPE_CHECKING:
     from scantune.config.params import Params

@@ -13,7 +13,7 @@ from scantune.config.params import Params
 from scantune.config.watching import refuse_unseen
 from scantune.pipeline.data import views
 from scantune.tasks.baselining import determining
-from scantune.tasks.labels import label
+from scantune.class_names import label
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings

@@ -8,7 +8,7 @@ from dataclasses import replace
 from scantune.cohort.faults import Fault
 from scantune.records import Record, ScantuneError
 from scantune.tasks.base import TaskSettings
-from scantune.tasks.labels import label
+from scantune.class_names import label
 
 SHOWN = 10
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.comparison import mcnemar
 from scantune.statistics.confusion import confusion_statistic, counts, one_hot
@@ -21,7 +22,7 @@ from scantune.tasks.baselining import Unfitted
 from scantune.tasks.classification.metrics import Data, calibration_plan
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.coverage import achieved
-from scantune.tasks.labels import SEPARATOR, label
+from scantune.tasks.labels import SEPARATOR
 from scantune.tasks.plan import MetricPlan, only
 from scantune.tasks.predictions import PredictionTable
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.statistics.calibration import ece_consistency, ece_statistic, loss_statistic
 from scantune.statistics.confusion import confusion_statistic, one_hot
 from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
@@ -16,7 +17,7 @@ from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.statistics.slope import slope_statistic
 from scantune.statistics.trials import too_rare
 from scantune.tasks.classification.settings import Classification
-from scantune.tasks.labels import label, name_faults, natural
+from scantune.tasks.labels import name_faults, natural
 from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable, check_range
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from scantune.class_names import label
 from scantune.records import ScantuneError
-from scantune.tasks.labels import label
 from scantune.tasks.questions import MapQuestion, MaskQuestion, Target, unit
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from scantune.class_names import label, value
 from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
-from scantune.tasks.labels import distinct, label, name_faults, value
+from scantune.tasks.labels import distinct, name_faults
 from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {
@@ -116,7 +117,7 @@ class Classification(TaskSettings):
         if self.classes is None or len(self.classes) == 2:
             return
         for key in ("positive", "sensitivities", "specificities"):
-            if getattr(self, key) != type(self).model_fields[key].default:
+            if self.differs(key):
                 yield key, f"it is of two classes, and there are {len(self.classes)}; remove it"
 
     @classmethod

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.records import ScantuneError
 from scantune.tasks import sides
 from scantune.tasks.classification.settings import BINARY_LOSSES, EPOCH_METRICS
-from scantune.tasks.labels import label
 from scantune.tasks.logits import softmax
 from scantune.tasks.per_sample import PerSample
 

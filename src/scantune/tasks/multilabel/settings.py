@@ -261,7 +261,7 @@ class Multilabel(TaskSettings):
         if self.listed and self.uncertain != "unknown":
             yield "uncertain", f"cells of the target {self.listed!r} list findings, and none is −1; remove it"
         for key in ("separator", "ignored") if not self.listed else ():
-            if getattr(self, key) != type(self).model_fields[key].default:
+            if self.differs(key):
                 yield key, "it is of a target that lists findings, and each has its own; remove it, or set target"
 
     def fits(self, loss: str, calibration: str) -> bool:

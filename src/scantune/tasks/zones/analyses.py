@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import Analyses, Context, band
 from scantune.tasks.coverage import achieved
-from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.zones.metrics import Data, aliases, mean_score, severity, severity_names

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.statistics.agreement import error_statistic
 from scantune.statistics.confusion import figures_of, kinds_of, one_hot, shares_of
 from scantune.statistics.correlation import constant, spearman_statistic
@@ -15,7 +16,6 @@ from scantune.statistics.discrimination import DELONG, area_statistic, delong_in
 from scantune.statistics.ordinal import KINDS, kappa, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.metrics import check_probabilities
-from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.zones.settings import UNGRADABLE, Zones

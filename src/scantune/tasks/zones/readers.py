@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from scantune.class_names import label
 from scantune.tasks.context import Context
-from scantune.tasks.labels import label
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.zones.metrics import Data, aliases, plan
 

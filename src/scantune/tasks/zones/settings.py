@@ -131,7 +131,7 @@ class Zones(TaskSettings):
     def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """The weight of the class ungradable, where the loss has no weights or other ones."""
         own = self.loss_options(loss["name"]).get("class_weights")
-        if self.unknown_weight == type(self).model_fields["unknown_weight"].default:
+        if not self.differs("unknown_weight"):
             return
         if own is None or loss.get("class_weights") != own:
             weights = " with class_weights" if "class_weights" in loss else ""
