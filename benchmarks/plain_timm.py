@@ -2,7 +2,7 @@
 
 The usual recipe: a network with ImageNet weights, torchvision's transforms, AdamW with OneCycle over all layers, and
 the epoch that is best on the validation side. Of loops the network sees frames at even distances, and what it answers
-is averaged over them. Nothing of scantune is imported here.
+is averaged over them. It takes a GPU where there is one. Nothing of scantune is imported here.
 """
 
 from __future__ import annotations
@@ -81,11 +81,14 @@ def transforms(size: int, smear: bool, loops: bool = False) -> tuple[Any, Any]:
 
 
 def predicted(net: nn.Module, rows: list[Row], transform: Any, read: Any) -> torch.Tensor:
-    """Outputs [N, K] of the rows."""
+    """Outputs [N, K] of the rows, on the processor."""
     net.eval()
+    device = next(net.parameters()).device
     unlabelled = [{**row, "target": "0"} for row in rows]
     with torch.inference_mode():
-        return torch.cat([net(x) for x, _ in DataLoader(Pictures(unlabelled, [], transform, read), 32)])
+        return torch.cat(
+            [net(x.to(device)).cpu() for x, _ in DataLoader(Pictures(unlabelled, [], transform, read), 32)]
+        )
 
 
 def main() -> None:
@@ -112,7 +115,8 @@ def main() -> None:
     net = timm.create_model("tf_efficientnet_lite0")
     net.load_state_dict(torch.load(options.weights, weights_only=True))
     net.reset_classifier(len(classes) or 1)
-    net = net.to(memory_format=torch.channels_last)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    net = net.to(device, memory_format=torch.channels_last)
     read, batch = picture, 16
     if options.frames:
         net, batch = OverFrames(net), 8
@@ -132,7 +136,7 @@ def main() -> None:
     for epoch in range(options.epochs):
         net.train()
         for x, y in loader:
-            loss = loss_of(net(x), y)
+            loss = loss_of(net(x.to(device)), y.to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
