@@ -19,7 +19,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,15 +132,14 @@ def blocks(name: str, data: Path, home: Path) -> dict[str, Any]:
     loop = {"modality": "video", "shape": [112, 112], "frames": 6, "period": 8, "resize": "crop", "intensity": "scale"}
     numbers = {"name": "regression", "target": "age", "range": [0, 100]}
     films = {**FILM, "loss": "huber", "monitor": "val_mae", "epochs": 16}
-    table: dict[str, Any] = {
-        "pneumonia": ([_films(data, "pneumonia")], film, {**classes, "target": "pneumonia"}, FILM),
-        "age": ([_films(data, "age")], {**film, "shape": [224, 224]}, numbers, films),
-        "cells": (
-            [_cells(data, 1, "class label"), _cells(data, 2, "class")], cell, {**classes, "target": "kind"}, SMEAR
-        ),
-        "ultrasound": ([_loops(data, home)], loop, {**classes, "target": "kind"}, FRAMES),
-    }  # fmt: skip
-    datasets, prepared, task, train = table[name]
+    kind = {**classes, "target": "kind"}
+    sets: dict[str, Callable[[], Any]] = {
+        "pneumonia": lambda: ([_films(data, "pneumonia")], film, {**classes, "target": "pneumonia"}, FILM),
+        "age": lambda: ([_films(data, "age")], {**film, "shape": [224, 224]}, numbers, films),
+        "cells": lambda: ([_cells(data, 1, "class label"), _cells(data, 2, "class")], cell, kind, SMEAR),
+        "ultrasound": lambda: ([_loops(data, home)], loop, kind, FRAMES),
+    }
+    datasets, prepared, task, train = sets[name]()
     named = {name if number == 0 else f"{name}_b": block for number, block in enumerate(datasets)}
     return {
         "tracking": {"enabled": False},

@@ -121,6 +121,9 @@ def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = (Memory(shape, size), Memory(shape, size, 1))
     measurements: dict[str, Any] = {}
+    # Every network's forward is the same function to the compiler: after one of another shape it would leave all sizes
+    # open, which takes minutes and fails with convolutions of volumes.
+    torch.compiler.reset()
     with tempfile.TemporaryDirectory() as folder:
         ways = ways_of(network_of(modality, backbone, shape[0]), modality, data, size, device, Path(folder))
         for way, build in ways.items():
