@@ -1,7 +1,8 @@
-"""Check params.yaml before anything else: ``python stages/settings.py`` → ``data/settings.txt``.
+"""Check params.yaml before anything else: ``python stages/settings.py`` → ``data/settings.txt``, ``data/targets/``.
 
 DVC removes the outputs of a stage, whose paths hold names of params.yaml, before it runs the stage. Every stage depends
-on this one, so that a name which leads elsewhere, or any other fault, ends the run while nothing has been removed.
+on this one, so that a name which leads elsewhere, or any other fault, ends the run while nothing has been removed. Of
+each dataset it writes which targets the experiments take as numbers, all that a split depends on of them.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ from pathlib import Path
 
 from scantune.config.load import load
 from scantune.files import write_text
+from scantune.pipeline.data.kinds import write_kinds
 from scantune.script import settings_main
 
 OUT = Path("data/settings.txt")
+TARGETS = Path("data/targets")
 
 
 def run() -> None:
-    """Write the same text for all settings that are valid: nothing runs again because of it."""
-    load()
+    """Write the same text for all settings that are valid, so that no code is read anew because of it."""
+    params = load()
+    TARGETS.mkdir(parents=True, exist_ok=True)
+    write_kinds(params, TARGETS)
     write_text(OUT, "params.yaml is valid\n")
 
 

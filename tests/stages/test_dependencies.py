@@ -187,6 +187,12 @@ def test_every_key_is_seen_by_the_stages_that_use_it_and_no_others(pipeline):
     assert wrong == {}
 
 
+def test_a_split_depends_on_which_targets_are_numbers(pipeline):
+    (split,) = (stage for stage in pipeline.stages if stage.name == "split@digits")
+    assert "data/targets/digits.csv" in {dep.def_path for dep in split.deps}
+    assert "settings" in pipeline.before("split@digits")
+
+
 def test_what_is_for_all_runs_and_for_the_terminal_makes_nothing_anew(pipeline):
     before = pipeline.keys(params())
     assert pipeline.keys(params() | {"tracking": {"enabled": False, "require": False}, "quick": []}) == before

@@ -7,7 +7,8 @@ from scantune import io
 from scantune.cohort.faults import CohortError
 from scantune.config.dataset import TargetColumn
 from scantune.config.load import parse
-from scantune.pipeline.data.targets import number_targets, stricter
+from scantune.pipeline.data.kinds import number_targets, write_kinds
+from scantune.pipeline.data.targets import stricter
 from tests.stages.conftest import run_stages
 
 BRAINS = (
@@ -85,3 +86,15 @@ def test_a_target_of_a_classification_has_classes_even_where_they_are_numbers(ta
 )
 def test_values_that_two_tasks_allow_are_compared_as_numbers(first, second, left):
     assert stricter(TargetColumn(column="t", values=first), {"values": second}).values == left
+
+
+def test_the_file_that_a_split_depends_on_changes_with_the_kind_of_a_target_alone(tmp_path):
+    def written(task: dict[str, object], **train: object) -> str:
+        settings = blocks(task, ["score"])
+        settings["experiments"]["e"]["train"] = train
+        write_kinds(parse(settings), tmp_path)
+        return (tmp_path / "d.csv").read_text()
+
+    classes = {"name": "classification", "target": "score"}
+    assert written(classes) == written(classes, epochs=3) == "target,kind\nscore,class\n"
+    assert written({"name": "regression", "target": "score"}) == "target,kind\nscore,number\n"

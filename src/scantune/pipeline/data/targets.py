@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, read
@@ -12,11 +12,9 @@ from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
 from scantune.config.watching import refuse_unseen
 from scantune.pipeline.data import views
+from scantune.pipeline.data.kinds import tasks_on
 from scantune.tasks.baselining import determining
 from scantune.class_names import label
-
-if TYPE_CHECKING:
-    from scantune.tasks.base import TaskSettings
 
 
 def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
@@ -48,7 +46,7 @@ def _read(params: Params, name: str, base: Path) -> Cohort:
 def _columns(params: Params, name: str) -> tuple[dict[str, TargetColumn], list[str]]:
     """The targets' columns with the rules of the tasks that need them, and those tasks' experiments."""
     columns, needed_by = dict(params.datasets[name].targets), list[str]()
-    for key, task in _tasks(params, name).items():
+    for key, task in tasks_on(params, name).items():
         rules = {target: rule for target, rule in task.target_rules().items() if target in columns}
         for target, rule in rules.items():
             columns[target] = stricter(columns[target], rule)
@@ -58,20 +56,7 @@ def _columns(params: Params, name: str) -> tuple[dict[str, TargetColumn], list[s
 
 def view_notes(params: Params, name: str, cohort: Cohort) -> list[str]:
     """Class targets of ``datasets.<name>`` that differ between the samples of a subject, with ids."""
-    return views.notes(_tasks(params, name), cohort.records)
-
-
-def number_targets(params: Params, name: str) -> dict[str, bool]:
-    """Targets of ``datasets.<name>``: True for a number by its column's rule or a task's, False for the classes of one.
-
-    A target that one task takes as classes and another as a number has classes: each partition needs some of them.
-    """
-    kinds = {target: True for target, column in params.datasets[name].targets.items() if column.number}
-    for task in _tasks(params, name).values():
-        rules = task.target_rules()
-        for target in task.target_names():
-            kinds[target] = kinds.get(target, True) and bool(rules.get(target, {}).get("number"))
-    return kinds
+    return views.notes(tasks_on(params, name), cohort.records)
 
 
 def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
@@ -81,7 +66,7 @@ def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
         CohortError: with row and column of each value that is not valid for a task.
     """
     dataset, faults = params.datasets[name], list[Fault]()
-    tasks = _tasks(params, name)
+    tasks = tasks_on(params, name)
     for task in tasks.values():
         for target in task.target_names():
             column = dataset.targets[target].column if target in dataset.targets else None
@@ -123,7 +108,7 @@ def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:
 def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
     """Target of ``datasets.<name>`` to the experiments that cannot learn from an empty cell in it."""
     experiments: dict[str, list[str]] = {}
-    for key, task in _tasks(params, name).items():
+    for key, task in tasks_on(params, name).items():
         if not task.takes_empty_targets:
             for target in task.target_names():
                 experiments.setdefault(target, []).append(key)
@@ -132,17 +117,7 @@ def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
 
 def separators(params: Params, name: str) -> dict[str, str]:
     """Target of ``datasets.<name>`` whose cells list several words to what stands between them."""
-    return {target: mark for task in _tasks(params, name).values() for target, mark in task.separators().items()}
-
-
-def _tasks(params: Params, name: str) -> dict[str, TaskSettings]:
-    """Key of an experiment to its task, for all that train or are tested on the dataset."""
-    groups = (("experiments", params.experiments), ("derived", params.derived))
-    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
-    for key, block in params.external.items():
-        if block.dataset == name and block.experiment in params.experiments:
-            tasks[f"external.{key}"] = params.experiments[block.experiment].task
-    return tasks
+    return {target: mark for task in tasks_on(params, name).values() for target, mark in task.separators().items()}
 
 
 def stricter(column: TargetColumn, rule: dict[str, Any]) -> TargetColumn:

@@ -1,0 +1,47 @@
+"""Which tasks a dataset has, and which of its targets are numbers: what a split needs to know of the experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scantune.config.params import Params
+from scantune.tables import write_csv
+
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
+
+
+def tasks_on(params: Params, name: str) -> dict[str, TaskSettings]:
+    """Key of an experiment to its task, for all that train or are tested on the dataset."""
+    groups = (("experiments", params.experiments), ("derived", params.derived))
+    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
+    for key, block in params.external.items():
+        if block.dataset == name and block.experiment in params.experiments:
+            tasks[f"external.{key}"] = params.experiments[block.experiment].task
+    return tasks
+
+
+def number_targets(params: Params, name: str) -> dict[str, bool]:
+    """Targets of ``datasets.<name>``: True for a number by its column's rule or a task's, False for the classes of one.
+
+    A target that one task takes as classes and another as a number has classes: each partition needs some of them.
+    """
+    kinds = {target: True for target, column in params.datasets[name].targets.items() if column.number}
+    for task in tasks_on(params, name).values():
+        rules = task.target_rules()
+        for target in task.target_names():
+            kinds[target] = kinds.get(target, True) and bool(rules.get(target, {}).get("number"))
+    return kinds
+
+
+def write_kinds(params: Params, folder: Path) -> None:
+    """Write ``<dataset>.csv`` with the columns target and kind (number or class) for every dataset.
+
+    A split depends on this file instead of on the tasks of all experiments: it is made anew where a target turns from
+    classes into a number, and not where an experiment changes in anything else.
+    """
+    for name in params.datasets:
+        kinds = sorted(number_targets(params, name).items())
+        rows = ((target, "number" if number else "class") for target, number in kinds)
+        write_csv(folder / f"{name}.csv", ["target", "kind"], rows)
