@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from scantune.config.load import load
-from scantune.pipeline.project import named
+from scantune.pipeline.project import block_of, named
 from scantune.script import stage_main
 
 
@@ -19,7 +19,7 @@ def run(key: str) -> None:
     params = load()
     name = named(params, "external", key).experiment
     home = json.loads((Path("outputs") / name / "evaluate" / "metrics.json").read_text())
-    home_metrics = (params.experiments[name].dataset, home)
+    home_metrics = (block_of(params, name).dataset, home)
     others = across.others_of(params, name)
     out = Path("external") / key
     rows = across.table_rows(home_metrics, others)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.config.load import load
-from scantune.pipeline.project import named
+from scantune.pipeline.project import block_of, named
 from scantune.script import stage_main
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run(key: str) -> None:
 def evaluate(params: Params, key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
-    from scantune.pipeline.data.seen import seen_by
+    from scantune.pipeline.data.seen import seen_by_model
     from scantune.pipeline.data.sides import sides_of
     from scantune.pipeline.evaluate import across, covariates, distances, external, folders, reporting
     from scantune.pipeline.evaluate import stage as judging
@@ -38,7 +38,7 @@ def evaluate(params: Params, key: str) -> None:
     from scantune.tracking import RunReference, known_training, open_run
 
     block = named(params, "external", key)
-    experiment = params.experiments[block.experiment]
+    experiment = block_of(params, block.experiment)
     source, out = Path("outputs") / block.experiment, across.HOME / key
     model = source / "train" / "model"
     trained = known_training(block.experiment, source / "train" / "run.json", params.tracking)
@@ -80,7 +80,7 @@ def evaluate(params: Params, key: str) -> None:
             beside=judging.beside(experiment.task, facts, sides, table, home=home_sides),
             units=judging.units_of(sides.all_samples),
         )
-        known = seen_by(params, experiment, block.dataset, home_sides, sides.all_samples)
+        known = seen_by_model(params, block.experiment, block.dataset, home_sides, sides.all_samples)
         metrics["external"] = external.section(block, home, metrics, known=len(known))
         own = read(source / "evaluate" / "predictions.csv")
         if (distance := distances.section(table, experiment.task, experiment.evaluate, own)) is not None:

@@ -1,8 +1,9 @@
-"""Check params.yaml before anything else: ``python stages/settings.py`` → ``data/settings.txt``, ``data/targets/``.
+"""Check params.yaml before anything else: ``python stages/settings.py`` → ``data/settings.txt`` and files.
 
 DVC removes the outputs of a stage, whose paths hold names of params.yaml, before it runs the stage. Every stage depends
 on this one, so that a name which leads elsewhere, or any other fault, ends the run while nothing has been removed. Of
-each dataset it writes which targets the experiments take as numbers, all that a split depends on of them.
+each dataset it writes which targets the experiments take as numbers, all that a split depends on of them, and of each
+experiment the task and the evaluation, which an external validation depends on.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from pathlib import Path
 
 from scantune.config.load import load
 from scantune.files import write_text
-from scantune.pipeline.data.kinds import write_kinds
+from scantune.pipeline.data.looked_up import write_evaluations, write_kinds
 from scantune.script import settings_main
 
 OUT = Path("data/settings.txt")
 TARGETS = Path("data/targets")
+EVALUATIONS = Path("data/evaluations")
 
 
 def run() -> None:
     """Write the same text for all settings that are valid, so that no code is read anew because of it."""
     params = load()
-    TARGETS.mkdir(parents=True, exist_ok=True)
-    write_kinds(params, TARGETS)
+    for folder, write in ((TARGETS, write_kinds), (EVALUATIONS, write_evaluations)):
+        folder.mkdir(parents=True, exist_ok=True)
+        write(params, folder)
     write_text(OUT, "params.yaml is valid\n")
 
 

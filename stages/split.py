@@ -28,7 +28,7 @@ def split(params: Params, key: str) -> None:
     from scantune import cohort
     from scantune.cohort.layout import write_layout
     from scantune.digests import SHORT, file_digest
-    from scantune.pipeline.data.kinds import number_targets
+    from scantune.pipeline.data.looked_up import number_targets
     from scantune.pipeline.data.targets import read_for_tasks
     from scantune.pipeline.naming import FileNames
     from scantune.tracking import open_run

@@ -35,10 +35,10 @@ SEEN_BY = {
     r"inputs\.digits\..+": {"preprocess@digits"},  # its input.json, which trainings depend on, is tested below
     r"experiments\.small\.(description|search\..+)": set(),
     r"experiments\.small\.(dataset|input)": {"train@small", "evaluate@small"},
-    r"experiments\.small\.task\.name": {"train@small", "evaluate@small", "register@small", "external@small_far"},
-    r"experiments\.small\.task\..+": {"train@small", "evaluate@small", "external@small_far"},
+    r"experiments\.small\.task\.name": {"train@small", "evaluate@small", "register@small"},
+    r"experiments\.small\.task\..+": {"train@small", "evaluate@small"},  # external@small_far by a file, see below
     r"experiments\.small\.(model|train)\..+": {"train@small"},
-    r"experiments\.small\.evaluate\..+": {"evaluate@small", "external@small_far"},
+    r"experiments\.small\.evaluate\..+": {"evaluate@small"},
     r"experiments\.small\.register\..+": {"register@small"},
     r"derived\.tuned\.(description|search\..+)": set(),
     r"derived\.tuned\.(dataset|input)": {"train-derived@tuned", "evaluate-derived@tuned"},
@@ -191,6 +191,12 @@ def test_a_split_depends_on_which_targets_are_numbers(pipeline):
     (split,) = (stage for stage in pipeline.stages if stage.name == "split@digits")
     assert "data/targets/digits.csv" in {dep.def_path for dep in split.deps}
     assert "settings" in pipeline.before("split@digits")
+
+
+def test_an_external_validation_depends_on_the_task_and_the_evaluation_of_its_model(pipeline):
+    (external,) = (stage for stage in pipeline.stages if stage.name == "external@small_far")
+    assert "data/evaluations/small.json" in {dep.def_path for dep in external.deps}
+    assert "settings" in pipeline.before("external@small_far")
 
 
 def test_what_is_for_all_runs_and_for_the_terminal_makes_nothing_anew(pipeline):

@@ -149,6 +149,23 @@ def test_the_drop_stands_in_metrics_table_and_figure(grouped):
     assert (grouped / "external" / "small_far" / "across_datasets.png").exists()
 
 
+def test_a_derived_model_is_validated_elsewhere_as_any_other(grouped, tmp_path):
+    home = tmp_path / "project"
+    shutil.copytree(grouped, home)
+    params = grouped_params()
+    params["external"] = {"tuned_far": {"experiment": "tuned", "dataset": "far", "input": "far"}}
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
+    run_stages(home, "evaluate tuned", "external tuned_far", "across tuned_far")
+    folder = home / "outputs" / "external" / "tuned_far"
+    small = read(grouped / "outputs" / "external" / "small_far" / "predictions.csv")
+    tuned = read(folder / "predictions.csv")
+    assert tuned.sample_id.tolist() == small.sample_id.tolist()
+    alike = np.corrcoef(tuned.numbers("p/0", None), small.numbers("p/0", None))[0, 1]
+    assert alike > 0.8, "its rate is next to 0; the statistics of its batch norms moved for an epoch"
+    assert "External testing (model tuned)" in (folder / "report.html").read_text()
+    assert (home / "external" / "tuned_far" / "table.csv").exists()
+
+
 def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(grouped):
     folder = grouped / "outputs" / "external" / "small_far"
     page = (folder / "report.html").read_text()

@@ -50,7 +50,8 @@ def _names(params: Params) -> Iterator[str]:
         if name in params.experiments:
             yield f"derived.{name}: the name is also in experiments; their outputs would overwrite each other"
     for name, external in params.external.items():
-        yield from unknown(f"external.{name}.experiment", external.experiment, params.experiments, "experiments")
+        models = {*params.experiments, *params.derived}
+        yield from unknown(f"external.{name}.experiment", external.experiment, models, "experiments or derived")
         yield from unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
         yield from unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
     members = {*params.experiments, *params.derived}

@@ -15,8 +15,9 @@ def faults(params: Params) -> Iterator[str]:
     for key, block in blocks.items():
         if block.model.covariates is not None:
             yield from _of_block(f"{key}.model.covariates", block, params)
+    known_blocks = {**params.experiments, **params.derived}
     for name, external in params.external.items():
-        experiment, dataset = params.experiments.get(external.experiment), params.datasets.get(external.dataset)
+        experiment, dataset = known_blocks.get(external.experiment), params.datasets.get(external.dataset)
         if experiment is None or dataset is None or experiment.model.covariates is None:
             continue
         known = ", ".join(dataset.groups) or "there are none"

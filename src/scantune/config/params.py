@@ -150,7 +150,7 @@ class ExternalConfig(Block):
     """One experiment's model on another dataset."""
 
     experiment: Name
-    """A name in ``experiments``."""
+    """A name in ``experiments`` or ``derived``."""
     dataset: Name
     """A name in ``datasets``: every usable sample of it is test data."""
     input: Name

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from scantune.config.params import Params
 
 #: Folders that the pipeline writes. DVC refuses a dependency that holds an output of a later stage.
-OUTPUTS = ("data/index", "data/cache", "data/splits", "outputs", "external", "ensembles")
+OUTPUTS = (
+    *("data/index", "data/cache", "data/splits", "data/targets", "data/evaluations"),
+    *("outputs", "external", "ensembles"),
+)
 #: Keys of what lies below ``root``, which watching the root (or its index) covers.
 _BELOW_ROOT = ("files", "masks", "class_folders")
 

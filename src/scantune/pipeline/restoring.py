@@ -14,7 +14,7 @@ from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.evaluate import across
 from scantune.pipeline.evaluate.stage import log_results
 from scantune.pipeline.monitoring import curves
-from scantune.pipeline.project import evaluated_block, home_of, named, trained_by
+from scantune.pipeline.project import block_of, evaluated_block, home_of, named, trained_by
 from scantune.pipeline.train import ensembles
 from scantune.pipeline.train import stage as recipe
 from scantune.registry import looks
@@ -85,7 +85,7 @@ def restore_external(params: Params, key: str) -> str:
     side = sides_of(params, block.input, None).all_samples
     metrics, summary = _results(out)
     tags = _look_tags(metrics, source / "model") | {RESTORED_RUN: former.run_id}
-    dataset = params.experiments[block.experiment].dataset
+    dataset = block_of(params, block.experiment).dataset
     with open_run(
         "external", key, dataset=dataset, parent=trained.run_id, tags=tags, enabled=params.tracking.enabled
     ) as run:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scantune.config.load import parse
-from scantune.pipeline.data.seen import refuse_seen, same_people, seen_by
+from scantune.pipeline.data.seen import refuse_seen, same_people, seen_by, seen_by_model
 from scantune.pipeline.data.sides import read_sides
 from scantune.records import ScantuneError
 from tests.stages.conftest import experiment, grouped_params
@@ -70,6 +70,17 @@ def test_a_subject_that_trained_the_model_is_not_tested_with_another_file_of_the
     with pytest.raises(ScantuneError, match=r"1 of 1 samples \(y\)"):
         check(settings(table="cohort.csv"))
     check(settings(table="far.csv"))  # of another table, p1 is another person
+
+
+def test_what_trained_the_model_that_a_derived_one_starts_from_trained_the_derived_one_too() -> None:
+    write("far", [("x", "q1", "d9", "train"), ("y", "q2", "d7", "test")])
+    write("third", [("r", "r1", "d1", ""), ("s", "r2", "d9", ""), ("t", "r3", "d2", ""), ("u", "r4", "d0", "")])
+    params, own = settings(), read_sides(Path("data/cache/far"), Path("data/splits/far/splits.csv"))
+    params.datasets["third"] = params.datasets["digits"].model_copy(update={"table": "third.csv"})
+    tested = read_sides(Path("data/cache/third"), None).all_samples
+    assert [one.sample_id for one in seen_by_model(params, "tuned", "third", own, tested)] == ["r", "s"]
+    digits = read_sides(Path("data/cache/digits"), Path("data/splits/digits/splits.csv"))
+    assert [one.sample_id for one in seen_by_model(params, "small", "third", digits, tested)] == ["r"]
 
 
 def test_what_only_validated_the_model_or_is_tested_by_both_may_be_tested() -> None:

@@ -7,7 +7,7 @@ from scantune import io
 from scantune.cohort.faults import CohortError
 from scantune.config.dataset import TargetColumn
 from scantune.config.load import parse
-from scantune.pipeline.data.kinds import number_targets, write_kinds
+from scantune.pipeline.data.looked_up import number_targets, write_evaluations, write_kinds
 from scantune.pipeline.data.targets import stricter
 from tests.stages.conftest import run_stages
 
@@ -98,3 +98,16 @@ def test_the_file_that_a_split_depends_on_changes_with_the_kind_of_a_target_alon
     classes = {"name": "classification", "target": "score"}
     assert written(classes) == written(classes, epochs=3) == "target,kind\nscore,class\n"
     assert written({"name": "regression", "target": "score"}) == "target,kind\nscore,number\n"
+
+
+def test_the_file_that_an_external_validation_depends_on_changes_with_task_and_evaluation_alone(tmp_path):
+    def written(task: dict[str, object], **changed: dict[str, object]) -> str:
+        settings = blocks(task, ["score"])
+        settings["experiments"]["e"] |= changed
+        write_evaluations(parse(settings), tmp_path)
+        return (tmp_path / "e.json").read_text()
+
+    task = {"name": "classification", "target": "score"}
+    plain = written(task)
+    assert plain == written(task, train={"epochs": 3}, model={"backbone": "resnet18"})
+    assert len({plain, written(task, evaluate={"draws": 300}), written(task | {"positive": 1})}) == 3

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.pipeline.data.sides import Sides, read_sides
+from scantune.pipeline.project import block_of
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from scantune.cohort.manifest import Sample
     from scantune.config.dataset import DatasetConfig
-    from scantune.config.params import ExperimentConfig, Params
+    from scantune.config.params import DerivedConfig, ExperimentConfig, Params
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,36 @@ def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides,
     return found
 
 
+def seen_by_model(params: Params, key: str, dataset: str, sides: Sides, samples: Iterable[Sample]) -> list[Sample]:
+    """Those of some samples of ``dataset`` that an experiment's model was trained on, or the model that it starts from.
+
+    Args:
+        params: all settings.
+        key: of the experiment or derived experiment.
+        dataset: of the samples.
+        sides: of the experiment.
+        samples: to be tested on.
+    """
+    known = list(samples)
+    found = seen_by(params, block_of(params, key), dataset, sides, known)
+    block = params.derived.get(key)
+    theirs = None if block is None else _parent_sides(params, key, block)
+    if block is not None and theirs is not None:
+        found += seen_by(params, params.experiments[block.from_], dataset, theirs, known)
+    ids = {one.sample_id for one in found}
+    return [one for one in known if one.sample_id in ids]
+
+
+def _parent_sides(params: Params, key: str, block: DerivedConfig) -> Sides | None:
+    """The sides of the experiment that a derived one starts from; a warning and None where its split is not here."""
+    parent = params.experiments[block.from_]
+    cache, splits = Path("data/cache") / parent.input, Path("data/splits") / parent.dataset / "splits.csv"
+    if not (cache / "manifest.csv").is_file() or not splits.is_file():
+        log.warning("derived.%s: %s is not here, so which samples trained %s is not known", key, splits, block.from_)
+        return None
+    return read_sides(cache, splits, folds=bool(parent.train.folds))
+
+
 def _one_table(params: Params, block: ExperimentConfig, dataset: str) -> bool:
     return dataset == block.dataset or same_people(params.datasets[dataset], params.datasets[block.dataset])
 
@@ -99,11 +130,8 @@ def refuse_seen(params: Params, key: str, sides: Sides) -> None:
         return
     if block.dataset == parent.dataset and not block.train.folds and not parent.train.folds:
         return  # one split, which was audited
-    cache, splits = Path("data/cache") / parent.input, Path("data/splits") / parent.dataset / "splits.csv"
-    if not (cache / "manifest.csv").is_file() or not splits.is_file():
-        log.warning("derived.%s: %s is not here, so which samples trained %s is not known", key, splits, block.from_)
+    if (theirs := _parent_sides(params, key, block)) is None:
         return
-    theirs = read_sides(cache, splits, folds=bool(parent.train.folds))
     folded = [one for one in sides.members if one.fold is not None]
     tested = [*sides.side("test"), *(() if len(sides.side("test")) else folded)]
     leaked = seen_by(params, parent, block.dataset, theirs, tested)

@@ -12,7 +12,7 @@ from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
 from scantune.config.watching import refuse_unseen
 from scantune.pipeline.data import views
-from scantune.pipeline.data.kinds import tasks_on
+from scantune.pipeline.data.looked_up import tasks_on
 from scantune.tasks.baselining import determining
 from scantune.class_names import label
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.pipeline.evaluate.across import HOME, difference
 from scantune.pipeline.evaluate.evaluation import Evaluation
+from scantune.pipeline.project import block_of
 from scantune.records import ScantuneError
 from scantune.tasks.predictions import PredictionTable, read
 
@@ -111,7 +112,7 @@ def evaluation_of(
     The checks of the maps are not repeated: they ran on the model's own test data.
     """
     block = params.external[key]
-    experiment = params.experiments[block.experiment]
+    experiment = block_of(params, block.experiment)
     saliency = experiment.evaluate.saliency.model_copy(update={"checks": False})
     evaluate = experiment.evaluate.model_copy(
         update={"saliency": saliency, "case_mix": {}}

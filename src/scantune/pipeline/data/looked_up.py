@@ -1,4 +1,4 @@
-"""Which tasks a dataset has, and which of its targets are numbers: what a split needs to know of the experiments."""
+"""What stages depend on of blocks that DVC cannot look up for them, written into files by the stage ``settings``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.config.params import Params
+from scantune.files import write_json
 from scantune.tables import write_csv
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ def tasks_on(params: Params, name: str) -> dict[str, TaskSettings]:
     """Key of an experiment to its task, for all that train or are tested on the dataset."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
     tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
+    known = {**params.experiments, **params.derived}
     for key, block in params.external.items():
-        if block.dataset == name and block.experiment in params.experiments:
-            tasks[f"external.{key}"] = params.experiments[block.experiment].task
+        if block.dataset == name and block.experiment in known:
+            tasks[f"external.{key}"] = known[block.experiment].task
     return tasks
 
 
@@ -45,3 +47,13 @@ def write_kinds(params: Params, folder: Path) -> None:
         kinds = sorted(number_targets(params, name).items())
         rows = ((target, "number" if number else "class") for target, number in kinds)
         write_csv(folder / f"{name}.csv", ["target", "kind"], rows)
+
+
+def write_evaluations(params: Params, folder: Path) -> None:
+    """Write ``<name>.json`` with the task and the evaluation of every experiment and derived experiment.
+
+    An external validation depends on this file: in which of the two groups its experiment stands, DVC cannot tell.
+    """
+    for name, block in {**params.experiments, **params.derived}.items():
+        settings = {"task": block.task, "evaluate": block.evaluate}
+        write_json(folder / f"{name}.json", {key: value.model_dump(mode="json") for key, value in settings.items()})
