@@ -68,6 +68,7 @@ class Lab:
         write(table, folder / "predictions.csv")
         metrics = scoring.evaluate(table, TASK, draws=200)
         write_json(folder / "metrics.json", metrics if baselines else metrics | {"baselines": {}})
+        (folder / "model_card.md").write_text(f"# Model card: {self.name}\n\n- **Name**: {self.made}\n")
         with open_run("train", self.name, dataset=self.name) as train:
             pass
         service = client()
@@ -134,6 +135,20 @@ def test_first_model_that_is_no_better_than_the_mean_does_not_take_the_alias(lab
     assert decision.undo == f"scantune promote {lab.name} 1"
     tagged = client().get_model_version(lab.name, "1").tags["scantune.decision"]
     assert tagged == decision.reason
+
+
+def test_the_card_is_the_description_of_its_version_cut_at_a_line_where_mlflow_keeps_no_more(lab: Lab) -> None:
+    lab.register(lab.model(error=4))
+    assert client().get_model_version(lab.name, "1").description == f"# Model card: {lab.name}\n\n- **Name**: 1\n"
+    long = lab.model(error=3)
+    lines = [f"- **Limitation {number}**: Größe unbekannt" for number in range(300)]
+    (long.folder / "model_card.md").write_text("\n".join(lines), encoding="utf-8")
+    lab.register(long)
+    kept = client().get_model_version(lab.name, "2").description
+    *whole, empty, end = kept.split("\n")
+    assert 4900 < len(kept) <= 5000
+    assert whole == lines[: len(whole)]
+    assert (empty, end) == ("", "… The whole card is an artifact of the evaluate run (model_card.md).")
 
 
 def test_first_model_takes_the_alias_where_it_beats_the_mean_or_a_key_waives_it(lab: Lab) -> None:

@@ -157,7 +157,7 @@ def _registration(params: Params, key: str, home: Path, trained: RunReference) -
     block = evaluated_block(params, key)
     parent = trained.run_id
     with open_run("register", key, dataset=block.dataset, parent=parent, enabled=params.tracking.enabled) as run:
-        version = register_again(run, trained, decided)
+        version = register_again(run, trained, decided, home / "evaluate")
         run.artifact(path)
     alias = f", with the alias {decided['alias']!r}" if decided["promoted"] else ""
     return f"; {decided['name']} version {version} registered{alias} (it was version {decided['version']})"

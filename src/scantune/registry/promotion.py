@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
 
 PREDICTIONS = "predictions.csv"
+#: Characters of a description that MLflow keeps in its database.
+_LONGEST = 5000
 
 
 def register(
@@ -69,6 +71,7 @@ def register(
         _make_registered(service, name)
         version = _version(service, name, trained)
         service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
+        _describe(service, name, version, folder)
         decision = _decide(service, name, version, alias, task, evaluate, folder, baseline)
         if decision.promoted:
             service.set_registered_model_alias(name, alias, version)
@@ -76,13 +79,14 @@ def register(
     return decision
 
 
-def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any]) -> str:
+def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any], folder: Path) -> str:
     """Make a version of a model that was logged again, as ``registration.json`` says that it was; the version.
 
     Args:
         run: the register run.
         trained: the train run and its logged model.
         decided: ``registration.json``.
+        folder: ``outputs/<experiment>/evaluate``.
     """
     service, name = run.service, decided["name"]
     with registry_lock():
@@ -90,6 +94,7 @@ def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any]) 
         version = _version(service, name, trained)
         service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
         service.set_model_version_tag(name, version, "scantune.decision", decided["reason"][:4000])
+        _describe(service, name, version, folder)
         if decided["promoted"]:
             service.set_registered_model_alias(name, decided["alias"], version)
     return version
@@ -169,6 +174,15 @@ def _make_registered(service: MlflowClient, name: str) -> None:
     except MlflowException as error:
         if "ALREADY_EXISTS" not in str(error.error_code):
             raise
+
+
+def _describe(service: MlflowClient, name: str, version: str, folder: Path) -> None:
+    """The model card as the description of the version, for MLflow's page of it: whole lines, as many as MLflow keeps."""
+    card = (folder / "model_card.md").read_text(encoding="utf-8")
+    if len(card) > _LONGEST:
+        rest = "\n\n… The whole card is an artifact of the evaluate run (model_card.md)."
+        card = card[: card.rindex("\n", 0, _LONGEST - len(rest))] + rest
+    service.update_model_version(name, version, card)
 
 
 def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
