@@ -157,6 +157,7 @@ def test_a_fault_in_params_stops_before_anything_runs(tmp_path):
     assert not (fresh.home / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_second_repro_at_the_same_time_is_told_so_and_does_no_harm(ran):
     command = [sys.executable, "-m", "dvc", "repro", "-f", "--single-item", "preprocess@digits"]
     first = subprocess.Popen(
