@@ -13,7 +13,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: run all test heavy real check bench ui lock schema audit clean
+.PHONY: run all test slow heavy real check bench ui lock schema audit clean
 
 run: $(VENV)/.ready            ## the quick default, from files to a registered model
 	$(BIN)/scantune run
@@ -23,6 +23,9 @@ all: $(VENV)/.ready            ## everything in params.yaml
 
 test: $(VENV)/.ready           ## the quick tests, in three processes: two cores are busy while one of them waits
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+
+slow: $(VENV)/.ready           ## relatives of quick tests that take seconds each; CI runs them
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow and not heavy and not real"
 
 heavy: $(VENV)/.ready          ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from functools import cache
@@ -65,6 +66,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return FIRST.index(folder) if folder in FIRST else len(FIRST), together == str(item.path), together
 
     items.sort(key=place)
+
+
+def pytest_collectstart() -> None:
+    """A million objects of libraries are not looked through again and again while they are imported."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What the libraries and the collection have made stays to the end; tests look through what is theirs."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -339,23 +339,26 @@ def test_two_processes_on_one_store_lose_nothing(store):
     with open_run("train", "first", dataset="hips"):
         pass  # the store's tables are there
     code = """
-import sys
 from scantune.tracking import open_run
-with open_run("train", sys.argv[1], dataset="hips") as run:
+with open_run("train", "a", dataset="hips") as run:
+    print(run.run_id, flush=True)
     for step in range(40):
         run.metrics({"loss": step}, step=step)
         run.flush()
-print(run.run_id)
 """
     env = {**os.environ, "PYTHONPATH": str(Path(tracking.__file__).parents[2])}
-    both = [
-        subprocess.Popen([sys.executable, "-c", code, name], cwd=store, env=env, stdout=subprocess.PIPE, text=True)
-        for name in ("a", "b")
-    ]
-    ids = [process.communicate(timeout=120)[0].split()[-1] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    for run_id in ids:
-        assert [p.step for p in tracking.client().get_metric_history(run_id, "loss")] == list(range(40))
+    other = subprocess.Popen([sys.executable, "-c", code], cwd=store, env=env, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    theirs = other.stdout.readline().strip()
+    steps = 0
+    with open_run("train", "b", dataset="hips") as run:
+        while steps < 20 or other.poll() is None:  # as long as the other writes, beside it
+            run.metrics({"loss": steps}, step=steps)
+            run.flush()
+            steps += 1
+    assert other.wait() == 0
+    for run_id, count in ((theirs, 40), (run.run_id, steps)):
+        assert [p.step for p in tracking.client().get_metric_history(run_id, "loss")] == list(range(count))
 
 
 _GO_ON = """

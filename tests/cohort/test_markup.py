@@ -141,7 +141,9 @@ ENTITIES = (
             "ss:Index of a cell is '999999'",
         ),
         (SPREADSHEET.format(encoding="").replace('ss:Index="4"', 'ss:Index="1"'), "is '1', not from 2 to 16384"),
-        ("<table>" + "<tr><td colspan=1000>a" * 21_000, "more than 20,000,000 cells"),
+        pytest.param(
+            "<table>" + "<tr><td colspan=1000>a" * 21_000, "more than 20,000,000 cells", marks=pytest.mark.slow
+        ),
         ("MIME-Version: 1.0\nContent-Type: multipart/related", r"a web page in one file \(\.mht\)"),
     ],
 )

@@ -55,6 +55,7 @@ def digest(folder: Path) -> str:
     return result.hexdigest()
 
 
+@pytest.mark.slow
 def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays_as_it_was(home, monkeypatch, tmp_path):
     monkeypatch.chdir(home)
     # In this process, where Python and its libraries are loaded once; the test of a failing stage starts a real one.

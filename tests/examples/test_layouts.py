@@ -190,7 +190,13 @@ LAYOUTS: dict[str, tuple[str, str, Callable[[Path], None], str, int]] = {
 SMALL = {"image": {"shape": [32, 32]}, "video": {"shape": [32, 32], "frames": 4}, "volume": {"shape": [12, 14, 12]}}
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+#: An image, a volume and a video, from a table of each kind.
+QUICK = ("nih", "loes", "echonet")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in LAYOUTS]
+)
 def test_the_blocks_of_an_example_prepare_and_split_the_data_set(tmp_path, name):
     example, dataset, make, below, expected = LAYOUTS[name]
     root = tmp_path / "raw"

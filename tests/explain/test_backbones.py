@@ -23,11 +23,11 @@ def network(name: str, modality: str, channels: int, **options: object) -> model
         ("small_cnn", "image", (1, 64, 64), {}),
         ("resnet18", "image", (1, 96, 96), {}),
         ("convnext_atto", "image", (3, 96, 96), {}),
-        ("swin_tiny_patch4_window7_224", "image", (3, 224, 224), {}),
+        pytest.param("swin_tiny_patch4_window7_224", "image", (3, 224, 224), {}, marks=pytest.mark.slow),
         ("vit_tiny_patch16_224", "image", (3, 64, 64), {"size": (64, 64)}),
         ("mobilenetv3_small_050", "image", (3, 64, 64), {}),  # widens its features behind the pooling
-        ("r3d_18", "video", (3, 8, 64, 64), {}),
-        ("mvit_v2_s", "video", (1, 4, 64, 64), {"size": (4, 64, 64)}),
+        pytest.param("r3d_18", "video", (3, 8, 64, 64), {}, marks=pytest.mark.slow),
+        pytest.param("mvit_v2_s", "video", (1, 4, 64, 64), {"size": (4, 64, 64)}, marks=pytest.mark.slow),
         ("mobilenetv3_small_050", "video", (1, 3, 112, 112), {}),  # each frame by itself
         ("vit_tiny_patch16_224", "video", (1, 3, 64, 64), {"size": (3, 64, 64)}),
     ],

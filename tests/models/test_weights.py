@@ -324,8 +324,8 @@ def test_every_named_weight_has_its_facts_for_the_model_card():
 @pytest.mark.parametrize(
     ("theirs", "ours", "size"),
     [
-        ("vit_b_16", "vit_base_patch16_224", 32),
-        ("convnext_tiny", "convnext_tiny", 64),
+        pytest.param("vit_b_16", "vit_base_patch16_224", 32, marks=pytest.mark.slow),
+        pytest.param("convnext_tiny", "convnext_tiny", 64, marks=pytest.mark.slow),
         ("efficientnet_b0", "efficientnet_b0", 64),
         ("densenet121", "densenet121", 64),
     ],

@@ -156,7 +156,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case in ("anisotropic", "oblique") else ()) for case in CASES]
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 def test_metrics_are_those_of_the_written_mask_and_the_mask_file(case: str, tmp_path: Path) -> None:
     files = CASES[case](tmp_path)

@@ -418,7 +418,7 @@ def drawn_beside(figure):
     return all(min(axes.get_position().size) > 0.02 for axes in figure.axes if axes.get_visible())
 
 
-@pytest.mark.parametrize("number", [2, 12, 13, 50])
+@pytest.mark.parametrize("number", [2, 12, 13, pytest.param(50, marks=pytest.mark.slow)])
 def test_matrices_of_many_classes_with_long_names_have_room_for_them(number):
     counts = np.diag(np.arange(number) + 5)
     counts[0, 1] = 3
@@ -445,7 +445,7 @@ def test_a_matrix_of_a_thousand_classes_is_a_picture_without_text():
     ("draw", "number"),
     [
         *itertools.product([plots.roc, plots.precision_recall, plots.roc_by_class], [3, 12]),
-        (plots.roc_by_class, 50),  # one panel has fewer
+        pytest.param(plots.roc_by_class, 50, marks=pytest.mark.slow),  # one panel has fewer
     ],
 )
 def test_curves_of_classes_with_long_names_leave_room_for_the_panels(draw, number):

@@ -334,7 +334,7 @@ preprocess.run(records, ImageInput(dataset="d", modality="image", workers=1), ro
 """
 
 
-def test_killed_at_any_moment_the_next_run_ends_as_if_nothing_had_happened(pictures, tmp_path):
+def test_killed_at_any_moment_the_next_run_ends_as_if_nothing_had_happened(run, pictures, inputs, tmp_path):
     pictures(150, (200, 200))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), "out"]
@@ -349,10 +349,11 @@ def test_killed_at_any_moment_the_next_run_ends_as_if_nothing_had_happened(pictu
         assert len(whole) >= made
         made = len(whole)
         assert all(store.verify(path) for path in whole)
-    subprocess.run(command, env=environment, check=True)
+    records = [Record(p.stem, p.stem, (p,)) for p in sorted((tmp_path / "raw").glob("*.png"))]
+    run(records, inputs["image"](workers=1))
     after_kills = outputs(tmp_path / "out")
     (tmp_path / "store").rename(tmp_path / "old")
-    subprocess.run([*command[:-1], "clean"], env=environment, check=True)
+    run(records, inputs["image"](workers=1), out="clean")
     assert after_kills == outputs(tmp_path / "clean")
     assert 0 < made < 150
 

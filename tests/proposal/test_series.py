@@ -22,8 +22,11 @@ LAYOUTS: dict[str, Place] = {
     "all files of a patient in one folder": lambda p, n, d, k: f"{p}/{n}{k:03d}.dcm",
 }
 SERIES = [("Localizer", 3), ("T1  MPRAGE", 5), ("FLAIR", 4)]
-EVERY = pytest.mark.parametrize("layout", LAYOUTS)
-TWO = pytest.mark.parametrize("layout", [*LAYOUTS][::2])
+_FIRST, *_OTHERS = (
+    pytest.param(layout, marks=() if at == 0 else pytest.mark.slow) for at, layout in enumerate(LAYOUTS)
+)
+EVERY = pytest.mark.parametrize("layout", [_FIRST, *_OTHERS])
+TWO = pytest.mark.parametrize("layout", [_FIRST, _OTHERS[-1]])
 APART, TOGETHER = [*LAYOUTS][::2]
 
 

@@ -162,6 +162,7 @@ def test_register_without_a_model_is_a_failure_with_the_command(store: Path) -> 
         )
 
 
+@pytest.mark.slow
 def test_a_process_of_a_container_with_another_name_is_known_by_what_it_wrote(store: Path, monkeypatch) -> None:
     code = """
         import os

@@ -83,10 +83,16 @@ def _film(block: dict[str, Any]) -> dict[str, Any]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("covariates")
     cohort(home / "films")
-    cohort(home / "far", 60, seed=9)
     (home / "params.yaml").write_text(yaml.safe_dump(params(), sort_keys=False))
-    made = ("preprocess films", "preprocess far", "split films", "train both", "train film")
-    run_stages(home, *made, "evaluate both", "evaluate film", "external away")
+    run_stages(home, "preprocess films", "split films", "train both", "evaluate both")
+    return home
+
+
+@pytest.fixture(scope="module")
+def related(home: Path) -> Path:
+    """The same with a student, and with a second site."""
+    cohort(home / "far", 60, seed=9)
+    run_stages(home, "preprocess far", "train film", "evaluate film", "external away")
     return home
 
 
@@ -113,9 +119,10 @@ def test_image_and_covariates_together_are_better_than_each_alone(home: Path) ->
     assert "age (number)" in (home / "outputs/both/evaluate/model_card.md").read_text()
 
 
-def test_samples_unlike_the_training_images_are_not_answered_and_counted(home: Path) -> None:
-    out = home / "outputs/film/evaluate"
-    distance, table = metrics(home, "outputs/film/evaluate")["distance"], read(out / "predictions.csv")
+@pytest.mark.slow
+def test_samples_unlike_the_training_images_are_not_answered_and_counted(related: Path) -> None:
+    out = related / "outputs/film/evaluate"
+    distance, table = metrics(related, "outputs/film/evaluate")["distance"], read(out / "predictions.csv")
     silent = int(((table.text("answered") == "no") & (table.split == "test")).sum())
     assert silent
     assert distance["answered"]["n"] == distance["n"] - silent == distance["answered"]["figures"]["auroc"]["n"]
@@ -149,23 +156,27 @@ def test_age_of_another_subject_makes_the_predictions_worse(home: Path, monkeypa
     assert auroc(predictions_of(predictors, block.task, replace(sides, members=tuple(moved)))) < auroc(right) - 0.15
 
 
-def test_elsewhere_and_from_a_teacher_they_are_taken_too(home: Path) -> None:
-    away = metrics(home, "outputs/external/away")
+@pytest.mark.slow
+def test_elsewhere_and_from_a_teacher_they_are_taken_too(related: Path) -> None:
+    away = metrics(related, "outputs/external/away")
     assert away["metrics"]["auroc"]["value"] > 0.85
     assert away["covariates"]["image"]["auroc"]["value"] < away["metrics"]["auroc"]["value"]
-    assert metrics(home, "outputs/film/evaluate")["metrics"]["auroc"]["value"] > 0.8
+    assert metrics(related, "outputs/film/evaluate")["metrics"]["auroc"]["value"] > 0.8
     assert (
-        read_facts(home / "outputs/film/train/model").covariates
-        == read_facts(home / "outputs/both/train/model").covariates
+        read_facts(related / "outputs/film/train/model").covariates
+        == read_facts(related / "outputs/both/train/model").covariates
     )
 
 
-def test_the_network_is_shown_with_its_covariates(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_network_is_shown_with_its_covariates(
+    related: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from typer.testing import CliRunner
 
     from scantune.cli import app
 
-    monkeypatch.chdir(home)
+    monkeypatch.chdir(related)
     for name in ("both", "film"):
         shown = CliRunner().invoke(app, ["show", name, "-n", "1", "--out", str(tmp_path)], catch_exceptions=False)
         assert "fusion" in shown.output

@@ -13,17 +13,24 @@ from tests.stages.conftest import digits_params, experiment, run_stages
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which two digits are told apart, with maps of one sample in each group."""
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the display copies of two digits, with maps of one sample in each group."""
     home = tmp_path_factory.mktemp("display")
     params = digits_params(240)
     params["datasets"]["digits"]["where"] = {"label": [0, 1]}
     params["experiments"] = {"small": experiment("small_cnn", epochs=1)}
     params["experiments"]["small"]["evaluate"] = {"draws": 200, "saliency": {"samples": 1, "checks": False}}
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    run_stages(home, *(f"{stage} digits" for stage in ("demo", "preprocess", "split")), "train small")
-    run_stages(home, "evaluate small", rendered=True)
+    run_stages(home, *(f"{stage} digits" for stage in ("demo", "preprocess", "split")))
     return home
+
+
+@pytest.fixture(scope="module")
+def evaluated(copied: Path) -> Path:
+    """The same, in which the digits are told apart."""
+    run_stages(copied, "train small")
+    run_stages(copied, "evaluate small", rendered=True)
+    return copied
 
 
 def pictures(home: Path) -> dict[str, bytes]:
@@ -31,6 +38,7 @@ def pictures(home: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(evaluate.rglob("*")) if path.suffix in (".png", ".svg")}
 
 
+@pytest.mark.slow
 def test_without_the_files_the_report_has_the_same_pictures(evaluated: Path) -> None:
     before = pictures(evaluated)
     assert {"sheet.png", "errors.png"} & before.keys()
@@ -41,9 +49,9 @@ def test_without_the_files_the_report_has_the_same_pictures(evaluated: Path) -> 
     assert pictures(evaluated) == before
 
 
-def test_a_copy_has_the_files_own_resolution(evaluated: Path) -> None:
-    copies = sorted((evaluated / "data/cache/digits/display").iterdir())
-    assert len(copies) == len(list((evaluated / "data/cache/digits/samples").iterdir()))
+def test_a_copy_has_the_files_own_resolution(copied: Path) -> None:
+    copies = sorted((copied / "data/cache/digits/display").iterdir())
+    assert len(copies) == len(list((copied / "data/cache/digits/samples").iterdir()))
     copy = display_copy.read(copies[0])
     assert copy is not None
     assert copy.picture.shape == (8, 8)  # the network's tensors are 16 × 16

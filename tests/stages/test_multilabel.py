@@ -90,7 +90,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settled(folder, COLUMNS, {name: name for name in FINDINGS})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCANTUNE_ISOLATION", "off")
-        run_stages(folder, "preprocess films", "split films", "train x", "evaluate x", rendered=True)
+        run_stages(folder, "preprocess films", "split films", "train x", "evaluate x")
     return folder
 
 

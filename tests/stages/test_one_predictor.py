@@ -138,7 +138,13 @@ def agree(table: PredictionTable, other: PredictionTable, columns: list[str]) ->
             np.testing.assert_allclose(np.array(one, float), np.array(two, float), atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize(("system", "mode"), CASES)
+#: Of every system one network, and several of which copies are averaged too; of two systems every mode.
+QUICK = [case for case in CASES if case[0] in ("loes", "angio") or case[1] in ("one", "members and copies")]
+
+
+@pytest.mark.parametrize(
+    ("system", "mode"), [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
+)
 def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, mode: str
 ) -> None:

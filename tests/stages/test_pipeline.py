@@ -94,6 +94,7 @@ def test_nothing_that_identifies_a_person_or_machine_leaves(ran, monkeypatch):
             assert home.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_the_champion_opens_in_a_process_that_has_only_the_model(ran, tmp_path):
     image = sorted((ran.home / "data" / "demo" / "digits" / "images").rglob("*.png"))[0]
     code = f"""
@@ -157,6 +158,7 @@ def test_a_fault_in_params_stops_before_anything_runs(tmp_path):
     assert not (fresh.home / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_second_repro_at_the_same_time_is_told_so_and_does_no_harm(ran):
     command = [sys.executable, "-m", "dvc", "repro", "-f", "--single-item", "preprocess@digits"]
     first = subprocess.Popen(

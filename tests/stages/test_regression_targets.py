@@ -83,7 +83,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("targets")
     films(home / "data" / "raw" / "films")
     (home / "params.yaml").write_text(yaml.safe_dump(params(), sort_keys=False))
-    run_stages(home, "preprocess films", "split films", "train both", "evaluate both", rendered=True)
+    run_stages(home, "preprocess films", "split films", "train both", "evaluate both")
     run_stages(
         home,
         *("train again", "evaluate again", "train turned", "evaluate turned"),

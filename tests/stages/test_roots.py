@@ -13,7 +13,7 @@ from scantune.cohort.manifest import read_manifest
 from tests.stages.conftest import run_stages
 
 
-@pytest.mark.parametrize("watch", [None, "../scans", "../scans/images"])
+@pytest.mark.parametrize("watch", [None, pytest.param("../scans", marks=pytest.mark.slow), "../scans/images"])
 def test_a_root_beside_the_project_is_prepared_like_its_absolute_path(tmp_path: Path, watch: str | None) -> None:
     scans = tmp_path / "scans"
     (scans / "images").mkdir(parents=True)
@@ -30,7 +30,7 @@ def test_a_root_beside_the_project_is_prepared_like_its_absolute_path(tmp_path: 
             dataset["watch"] = watch.replace("../scans", root)
         params = {
             "datasets": {"films": dataset},
-            "inputs": {"films": {"modality": "image", "dataset": "films", "shape": [16, 16]}},
+            "inputs": {"films": {"modality": "image", "dataset": "films", "shape": [16, 16], "workers": 1}},
             "experiments": {},
         }
         if watch == "../scans/images":

@@ -85,6 +85,7 @@ def check_end(
     print(f"{typed}: {took:.1f} s")
 
 
+@pytest.mark.slow
 def test_second_training_is_refused_by_name_of_the_first_which_ends_with_all_that_it_started(
     prepared: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

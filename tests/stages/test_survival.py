@@ -85,8 +85,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "params.yaml").write_text(yaml.safe_dump(params(), sort_keys=False))
     trained = [f"{stage} {name}" for name in ("cox", "hazards") for stage in ("train", "evaluate")]
     joined = ("ensemble_member both_cox", "ensemble_member both_further", "ensemble both", "evaluate both")
-    run_stages(home, "preprocess films", "split films", *trained[:2], rendered=True)
-    run_stages(home, *trained[2:], "train finer", "train further", *joined)
+    run_stages(home, "preprocess films", "split films", *trained)
+    run_stages(home, "train finer", "train further", *joined)
     return home
 
 

@@ -58,6 +58,7 @@ def test_both_parts_of_the_standard_error_by_hand():
     json.dumps(result, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_no_difference_where_trainings_vary_more_than_subjects_tell():
     """The same experiment twice: a test of subjects alone takes one training's luck for a difference."""
     rng = np.random.default_rng(1)

@@ -9,6 +9,8 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 from scantune import tracking
 from scantune.tracking import open_run, unfinished
 
@@ -70,6 +72,7 @@ def test_a_note_without_a_run_stays_until_no_server_can_still_create_it(store: P
     assert notes(store) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_while_it_was_resumed_is_closed(store: Path) -> None:
     with open_run("train", "knees", dataset="hips") as run:
         pass

@@ -67,7 +67,9 @@ def test_what_is_no_head_is_a_reason():
         extraction.brain_mask(io.Volume(np.zeros((20, 20, 20), np.float32), np.diag([4.0, 4, 4, 1])))
 
 
-@pytest.mark.parametrize("kind", [pytest.param("rigid", marks=pytest.mark.heavy), "affine"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("rigid", marks=pytest.mark.heavy), pytest.param("affine", marks=pytest.mark.slow)]
+)
 def test_a_known_movement_is_taken_back_to_a_fraction_of_a_voxel(head, kind):
     known = rigid((0.25, -0.2, 0.3), (25, -30, 12))  # up to 17 degrees, 41 mm
     if kind == "affine":
