@@ -28,6 +28,12 @@ BINARY_LOSSES = frozenset({"bce", "focal_bce"})
 """Losses of networks with one logit for two classes."""
 
 
+def headline_by(two: bool) -> tuple[str, ...]:
+    """Metrics of the subgroups, the baselines and the summary, of two classes or of more."""
+    f1 = ("f1", "recall", "specificity") if two else ("f1_macro",)
+    return ("auroc", "auprc", "accuracy", "balanced_accuracy", *f1, "brier", "ece")
+
+
 class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
@@ -103,6 +109,12 @@ class Classification(TaskSettings):
         return (
             f"ordinal: {', '.join(words)} have no order of their own; name all classes in ascending order by 'classes'"
         )
+
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of two classes, of more, or of both where the data settle the classes."""
+        if self.classes is None:
+            return tuple(dict.fromkeys((*headline_by(two=True), *headline_by(two=False))))
+        return headline_by(two=len(self.classes) == 2)
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
