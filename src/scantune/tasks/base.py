@@ -131,6 +131,14 @@ class TaskSettings(Block):
         """
         return None
 
+    def ranks(self, classes: Sequence[str] | None = None) -> bool:
+        """Whether degraded copies can be ranked below a sample: its target is a number, one of two classes or a grade.
+
+        Args:
+            classes: those of the data; None where they are not known yet, or the block settles them.
+        """
+        return self.one_target
+
     @property
     def sided(self) -> bool:
         """Left and right are different answers, so that a mirrored sample has another one."""

@@ -120,6 +120,11 @@ class Classification(TaskSettings):
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
 
+    def ranks(self, classes: Sequence[str] | None = None) -> bool:
+        """Two classes, or grades in their order."""
+        known = self.classes or classes
+        return self.ordinal or known is None or len(known) == 2
+
     def output_form(self, loss: str) -> str:
         """One logit for two classes, or one for each class."""
         return "one logit" if loss in BINARY_LOSSES else "a logit for each class"

@@ -22,10 +22,10 @@ from scantune.statistics.intervals import interval_of
 from scantune.statistics.reliability import repeatability
 from scantune.statistics.resampling import FEWEST, Distribution, Interval, Statistic
 from scantune.tasks.directions import named_ranges
+from scantune.tasks.levels import UNKNOWN
 from scantune.tasks.plan import MetricPlan, joined, mean_over, mean_statistic, not_finite, renamed, with_suffix
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.regression.settings import HEADLINE, Measure, Regression, headline_with
-from scantune.tasks.subgroups import UNKNOWN
 
 ERRORS = ("mae", "rmse", "clinical_error_rate")
 """Metrics that are better when lower, of each of several targets too."""
