@@ -67,7 +67,9 @@ def _refuse_equal_copies(block: ExperimentConfig, modality: str) -> None:
 
 
 def _refuse_levels(settings: EvaluateConfig, sides: Sides) -> None:
-    test = sides.side("test") if settings.case_mix else []
+    if not settings.case_mix:
+        return
+    test = sides.side("test")
     for column, shares in settings.case_mix.items():
         present = {level(column, one.groups.get(column, ""), settings.age_bands) for one in test}
         wrong = unlike(column, present, set(shares)) if present else None
