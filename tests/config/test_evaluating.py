@@ -75,3 +75,57 @@ def test_evidence_needs_masks_and_a_task_without_masks_of_its_own() -> None:
     params["experiments"]["knees"]["task"] = "segmentation"
     with pytest.raises(ConfigError, match=r"mask_class: the maps of a segmentation are compared with .* their own"):
         parse(params)
+
+
+@pytest.mark.parametrize(
+    ("task", "primary", "right"),
+    [
+        ({"name": "classification", "target": "grade"}, "aurok", "auroc"),
+        ({"name": "classification", "target": "grade", "classes": [0, 1, 2]}, "f1", "f1_macro"),
+        ({"name": "classification", "target": "grade", "classes": [0, 1]}, "f1_macro", "f1"),
+        ({"name": "regression", "target": "grade"}, "mean_error", "mae"),
+        ({"name": "regression", "targets": ["grade", "other"]}, "mae", "mae/grade"),
+        ({"name": "multilabel", "findings": ["grade"]}, "exact", "exact_match"),
+        ({"name": "zones", "zones": ["grade"]}, "kappa", "kappa_quadratic"),
+        ({"name": "survival", "time": "grade", "event": "other", "horizons": [12]}, "concordance", "concordance_uno"),
+        ({"name": "segmentation", "cldice": False}, "cldice", "dice"),
+    ],
+)
+def test_a_primary_metric_that_the_task_does_not_have_is_refused(
+    task: dict[str, Any], primary: str, right: str
+) -> None:
+    def of(name: str) -> dict[str, Any]:
+        params = knees({"primary": name}, "unet" if task["name"] == "segmentation" else "resnet18")
+        del params["external"]
+        params["datasets"]["knees"]["targets"] = {"grade": "kl", "other": "kl2"}
+        params["experiments"]["knees"]["task"] = task
+        return params
+
+    parse(of(right))
+    message = rf"knees\.evaluate\.primary: there is no '{primary}' in the metrics .*There are: .*\b{right}\b"
+    with pytest.raises(ConfigError, match=message):
+        parse(of(primary))
+    with pytest.raises(ConfigError, match=r"ensembles\.both\.evaluate\.primary: there is no"):
+        parse(_both(of(right), {"primary": primary}))
+
+
+def _both(params: dict[str, Any], evaluate: dict[str, Any]) -> dict[str, Any]:
+    """The same with an ensemble of two of its experiment."""
+    params["experiments"]["twin"] = params["experiments"]["knees"]
+    common = {"dataset": "knees", "input": "knees", "members": ["knees", "twin"]}
+    params["ensembles"] = {"both": common | {"evaluate": evaluate, "register": {}}}
+    params["ensemble_members"] = {one: {"ensemble": "both", "member": one} for one in ("knees", "twin")}
+    return params
+
+
+def test_covariates_of_the_baseline_are_columns_that_samples_have() -> None:
+    parse(knees({"covariates": ["sex", "site", "mean", "sd"]}))
+    parse(knees({"covariates": []}))
+    with pytest.raises(ConfigError, match=r"evaluate\.covariates: there is no 'sexx' in .*did you mean 'sex'\?"):
+        parse(knees({"covariates": ["sexx"]}))
+    with pytest.raises(ConfigError, match=r"ensembles\.both\.evaluate\.covariates: there is no 'weight'"):
+        parse(_both(knees({}), {"covariates": ["weight"]}))
+    params = knees({"covariates": ["sex"]}, "unet")
+    params["experiments"]["knees"]["task"] = "segmentation"
+    with pytest.raises(ConfigError, match=r"evaluate\.covariates: the baselines of a segmentation are masks"):
+        parse(params)

@@ -392,3 +392,19 @@ def test_a_date_of_yaml_is_told_to_be_quoted():
     with pytest.raises(ConfigError, match=r"where\.seen: .*as a date; put it in quotes.*'2024-03-31'") as caught:
         parse(params)
     assert len(caught.value.faults) == 1
+
+
+def test_an_option_that_a_demo_cohort_does_not_have_is_refused():
+    params = changed("demo.a", {"cohort": "cells", "options": {"sites": "b"}})
+    with pytest.raises(ConfigError, match=r"demo\.a\.options: there is no 'sites' in .*did you mean 'site'\?"):
+        parse(params)
+
+
+def test_degraded_copies_of_classes_without_an_order_are_refused():
+    params = changed("experiments.knees.train.partners", {})
+    parse(params)
+    params["experiments"]["knees"]["task"]["classes"] = ["cat", "dog", "fox"]
+    with pytest.raises(ConfigError, match=r"knees\.train\.partners: needs one target .* one of two classes or a grade"):
+        parse(params)
+    params["experiments"]["knees"]["task"]["ordinal"] = True
+    parse(params)

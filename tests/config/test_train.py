@@ -171,3 +171,11 @@ def test_what_no_optimizer_takes_is_refused(block, message):
     for kind in (TrainConfig, TrainingSettings):
         with pytest.raises(ValidationError, match=message):
             kind.model_validate(block)
+
+
+def test_a_schedule_that_is_saved_without_the_optimizer_is_noted():
+    alone = TrainConfig.model_validate({"checkpoints": {"save_scheduler": True}})
+    assert ["save_scheduler has no effect" in note for note in alone.warnings()] == [True]
+    assert (
+        TrainConfig.model_validate({"checkpoints": {"save_scheduler": True, "save_optimizer": True}}).warnings() == []
+    )

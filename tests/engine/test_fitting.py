@@ -166,6 +166,14 @@ def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
         _fit(network(), resume_from=second, **options)
 
 
+def test_a_checkpoint_without_its_optimizer_is_not_one_to_resume_from(tmp_path: Path) -> None:
+    alone = {"strategy": "epoch", "max_checkpoints": 9, "save_scheduler": True}
+    options: dict[str, Any] = {"epochs": 2, "scheduler": "onecycle", "checkpoints": alone}
+    _fit(network(), state_dir=tmp_path / "s", **options)
+    with pytest.raises(ScantuneError, match="has weights only"):
+        _fit(network(), resume_from=tmp_path / "s" / "checkpoints" / "epoch-0001.safetensors", **options)
+
+
 _EVERY = {"strategy": "epoch", "max_checkpoints": 9, "save_optimizer": True, "save_scheduler": True}
 
 

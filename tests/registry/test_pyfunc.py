@@ -11,7 +11,8 @@ import pytest
 from mlflow import models, pyfunc
 from mlflow.exceptions import MlflowException
 
-from scantune.registry.predictor import Answer
+from scantune.models.covariates import Covariates
+from scantune.registry.predictor import Answer, Predictor
 from scantune.registry.pyfunc import Model
 from scantune.tracking.models import signature
 
@@ -72,3 +73,26 @@ def test_behind_the_signature_too_each_row_has_an_answer_or_a_reason(model: Mode
 def test_a_batch_size_that_is_none_is_refused(model: Model, size: object) -> None:
     with pytest.raises(MlflowException, match="batch_size"):
         model.predict(pd.DataFrame({"path": ["a"]}), {"batch_size": size})
+
+
+def test_a_level_that_training_lacks_is_told_in_the_answer_and_the_log(
+    model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = Covariates.fit([{"site": "a"}, {"site": "b"}], {"site": "auto"})
+
+    class Bare(Predictor):
+        covariates = known  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            pass
+
+        def _answers(self, samples: object, batch_size: int, rows: list[np.ndarray] | None) -> Iterator[Answer]:
+            yield from (Answer({"prediction": "nan" if np.isnan(row[0]) else "known"}) for row in rows or ())
+
+    model.predictor = Bare()
+    table = pd.DataFrame({"path": ["1.png", "2.png", "3.png"], "site": ["a", "c", None]})
+    rows = model.predict(table)
+    assert rows["prediction"].tolist() == ["known", "nan", "nan"]
+    assert rows["note"].tolist() == ["", "site 'c' is not among the levels of the training set, taken for unknown", ""]
+    assert "site: 'c' (1) not among the levels of the training set" in caplog.text
+    assert "note" not in model.predict(table.iloc[[0, 2]]).columns

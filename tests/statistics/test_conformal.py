@@ -70,3 +70,14 @@ def test_the_sample_whose_score_is_the_quantile_has_one_set_in_every_batch():
     for digits in (-1e-7, 0, 1e-7):
         shifted = p + np.array([digits, -digits])
         assert conformal.sets(shifted, quantile).tolist() == [[True, False], [True, False], [False, True]]
+
+
+def test_the_range_of_the_coverage_has_the_level_that_is_asked_for():
+    rng = np.random.default_rng(0)
+    fitted = conformal.fit(rng.random(60), 0.1, groups=np.array(["a", "b"] * 30))
+    assert conformal.at_level(fitted, 0.95) == fitted
+    wider = conformal.at_level(fitted, 0.99)
+    for one, other, n in [(wider, fitted, 60), (wider["groups"]["a"], fitted["groups"]["a"], 30)]:
+        assert (one["coverage_lower"], one["coverage_upper"]) == conformal.coverage_range(n, 0.1, 0.99)
+        assert one["coverage_lower"] < other["coverage_lower"]
+        assert one.keys() == other.keys()

@@ -110,3 +110,30 @@ def test_a_class_task_writes_the_sets_that_are_judged() -> None:
     served = scoring.evaluate(table, Classification(target="label"), draws=200, served=fitted)
     for name in ("conformal_coverage", "conformal_set_size"):
         assert served["metrics"][name]["value"] == pytest.approx(again["metrics"][name]["value"], abs=0.02)
+
+
+def test_the_mean_size_of_sets_has_no_interval_above_the_number_of_classes() -> None:
+    rng = np.random.default_rng(5)
+    n, split = 30, ["validation"] * 20 + ["test"] * 10
+    p = rng.uniform(0.4, 0.6, n)  # knows next to nothing: nearly every set has both classes
+    p[-1] = 0.995  # of the last one alone
+    target = rng.choice(["a", "b"], n)
+    target[-1] = "b"
+    named = {"sample_id": [f"s{i}" for i in range(n)], "subject_id": [f"s{i}" for i in range(n)], "split": split}
+    sexes = {"sex": ["F", "M"] * (n // 2)}
+    table = PredictionTable.make(named | sexes | {"target": target, "p/a": 1 - p, "p/b": p})
+    metrics = scoring.evaluate(table, Classification(), draws=200, min_group=2)
+    size = metrics["metrics"]["conformal_set_size"]
+    assert size["value"] == pytest.approx(1.9)
+    assert size["upper"] == 2.0
+    assert all((one["conformal_set_size"]["upper"] or 0) <= 2 for one in metrics["subgroups"]["sex"].values())
+
+
+def test_the_range_of_the_promised_coverage_has_the_level_of_the_evaluation() -> None:
+    served = {"conformal": conformal.fit(np.linspace(0, 3, 60), 0.1), "fitted_on": "validation"}
+    table = regression(lower=lambda p: p - 1.5, upper=lambda p: p + 1.5)
+    for confidence in (0.95, 0.8):
+        for fitted in (served, None):
+            found = scoring.evaluate(table, Regression(target="score"), draws=200, served=fitted, confidence=confidence)
+            bounds = [found["conformal"][f"coverage_{end}"] for end in ("lower", "upper")]
+            assert bounds == pytest.approx(list(conformal.coverage_range(60, 0.1, confidence)))

@@ -20,10 +20,11 @@ from scantune.tasks import aggregating, scoring
 from scantune.tasks.baselining import cohort_table
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.joining import Aggregate
+from scantune.tasks.levels import age_band
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
-from scantune.tasks.subgroups import age_band, grouping_columns
+from scantune.tasks.subgroups import grouping_columns
 from scantune.tasks.zones.metrics import mean_score, severity
 from scantune.tasks.zones.settings import Zones
 

@@ -129,9 +129,8 @@ def predict(
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
-    for covariate, counts in (opened.covariates.unknown_levels(cells) if cells and opened.covariates else {}).items():
-        levels = ", ".join(f"{level!r} ({count})" for level, count in counts.most_common(5))
-        typer.echo(f"  {covariate}: {levels} not among the levels of the training set, taken for unknown")
+    for sentence in opened.covariates.unknown_as_text(cells) if cells and opened.covariates else ():
+        typer.echo(f"  {sentence}")
     if unlike:
         typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
     for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:

@@ -172,8 +172,8 @@ def _losses(params: Params) -> Iterator[str]:
                 yield f"datasets.{block.dataset}.masks: files by * need inputs.{block.input}.mask_instances: true"
         if masks and train.sampler == "balanced":
             yield f"{key}.train.sampler: balanced requires one target per sample; masks have none"
-        if train.partners is not None and not block.task.one_target:
-            yield f"{key}.train.partners: needs one target per sample (regression or two classes)"
+        if train.partners is not None and not block.task.ranks():
+            yield f"{key}.train.partners: needs one target per sample that is a number, one of two classes or a grade"
 
 
 def _overlap(params: Params) -> Iterator[str]:

@@ -9,6 +9,11 @@ from scantune.config.evaluate import EvaluateConfig
 from scantune.config.names import unknown
 from scantune.config.params import Params
 from scantune.models import catalogue as backbones
+from scantune.tasks.base import TaskSettings
+from scantune.tasks.directions import custom_metrics
+
+#: Facts of each image that a baseline may use beside the groups.
+INTENSITY = ("mean", "sd", "min", "max")
 
 #: Methods of maps that read the attention of a vision transformer.
 ATTENTION = ("attention", "rollout")  # as in models.named, which needs torch
@@ -21,10 +26,17 @@ def faults(params: Params) -> Iterator[str]:
         key = f"{'experiments' if name in params.experiments else 'derived'}.{name}"
         others = [one.dataset for one in params.external.values() if one.experiment == name]
         yield from _columns(f"{key}.evaluate", block.evaluate, [block.dataset, *others], params)
+        yield from _primary(f"{key}.evaluate", block.evaluate, block.task)
+        yield from _covariates(f"{key}.evaluate", block, params)
         yield from _masks(key, block, params)
         yield from _maps(key, block, params)
     for name, ensemble in params.ensembles.items():
         yield from _columns(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset], params)
+        member = next((blocks[one] for one in ensemble.members if one in blocks), None)
+        if member is not None:
+            joint = member.model_copy(update={"evaluate": ensemble.evaluate, "dataset": ensemble.dataset})
+            yield from _primary(f"ensembles.{name}.evaluate", ensemble.evaluate, member.task)
+            yield from _covariates(f"ensembles.{name}.evaluate", joint, params)
 
 
 def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params: Params) -> Iterator[str]:
@@ -46,6 +58,29 @@ def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params
             yield from unknown(f"{key}.case_mix", column, groups, f"datasets.{name}.groups")
         if settings.groups is not None and column not in settings.groups and column in every:
             yield f"{key}.case_mix: {column!r} is not in {key}.groups; add it there, or leave groups out"
+
+
+def _primary(key: str, settings: EvaluateConfig, task: TaskSettings) -> Iterator[str]:
+    """A metric that models are not compared by. Custom metrics are of tasks that answer by sample."""
+    known = task.headline_metrics()
+    if settings.primary is None or not known:
+        return
+    custom = () if task.mask_classes else custom_metrics(task.name)
+    where = f"the metrics by which models of this {task.name} are compared"
+    yield from unknown(f"{key}.primary", settings.primary, (*known, *custom), where)
+
+
+def _covariates(key: str, block: Any, params: Params) -> Iterator[str]:
+    """Columns for the simple baseline that no sample has; the default names what many tables have."""
+    dataset = params.datasets.get(block.dataset)
+    if dataset is None or not block.evaluate.differs("covariates"):
+        return
+    if block.task.mask_classes:
+        yield f"{key}.covariates: the baselines of a {block.task.name} are masks and use no covariates; remove the key"
+        return
+    known = list(dict.fromkeys((*dataset.groups, *INTENSITY)))
+    for name in block.evaluate.covariates:
+        yield from unknown(f"{key}.covariates", name, known, f"datasets.{block.dataset}.groups, or of the image")
 
 
 def _masks(key: str, block: Any, params: Params) -> Iterator[str]:

@@ -23,7 +23,11 @@ def unknown_names(params: Params) -> Iterator[str]:
     for name, demo in params.demo.items():
         from scantune import demos
 
-        yield from unknown(f"demo.{name}.cohort", demo.cohort, sorted(demos.cohorts()), "the demo cohorts")
+        cohorts = demos.cohorts()
+        yield from unknown(f"demo.{name}.cohort", demo.cohort, sorted(cohorts), "the demo cohorts")
+        for option in demo.options if demo.cohort in cohorts else ():
+            options = list(demos.options_of(cohorts[demo.cohort]))
+            yield from unknown(f"demo.{name}.options", option, options, f"the options of the cohort {demo.cohort}")
     blocks = {f"experiments.{name}": block for name, block in params.experiments.items()}
     blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
     for key, block in blocks.items():

@@ -272,6 +272,11 @@ class TrainConfig(TrainingSettings):
                     f"train.checkpoints.{key} has no effect: it is of the strategies {', '.join(strategies)}, not of "
                     f"{kept.strategy}"
                 )
+        if kept.save_scheduler and not kept.save_optimizer:
+            notes.append(
+                "train.checkpoints.save_scheduler has no effect: a checkpoint without its optimizer is not resumed; "
+                "set save_optimizer too"
+            )
         if self.warmup_lr != type(self).model_fields["warmup_lr"].default and not self.warmup_epochs:
             notes.append("train.warmup_lr has no effect: there is no warm-up; set warmup_epochs")
         if isinstance(self.scheduler, StepSchedule) and self.scheduler.step_size >= self.epochs:

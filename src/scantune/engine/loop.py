@@ -229,7 +229,7 @@ def _record_checkpoint(training: Training, row: Row) -> None:
     if not training.fabric.is_global_zero:
         checkpoints.note(position.epoch, position.step, value)
         return
-    resumable = checkpoints.settings.save_optimizer or checkpoints.settings.save_scheduler
+    resumable = checkpoints.settings.save_optimizer  # the schedule alone would begin with an optimizer of no memory
     facts = {
         "metrics": {k: v for k, v in row.items() if isinstance(v, float)},
         "versions": state.environment(training),
@@ -250,8 +250,6 @@ def _resume_state(training: Training) -> dict[str, Any]:
     if training.average is not None:
         loop_state["trained"] = copy.deepcopy(dict(training.trained_weights()))
     saved = training.settings.checkpoints
-    if not saved.save_optimizer:
-        loop_state["optimizer"]["state"] = {}
     if not saved.save_scheduler:
         loop_state["schedule"] = {}
     return loop_state

@@ -94,7 +94,7 @@ class CheckpointsConfig(Block):
     save_optimizer: bool = False
     """Save the optimizer with each checkpoint, so that training can continue from it."""
     save_scheduler: bool = False
-    """Save the scheduler's state with each checkpoint."""
+    """Save the scheduler's state with each checkpoint too; of no effect without ``save_optimizer``."""
 
     @property
     def limit(self) -> int:

@@ -148,6 +148,14 @@ class Covariates:
                     counted.setdefault(column.name, Counter())[text] += 1
         return counted
 
+    def unknown_as_text(self, cells: Iterable[Mapping[str, object]]) -> list[str]:
+        """A sentence for each column with levels that the training set lacks."""
+        return [
+            f"{name}: {', '.join(f'{text!r} ({count})' for text, count in counts.most_common(5))} not among the levels "
+            "of the training set, taken for unknown"
+            for name, counts in self.unknown_levels(cells).items()
+        ]
+
 
 def plain(cell: object) -> str:
     """A cell as text: empty for blank, NaN and None; whole numbers without a decimal point, so that 1.0 is 1."""

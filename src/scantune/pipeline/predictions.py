@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ from scantune.tasks.protocol import Task
 if TYPE_CHECKING:
     from scantune.prediction import Output, TensorPredictor
 
+log = logging.getLogger(__name__)
+
 
 def task_of(schema: TaskSettings, facts: ModelFacts) -> Task:
     """The task of a model, with the block's settings as they are now and the classes it was trained with."""
@@ -43,6 +46,20 @@ def open_predictors(schema: TaskSettings, facts: ModelFacts, folder: Path, devic
     from scantune.engine.local import Local
 
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
+
+
+def tell_unknown_levels(facts: ModelFacts, cells: Sequence[Mapping[str, object]]) -> None:
+    """Log which levels of covariates the training set lacks: they count as unknown.
+
+    Args:
+        facts: of the model.
+        cells: column to text, of each sample.
+    """
+    from scantune.models.covariates import Covariates
+
+    known = Covariates.read(facts.covariates)
+    for sentence in known.unknown_as_text(cells) if known is not None else ():
+        log.warning("note: %s", sentence)
 
 
 def predictions_of(
@@ -81,6 +98,7 @@ def predictions_of(
     else:
         parts.append((sides.side("validation"), "validation"))
     parts.append((test, "test"))
+    tell_unknown_levels(predictors.facts, [one.groups for side, _ in parts for one in side])
     tables = [
         part_of(predictors.of(side[0]), side, split, batch_size, answers if split == "test" else None, masks)
         for side, split in parts

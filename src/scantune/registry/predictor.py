@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class Answer:
         prepared_mask: the same on the prepared grid.
         prepared: the prepared sample (tensor, spacing, facts).
         covariates: of the sample, [Q]; None of a model without any.
+        note: what a reader of the prediction must know: a covariate's level that the training set lacks; or "".
     """
 
     values: Mapping[str, Any]
@@ -45,6 +46,7 @@ class Answer:
     prepared_mask: np.ndarray | None = None
     prepared: Any = None
     covariates: np.ndarray | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,11 @@ class Predictor:
         rows = [_row(self.covariates, of_sample) for of_sample in cells]
         usable = [(files, row) for files, row in zip(samples, rows, strict=True) if not isinstance(row, str)]
         answers = self._answers([files for files, _ in usable], batch_size, [row for _, row in usable])
-        for row in rows:
-            yield Answer({}, reason=row) if isinstance(row, str) else next(answers)
+        for row, of_sample in zip(rows, cells, strict=True):
+            if isinstance(row, str):
+                yield Answer({}, reason=row)
+            else:
+                yield replace(next(answers), note=_note(self.covariates, of_sample))
 
     def _answers(self, samples: Iterable[Files], batch_size: int, rows: list[np.ndarray] | None) -> Iterator[Answer]:
         """:meth:`answers` with the covariates of each sample as numbers."""
@@ -256,6 +261,15 @@ def _row(covariates: Covariates, cells: Cells) -> np.ndarray | str:
         return covariates.row(cells)
     except ValueError as error:
         return str(error)
+
+
+def _note(covariates: Covariates, cells: Cells) -> str:
+    """That a level of a sample is none of the training set, so that it counts as unknown."""
+    unknown = {name: next(iter(levels)) for name, levels in covariates.unknown_levels([cells]).items()}
+    return "; ".join(
+        f"{name} {text!r} is not among the levels of the training set, taken for unknown"
+        for name, text in unknown.items()
+    )
 
 
 def _batches(samples: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -50,7 +50,8 @@ class Model:
             params: ``batch_size`` (8).
 
         Returns:
-            A table with the task's columns, and ``reason`` for a sample that could not be used.
+            A table with the task's columns, and ``reason`` for a sample that could not be used; with a column ``note``
+            where a covariate has a level that the training set lacks, which counts as unknown.
 
         Raises:
             MlflowException: no column ``path``, too many rows, an invalid batch size, or a fault of the server itself.
@@ -79,14 +80,15 @@ class Model:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MAX_BATCH:
             raise ScantuneError(f"batch_size is {batch_size!r}; a whole number from 1 to {MAX_BATCH} is needed")
         reasons = [_refused(path) for path in table["path"]]
-        answers = self.predictor.answers(
-            [p for p, reason in zip(table["path"], reasons) if not reason],
-            batch_size,
-            [row for row, reason in zip(self._cells(table), reasons) if not reason],
-        )
+        cells = [row for row, reason in zip(self._cells(table), reasons) if not reason]
+        paths = [path for path, reason in zip(table["path"], reasons) if not reason]
+        answers = self.predictor.answers(paths, batch_size, cells)
         rows = [Answer({}, reason=reason) if reason else next(answers) for reason in reasons]
-        columns = [*dict.fromkeys(name for row in rows for name in row.values), "reason"]
-        table = pd.DataFrame([{**row.values, "reason": row.reason} for row in rows], columns=columns)
+        noted = ["note"] if any(row.note for row in rows) else []
+        columns = [*dict.fromkeys(name for row in rows for name in row.values), "reason", *noted]
+        table = pd.DataFrame([{**row.values, "reason": row.reason, "note": row.note} for row in rows], columns=columns)
+        for sentence in self.predictor.covariates.unknown_as_text(cells) if self.predictor.covariates else ():
+            log.warning("%s", sentence)
         return table.astype(object).where(table.notna(), None) if self.served else table  # JSON knows no NaN
 
     def _cells(self, table: Any) -> list[dict[str, Any]]:

@@ -98,6 +98,26 @@ def _one(scores: np.ndarray, miscoverage: float, subjects: np.ndarray) -> dict[s
     }
 
 
+def at_level(fitted: Mapping[str, Any], confidence: float) -> dict[str, Any]:
+    """What was fitted, with the range of the coverage at another level.
+
+    Args:
+        fitted: of :func:`fit`.
+        confidence: the level; that of :func:`fit` is .95.
+    """
+    out = dict(fitted)
+    if "groups" in fitted:
+        of_groups = {
+            g: at_level({**one, "miscoverage": fitted["miscoverage"]}, confidence)
+            for g, one in fitted["groups"].items()
+        }
+        out["groups"] = {g: {k: v for k, v in one.items() if k != "miscoverage"} for g, one in of_groups.items()}
+    if "n_subjects" in fitted and "miscoverage" in fitted:
+        lower, upper = coverage_range(fitted["n_subjects"], fitted["miscoverage"], confidence)
+        out |= {"coverage_lower": lower, "coverage_upper": upper}
+    return out
+
+
 def quantiles_for(fitted: Mapping[str, Any], n: int, groups: np.ndarray | None = None) -> np.ndarray:
     """The quantile that applies to each of ``n`` rows: their group's where ``groups`` [n] is given, else that of all.
 

@@ -9,8 +9,8 @@ import numpy as np
 from scantune.class_names import label
 from scantune.statistics.ages import years
 from scantune.tasks.joining import Aggregate
+from scantune.tasks.levels import AGES
 from scantune.tasks.predictions import Faults, PredictionTable, grouped
-from scantune.tasks.subgroups import AGES
 
 _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda block: block.mean(0),

@@ -115,6 +115,11 @@ class TaskSettings(Block):
         """Metrics of an epoch, and which way each is better."""
         return {}
 
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Metrics by which models of this block may be compared, as far as they are known before the data are: each
+        that ``headline_names`` of the task's ``metrics`` may give; none where nothing is known."""
+        return ()
+
     def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...] | None:
         """The classes of the network's outputs where they depend on the data; None where the block settles them.
 
@@ -125,6 +130,14 @@ class TaskSettings(Block):
             ScantuneError: the data do not have the classes that the task needs.
         """
         return None
+
+    def ranks(self, classes: Sequence[str] | None = None) -> bool:
+        """Whether degraded copies can be ranked below a sample: its target is a number, one of two classes or a grade.
+
+        Args:
+            classes: those of the data; None where they are not known yet, or the block settles them.
+        """
+        return self.one_target
 
     @property
     def sided(self) -> bool:

@@ -13,6 +13,7 @@ from scantune.records import ScantuneError
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import subgroups
 from scantune.tasks.directions import custom_metrics
+from scantune.tasks.levels import unlike
 from scantune.tasks.plan import carry_out, reweighted
 
 CaseMix = Mapping[str, Mapping[str, float]]
@@ -38,12 +39,9 @@ def weights(labels: Mapping[str, np.ndarray], rows: np.ndarray, mix: CaseMix) ->
     for column, shares in mix.items():
         if column not in labels:
             raise ScantuneError(f"case mix: no grouping column {column!r}; there are {', '.join(labels)}")
-        present = set(labels[column][rows].tolist())
-        missing, extra = set(shares) - present, present - set(shares)
-        if missing or extra:
-            named = ", ".join(sorted(map(str, missing or extra)))
-            what = "is no level of the tested rows" if missing else "has no share"
-            raise ScantuneError(f"case mix of {column}: {named} {what}; the levels are {', '.join(sorted(present))}")
+        wrong = unlike(column, set(labels[column][rows].tolist()), set(shares))
+        if wrong is not None:
+            raise ScantuneError(wrong)
         if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) < 0:
             raise ScantuneError(f"case mix of {column}: shares {dict(shares)} must be 0 or more and sum to one")
     for _ in range(100):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from scantune.statistics import conformal
-from scantune.statistics.estimate import undefined
+from scantune.statistics.estimate import Estimate, undefined
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context
 
 #: rows and their quantiles to what is averaged: name to values [n]; coverage first.
@@ -22,6 +23,8 @@ def achieved(
     names: tuple[str, ...],
     into: Analyses,
     reported: Mapping[str, np.ndarray] | None = None,
+    *,
+    most: float | None = None,
 ) -> None:
     """Adds coverage and size of conformal intervals or sets, marginal and per group.
 
@@ -36,6 +39,7 @@ def achieved(
         into: where it goes.
         reported: of every row of the table, [N], what ``measure`` gives of the intervals or sets that the table itself
             has. Figures are of these where it is known what they were fitted with (``context.served``).
+        most: that the second of ``names`` can be: the number of classes of sets; None: it has no limit.
     """
     served = (context.served or {}).get("conformal") if reported is not None else None
     fit_rows, rows = context.fitted_on, context.rows
@@ -48,13 +52,16 @@ def achieved(
         return
     subjects, each = np.repeat(context.table.subject_id[fit_rows], scores.shape[1]), scores.shape[1]
     fitted = served if served is not None else conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects)
+    fitted = conformal.at_level(fitted, context.confidence)
     fitted_on = "validation" if served is None else (context.served or {}).get("fitted_on", "validation")
     section: dict[str, Any] = {"fitted_on": fitted_on, **fitted, "within_groups": {}}
 
     def common(part: np.ndarray) -> dict[str, Any]:
         if reported is not None and served is not None:
-            return context.means({name: reported[name][part] for name in names}, part, _kinds(names))
-        return _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
+            means = context.means({name: reported[name][part] for name in names}, part, _kinds(names))
+        else:
+            means = _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
+        return _limited(means, names[1], most)
 
     into.figures |= common(rows)
     for column, of_row in context.labels.items():
@@ -69,11 +76,12 @@ def achieved(
             continue
         groups = np.repeat(of_row[fit_rows], each)
         per_group = conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects, groups)
+        per_group = conformal.at_level(per_group, context.confidence)
         within = section["within_groups"].setdefault(column, {})
         for level in levels:
             part = rows[of_row[rows] == level]
             per_row = conformal.quantiles_for(per_group, len(part), of_row[part])
-            figures = _figures(context, measure, part, per_row, names)
+            figures = _limited(_figures(context, measure, part, per_row, names), names[1], most)
             within[level] = {**per_group["groups"].get(level, {"quantile": None, "n_subjects": 0}), **figures}
     into.sections["conformal"] = section
 
@@ -87,6 +95,14 @@ def _figures(
         reason = "too few subjects of validation for a finite interval at this miscoverage"
         return dict.fromkeys(names, undefined(reason, len(rows), context.resampler.count(rows)))
     return context.means(columns, rows, _kinds(names))
+
+
+def _limited(means: dict[str, Estimate], name: str, most: float | None) -> dict[str, Estimate]:
+    """The same with the interval of one of them cut at the most that it can be."""
+    one = means[name]
+    if most is None or one.upper is None:
+        return means
+    return {**means, name: replace(one, upper=min(one.upper, most))}
 
 
 def _kinds(names: tuple[str, ...]) -> dict[str, str]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from scantune.statistics.ages import years
 from scantune.statistics.comparison import holm
 from scantune.statistics.estimate import Estimate, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
+from scantune.tasks.levels import level as level_of
 from scantune.tasks.plan import MetricPlan, Result, carry_out
 from scantune.tasks.predictions import PredictionTable
 
-UNKNOWN = "unknown"
 MAX_LEVELS = 30
-AGES = ("age", "age_years", "patient_age")
-"""Columns that hold an age, whatever their case."""
 
 _OWN = re.compile(
     r"^(sample_id|subject_id|split|fold|distance|answered|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
@@ -33,25 +29,11 @@ def grouping_columns(table: PredictionTable) -> list[str]:
     return [c for c in table.columns if not _OWN.match(c)]
 
 
-def age_band(text: str, bands: Sequence[float]) -> str:
-    """The band of an age: ``<2``, ``2–<12`` … ``≥80``; ``unknown`` where it is none."""
-    age = years(text)
-    if age != age:
-        return UNKNOWN
-    place = bisect_right(bands, age)
-    if place == 0:
-        return f"<{bands[0]:g}"
-    return f"≥{bands[-1]:g}" if place == len(bands) else f"{bands[place - 1]:g}–<{bands[place]:g}"
-
-
 def levels(table: PredictionTable, columns: Sequence[str], bands: Sequence[float]) -> dict[str, np.ndarray]:
     """Each column's level of every row, text [N]; ages in bands, empty cells ``unknown``."""
     out: dict[str, np.ndarray] = {}
     for column in columns:
-        texts = table.text(column)
-        banded = column.lower() in AGES and bands
-        named = [age_band(t, bands) if banded else (t or UNKNOWN) for t in texts]
-        out[column] = np.array(named, dtype=object)
+        out[column] = np.array([level_of(column, text, bands) for text in table.text(column)], dtype=object)
     return out
 
 

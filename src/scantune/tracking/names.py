@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scantune.digests import text_digest
@@ -40,8 +41,20 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def metric_names(names: Iterable[str]) -> dict[str, str]:
+    """:func:`metric_name` of each of some names that are logged together: of names that it makes equal (``a(b)`` and
+    ``a[b]``) each but one that MLflow takes as it is ends in a digest of its own."""
+    named = {name: metric_name(name) for name in names}
+    times = Counter(named.values())
+    return {
+        name: text if times[text] == 1 or text == name else f"{text[: NAME_LENGTH - 9]}_{text_digest(name)[:8]}"
+        for name, text in named.items()
+    }
+
+
 def metric_name(name: str) -> str:
-    """``name`` as MLflow accepts it, so that different names stay different: ``recall_<5`` is ``recall_lt5``.
+    """``name`` as MLflow accepts it: ``recall_<5`` is ``recall_lt5``. Names that differ in brackets, quotes or commas
+    alone become one: see :func:`metric_names`.
 
     Letters of all scripts stay. Brackets, quotes and commas are ``_``, other characters a word or their code point.
     """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from scantune.outbox import Outbox, collect, leave
-from scantune.tracking.names import flatten, metric_name
+from scantune.tracking.names import flatten, metric_name, metric_names
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
 from scantune.tracking.store import TrackingError, first_line, found, tracking_uri, without_password
@@ -56,7 +56,9 @@ class Run:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log settings once; one that is there already with another value becomes a tag ``param.<name>``."""
-        self._send("parameters", "params", values={metric_name(k): _text(v) for k, v in flatten(values).items()})
+        flat = flatten(values)
+        named = metric_names(flat)
+        self._send("parameters", "params", values={named[k]: _text(v) for k, v in flat.items()})
 
     def metrics(
         self,
@@ -76,11 +78,11 @@ class Run:
         """
         if not self.on:
             return
-        now = int(time.time() * 1000)
+        now, named = int(time.time() * 1000), metric_names(values)
         for name, value in values.items():
             if value is None or not math.isfinite(value):
                 continue
-            point = {"key": metric_name(name), "value": float(value), "timestamp": now, "step": int(step)}
+            point = {"key": named[name], "value": float(value), "timestamp": now, "step": int(step)}
             if model_id:
                 point["model_id"] = model_id
             if model_id and dataset:

@@ -8,6 +8,7 @@ import pytest
 from scantune.tasks import figures, scoring
 from scantune.tasks.comparing import ComparisonError, compare
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable
+from scantune.tasks.survival.figures import kaplan_meier
 from scantune.tasks.survival.metrics import measure, parse
 from scantune.tasks.survival.settings import Survival
 from tests.tasks.survival import worked
@@ -141,6 +142,8 @@ def test_samples_of_a_subject_join_and_the_log_rank_test_is_withheld():
     doubled = PredictionTable.make(twice)
     plain = scoring.evaluate(doubled, SETTINGS, draws=50)
     assert "several samples" in plain["risk_groups"]["log_rank"]["reason"]
+    drawn = kaplan_meier(plain["risk_groups"])
+    assert any("No log-rank test: subjects have several samples" in text.get_text() for text in drawn.texts)
     once = scoring.evaluate(data.take(np.arange(40)), SETTINGS, draws=50)["metrics"]
     joined = scoring.evaluate(doubled, SETTINGS.model_copy(update={"aggregate": _mean()}), draws=50)
     for name, entry in once.items():

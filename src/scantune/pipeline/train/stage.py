@@ -15,7 +15,7 @@ from scantune.files import finite, write_json
 from scantune.models import catalogue as backbones
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import block_of
-from scantune.pipeline.train import training
+from scantune.pipeline.train import suitability, training
 from scantune.pipeline.train.augmentation import settled
 from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
@@ -75,19 +75,9 @@ def log_start(run: Run, plan: TrainingPlan) -> None:
     for context, name in (("training", "train"), ("validation", "validation")):
         side = plan.sides.side(name)
         run.dataset(f"{block.dataset} {name}", side.digest, context=context, rows=len(side))
-    for warning in [*block.train.warnings(), *mirrored_sides(block, plan.input.modality)]:
+    starts_trained = plan.start is not None and plan.use == "weights"
+    for warning in suitability.notes(block, plan.input.modality, plan.task, starts_trained=starts_trained):
         log.info("note: %s", warning)
-
-
-def mirrored_sides(block: ExperimentConfig, modality: str) -> list[str]:
-    """A warning where training mirrors masks whose left and right are different classes, which keep their labels."""
-    augment = augment_config(modality, block.train.augment) if block.train.augment else None
-    if not (augment and augment.enabled and augment.flip_left_right and block.task.mask_classes and block.task.sided):
-        return []
-    return [
-        "train.augment.flip_left_right: mirrored masks keep their labels; right for classes told by their shape (a "
-        "left ventricle), wrong for those told by their side (a left kidney): set it to 0 for these"
-    ]
 
 
 def finish(run: Run, plan: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:

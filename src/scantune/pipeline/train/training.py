@@ -18,6 +18,7 @@ from scantune.pipeline.train.covariates import add_covariates, covariates_of
 from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
 from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of
+from scantune.pipeline.train.suitability import refuse
 from scantune.preprocess.settings import patch_shape
 from scantune.registry.model import weights_digest
 from scantune.tasks.build import build_task
@@ -107,6 +108,7 @@ def plan(
         miscoverage=block.train.miscoverage,
     )
     refuse_masks(key, block.task, sides)
+    refuse(key, block, input_block.modality, task, classes, sides)
     spec = losses_of.loss_spec(block.task, block.train)
     known = covariates_of(key, block, sides)
     return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use, known)

@@ -57,7 +57,7 @@ def run(data: Data, context: Context) -> Analyses:
         covered = members[np.arange(len(part)), data.target[part]]
         return dict(zip(COVERAGE, (covered.astype(np.float64), members.sum(1).astype(np.float64))))
 
-    achieved(context, scores, measure, COVERAGE, out, _reported_sets(data, context.table))
+    achieved(context, scores, measure, COVERAGE, out, _reported_sets(data, context.table), most=len(data.classes))
     readers = _readers(data, context)
     if readers:
         out.sections["raters"] = readers

@@ -16,7 +16,7 @@ from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.statistics.slope import slope_statistic
 from scantune.statistics.trials import too_rare
-from scantune.tasks.classification.settings import Classification
+from scantune.tasks.classification.settings import Classification, headline_by
 from scantune.tasks.labels import name_faults, natural
 from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable, check_range
@@ -35,8 +35,7 @@ def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 def headline_names(data: Data) -> tuple[str, ...]:
     """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
-    f1 = ("f1", "recall", "specificity") if data.positive is not None else ("f1_macro",)
-    return ("auroc", "auprc", "accuracy", "balanced_accuracy", *f1, "brier", "ece")
+    return headline_by(two=data.positive is not None)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ BINARY_LOSSES = frozenset({"bce", "focal_bce"})
 """Losses of networks with one logit for two classes."""
 
 
+def headline_by(two: bool) -> tuple[str, ...]:
+    """Metrics of the subgroups, the baselines and the summary, of two classes or of more."""
+    f1 = ("f1", "recall", "specificity") if two else ("f1_macro",)
+    return ("auroc", "auprc", "accuracy", "balanced_accuracy", *f1, "brier", "ece")
+
+
 class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
@@ -104,9 +110,20 @@ class Classification(TaskSettings):
             f"ordinal: {', '.join(words)} have no order of their own; name all classes in ascending order by 'classes'"
         )
 
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of two classes, of more, or of both where the data settle the classes."""
+        if self.classes is None:
+            return tuple(dict.fromkeys((*headline_by(two=True), *headline_by(two=False))))
+        return headline_by(two=len(self.classes) == 2)
+
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
+
+    def ranks(self, classes: Sequence[str] | None = None) -> bool:
+        """Two classes, or grades in their order."""
+        known = self.classes or classes
+        return self.ordinal or known is None or len(known) == 2
 
     def output_form(self, loss: str) -> str:
         """One logit for two classes, or one for each class."""

@@ -14,7 +14,7 @@ from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
 from scantune.statistics.sums import ratio
 from scantune.statistics.trials import too_rare
 from scantune.tasks.multilabel import calibration
-from scantune.tasks.multilabel.settings import Multilabel
+from scantune.tasks.multilabel.settings import HEADLINE, Multilabel
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable, check_range
 
@@ -59,7 +59,7 @@ class Data:
 
 def headline_names(data: Data) -> tuple[str, ...]:
     """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
-    return ("auroc", "auprc", "f1_macro", "exact_match", "hamming_loss", "brier")
+    return HEADLINE
 
 
 def parse(table: PredictionTable, settings: Multilabel, faults: Faults) -> Data | None:

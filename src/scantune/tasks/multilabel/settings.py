@@ -21,6 +21,9 @@ from scantune.tasks.suggestion import NONE, LabelTable, Suggestion, one_target
 EPOCH_METRICS: dict[str, Direction] = {"auroc": "max", "auprc": "max"}
 """Metrics of an epoch, and which way each is better."""
 
+HEADLINE = ("auroc", "auprc", "f1_macro", "exact_match", "hamming_loss", "brier")
+"""Metrics of the subgroups, the baselines and the summary."""
+
 LISTED = "findings"
 """The target whose cells list the findings, where the block names neither it nor the findings."""
 
@@ -172,6 +175,10 @@ class Multilabel(TaskSettings):
     def listed(self) -> str | None:
         """The target whose cells list the findings; None where each has its own."""
         return self.target or (None if self.findings else LISTED)
+
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of the findings together."""
+        return HEADLINE
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""

@@ -22,16 +22,10 @@ from scantune.statistics.intervals import interval_of
 from scantune.statistics.reliability import repeatability
 from scantune.statistics.resampling import FEWEST, Distribution, Interval, Statistic
 from scantune.tasks.directions import named_ranges
+from scantune.tasks.levels import UNKNOWN
 from scantune.tasks.plan import MetricPlan, joined, mean_over, mean_statistic, not_finite, renamed, with_suffix
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.regression.settings import Measure, Regression
-from scantune.tasks.subgroups import UNKNOWN
-
-_HEADLINE = (
-    *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "ccc", "icc_2_1", "bland_altman_bias"),
-    "clinical_error_rate",
-)
-_OF_EACH = ("mae", "spearman_rho", "r2", "ccc", "bland_altman_bias", "clinical_error_rate")
+from scantune.tasks.regression.settings import HEADLINE, Measure, Regression, headline_with
 
 ERRORS = ("mae", "rmse", "clinical_error_rate")
 """Metrics that are better when lower, of each of several targets too."""
@@ -101,10 +95,7 @@ def headline_names(data: Data | Several) -> tuple[str, ...]:
 
     Of several targets that is the mean of their R², which has no unit.
     """
-    if isinstance(data, Data):
-        return _HEADLINE
-    first, *others = ([f"{name}{suffix}" for suffix in data.parts] for name in _OF_EACH)
-    return ("r2", *first, "spearman_rho", "ccc", *(name for names in others for name in names))
+    return headline_with(list(data.parts))
 
 
 def parse(table: PredictionTable, settings: Regression, faults: Faults) -> Data | Several | None:
@@ -190,7 +181,7 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
     alone = len(np.unique(subjects)) == len(rows)
     statistics: list[Statistic] = [error_statistic(x, y, rows, data.settings.significant_error)]
     if headline:
-        statistics = [renamed(statistics[0], {k: k for k in _HEADLINE if k in _FROM_SUMS})]
+        statistics = [renamed(statistics[0], {k: k for k in HEADLINE if k in _FROM_SUMS})]
     elif not alone:
         names = {k: k for k in _FROM_SUMS}
         names |= {f"bland_altman_{k}": f"bland_altman_plain_{k}" for k in _REPEATED}
@@ -219,7 +210,7 @@ def _of_none(data: Data, headline: bool) -> MetricPlan:
     """Metrics of a target that no sample has."""
     more = () if headline else (*_FROM_SUMS, "kendall_tau", "repeatability", *_range_reasons(data))
     why = f"undefined: no sample has a value of {data.name}"
-    return MetricPlan(direct=dict.fromkeys((*_HEADLINE, *more), undefined(why, 0, 0)))
+    return MetricPlan(direct=dict.fromkeys((*HEADLINE, *more), undefined(why, 0, 0)))
 
 
 def _reasons(x: np.ndarray, y: np.ndarray) -> dict[str, str]:

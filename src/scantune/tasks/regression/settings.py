@@ -68,6 +68,26 @@ class Measure(Block):
         return tuple(c for c in self.score_ranges if low < c < high)
 
 
+HEADLINE = (
+    *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "ccc", "icc_2_1", "bland_altman_bias"),
+    "clinical_error_rate",
+)
+_OF_EACH = ("mae", "spearman_rho", "r2", "ccc", "bland_altman_bias", "clinical_error_rate")
+
+
+def headline_with(suffixes: Sequence[str]) -> tuple[str, ...]:
+    """Metrics of the subgroups, the baselines and the summary; of several targets the mean of their R², which has no
+    unit, comes first.
+
+    Args:
+        suffixes: what the names of each target's metrics end in; one that is "" of a single target.
+    """
+    if list(suffixes) == [""]:
+        return HEADLINE
+    first, *others = ([f"{name}{suffix}" for suffix in suffixes] for name in _OF_EACH)
+    return ("r2", *first, "spearman_rho", "ccc", *(name for names in others for name in names))
+
+
 class Regression(TaskSettings, Measure):
     """One number a sample, such as a severity score; or several, each with metrics of its own."""
 
@@ -164,6 +184,10 @@ class Regression(TaskSettings, Measure):
         """What may stand in the targets: numbers within the range."""
         ends = {name: measure.range or (None, None) for name, measure in self.measures().items()}
         return {name: {"number": True, "min": low, "max": high} for name, (low, high) in ends.items()}
+
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of the target; of several their means and those of each."""
+        return headline_with([self.suffix(name) for name in self.targets or ("",)])
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""

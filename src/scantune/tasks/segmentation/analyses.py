@@ -11,7 +11,8 @@ import numpy as np
 from scantune.statistics.estimate import Estimate
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.segmentation.metrics import LARGEST, LESIONS, MEASURES, Data, plan
+from scantune.tasks.segmentation.metrics import LARGEST, LESIONS, Data, plan
+from scantune.tasks.segmentation.settings import MEASURES
 
 _MODEL = "model"
 

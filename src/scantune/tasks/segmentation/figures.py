@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scantune import plots
 from scantune.tasks.figures import Drawn, FigureInput
-from scantune.tasks.segmentation.metrics import MEASURES
+from scantune.tasks.segmentation.settings import MEASURES
 
 CAPTIONS = {
     "overlap": ("Overlap of the masks", "One mark per sample."),

@@ -13,10 +13,7 @@ from scantune.statistics.estimate import undefined
 from scantune.statistics.resampling import Statistic
 from scantune.tasks.plan import MetricPlan, mean_statistic, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.segmentation.settings import Segmentation
-
-MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
-"""Columns of each sample, also as ``<measure>/<class>``; only ``dice`` is required."""
+from scantune.tasks.segmentation.settings import MEASURES, Segmentation
 
 LESIONS = ("lesion_f1", "lesion_precision", "lesion_recall")
 """Columns where lesions are counted, also as ``<measure>/<class>``."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from scantune.models.backbone import Modality
     from scantune.models.catalogue import Table
 
+MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
+"""Columns of each sample in predictions.csv, also as ``<measure>/<class>``; only ``dice`` is required."""
+
 EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
 """Metrics of an epoch, and which way each is better."""
 
@@ -76,6 +79,10 @@ class Segmentation(TaskSettings):
                 f"overlapping: {len(self.classes) - 1} classes that may overlap, at most {MOST_OVERLAPPING}"
             )
         return self
+
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of all classes together; clDice where it is measured."""
+        return tuple(name for name in MEASURES if name != "cldice" or self.cldice)
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""

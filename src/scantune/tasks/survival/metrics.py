@@ -12,9 +12,7 @@ from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable, check_range
 from scantune.tasks.survival.discrimination import auroc_at, brier_at, concordances
 from scantune.tasks.survival.estimators import survival_and_censoring
-from scantune.tasks.survival.settings import Survival
-
-HEADLINE = ("concordance_harrell", "concordance_uno", "mean_auroc", "integrated_brier")
+from scantune.tasks.survival.settings import HEADLINE, Survival
 
 ERRORS = ("integrated_brier",)
 """Headline metrics that are better when lower."""

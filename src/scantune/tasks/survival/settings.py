@@ -41,6 +41,10 @@ def _codes(column: str, texts: set[str]) -> dict[str, int]:
     return {text: int(code != reversed_) for text, code in codes.items() if code is not None}
 
 
+HEADLINE = ("concordance_harrell", "concordance_uno", "mean_auroc", "integrated_brier")
+"""Metrics of the subgroups, the baselines and the summary."""
+
+
 class Survival(TaskSettings):
     """Time from the image to an event; a subject without one is censored when follow-up ends."""
 
@@ -127,6 +131,10 @@ class Survival(TaskSettings):
     def target_rules(self) -> dict[str, dict[str, object]]:
         """What may stand in the targets: a time of 0 or more; 0 or 1."""
         return {self.time: {"number": True, "min": 0}, self.event: {"values": [0, 1]}}
+
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of the risk and of all horizons together."""
+        return HEADLINE
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""

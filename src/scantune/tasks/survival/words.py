@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from scantune.plots.words import fixed, number
-from scantune.tasks.survival.metrics import HEADLINE
+from scantune.tasks.survival.settings import HEADLINE
 
 if TYPE_CHECKING:
     from scantune.tasks.survival.task import SurvivalTask

@@ -111,7 +111,9 @@ def _sets(data: Data, context: Context, out: Analyses) -> None:
         covered = 1 - true[part] <= quantiles[:, None] + conformal.SLACK
         return dict(zip(COVERAGE, (covered.mean(1), members.sum(2).mean(1))))
 
-    achieved(context, 1 - true, measure, COVERAGE, out, _reported_sets(data, context.table))
+    achieved(
+        context, 1 - true, measure, COVERAGE, out, _reported_sets(data, context.table), most=len(data.settings.classes)
+    )
 
 
 def _reported_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:

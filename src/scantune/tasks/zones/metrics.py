@@ -18,7 +18,7 @@ from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.metrics import check_probabilities
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.zones.settings import UNGRADABLE, Zones
+from scantune.tasks.zones.settings import HEADLINE, UNGRADABLE, Zones
 
 ERRORS = ("mean_score_mae", "mean_score_rmse")
 """Metrics that are better when lower."""
@@ -58,10 +58,7 @@ def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 def headline_names(data: Data) -> tuple[str, ...]:
     """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
-    return (
-        *("kappa_quadratic", "kappa_linear", "f1_macro", "f1_weighted", "coverage"),
-        *("mean_score_mae", "mean_score_spearman_rho"),
-    )
+    return HEADLINE
 
 
 def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | None:

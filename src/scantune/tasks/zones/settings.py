@@ -23,6 +23,13 @@ EPOCH_METRICS: dict[str, Direction] = {"kappa_quadratic": "max", "accuracy": "ma
 """Metrics of an epoch, and which way each is better."""
 
 
+HEADLINE = (
+    *("kappa_quadratic", "kappa_linear", "f1_macro", "f1_weighted", "coverage"),
+    *("mean_score_mae", "mean_score_spearman_rho"),
+)
+"""Metrics of the subgroups, the baselines and the summary."""
+
+
 class Zones(TaskSettings):
     """A grade 0 to ``grades`` − 1 in each zone, or ungradable. Mean score over the gradable zones."""
 
@@ -105,6 +112,10 @@ class Zones(TaskSettings):
     def call_classes(self) -> Mapping[str, str]:
         """The classes by name, ungradable also by its number."""
         return {name: name for name in self.classes} | {str(self.grades): UNGRADABLE}
+
+    def headline_metrics(self) -> tuple[str, ...]:
+        """Those of the zones together and of the mean score."""
+        return HEADLINE
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
