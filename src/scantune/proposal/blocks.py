@@ -176,7 +176,8 @@ def _add(proposed: Proposed, source: Source, target: str, words: str) -> None:
 def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Keys for the input, the task's classes and the reason, from the masks."""
     if source.structures:
-        return {}, {"classes": ["background", *source.structures]}, ""
+        keys = ({"mask_overlap": True}, {"overlapping": True}) if source.overlapping else ({}, {})
+        return keys[0], {"classes": ["background", *source.structures], **keys[1]}, "structures share pixels"
     if source.masks.endswith("*"):
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]

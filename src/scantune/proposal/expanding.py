@@ -142,7 +142,7 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         result.add_column(cell, [row[cell] for row in base.rows])
     result = replace(
         result, template=base.template, channels=base.channels, masks=base.masks, region=base.region,
-        rater_masks=base.rater_masks, structures=base.structures,
+        rater_masks=base.rater_masks, structures=base.structures, overlapping=base.overlapping,
     )  # fmt: skip
     several = len(places) - len(set(places))
     result.ids = [column] if column else []

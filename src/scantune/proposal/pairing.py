@@ -13,7 +13,7 @@ import numpy as np
 
 from scantune import io
 from scantune.cohort.folders import SIDES
-from scantune.proposal import instances
+from scantune.proposal import instances, readings
 from scantune.proposal.listing import mask_rank, spread, stem
 from scantune.records import ReadError
 
@@ -55,6 +55,7 @@ class Pairing:
     masks: list[str] = field(default_factory=list)
     instances: bool = False
     structures: dict[str, list[str]] = field(default_factory=dict)
+    overlapping: bool = False  # the structures share pixels
     regions: list[str] = field(default_factory=list)
     readers: dict[str, list[str]] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Pairing:
             [self.images[i] for i in places], self.channels,
             [self.masks[i] for i in places] if self.masks else [],
             self.instances,
-            {name: [masks[i] for i in places] for name, masks in self.structures.items()},
+            {name: [masks[i] for i in places] for name, masks in self.structures.items()}, self.overlapping,
             [self.regions[i] for i in places] if self.regions else [],
             {name: [masks[i] for i in places] for name, masks in self.readers.items()},
             [self.keys[i] for i in places], self.notes,
@@ -272,11 +273,10 @@ def _chosen(
             f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
             f"({', '.join(parts[:3])}): join their masks to one file"
         )
-    apart = [reader for reader in others if all(reader in readers[i] for i in kept) and instances.apart(
-        root, [(mask, readers[i][reader]) for i, mask in zip(kept, pairing.masks, strict=True)])]  # fmt: skip
-    if apart and apart == others:
-        pairing.structures = {name: [readers[i][name] for i in kept] for name in (first, *others)}
-        pairing.notes.append(f"masks in {', '.join([first, *others])} do not overlap: each is a class of its own")
+    several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)} if others else {}
+    if several and (found := readings.structures(root, several)):
+        pairing.structures, pairing.overlapping = found.masks, found.overlapping
+        pairing.notes += found.notes
         return pairing
     if others:
         pairing.notes.append(f"masks are those in {first!r}")
