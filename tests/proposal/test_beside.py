@@ -69,6 +69,25 @@ def test_a_table_of_files_alone_finds_the_masks_beside_them(home):
     assert all(record.masks[0].name == record.files[0].name for record in records)
 
 
+@pytest.mark.parametrize("separator", [" ", "\t", ","])
+def test_lists_of_an_image_and_its_mask_a_line_keep_their_partitions(home, separator):
+    sides = {"train": range(12), "val": range(12, 16), "test": range(16, 20)}
+    for side, numbers in sides.items():
+        for i in numbers:
+            picture(f"data/img/{i:02d}.png", i)
+            mask(f"data/ann/{i:02d}.png", i)
+        lines = [f"data/img/{i:02d}.png{separator}data/ann/{i:02d}.png\n" for i in numbers]
+        Path(f"raw/{side}.txt").write_text("".join(lines))
+    params, records = read(propose(Path("raw")))
+    assert params.experiments["raw"].task.name == "segmentation"
+    assert len(records) == 20
+    assert all(r.files[0].parent.name == "img" and r.masks[0].parent.name == "ann" for r in records)
+    assert all(r.files[0].name == r.masks[0].name for r in records)
+    of = {"train": "train", "val": "validation", "test": "test"}
+    expected = {f"{i:02d}.png": of[side] for side, numbers in sides.items() for i in numbers}
+    assert {r.files[0].name: r.split for r in records} == expected
+
+
 def test_scanner_and_staff_are_groups_and_no_targets(home):
     names = ("institution", "researcher", "coil", "OperatorsName", "MagneticFieldStrength")
     for i in range(40):

@@ -75,7 +75,7 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
         except ScantuneError as error:
             faults.append((source, error))
     if not proposed.blocks and path.is_dir() and faults and not target:
-        sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
+        sources = [with_lists(folders.of_folder(home, name or plain_name(path.resolve().name), listing), listing)]
         _add(proposed, sources[0], target, words, listing)
         if not proposed.blocks.get("experiments"):
             raise with_command(faults[0][1], faults[0][0].notes)

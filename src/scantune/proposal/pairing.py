@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +168,7 @@ def _drawn(root: Path, names: Sequence[str], keys: dict[str, Key]) -> list[str]:
         key = keys[name]
         if len(key) > 2 and key[:-1] in whole:
             families[key[-1]].append(name)
-    few = [family for family in families.values() if len(family) >= _FEWEST and _few_values(root, family)]
+    few = [family for family in families.values() if len(family) >= _FEWEST and few_values(root, family)]
     drawn = sorted({name for family in few for name in family})
     return drawn if len(drawn) < len(names) else []
 
@@ -182,7 +182,7 @@ def _drawn_apart(root: Path, names: Sequence[str]) -> list[str]:
             folders[name.rpartition("/")[0]].append(name)
     if len(folders) > _ROLES:
         return []
-    few = {folder for folder, own in folders.items() if len(own) >= _FEWEST and _few_values(root, own)}
+    few = {folder for folder, own in folders.items() if len(own) >= _FEWEST and few_values(root, own)}
     return sorted(n for f in few for n in folders[f]) if 0 < len(few) < len(folders) else []
 
 
@@ -195,7 +195,8 @@ def _without_constants(keys: dict[str, Key], plain: Sequence[str], drawn: Sequen
     return shorter
 
 
-def _few_values(root: Path, names: Sequence[str]) -> bool:
+def few_values(root: Path, names: Sequence[str]) -> bool:
+    """Whether images, of which three are read, have few values, as masks have."""
     for name in spread(names, 3):
         try:
             content = io.read(root / name, labels=True, allow_constant=True, keep_integers=True)
@@ -273,11 +274,10 @@ def _chosen(
             f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
             f"({', '.join(parts[:3])}): join their masks to one file"
         )
-    several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)} if others else {}
-    if several and (found := readings.structures(root, several)):
+    several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)}
+    if others and (found := readings.structures(root, several)):
         pairing.structures, pairing.overlapping = found.masks, found.overlapping
-        pairing.notes += found.notes
-        return pairing
+        return replace(pairing, notes=[*pairing.notes, *found.notes])
     if others:
         pairing.notes.append(f"masks are those in {first!r}")
     for reader in others:
