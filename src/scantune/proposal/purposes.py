@@ -23,7 +23,8 @@ def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, R
     Raises:
         ScantuneError: the column named does not exist, or none can be a target.
     """
-    known, fault = None, None
+    known: Roles | None = None
+    fault: ScantuneError | None = None
     try:
         known = _roles(source, target)
     except ScantuneError as error:
