@@ -1,4 +1,5 @@
 import pytest
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from scantune.config.dataset import DatasetConfig, SplitConfig
@@ -58,3 +59,9 @@ def test_datasets_that_contradict_themselves_are_refused(keys, message):
 def test_inputs_that_make_no_sense_are_refused(keys, message):
     with pytest.raises(ValidationError, match=message):
         READ({"modality": "volume", "dataset": "d", **keys})
+
+
+@pytest.mark.parametrize("written", ['"\\t"', "\\t", "'\\t'", "tab"])
+def test_a_tab_is_a_separator_however_yaml_reads_it(written):
+    block = yaml.safe_load(f"{{root: /x, table: a.csv, files: '{{a}}', separator: {written}}}")
+    assert DatasetConfig.model_validate(block).separator == "\t"

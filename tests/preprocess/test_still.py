@@ -92,6 +92,19 @@ def test_windows_from_the_block_and_from_the_file(tmp_path, inputs):
     np.testing.assert_allclose(own, result, atol=2e-3)  # DICOM's window ends half a grey level earlier
 
 
+@pytest.mark.parametrize("center", [-9000.0, 9000.0])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_window_beside_all_values_is_refused_and_not_a_blank_picture(tmp_path, inputs, center, photometric):
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    io.write_dicom_image(tmp_path / "a.dcm", ramp, patient_id="p", seed="1", bits=12, photometric=photometric)
+    block = inputs["image"](intensity={"name": "window", "center": center, "width": 500})
+    side = "above" if center < 0 else "below"
+    with pytest.raises(
+        ReadError, match=f"center {center:g}, width 500.* shows nothing: all values are {side} it, from 0"
+    ):
+        prepare([tmp_path / "a.dcm"], [], block)
+
+
 def test_colour_and_grey(tmp_path, inputs, rng):
     colour = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
     io.write_png(tmp_path / "c.png", colour)

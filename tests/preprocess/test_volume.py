@@ -169,7 +169,7 @@ def test_mask_of_another_geometry_shows_both(tmp_path, inputs):
     shifted = np.eye(4)
     shifted[0, 3] = 3.0
     io.write_nifti(tmp_path / "m.nii", io.Volume(np.ones((8, 8, 8), np.float32), shifted))
-    with pytest.raises(ReadError, match=r"8×8×8 at .* and 8×8×8 at"):
+    with pytest.raises(ReadError, match=r"8×8×8 at .* and 8×8×8 at .*resample the mask onto the grid of its image"):
         prepare([tmp_path / "a.nii"], [tmp_path / "m.nii"], inputs["volume"]())
 
 

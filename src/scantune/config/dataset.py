@@ -241,8 +241,10 @@ class DatasetConfig(Block):
     """The largest table that is read, in MB; of an Excel file unpacked."""
     header: int = Field(default=1, ge=1)
     """Row of the column names; titles above it are ignored."""
-    separator: Literal[",", ";", "\t"] | None = None
-    """CSV: the separator; without it the one that the header shows."""
+    separator: (
+        Annotated[Literal[",", ";", "\t"], BeforeValidator(lambda v: "\t" if v in ("\\t", "tab") else v)] | None
+    ) = None
+    """CSV: the separator; without it the one that the header shows. A tab as ``"\\t"``, ``\\t`` or ``tab``."""
     decimal: Literal[".", ","] = "."
     """Decimal separator of the numbers in the table."""
     class_folders: bool = False

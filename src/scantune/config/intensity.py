@@ -39,7 +39,9 @@ class Percentile(Block):
 
 
 class Window(Block):
-    """From center − width/2 … center + width/2 to 0 … 1, cut there. CT: Hounsfield units."""
+    """From center − width/2 … center + width/2 to 0 … 1, cut there. CT: Hounsfield units. A center and width stated
+    here are of the values as ``scantune check`` shows them, with MONOCHROME1 turned round; a window of the
+    file is applied before that."""
 
     name: Literal["window"] = "window"
     center: float | None = None

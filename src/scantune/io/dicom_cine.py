@@ -13,7 +13,7 @@ import numpy as np
 from scantune.io import codestream
 from scantune.io.arrays import Options
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_image import colour_frame
+from scantune.io.dicom_image import colour_frame, image_spacing
 from scantune.io.dicom_meaning import Meaning
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
@@ -47,6 +47,7 @@ def open_cine(file: DicomFile, options: Options, meanings: Sequence[Meaning] = (
     frames = _Frames(pixels, meanings or [pixels.meaning] * file.n_frames)
     facts: dict[str, Any] = series_facts(file, 1, Counter(), list(file.notes))
     frame_time = frame_time_of(file, facts["notes"])
+    image_spacing(file, facts["notes"])
     if file.n_frames == 1:
         facts["notes"].append("one frame only")
     if pixels.meaning.inverse and options.monochrome1 == "invert":

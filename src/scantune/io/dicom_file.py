@@ -43,7 +43,7 @@ SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableDat
 SegmentedBluePaletteColorLookupTableData
 ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
-GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType
+GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units
 SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
 KEYWORDS = _WORDS.split()

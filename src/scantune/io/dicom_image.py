@@ -13,7 +13,9 @@ from scantune.io.dicom_meaning import Meaning, palette_of
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
 from scantune.io.dicom_window import apply_file_window
-from scantune.io.values import apply_window, blank_padding, check_size, check_values
+from scantune.io.values import apply_window, blank_padding, check_size, check_values, unequal_sides
+
+_SQUARE = 1.01  # ratio of a pixel's sides up to which it counts as square
 
 
 def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
@@ -72,24 +74,33 @@ def display_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Op
 
 
 def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:
-    """(row, column) spacing in mm: in the patient, else at the detector (noted), else of an ultrasound region."""
+    """(row, column) spacing in mm: in the patient, else at the detector (noted), else of an ultrasound region.
+
+    Pixels that are not square are noted.
+    """
+    spacing, keyword = _stated(file)
+    if keyword in ("ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        notes.append("the spacing is the detector's, not the patient's")
+    aspect = file.floats("PixelAspectRatio")
+    if spacing is not None and max(spacing) > _SQUARE * min(spacing):
+        notes.append(unequal_sides(f"{spacing[0]:.4g} mm between rows, {spacing[1]:.4g} mm between columns"))
+    elif spacing is None and len(aspect) == 2 and min(aspect) > 0 and aspect[0] != aspect[1]:
+        notes.append(unequal_sides(f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}"))
+    return spacing
+
+
+def _stated(file: DicomFile) -> tuple[tuple[float, float] | None, str]:
+    """The spacing and the attribute that states it."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         values = file.floats(keyword)
         if len(values) == 2 and all(np.isfinite(value) and value > 0 for value in values):
-            if keyword != "PixelSpacing":
-                notes.append("the spacing is the detector's, not the patient's")
-            return values[0], values[1]
-    regions = (
-        file.header.get("SequenceOfUltrasoundRegions") if file.has("SequenceOfUltrasoundRegions") else None
-    ) or []
-    for region in regions:
+            return (values[0], values[1]), keyword
+    keyword = "SequenceOfUltrasoundRegions"
+    for region in (file.header.get(keyword) if file.has(keyword) else None) or []:
         if region.get("PhysicalUnitsXDirection") == 3 and region.get("PhysicalUnitsYDirection") == 3:  # cm
             spacing = abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10
-            return spacing if min(spacing) > 0 else None
-    aspect = file.floats("PixelAspectRatio")
-    if len(aspect) == 2 and min(aspect) > 0 and aspect[0] != aspect[1]:
-        notes.append(f"pixels are not square (PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}); shown as they are stored")
-    return None
+            return (spacing, keyword) if min(spacing) > 0 else (None, "")
+    return None, ""
 
 
 def _sides(file: DicomFile) -> dict[str, Any]:

@@ -169,6 +169,8 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
 def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list[str]) -> dict[str, Any]:
     """What the manifest may know of a series."""
     center, width = file.number("WindowCenter"), file.number("WindowWidth")
+    if file.modality == "PT":
+        notes.append(f"values of PET in {file.text('Units').upper() or 'no stated unit'} (Units)")
     return {
         "format": "dicom",
         "modality": file.modality,

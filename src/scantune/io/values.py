@@ -8,6 +8,11 @@ from scantune.io.arrays import Limits, Options
 from scantune.records import ReadError
 
 
+def unequal_sides(how: str) -> str:
+    """A note of pixels that are not square, which nothing makes so: proportions are those of the stored pixels."""
+    return f"pixels are not square ({how}); shown as they are stored"
+
+
 def check_size(shape: tuple[int, ...], itemsize: int, limits: Limits) -> None:
     """Refuse an array that would be larger than allowed, before it is made.
 

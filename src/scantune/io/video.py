@@ -11,7 +11,7 @@ import numpy as np
 from scantune.io.arrays import Options
 from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
-from scantune.io.values import check_size
+from scantune.io.values import check_size, unequal_sides
 from scantune.records import ReadError
 
 
@@ -28,6 +28,7 @@ def open_container(path: Path, options: Options) -> Loop:
     expected, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     check_size((1, height, width, 3), 1, options.limits)
     notes: list[str] = []
+    aspect = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
     turned = int(capture.get(cv2.CAP_PROP_ORIENTATION_META))
     count, times = _decodable(capture, path, int(expected) if 0 < expected < 1e8 else 0)
     capture.release()
@@ -35,6 +36,8 @@ def open_container(path: Path, options: Options) -> Loop:
         raise ReadError("no frame of the video can be decoded", str(path))
     if count < expected and not _guessed(path):
         notes.append(f"cut short: {count} of {int(expected)} frames can be decoded")
+    if min(aspect) > 0 and aspect[0] != aspect[1]:
+        notes.append(unequal_sides(f"sample aspect ratio {aspect[0]:g}:{aspect[1]:g}"))
     if turned:
         notes.append(f"rotated by {turned}° as the file states")
     grey = _is_grey(path)

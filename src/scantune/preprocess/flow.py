@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,10 +11,21 @@ from typing import Any
 from scantune.cohort.load import Cohort
 from scantune.records import Record
 
+_NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+_DIFFERENT = 3  # reasons that differ in their numbers alone and are still listed each
+
 
 def counted(reasons: Iterable[str]) -> dict[str, int]:
-    """Reasons, most frequent first."""
-    return dict(sorted(Counter(reasons).items(), key=lambda item: (-item[1], item[0])))
+    """Reasons, most frequent first; one stands for all where many differ in their numbers alone."""
+    counts = Counter(reasons)
+    alike: dict[str, list[str]] = defaultdict(list)
+    for reason in sorted(counts):
+        alike[_NUMBER.sub("#", reason)].append(reason)
+    for own in alike.values():
+        if len(own) > _DIFFERENT:
+            total = sum(counts.pop(reason) for reason in own)
+            counts[f"{own[0]} (and others that differ in the numbers alone)"] = total
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def flow_of(cohort: Cohort, prepared: Sequence[Record], excluded: Mapping[str, str]) -> dict[str, Any]:

@@ -123,10 +123,22 @@ def percentile(array: np.ndarray, *, lower: float = 0.5, upper: float = 99.5) ->
 
 
 def window(array: np.ndarray, *, center: float | None = None, width: float | None = None) -> np.ndarray:
-    """From center − width/2 … center + width/2 to 0 … 1. Without them the reader has applied the file's own window."""
+    """From center − width/2 … center + width/2 to 0 … 1. Without them the reader has applied the file's own window.
+
+    Raises:
+        ReadError: all values lie on one side of it.
+    """
     if center is None or width is None:
         return array
-    return _stretched(array, center - width / 2, center + width / 2)
+    low, high = center - width / 2, center + width / 2
+    least, most = float(array.min()), float(array.max())
+    if most <= low or least >= high:
+        side = "below" if most <= low else "above"
+        raise ReadError(
+            f"the window from {low:g} to {high:g} (center {center:g}, width {width:g}) shows nothing: all values are "
+            f"{side} it, from {least:g} to {most:g}"
+        )
+    return _stretched(array, low, high)
 
 
 def scale(array: np.ndarray) -> np.ndarray:

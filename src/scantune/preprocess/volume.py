@@ -149,6 +149,12 @@ def _check_overlap(volume: io.Volume, first: io.Volume) -> None:
         raise ReadError(f"channels differ in geometry: {same_geometry(first, volume)[1]}")
 
 
+_REMEDY = (
+    "resample the mask onto the grid of its image, each voxel the nearest label (SimpleITK.Resample(mask, image, "
+    "SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor)), or use the image that it was drawn on"
+)
+
+
 def _mask(
     paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any]
 ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -164,7 +170,7 @@ def _mask(
     for volume in volumes:
         same, words = same_geometry(image, volume)
         if not same:
-            raise MaskError(f"mask and image differ in geometry: {words}")
+            raise MaskError(f"mask and image differ in geometry: {words}; {_REMEDY}")
     return merged([v.array for v in volumes], image.array.shape, rule, [v.facts for v in volumes])
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig
-from scantune.proposal import described, folders, joining, mask_classes, patients, series, settings
-from scantune.proposal.columns import Roles, roles
+from scantune.proposal import described, folders, joining, mask_classes, patients, purposes, series, settings
+from scantune.proposal.columns import Roles
 from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, linked_out, list_files, named_as_masks, stem
 from scantune.proposal.lists import with_lists
 from scantune.proposal.repeated import contradicted, repeated
-from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
+from scantune.proposal.source import CONTENT, MASK, SPLIT, Source
 from scantune.proposal.survey import survey
 from scantune.proposal.tables import of_table
 from scantune.records import ScantuneError
@@ -73,12 +71,12 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     sources, faults = [with_lists(s, listing) for s in _sources(path, home, name, listing, proposed)], []
     for source in sources:
         try:
-            _add(proposed, source, target, words)
+            _add(proposed, source, target, words, listing)
         except ScantuneError as error:
             faults.append((source, error))
     if not proposed.blocks and path.is_dir() and faults and not target:
-        sources = [folders.of_folder(home, name or plain_name(path.resolve().name), listing)]
-        _add(proposed, sources[0], target, words)
+        sources = [with_lists(folders.of_folder(home, name or plain_name(path.resolve().name), listing), listing)]
+        _add(proposed, sources[0], target, words, listing)
         if not proposed.blocks.get("experiments"):
             raise with_command(faults[0][1], faults[0][0].notes)
     elif not proposed.blocks:
@@ -86,7 +84,8 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     for source, fault in faults:
         proposed.notes.append(f"{source.origin or source.name} is not used: {fault}")
     used = [source for source in sources if source not in [s for s, _ in faults]]
-    proposed.notes += [*listing.notes(), *_unused(used, listing)]
+    masked = any("masks" in block for block in proposed.blocks["datasets"].values())
+    proposed.notes += [*listing.notes(), *([] if masked else _unused(used, listing))]
     parse({"experiments": {}, **proposed.blocks}, "the blocks")
     proposed.notes = list(dict.fromkeys(proposed.notes))
     return proposed
@@ -94,7 +93,7 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
 
 def _unused(sources: Sequence[Source], listing: Listing) -> list[str]:
     """A note of files that no row names, where there is one for every other row of tables without masks."""
-    if any(source.class_folders or source.masks or not source.files for source in sources):
+    if any(source.class_folders or not source.files for source in sources):
         return []
     cells = {cell for source in sources for row in source.rows for cell in row.values()}
     used = {file for source in sources for file in source.files} | cells
@@ -115,12 +114,12 @@ def _sources(path: Path, root: Path, name: str, listing: Listing, proposed: Prop
     return tables.sources or [folders.of_folder(root, folder, listing)]
 
 
-def _add(proposed: Proposed, source: Source, target: str, words: str) -> None:
+def _add(proposed: Proposed, source: Source, target: str, words: str, listing: Listing) -> None:
     """Add the blocks of one source."""
     choice = series.chosen(source, words)
     source = patients.with_patients(choice.source)
     source = source if source.class_folders else _with_ids(source)
-    known = _roles(source, target)
+    source, known = purposes.with_roles(source, target, listing)
     if known and known.anew:
         source = _with_ids(source.with_files().rewritten(known.anew))
     if known and known.blank_subjects and source.table is not None:
@@ -176,7 +175,8 @@ def _add(proposed: Proposed, source: Source, target: str, words: str) -> None:
 def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
     """Keys for the input, the task's classes and the reason, from the masks."""
     if source.structures:
-        return {}, {"classes": ["background", *source.structures]}, ""
+        keys = ({"mask_overlap": True}, {"overlapping": True}) if source.overlapping else ({}, {})
+        return keys[0], {"classes": ["background", *source.structures], **keys[1]}, "structures share pixels"
     if source.masks.endswith("*"):
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]
@@ -189,40 +189,6 @@ def _with_ids(source: Source) -> Source:
         return source
     names = [stem(file) for file in source.files]
     return source.rewritten({"sample_id": names}) if len(set(names)) == len(names) else source
-
-
-def _roles(source: Source, target: str) -> Roles | None:
-    """What the columns mean; None for images of which nothing more is known."""
-    if source.class_folders:
-        counts = Counter(row["label"] for row in source.rows)
-        partitioned = any(row["split"] for row in source.rows)
-        split = {"method": "predefined"} if partitioned else {"method": "stratified", "on": "label"}
-        reasons = {
-            "class_folders": "samples by class: " + ", ".join(f"{k} {n}" for k, n in counts.most_common(12)),
-            "split": "folders for the partitions" if partitioned else "no folders for partitions",
-        }
-        notes = [] if source.subject_from else [
-            "which files show the same subject: each counts as a subject of its own (key `subject_from`)"
-        ]  # fmt: skip
-        known = Roles({"split": split}, {"name": "classification", "target": "label"}, reasons=reasons, notes=notes)
-        known.subject = "subject"
-        return known
-    known_columns = {FILE, "sample_id", folders.SUBJECT, SPLIT, CONTENT, *fields(" ".join(source.channels))}
-    bare = set(source.columns) <= {*known_columns, *fields(source.template)}
-    if source.table is None and bare and not (source.masks or source.structures) and not target:
-        return None
-
-    structures = [f"{{{name}}}" for name in source.structures]
-    beside = [source.masks, source.region, *source.rater_masks.values(), *structures]
-    used = {
-        *source.ids,
-        *fields(source.template),
-        *(name for template in [*beside, *source.channels] for name in fields(template)),
-    }
-    masks = source.masks or next((f"{{{name}}}" for name in source.structures), "") or mask_classes.template_of(source)
-    template = fields(source.template)
-    named = template[0] if len(template) == 1 else ""
-    return roles(source.columns, source.rows, used, masks, target, named)
 
 
 def _without_repeated(source: Source, known: Roles) -> Source:

@@ -33,6 +33,7 @@ class Roles:
         task: the task's block.
         model: the network where the task requires a certain one.
         stratify: the target that the split is stratified on; "" for none.
+        guessed: nothing but its values makes the target's column one.
         reasons: key → what it follows from.
         notes: what could not be known.
         subject: column of the subject's id, None where there is none.
@@ -44,6 +45,7 @@ class Roles:
     task: dict[str, object] = field(default_factory=dict)
     model: dict[str, object] = field(default_factory=dict)
     stratify: str = ""
+    guessed: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     subject: str | None = None
@@ -83,6 +85,7 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     goal = goals.choose(columns, table.rows, taken, readers, masks, target)
     found.notes += [*split.notes, *goal.notes]
     found.task, found.model, found.stratify = dict(goal.task), dict(goal.model), goal.stratify
+    found.guessed = goal.guessed
     _targets(goal, table, subjects, found)
     targets = goal.columns
     free = [c for c in columns if c not in {*used, FILE, MASK, SPLIT, CONTENT, found.subject, *split.columns, *readers}]

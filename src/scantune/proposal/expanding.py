@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scantune import io
@@ -15,8 +15,8 @@ from scantune.proposal.headers import by_header
 from scantune.proposal.listing import Listing, mask_rank, spread
 from scantune.proposal.matching import by_chance, by_id, by_path, files_of
 from scantune.proposal.naming import subject_pattern
-from scantune.proposal.pairing import paired
-from scantune.proposal.source import FILE, Source
+from scantune.proposal.pairing import few_values, paired
+from scantune.proposal.source import FILE, MASK, Source
 
 _FEWEST = 4
 _MORE = 1.3  # samples a row that ids lead to, from which on a template of one file is too few
@@ -46,6 +46,9 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
             found[column] = files
     if len(found) == 1:
         return None
+    drawn = [c for c, own in found.items() if few_values(listing.root, [f for f in own if f])]
+    if len(drawn) == 1 and len(found) == 2:
+        return _with_drawn(source, found, drawn[0])
     columns = sorted(found, key=source.columns.index)
     volumes = {io.kind_of(listing.root / f) for own in found.values() for f in spread([f for f in own if f], 2)}
     if volumes <= {"nifti", "gzip", "nrrd", "metaimage"}:
@@ -62,6 +65,17 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
         "target (which image a sample is stands in the column 'image_column')"
     )
     return result
+
+
+def _with_drawn(source: Source, found: Mapping[str, Sequence[str]], drawn: str) -> Source:
+    """Rows of an image and its mask, told by their values."""
+    (image,) = found.keys() - {drawn}
+    whole = [i for i in range(len(source.rows)) if all(own[i] for own in found.values())]
+    files, masks = ([found[c][i] for i in whole] for c in (image, drawn))
+    kept = replace(source.some(whole), files=files).rewritten({FILE: files, MASK: masks})
+    kept = replace(kept, columns=[c for c in kept.columns if c not in found or c in (FILE, MASK)])
+    note = f"column {drawn!r} is taken for the masks of column {image!r}: their files have few values"
+    return replace(kept, template=f"{{{FILE}}}", masks=f"{{{MASK}}}", notes=[*kept.notes, note])
 
 
 def _recurs(source: Source, column: str) -> bool:
@@ -142,7 +156,7 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         result.add_column(cell, [row[cell] for row in base.rows])
     result = replace(
         result, template=base.template, channels=base.channels, masks=base.masks, region=base.region,
-        rater_masks=base.rater_masks, structures=base.structures,
+        rater_masks=base.rater_masks, structures=base.structures, overlapping=base.overlapping,
     )  # fmt: skip
     several = len(places) - len(set(places))
     result.ids = [column] if column else []

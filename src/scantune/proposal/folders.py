@@ -156,7 +156,7 @@ def of_pairing(name: str, root: Path, pairing: Pairing) -> Source:
     source = Source(name, root, list(columns), rows, files, template[0], channels=template[1:])
     source.masks = f"{{{MASK}}}" if pairing.masks and not pairing.structures else ""
     source.masks += "*" if pairing.instances else ""
-    source.structures = list(pairing.structures)
+    source.structures, source.overlapping = list(pairing.structures), pairing.overlapping
     source.region = f"{{{REGION}}}" if pairing.regions else ""
     source.rater_masks = {reader: f"{{{reader}}}" for reader in pairing.readers}
     source.notes += pairing.notes

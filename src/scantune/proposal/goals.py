@@ -20,6 +20,9 @@ _GRADED = re.compile(r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?ra
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
 _CLASSES = re.compile(r"label|class|klasse|categor|kategorie|target|clase", re.I)
 _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
+_UNNAMED = 2  # rank of a column that is not named like a target
+_RECURRING = (3, 2)  # rows with a value that counts as a class, and of a table of few rows
+_ROWS = 12  # of a table that is not of few
 _SEVERAL = 3  # columns of 0 and 1 beside each other from which on they are findings
 LABEL = "label"
 """Column that is written where a column for each class says it."""
@@ -37,6 +40,7 @@ class Goal:
         made: columns that are written anew → cells.
         notes: what else could be learned.
         findings: columns of 1 and 0 that the target, or the targets, are made of.
+        guessed: nothing but its values makes the target's column one.
     """
 
     dataset: Mapping[str, Any]
@@ -46,6 +50,7 @@ class Goal:
     made: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    guessed: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -98,6 +103,7 @@ def choose(
         raise ScantuneError(_none(table, columns))
     chosen = max(suggestions, key=lambda suggestion: suggestion.strength)
     goal = Goal(chosen.dataset, chosen.task, chosen.model, chosen.stratify, made, notes, whole)
+    goal.guessed = not (target or masks or whole) and min((n for n, c in ranked if c == best), default=0) >= _UNNAMED
     if not (target or masks):
         goal.notes += _others(goal, ranked, findings, best, readers, cells)
     return _graded(goal, cells)
@@ -137,12 +143,20 @@ def _ranked(
             ranked.append((1, column))
         elif not group and headings.is_body(column):
             ranked.append((5, column))
-        elif not group and not headings.is_technical(column) and not headings.is_occasion(column):
-            ranked.append((2, column))
-        elif headings.group_of(column) == "age" and measured:
-            ranked.append((4, column))
+        elif group or headings.is_technical(column) or headings.is_occasion(column):
+            if headings.group_of(column) == "age" and measured:
+                ranked.append((4, column))
+        elif measured or _recurs(cells[column]):
+            ranked.append((_UNNAMED, column))
     ranked += [(3, reader) for reader in readers[:1] if len(table.values(reader)) >= 2]
     return sorted(ranked, key=lambda pair: pair[0])
+
+
+def _recurs(cells: Sequence[str]) -> bool:
+    """Whether most of the cells are of two or more values that recur, as classes do."""
+    counts = Counter(cell for cell in cells if cell)
+    usual = [n for n in counts.values() if n >= _RECURRING[len(cells) < _ROWS]]
+    return len(usual) > 1 and 2 * sum(usual) >= counts.total()
 
 
 def _counts(cells: Sequence[str]) -> bool:

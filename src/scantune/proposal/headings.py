@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from pydicom.datadict import tag_for_keyword
+
 from scantune.cohort.column_names import is_reader as is_reader
 
 _SUBJECT = re.compile(
@@ -24,13 +26,16 @@ _ID = re.compile(
 _CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
     r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|age|alter|edad|site|centre|center|hospital|klinik|"
-    r"clinic|scanner|modality|vendor|manufacturer|view|projection|device|ger(ä|ae)t|probe|machine|laterality|ethnicity|race)"
-    r"(?![a-z])", re.I
+    r"clinic|institut(ion|e)?|scanner|modality|vendor|manufacturer|field strength|coil|station|view|projection|device|"
+    r"ger(ä|ae)t|probe|machine|researcher|operators?|radiographer|technologist|technician|sonographer|laterality|ethnicity|"
+    r"race)(?![a-z])", re.I
 )  # fmt: skip
 _SHORT = {
     "gender": "sex", "m/f": "sex", "male": "sex", "female": "sex", "geschlecht": "sex", "sexe": "sex", "sexo": "sex",
     "alter": "age", "edad": "age", "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
-    "clinic": "site", "projection": "view", "gerät": "device", "geraet": "device",
+    "clinic": "site", "institut": "institution", "institute": "institution", "operators": "operator",
+    "field strength": "field_strength",
+    "projection": "view", "gerät": "device", "geraet": "device",
 }  # fmt: skip
 _JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 READER = re.compile(r"^(reader|rater|observer|annotator|radiologist|befunder|leser)[ _-]?\w+$", re.I)
@@ -47,8 +52,12 @@ _TECHNICAL = re.compile(
     r"width|height|frame|fps|\brows?\b|columns?$|resolution|spacing|format|bits|bytes|(?<![a-z])size|kvp|exposure|"
     r"tube|modality|series|description|protocol|procedure|url|link|licen[cs]e|version|path|file|folder|\bdir|date|time$|"
     r"datum|fecha|birth|geburt|\bdob\b|comment|note|remark|bemerkung|kommentar|report|text|doi\b|change|x_?min|y_?min|"
-    r"x_?max|y_?max|bbox|^[xywh]\d?$|split|^fold|subset|partition|is_?(train|test|val)|type$|method|rad_?id", re.I
-)  # fmt: skip
+    r"x_?max|y_?max|bbox|^[xywh]\d?$|split|^fold|subset|partition|is_?(train|test|val)|type$|method|rad_?id|matrix|"
+    r"echo[ _]?spacing|readout|dwell[ _]?time|phase[ _]?encoding|software|serial",
+    re.I,
+)
+_DICOM = {0x0008, 0x0018, 0x0020, 0x0028, 0x0054}  # groups of elements: the series, its acquisition, the image
+_CLINICAL = {"BodyPartExamined"}  # of these what may be learned  # fmt: skip
 _OCCASION = re.compile(r"^(visit|session|ses|wave|time[ _-]?point|year|jahr|eye|auge|side|seite|run)s?$", re.I)
 _MODALITY = re.compile(r"(?<![a-z])modalit(y|ies|ät|aet|é|e|à|a|ad)$", re.I)
 _SPLIT = re.compile(r"^(split|set|subset|partition|dataset|usage|phase|is_?(train|val|valid|test)(ing)?|fold)s?$", re.I)
@@ -93,8 +102,16 @@ def is_occasion(column: str) -> bool:
 
 
 def is_technical(column: str) -> bool:
-    """Whether a column describes the file, the device, a place or a date."""
-    return bool(_TECHNICAL.search(column))
+    """Whether a column describes the file, the device, a place or a date: by words, or as an attribute of DICOM."""
+    return bool(_TECHNICAL.search(column)) or _is_attribute(column)
+
+
+def _is_attribute(column: str) -> bool:
+    """Whether a column is named as an attribute of the acquisition: ``EchoTime``, ``echo_time``, ``StationName``."""
+    words = re.split(r"[ _-]+", column.strip())
+    keywords = {column.strip(), "".join(word[:1].upper() + word[1:] for word in words)} - _CLINICAL
+    tags = [tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None]
+    return any(tag >> 16 in _DICOM for tag in tags)
 
 
 def is_modality(column: str) -> bool:

@@ -6,14 +6,14 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from scantune import io
 from scantune.cohort.folders import SIDES
-from scantune.proposal import instances
+from scantune.proposal import instances, readings
 from scantune.proposal.listing import mask_rank, spread, stem
 from scantune.records import ReadError
 
@@ -55,6 +55,7 @@ class Pairing:
     masks: list[str] = field(default_factory=list)
     instances: bool = False
     structures: dict[str, list[str]] = field(default_factory=dict)
+    overlapping: bool = False  # the structures share pixels
     regions: list[str] = field(default_factory=list)
     readers: dict[str, list[str]] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Pairing:
             [self.images[i] for i in places], self.channels,
             [self.masks[i] for i in places] if self.masks else [],
             self.instances,
-            {name: [masks[i] for i in places] for name, masks in self.structures.items()},
+            {name: [masks[i] for i in places] for name, masks in self.structures.items()}, self.overlapping,
             [self.regions[i] for i in places] if self.regions else [],
             {name: [masks[i] for i in places] for name, masks in self.readers.items()},
             [self.keys[i] for i in places], self.notes,
@@ -167,7 +168,7 @@ def _drawn(root: Path, names: Sequence[str], keys: dict[str, Key]) -> list[str]:
         key = keys[name]
         if len(key) > 2 and key[:-1] in whole:
             families[key[-1]].append(name)
-    few = [family for family in families.values() if len(family) >= _FEWEST and _few_values(root, family)]
+    few = [family for family in families.values() if len(family) >= _FEWEST and few_values(root, family)]
     drawn = sorted({name for family in few for name in family})
     return drawn if len(drawn) < len(names) else []
 
@@ -181,7 +182,7 @@ def _drawn_apart(root: Path, names: Sequence[str]) -> list[str]:
             folders[name.rpartition("/")[0]].append(name)
     if len(folders) > _ROLES:
         return []
-    few = {folder for folder, own in folders.items() if len(own) >= _FEWEST and _few_values(root, own)}
+    few = {folder for folder, own in folders.items() if len(own) >= _FEWEST and few_values(root, own)}
     return sorted(n for f in few for n in folders[f]) if 0 < len(few) < len(folders) else []
 
 
@@ -194,7 +195,8 @@ def _without_constants(keys: dict[str, Key], plain: Sequence[str], drawn: Sequen
     return shorter
 
 
-def _few_values(root: Path, names: Sequence[str]) -> bool:
+def few_values(root: Path, names: Sequence[str]) -> bool:
+    """Whether images, of which three are read, have few values, as masks have."""
     for name in spread(names, 3):
         try:
             content = io.read(root / name, labels=True, allow_constant=True, keep_integers=True)
@@ -272,12 +274,10 @@ def _chosen(
             f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
             f"({', '.join(parts[:3])}): join their masks to one file"
         )
-    apart = [reader for reader in others if all(reader in readers[i] for i in kept) and instances.apart(
-        root, [(mask, readers[i][reader]) for i, mask in zip(kept, pairing.masks, strict=True)])]  # fmt: skip
-    if apart and apart == others:
-        pairing.structures = {name: [readers[i][name] for i in kept] for name in (first, *others)}
-        pairing.notes.append(f"masks in {', '.join([first, *others])} do not overlap: each is a class of its own")
-        return pairing
+    several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)}
+    if others and (found := readings.structures(root, several)):
+        pairing.structures, pairing.overlapping = found.masks, found.overlapping
+        return replace(pairing, notes=[*pairing.notes, *found.notes])
     if others:
         pairing.notes.append(f"masks are those in {first!r}")
     for reader in others:

@@ -61,6 +61,7 @@ class Source:
         origin: name of the table that was read, "" for a folder.
         sheet: of an Excel file, where it is not the first.
         structures: columns of masks, one for each structure.
+        overlapping: the structures share pixels.
         ids: columns that the files were found by.
     """
 
@@ -83,6 +84,7 @@ class Source:
     origin: str = ""
     sheet: str = ""
     structures: list[str] = field(default_factory=list)
+    overlapping: bool = False
     ids: list[str] = field(default_factory=list)
 
     def rewritten(self, columns: Mapping[str, Sequence[str]]) -> Source:

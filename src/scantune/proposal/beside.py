@@ -1,0 +1,43 @@
+"""Masks beside the images of a table that does not name them: ``derivatives/…`` of BIDS, a folder of segmentations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from scantune import io
+from scantune.proposal.folders import of_pairing
+from scantune.proposal.listing import Listing, mask_rank
+from scantune.proposal.pairing import paired
+from scantune.proposal.source import FILE, Source
+
+_SHARE = 0.5  # of the images of the table that must have a mask
+
+
+def with_masks(source: Source, listing: Listing, least: int) -> Source | None:
+    """The rows whose images have masks by the files' names, in a table with the masks; None for too few.
+
+    Args:
+        source: a table without masks.
+        listing: the files.
+        least: rank of the names of masks (:func:`~scantune.proposal.listing.mask_rank`).
+    """
+    row_of = {file: i for i, file in enumerate(source.files)}
+    if source.masks or source.structures or source.channels or any((source.root / f).is_dir() for f in source.files):
+        return None
+    drawn = [n for n in listing.names if n not in row_of and mask_rank(n) >= least]
+    drawn = [n for n in drawn if io.kind_of(source.root / n) != "unknown"]
+    if not drawn or any(mask_rank(file) for file in source.files):
+        return None
+    pairing = paired(source.root, sorted([*row_of, *drawn]))
+    images = [own[0] for own in pairing.images]
+    if not pairing.masks or pairing.channels or len(images) < _SHARE * len(row_of) or not row_of.keys() >= {*images}:
+        return None
+    base = of_pairing(source.name, source.root, pairing)
+    result = source.with_files().some([row_of[image] for image in images])
+    result = replace(result, columns=list(result.columns), rows=[dict(row) for row in result.rows])
+    for column in (c for c in base.columns if c != FILE):
+        result.add_column(column, [row[column] for row in base.rows])
+    return replace(
+        result, masks=base.masks, region=base.region, rater_masks=base.rater_masks, structures=base.structures,
+        overlapping=base.overlapping, notes=[*source.notes, *base.notes],
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""What is to be learned of a source: a column of its table, its class folders, or masks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from scantune.cohort.template import fields
+from scantune.proposal import beside, folders, mask_classes
+from scantune.proposal.columns import Roles, roles
+from scantune.proposal.listing import Listing
+from scantune.proposal.source import CONTENT, FILE, SPLIT, Source
+from scantune.records import ScantuneError
+
+
+def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, Roles | None]:
+    """What the columns mean; where none is named like a target, of the source with the masks beside its images.
+
+    Args:
+        source: rows with files.
+        target: the column to predict, where the user named it.
+        listing: the files.
+
+    Raises:
+        ScantuneError: the column named does not exist, or none can be a target.
+    """
+    known: Roles | None = None
+    fault: ScantuneError | None = None
+    try:
+        known = _roles(source, target)
+    except ScantuneError as error:
+        fault = error
+    if (fault or known is None or known.guessed) and not (target or source.class_folders):
+        masked = beside.with_masks(source, listing, least=2 if known and known.guessed else 1)
+        if masked is not None:
+            others = ", ".join(known.target_columns()) if known else ""
+            masked.notes.append(
+                "the table names no masks: they were found by their names"
+                + (f"; --target {others} predicts this column instead" if others else "")
+            )
+            return masked, _roles(masked, target)
+    if fault:
+        raise fault
+    return source, known
+
+
+def _roles(source: Source, target: str) -> Roles | None:
+    """What the columns mean; None for images of which nothing more is known."""
+    if source.class_folders:
+        counts = Counter(row["label"] for row in source.rows)
+        partitioned = any(row["split"] for row in source.rows)
+        split = {"method": "predefined"} if partitioned else {"method": "stratified", "on": "label"}
+        reasons = {
+            "class_folders": "samples by class: " + ", ".join(f"{k} {n}" for k, n in counts.most_common(12)),
+            "split": "folders for the partitions" if partitioned else "no folders for partitions",
+        }
+        notes = [] if source.subject_from else [
+            "which files show the same subject: each counts as a subject of its own (key `subject_from`)"
+        ]  # fmt: skip
+        known = Roles({"split": split}, {"name": "classification", "target": "label"}, reasons=reasons, notes=notes)
+        known.subject = "subject"
+        return known
+    known_columns = {FILE, "sample_id", folders.SUBJECT, SPLIT, CONTENT, *fields(" ".join(source.channels))}
+    bare = set(source.columns) <= {*known_columns, *fields(source.template)}
+    if source.table is None and bare and not (source.masks or source.structures) and not target:
+        return None
+
+    structures = [f"{{{name}}}" for name in source.structures]
+    drawn = [source.masks, source.region, *source.rater_masks.values(), *structures]
+    used = {
+        *source.ids,
+        *fields(source.template),
+        *(name for template in [*drawn, *source.channels] for name in fields(template)),
+    }
+    masks = source.masks or next((f"{{{name}}}" for name in source.structures), "") or mask_classes.template_of(source)
+    template = fields(source.template)
+    named = template[0] if len(template) == 1 else ""
+    return roles(source.columns, source.rows, used, masks, target, named)
