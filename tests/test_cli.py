@@ -37,6 +37,19 @@ def python(code: str, *arguments: object, **more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize(
+    "arguments, option",
+    [
+        (["score", "a.csv", "--task", "zones", "--task", "regression"], "--task"),
+        (["show", "digits", "--out", "a.png", "--out", "b.png"], "--out"),
+        (["convert", "masks", "a.json", "--out", "a", "--out", "b"], "--out"),
+    ],
+)
+def test_option_of_one_value_that_is_stated_twice_is_refused_rather_than_the_last_taken(arguments, option):
+    with pytest.raises(ScantuneError, match=f"^{option} is stated 2 times and takes one value"):
+        call(*arguments)
+
+
 # --- starting up
 
 
