@@ -37,6 +37,19 @@ def python(code: str, *arguments: object, **more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize(
+    "arguments, option",
+    [
+        (["score", "a.csv", "--task", "zones", "--task", "regression"], "--task"),
+        (["show", "digits", "--out", "a.png", "--out", "b.png"], "--out"),
+        (["convert", "masks", "a.json", "--out", "a", "--out", "b"], "--out"),
+    ],
+)
+def test_option_of_one_value_that_is_stated_twice_is_refused_rather_than_the_last_taken(arguments, option):
+    with pytest.raises(ScantuneError, match=f"^{option} is stated 2 times and takes one value"):
+        call(*arguments)
+
+
 # --- starting up
 
 
@@ -106,6 +119,18 @@ def test_score_writes_every_figure_and_prints_the_headline(files):
     mae = np.mean([abs(t - g) for t, g in rows])
     assert metrics["metrics"]["mae"]["value"] == pytest.approx(mae)
     assert f"mae: {mae:.4f} (" in text
+
+
+def test_calibration_error_is_printed_with_the_range_of_a_calibrated_model(tmp_path):
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0, 1, 80).round(3)
+    rows = [f"s{i},{'yes' if rng.random() < p else 'no'},{p}" for i, p in enumerate(share)]
+    (tmp_path / "p.csv").write_text("sample_id,target,p/yes\n" + "\n".join(rows) + "\n")
+    out = tmp_path / "m.json"
+    text = call("score", tmp_path / "p.csv", "--task", "classification", "--set", "classes=[no,yes]", "--out", out)
+    ece = json.loads(out.read_text())["metrics"]["ece"]
+    assert f"ece: {ece['value']:.4f} (of a calibrated model by chance {ece['consistency_lower']:.4f} … " in text
+    assert max(map(len, text.splitlines())) < 120
 
 
 def test_score_takes_settings_of_the_task_and_names_a_wrong_one(files):

@@ -30,7 +30,7 @@ from scantune.commands import (
     starting,
     weights,
 )
-from scantune.commands.options import RunCommand
+from scantune.commands.options import Command, RunCommand
 from scantune.files import words_of
 from scantune.records import ScantuneError
 
@@ -120,7 +120,7 @@ for command in (
     serving.ui,
     exporting.export,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.command(cls=RunCommand)(running.run)
 app.add_typer(converting.app, name="convert")
 app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(searching.trial)

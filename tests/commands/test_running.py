@@ -80,6 +80,15 @@ def call(*arguments: str) -> str:
         (("register@small", "--experiment", "other"), "^register@small and --experiment other: .*name one of them"),
         (("train@small", "--all"), "^train@small and --all: .*name one of them"),
         (("--experiment", "small", "--all"), "^--experiment small and --all: "),
+        (
+            ("--experiment", "small", "--experiment", "other"),
+            "^--experiment is stated 2 times .*: scantune run register",
+        ),
+        (
+            ("--experiment", "small", "--epochs", "3", "--epochs", "4"),
+            "^--epochs is stated 2 times and takes one value",
+        ),
+        (("--set", "experiments.small.train.epoch=3", "--set", "experiments.small.train.seed=3"), "mean 'epochs'"),
         (("--experiment", "small", "--stage", "train", "--key", "other"), "small and --stage train --key other: "),
     ],
 )
@@ -203,6 +212,12 @@ def test_variant_runs_in_a_copy_of_what_stands_in_the_folder(home, started, monk
     assert not seen["cwd"].exists()
     assert (home / "params.yaml").read_bytes() == before
     assert (home / "data" / "raw" / "scan.txt").exists()
+
+
+def test_settings_stated_in_several_options_are_all_written(home, started) -> None:
+    call("--set", "experiments.small.train.epochs=3", "--set", "experiments.other.train.epochs=4", "--keep")
+    written = yaml.safe_load((home / "params.yaml").read_text())["experiments"]
+    assert [written[name]["train"]["epochs"] for name in ("small", "other")] == [3, 4]
 
 
 def test_variant_without_git_says_what_to_do(home, started, monkeypatch) -> None:

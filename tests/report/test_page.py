@@ -53,7 +53,7 @@ def test_correlations_have_their_p_values_and_kappas_their_standard_errors() -> 
     metrics = dict(full("zones").metrics)
     entry = {"value": 0.61, "lower": 0.5, "upper": 0.7, "n": 40, "n_subjects": 30, "ase": 0.0523}
     metrics["metrics"] = metrics["metrics"] | {"kappa_quadratic/left_sup": entry}
-    assert "0.500 to 0.700; ASE 0.052" in html(full("zones", metrics=metrics))
+    assert "0.500 to 0.700; ASE 0.052" in Page(html(full("zones", metrics=metrics))).text
 
 
 def test_sets_that_hold_the_truth_too_seldom_are_warned_of() -> None:
@@ -199,6 +199,39 @@ def test_reasons_stand_below_every_table_and_cells_are_short() -> None:
     assert len(tables) >= 6
     assert all(table.count("[a] No interval: deviations are above 0") == 1 for table in tables)
     assert "by chance 0.0210 to 0.0600 [a]" in text
+
+
+def test_long_names_of_groups_are_broken_and_numbers_beside_them_are_not() -> None:
+    """Cells that stay on one line hide what is right of them, and a printed page ends before the last columns."""
+    level = "Universitätsklinikum Hamburg-Eppendorf, Klinik für Radiologie"
+    entry = {"value": 0.1, "lower": -0.2, "upper": 0.4, "n": 40, "levels": [level, "B"], "p_holm": 0.2}
+    names = ("positive_rate", "recall", "false_positive_rate", "auroc", "calibration_difference", "equalized_odds")
+    section = {"differences": dict.fromkeys(names, entry), "levels": {}}
+    page = html(RunFacts("a", "b", {"fairness": {"site": {"by_class": {"one": section, "two": section}}}}))
+    cells = re.findall(r'<small class="parts">(.*?)</small>', page)
+    assert len(cells) == 2 * len(names)
+    for cell in cells:
+        whole = re.findall(r'<span class="whole">(.*?)</span>', cell)
+        assert whole == ["−0.200 to 0.400;", "p 0.200"]
+        assert re.findall(r"<span>(.*?)</span>", cell) == [f"{level} − B;"]
+    style = page[: page.index("</style>")]
+    assert re.search(r"td\.number small\.parts \{[^}]*white-space: normal; overflow-wrap: anywhere", style)
+    assert re.search(r"td small \.whole \{ white-space: nowrap", style)
+
+
+def test_every_picture_has_its_title_and_caption_as_text(task: str) -> None:
+    alternatives = re.findall(r'<img alt="([^"]*)"', html(full(task)))
+    assert "ROC: A curve." in alternatives
+    assert all(alternatives)
+
+
+def test_numbers_keep_their_places_beside_names_from_right_to_left() -> None:
+    mistakes = [Mistake("s1", "misclassified", "سليم", "مرض (0.91)", "reference class at 0.09", "site مستشفى")]
+    page = html(full("classification", mistakes=mistakes, name="مرض 2", description="شديد: n = 3 & more"))
+    for text in ("\u2068مرض\u2069 (0.91)", "site \u2068مستشفى\u2069", "\u2068شديد\u2069: n = 3 &amp; more"):
+        assert f"\u200e{text}" in page
+    assert ">سليم<" in page
+    assert "\u2068" not in html(full("classification"))
 
 
 def test_the_banner_says_that_the_cohort_is_made_up_and_that_subjects_are_unknown() -> None:

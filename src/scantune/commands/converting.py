@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scantune.commands.options import Command
 from scantune.records import ScantuneError
 
 app = typer.Typer(no_args_is_help=True, help="Convert a data set to files with a table: masks, MedMNIST.")
@@ -25,7 +26,7 @@ class _Starts(StrEnum):
     relative = "relative"
 
 
-@app.command()
+@app.command(cls=Command)
 def masks(
     annotations: Annotated[
         list[str], typer.Argument(help="a file, a folder or '*_a.xml'; or train=… validation=… test=…")
@@ -107,7 +108,7 @@ def masks(
     typer.echo(f"Or, with what else follows from the table and the files: {shlex.join(command)}")
 
 
-@app.command()
+@app.command(cls=Command)
 def medmnist(
     source: Annotated[Path, typer.Argument(help="the .npz file")],
     out: Annotated[Path, typer.Option(help="new folder: images/*.png and cohort.csv")],

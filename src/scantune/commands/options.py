@@ -1,12 +1,26 @@
-"""Options that ``scantune run`` does not have: where their setting is."""
+"""Options that a command cannot take: stated twice, or unknown to ``scantune run``, with where their setting is."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from typer.core import TyperCommand
 
 from scantune.records import ScantuneError
+
+
+class Command(TyperCommand):
+    """A command that refuses an option stated twice where it takes one value: the parser would keep the last alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer does it.
+
+        Raises:
+            ScantuneError: an option of one value is stated more than once.
+        """
+        _refuse_repeats(self, ctx, args)
+        return super().parse_args(ctx, args)
 
 
 class RunCommand(TyperCommand):
@@ -19,17 +33,37 @@ class RunCommand(TyperCommand):
         """As Typer does it.
 
         Raises:
-            ScantuneError: an unknown option is the name of a setting; with what to write.
+            ScantuneError: an unknown option is the name of a setting, with what to write; or an option of one value is
+                stated more than once.
         """
         try:
+            _refuse_repeats(self, ctx, args)
             return super().parse_args(ctx, args)
         except Exception as error:
-            option = getattr(error, "option_name", "")  # of NoSuchOption, which Typer has from click or a copy of it
+            option = (
+                getattr(error, "option_name", "") or ""
+            )  # of NoSuchOption, which Typer has from click or a copy of it
             known = {name for parameter in self.params for name in parameter.opts}
             place = _place(option.lstrip("-").replace("-", "_"), known)
             if not place:
                 raise
             raise ScantuneError(f"{option}: no option; write {place}") from None
+
+
+def _refuse_repeats(command: TyperCommand, ctx: Any, args: list[str]) -> None:
+    _, _, in_order = command.make_parser(ctx).parse_args(args=list(args))
+    for option, times in Counter(parameter for parameter in in_order if _takes_one(parameter)).items():
+        if times > 1:
+            several = "; for several write the targets: scantune run register@NAME register@NAME"
+            remedy = several if command.name == "run" and option.name == "experiment" else ""
+            raise ScantuneError(f"{option.opts[0]} is stated {times} times and takes one value{remedy}")
+
+
+def _takes_one(parameter: Any) -> bool:
+    """Whether it is an option of one value; a flag stated twice says the same."""
+    return parameter.param_type_name == "option" and not (
+        parameter.multiple or parameter.is_flag or parameter.count or parameter.nargs != 1
+    )
 
 
 def _place(name: str, known: set[str]) -> str:

@@ -51,7 +51,7 @@ def run(
     seed: Annotated[str, typer.Option(help="train.seed")] = "",
     backbone: Annotated[str, typer.Option(help="model.backbone")] = "",
     weights: Annotated[str, typer.Option(help="model.weights")] = "",
-    settings: Annotated[str, typer.Option("--set", help="other keys: 'inputs.digits.workers=2 …'")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", help="other keys: 'inputs.digits.workers=2 …'")] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="write the changed values to params.yaml and run in place")
     ] = False,
@@ -73,7 +73,7 @@ def run(
         with refusal_described():
             params = project.settings()
             chosen = _targets(params, targets, experiment, everything, stage, key)
-            written = _changes(params, chosen, run_settings, settings, experiment or key)
+            written = _changes(params, chosen, run_settings, " ".join(settings or ()), experiment or key)
             _adopt_parent(params, chosen, written)
             code = execute(chosen, written, keep=keep)
         status = "FAILED" if code else "FINISHED"

@@ -276,6 +276,9 @@ def task_settings(name: str, assignments: list[str], predictions: Path | None = 
 def _figure(entry: dict[str, Any]) -> str:
     if entry["value"] is None:
         return str(entry["reason"])
+    chance = [entry.get(f"consistency_{end}") for end in ("lower", "upper")]
+    if entry["lower"] is None and None not in chance:
+        return f"{entry['value']:.4f} (of a calibrated model by chance {chance[0]:.4f} … {chance[1]:.4f})"
     if entry["lower"] is None:
         return f"{entry['value']:.4f} ({entry['reason']})"
     return f"{entry['value']:.4f} ({entry['lower']:.4f} … {entry['upper']:.4f})"

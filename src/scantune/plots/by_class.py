@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import style, words
+from . import lettering, style, words
 from .discrimination import Band, Scored, curve_points, free_corner, stepped, unit_square, usable
 
 if TYPE_CHECKING:
@@ -71,9 +71,10 @@ def _panels(
     steps = "steps-pre" if area_name == "AP" else "default"
     data = [usable(figure, curve) for curve in curves]
     curve_data = [None if isinstance(points_or_reason, str) else points(*points_or_reason) for points_or_reason in data]
+    names_of_panels = lettering.shortened([curve.name for curve in curves], style.DOUBLE / across - 0.3, 7)
     for index, curve in enumerate(curves):
         axes, points_or_reason, line = panels.flat[index], data[index], curve_data[index]
-        axes.set_title(style.fitting(curve.name, style.DOUBLE / across - 0.3, 7), fontsize=7)
+        axes.set_title(names_of_panels[index], fontsize=7)
         if isinstance(points_or_reason, str) or line is None:
             style.undefined(axes, str(points_or_reason))
             continue

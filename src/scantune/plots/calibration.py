@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import style, words
-from .discrimination import Band, Scored, free_corner, usable
+from .discrimination import Band, Scored, free_corner, in_legend, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,9 @@ def reliability(
     top.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
     top.set_ylabel("Observed frequency")
     drawn = []
-    for index, curve in enumerate(curves if not isinstance(curves, Scored) else [curves]):
+    curves = [curves] if isinstance(curves, Scored) else curves
+    names = in_legend(curves)
+    for index, curve in enumerate(curves):
         data = usable(figure, curve)
         if isinstance(data, str):
             style.note(figure, f"{curve.name}: no curve, {data}.")
@@ -55,7 +57,8 @@ def reliability(
             raise ValueError(
                 f"{curve.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}"
             )
-        drawn.append(_reliability_line(top, index, target, score, curve, bins, confidence))
+        name = curve.legend("ECE", names[index])
+        drawn.append(_reliability_line(top, index, target, score, name, bins, confidence))
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
@@ -103,14 +106,14 @@ def wilson(share: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> tuple[
 
 
 def _reliability_line(
-    axes: Axes, index: int, target: np.ndarray, score: np.ndarray, curve: Scored, bins: int, confidence: float
+    axes: Axes, index: int, target: np.ndarray, score: np.ndarray, name: str, bins: int, confidence: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the bins of a curve with their intervals; their mean probability and observed frequency."""
     colour, dash, marker = style.SERIES[index % len(style.SERIES)]
     points = np.array(equal_mass(target, score, bins))
     lower, upper = wilson(points[:, 1], points[:, 2], confidence)
     axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
-    text = f"{curve.legend('ECE')}, n = {len(target)}"
+    text = f"{name}, n = {len(target)}"
     axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, label=text)
     return points[:, 0], points[:, 1]
 
@@ -143,7 +146,9 @@ def decision_curve(
     axes.set_ylabel("Net benefit")
     thresholds = np.linspace(*limits, 197)
     best, all_drawn = 0.0, False
-    for index, curve in enumerate(curves if not isinstance(curves, Scored) else [curves]):
+    curves = [curves] if isinstance(curves, Scored) else curves
+    names = in_legend(curves)
+    for index, curve in enumerate(curves):
         data = usable(figure, curve)
         if isinstance(data, str):
             style.note(figure, f"{curve.name}: no curve, {data}.")
@@ -159,7 +164,7 @@ def decision_curve(
             all_drawn = True
         if curve.name in (bands or {}):
             axes.fill_between(*(bands or {})[curve.name], color=colour, alpha=0.18, linewidth=0)
-        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=style.fitting(curve.name, 1.2, 6, lines=1))
+        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=names[index])
         best = max(best, float(benefit.max()), float(target.mean()))
     if not all_drawn:
         style.undefined(axes, "no curve can be drawn (see below)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style, words
+from . import lettering, style, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,10 +34,14 @@ class Scored:
     name: str = "model"
     metric: Any = None
 
-    def legend(self, area_name: str) -> str:
-        """Text of the curve in the legend, with as much of its name as there is room for."""
-        name = style.fitting(self.name, 1.2, 6, lines=1)
+    def legend(self, area_name: str, name: str) -> str:
+        """Text of the curve in the legend, with ``name`` for as much of its name as there is room for."""
         return name if self.metric is None else f"{name}: {area_name} {words.interval(self.metric)}"
+
+
+def in_legend(curves: Sequence[Scored]) -> list[str]:
+    """Names of the curves in the room that a legend has, each distinct."""
+    return lettering.shortened([curve.name for curve in curves], 1.2, 6, lines=1)
 
 
 def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,6 +89,7 @@ def roc(
     unit_square(axes, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
     drawn = []
+    names = in_legend(_as_sequence(curves))
     for index, curve in enumerate(_as_sequence(curves)):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -93,7 +98,7 @@ def roc(
         false, true, _ = curve_points(*data)
         band = (bands or {}).get(curve.name)
         drawn.append((false / false[-1], true / true[-1]))
-        _line(axes, index, *drawn[-1], curve.legend("AUC"), band)
+        _line(axes, index, *drawn[-1], curve.legend("AUC", names[index]), band)
         style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
     _finish(figure, axes, drawn, ("lower right", "upper left"), bands, confidence)
@@ -118,6 +123,7 @@ def precision_recall(
     axes.set_title(title)
     unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
     drawn = []
+    names = in_legend(_as_sequence(curves))
     for index, curve in enumerate(_as_sequence(curves)):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -128,7 +134,7 @@ def precision_recall(
         recall = true[1:] / true[-1]
         band = (bands or {}).get(curve.name)
         line = np.append(0, recall), np.append(precision[:1], precision)
-        _line(axes, index, *line, curve.legend("AP"), band, steps=True)
+        _line(axes, index, *line, curve.legend("AP", names[index]), band, steps=True)
         drawn.append(stepped(*line))
         prevalence = float(data[0].mean())
         axes.axhline(prevalence, color=style.SERIES[index % 7][0], linestyle=(0, (1, 2)), linewidth=0.7)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style
+from . import lettering, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ _SMALLEST = 3.0
 def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.5) -> None:
     """One matrix into a panel; a class without references has no percentages."""
     share = _shares(table)
-    names = [style.fitting(str(name), 0.68, 6.5, lines=4) for name in classes]
+    names = lettering.shortened([str(name) for name in classes], 0.68, 6.5, lines=4)
     _heat(axes, share, names, annot=_fields(table, share), annot_kws={"fontsize": size})
     for place, text in enumerate(axes.texts):
         row, column = divmod(place, len(classes))
@@ -76,7 +76,7 @@ def _draw_many(figure: Figure, axes: Axes, table: np.ndarray, classes: Sequence[
                        for row, line in enumerate(table)])  # fmt: skip
     letters = min(6.5, size * 1.5)
     lines = max(1, min(2, int(cell * 72 / (1.3 * letters))))
-    names = [style.fitting(str(name), 1.1, letters, lines) for name in classes]
+    names = lettering.shortened([str(name) for name in classes], 1.1, letters, lines)
     _heat(axes, share, names, annot=counts, annot_kws={"fontsize": size})
     axes.tick_params(labelsize=letters)
     axes.tick_params(axis="x", labelrotation=90)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from scantune.files import write_bytes
+
+from . import lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,7 +108,8 @@ RC: dict[str, Any] = {
 @contextmanager
 def project_style() -> Iterator[None]:
     """Context with the style of the project; the settings of matplotlib are restored afterwards."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", lettering.MISSING)
         mpl.rcdefaults()
         mpl.rcParams.update(RC)  # type: ignore[arg-type]
         yield
@@ -169,7 +173,7 @@ def _rendered(figure: Figure, formats: tuple[str, ...]) -> list[bytes]:
     """The figure in several formats, its layout computed once: that takes longer than drawing."""
     contents = []
     layout = figure.get_layout_engine()
-    with project_style():
+    with project_style(), lettering.lettered(figure):
         if layout is not None:
             square = any(axes.get_aspect() != "auto" for axes in figure.axes)
             for _ in range(3 if square else 1):  # square panels require several passes: the first may truncate labels
@@ -192,22 +196,6 @@ def note(figure: Figure, text: str) -> None:
     figure.supxlabel(
         "\n".join(wrapped), x=0.01, ha="left", fontsize=5.5, color="#4D4D4D", fontweight="normal", linespacing=1.25
     )
-
-
-def fitting(name: str, inches: float, size: float, lines: int = 2) -> str:
-    """A name in at most ``lines`` lines of some width, cut short with "…" where it is longer.
-
-    Args:
-        name: of a class, finding or group.
-        inches: width of a line.
-        size: of the font, in points.
-        lines: how many there is room for.
-    """
-    letters = max(4, int(inches * 72 / (0.62 * size)))
-    wrapped = textwrap.wrap(name, letters) or [name]
-    if len(wrapped) > lines:
-        wrapped = [*wrapped[: lines - 1], " ".join(wrapped[lines - 1 :])[: letters - 1].rstrip() + "…"]
-    return "\n".join(wrapped)
 
 
 def undefined(axes: Axes, reason: str) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scantune.plots.direction import isolated
 from scantune.report import beside, calibration, card, cohort, fairness, results, saliency, sentences, training
 from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
@@ -161,8 +162,13 @@ def _environment() -> Any:
     folder = Path(__file__).parent / "templates"
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_in_direction,
     )  # fmt: skip
+
+
+def _in_direction(value: Any) -> Any:
+    """Text with its right-to-left names set apart; markup, which the macros made of such text, as it is."""
+    return isolated(value) if type(value) is str else value
 
 
 @cache

@@ -63,6 +63,30 @@ def test_check_names_subjects_whose_targets_differ(home: Path, capsys: pytest.Ca
     assert told + "A (a1 in row 2: ill, a2 in row 3: well, a3 in row 4: ill)" in printed
 
 
+def notes_of(home: Path, kinds: dict[str, list[str]]) -> str:
+    """What is noted of a table with these kinds of each person's samples, all of one picture."""
+    rows = [f"a1,{person},v,{kind},0" for person, own in kinds.items() for kind in own]
+    numbered = "".join(f"{row.replace('a1', f'n{i}', 1)}\n" for i, row in enumerate(rows))
+    (home / "raw" / "t.csv").write_text("id,person,visit,kind,score\n" + numbered)
+    for i in range(len(rows)):
+        (home / "raw" / f"n{i}.png").write_bytes((home / "raw" / "a1.png").read_bytes())
+    params = parse(blocks(KIND))
+    return "\n".join(view_notes(params, "d", read_for_tasks(params, "d", home)))
+
+
+def test_a_difference_that_is_far_down_among_many_samples_is_shown(home: Path) -> None:
+    told = notes_of(home, {"A": ["ill"] * 14 + ["well"], "B": ["ill"] * 2})
+    assert told.endswith("of 1 of 2 subjects with several: A (n0 in row 2: ill, n14 in row 16: well …)")
+
+
+def test_labels_that_differ_within_most_subjects_are_shown_by_one_of_them(home: Path) -> None:
+    """Cells or lesions have labels of their own: a list of all of them hid what else was noted."""
+    told = notes_of(home, {f"P{i}": ["ill", "well", "ill"] for i in range(15)})
+    assert "differs between the samples of 15 of 15 subjects with several: P0 (n0 in row 2: ill, n1 in row 3" in told
+    assert told.endswith("ill) …")
+    assert "P1" not in told
+
+
 def test_numbers_may_differ(home: Path) -> None:
     task = {"name": "regression", "target": "score", "aggregate": "mean"}
     params = parse(blocks(task))

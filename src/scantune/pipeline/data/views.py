@@ -30,8 +30,10 @@ def notes(tasks: dict[str, TaskSettings], records: Sequence[Record]) -> list[str
     for target in dict.fromkeys(targets):
         odd = list(_differing(records, target, "subject_id"))
         if odd:
-            listed = "; ".join(_described(unit, target) for unit in odd[:SHOWN]) + (" …" if len(odd) > SHOWN else "")
             several = sum(len(samples) > 1 for _, samples in _units(records, "subject_id"))
+            usual = len(odd) > max(SHOWN, several / 2)  # a label of each sample, as of cells: one subject shows it
+            shown = odd[: 1 if usual else SHOWN]
+            listed = "; ".join(_described(unit, target) for unit in shown) + (" …" if len(odd) > len(shown) else "")
             lines.append(
                 f"target {target!r} differs between the samples of {len(odd)} of {several} subjects with several: {listed}"
             )
@@ -98,9 +100,14 @@ def _value(record: Record, target: str) -> str:
 
 
 def _described(unit: Unit, target: str) -> str:
+    """The unit with its samples; of many the first of each value, since those that differ may be far apart."""
     name, samples = unit
-    values = ", ".join(f"{_place(record)}: {record.targets.get(target, '') or 'empty'}" for record in samples[:SHOWN])
-    return f"{name} ({values}{' …' if len(samples) > SHOWN else ''})"
+    first: dict[str, Record] = {}
+    for record in samples:
+        first.setdefault(_value(record, target), record)
+    listed = (samples if len(samples) <= SHOWN else list(first.values()))[:SHOWN]
+    values = ", ".join(f"{_place(record)}: {record.targets.get(target, '') or 'empty'}" for record in listed)
+    return f"{name} ({values}{' …' if len(samples) > len(listed) else ''})"
 
 
 def _place(record: Record) -> str:

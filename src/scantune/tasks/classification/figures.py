@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scantune import plots
-from scantune.plots import style
+from scantune.plots import lettering
 from scantune.tasks.figures import Drawn, FigureInput, band, bands
 
 MARKED = ("youden", "sensitivity", "specificity")
@@ -90,7 +90,10 @@ def _before_and_after(inputs: FigureInput) -> list[Any]:
     section = inputs.metrics.get("calibration") or {}
     before = undone(section.get("applied"), data.probabilities)
     if data.positive is not None:
-        name, target = style.fitting(data.classes[data.positive], 0.9, 6, lines=1), data.target[rows] == data.positive
+        name, target = (
+            lettering.fitting(data.classes[data.positive], 0.9, 6, lines=1),
+            data.target[rows] == data.positive,
+        )
         versions = {name: data.probabilities, f"{name}, before calibration": before}
         scores = {key: (p[rows, data.positive], target) for key, p in versions.items() if p is not None}
     else:

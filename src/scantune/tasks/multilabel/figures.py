@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scantune import plots
-from scantune.plots import style, words
+from scantune.plots import lettering, style, words
 from scantune.plots.by_class import frequent
 from scantune.plots.calibration import wilson
 from scantune.tasks.figures import Drawn, FigureInput, bands
@@ -62,7 +62,7 @@ def _co_occurrence(section: dict[str, Any]) -> Any:
     """Two matrices side by side: the reference and the calls."""
     import seaborn
 
-    names = [style.fitting(name, 1.2, 6, lines=1) for name in section["findings"]]
+    names = lettering.shortened(section["findings"], 1.2, 6, lines=1)
     figure = style.canvas(style.DOUBLE, 0.19 * len(names) + 1.5)
     panels = np.ravel(figure.subplots(1, 2, sharey=True))
     for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
@@ -98,8 +98,9 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
     lines = -(-len(curves) // across)
     figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * lines + 0.2)
     panels = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True)
-    for axes, one in zip(panels.flat, curves):
-        axes.set_title(style.fitting(one.name, style.DOUBLE / across - 0.3, 7), fontsize=7)
+    names = lettering.shortened([one.name for one in curves], style.DOUBLE / across - 0.3, 7)
+    for axes, one, name in zip(panels.flat, curves, names):
+        axes.set_title(name, fontsize=7)
         axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
         if not len(one.target) or not np.isfinite(one.score).all():
             style.undefined(axes, "no sample with a known state")
