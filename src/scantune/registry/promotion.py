@@ -177,7 +177,7 @@ def _make_registered(service: MlflowClient, name: str) -> None:
 
 
 def _describe(service: MlflowClient, name: str, version: str, folder: Path) -> None:
-    """The model card as the description of the version, for MLflow's page of it: whole lines, as many as MLflow keeps."""
+    """The model card as the description of the version, for its page: whole lines, as many as MLflow keeps."""
     card = (folder / "model_card.md").read_text(encoding="utf-8")
     if len(card) > _LONGEST:
         rest = "\n\n… The whole card is an artifact of the evaluate run (model_card.md)."
