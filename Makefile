@@ -24,7 +24,7 @@ all: $(VENV)/.ready            ## everything in params.yaml
 test: $(VENV)/.ready           ## the quick tests, in three processes: two cores are busy while one of them waits
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
-slow: $(VENV)/.ready           ## relatives of quick tests that take seconds each; CI runs them
+slow: $(VENV)/.ready           ## tests that take seconds to a minute; CI runs them too
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow and not heavy and not real"
 
 heavy: $(VENV)/.ready          ## the tests that take minutes

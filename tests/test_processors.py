@@ -26,6 +26,7 @@ def test_a_limit_of_the_environment_holds(monkeypatch):
     assert processors.usable() == 1
 
 
+@pytest.mark.slow
 def test_pytorch_computes_within_the_share_and_keeps_a_lower_number():
     code = (
         "import sys, torch; from scantune import processors; torch.set_num_threads(int(sys.argv[1])); "

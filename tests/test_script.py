@@ -30,6 +30,7 @@ def test_the_first_process_speaks_and_lines_name_their_member(rank, number, line
     assert done.stderr.splitlines() == lines
 
 
+@pytest.mark.slow
 def test_lightning_does_not_announce_a_precision_that_a_training_may_not_take():
     saying = SAYING.replace(
         'log.error("no room")', "import lightning_fabric.utilities as l; l.rank_zero.rank_zero_info('AMP')"

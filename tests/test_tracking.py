@@ -300,6 +300,7 @@ def test_a_password_in_the_address_is_not_shown(store, monkeypatch):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_over_http_and_the_server_dies_midway_nothing_is_lost(server, store, monkeypatch):
     (store / "model").mkdir()
     for name in ("model.json", "architecture.json", "weights.safetensors"):
@@ -370,6 +371,7 @@ print(sorted(file.path for file in tracking.client().list_artifacts(sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_a_copied_project_writes_into_its_own_folder_and_reads_what_it_had(store, tmp_path_factory, monkeypatch):
     with open_run("train", "knees", dataset="hips") as run:
         run.text("before", "words.txt")

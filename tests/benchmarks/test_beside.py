@@ -17,6 +17,8 @@ from PIL import Image
 from benchmarks import beside, gandlf_pictures_side, plain_timm
 from tests.stages.conftest import run_stages
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["No_findings", "Pneumonia"]
 
 

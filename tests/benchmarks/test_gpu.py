@@ -26,6 +26,7 @@ def test_engine_and_bare_loop_come_to_the_same_loss(net):
     assert len(gpu.rows(result)) == sum(isinstance(entry, dict) for entry in result.values())
 
 
+@pytest.mark.slow
 def test_a_way_that_fails_is_a_row_and_the_others_are_measured(monkeypatch):
     def refusing(network, data, batch, precision, settings, fabric=None, ours=gpu.ours):
         if settings.get("channels_last"):

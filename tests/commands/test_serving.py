@@ -30,6 +30,7 @@ def test_port_that_is_taken_is_told() -> None:
     refuse_taken(port)
 
 
+@pytest.mark.slow
 def test_ui_is_one_process_that_prints_when_it_answers_and_leaves_no_port(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     port = free_port()

@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 LOADED = """
 import sys
 from scantune.explain import library
@@ -17,6 +19,7 @@ assert matplotlib.pyplot.figure
 """
 
 
+@pytest.mark.slow
 def test_the_library_loads_without_what_draws_and_is_whole_for_everyone_else() -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", LOADED], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

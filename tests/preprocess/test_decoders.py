@@ -47,6 +47,7 @@ def planted(tmp_path, pictures, monkeypatch):
     return make
 
 
+@pytest.mark.slow
 def test_each_costs_its_own_sample_alone(planted, inputs, tmp_path):
     records = planted(9, {1: b"CRSH", 3: b"HANG", 4: b"OOM!", 6: b"PRNT", 8: b"CRSH"})
     block = inputs["image"](workers=2, backend="processes", time_limit=8)

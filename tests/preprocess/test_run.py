@@ -334,6 +334,7 @@ preprocess.run(records, ImageInput(dataset="d", modality="image", workers=1), ro
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_next_run_ends_as_if_nothing_had_happened(run, pictures, inputs, tmp_path):
     pictures(150, (200, 200))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -78,6 +78,7 @@ def test_readers_err_on_few_cells_and_the_label_is_the_first_reader_s():
     assert 0.25 < np.mean([shot.kind == "neutrophil" for shot in shots]) < 0.35
 
 
+@pytest.mark.slow
 def test_what_tells_the_kinds_apart_is_in_the_picture():
     """Nucleus over body is greatest in lymphocytes, the body in monocytes; eosinophils' cytoplasm is the reddest."""
     scanner = stain.SCANNERS["lyra-100x"]
@@ -120,6 +121,7 @@ def test_other_site_is_seen_by_another_microscope(tmp_path):
     assert set(np.unique(io.read(tmp_path / usable["mask"]).array)) == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_medmnist_layout_becomes_a_table(tmp_path):
     made = demos.make("cells", tmp_path / "npz", n=14, layout="medmnist", edge=28, workers=1)
     table = table_of_medmnist(tmp_path / "npz" / "cells.npz", tmp_path / "table", names=CLASSES)

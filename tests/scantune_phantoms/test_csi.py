@@ -110,6 +110,7 @@ def test_a_congested_zone_is_whiter_than_its_own_film_without(zone):
     assert 0 < means[0] < means[1] < means[2]
 
 
+@pytest.mark.slow
 def test_fluid_and_pads_and_cropping_hide_zones():
     well = dict.fromkeys(ZONES, 0.0)
     dry = make_film(3, "a", person(well), 0, confounder=False)
@@ -164,6 +165,7 @@ def test_external_site_is_another_machine_mostly_monochrome1(tmp_path):
     assert not (tmp_path / "masks").exists()
 
 
+@pytest.mark.slow
 def test_chexpert_layout_has_its_columns_folders_and_label_words(tmp_path):
     made = demos.make("csi", tmp_path, n=14, chexpert=True, workers=1)
     rows = read_rows(made.table, ",") + read_rows(made.table.with_name("valid.csv"), ",")

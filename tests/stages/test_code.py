@@ -110,7 +110,8 @@ def undeclared(home: Path, calls: Sequence[str], task: str) -> dict[str, list[st
     return wrong
 
 
-@pytest.mark.parametrize("group", ["experiment", pytest.param("ensemble", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["experiment", "ensemble"])
 def test_what_a_stage_runs_is_what_its_code_is_said_to_be(tmp_path, group):
     params = grouped_params()
     params["demo"]["digits"]["options"]["n"] = 200

@@ -18,6 +18,8 @@ from scantune.registry.model import read_facts
 from scantune.tasks.predictions import read
 from tests.stages.conftest import run_stages
 
+pytestmark = pytest.mark.slow
+
 N = 360
 
 

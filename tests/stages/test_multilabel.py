@@ -21,6 +21,8 @@ from scantune.tasks.predictions import PredictionTable, read, write
 from tests.stages.conftest import run_stages
 from tests.stages.test_one_predictor import agree, loaded, model_facts_of
 
+pytestmark = pytest.mark.slow
+
 FINDINGS = ["Effusion", "Mass", "Nodule"]
 SPLIT = {"method": "random", "fractions": [0.5, 0.25, 0.25], "seed": 1}
 LISTS = {"name": "multilabel", "target": "found", "findings": FINDINGS}

@@ -14,6 +14,8 @@ from safetensors.numpy import load_file
 from scantune.models import own_weights
 from tests.stages.conftest import digits_params, experiment, run_stages
 
+pytestmark = pytest.mark.slow
+
 SLOW = {"epochs": 1, "learning_rate": 1e-5, "batch_size": 16, "early_stopping": False}
 TASK = {"name": "regression", "target": "label", "score_ranges": []}
 

@@ -14,6 +14,8 @@ import yaml
 from scantune.tasks.predictions import Faults, read
 from tests.stages.conftest import ensemble, run_stages
 
+pytestmark = pytest.mark.slow
+
 N = 90
 TARGETS = {"age": {"range": [20, 80], "unit": "years", "significant_error": 10}, "lesion_load": {}}
 

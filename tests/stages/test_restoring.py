@@ -43,6 +43,7 @@ def _typed(*names: str) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:.*type hint")
+@pytest.mark.slow
 def test_ensemble_and_external_evaluation_are_logged_and_registered_again(pulled: Path) -> None:
     before = {path: path.read_bytes() for path in pulled.rglob("*.json")}
     text = _typed("small", "both", "small_far")

@@ -20,6 +20,8 @@ from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
 from tests.stages.conftest import run_stages
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(grouped, tmp_path, monkeypatch):

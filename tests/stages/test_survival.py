@@ -14,6 +14,8 @@ import yaml
 from scantune.records import ScantuneError
 from tests.stages.conftest import ensemble, run_stages
 
+pytestmark = pytest.mark.slow
+
 N = 120
 HORIZONS = [1, 2, 4]
 

@@ -37,6 +37,7 @@ def test_half_width_of_a_mean_absolute_error(repeats):
     assert planned["pilot_subjects"] == 200
 
 
+@pytest.mark.slow
 def test_power_of_a_paired_comparison():
     """One model's absolute error is smaller by .3 with an SD of .8: n = ((1.96 + .84) · .8 / .3)²."""
     gain = 0.3 + 0.8 * quantiles(seed=1)
@@ -66,6 +67,7 @@ def test_of_a_classifier_and_what_cannot_be_reached():
     assert "not reached" in lines(same, "power")[-1]
 
 
+@pytest.mark.slow
 def test_power_of_two_aurocs_is_that_of_the_test_that_compare_makes():
     rng = np.random.default_rng(4)
     y = rng.integers(0, 2, 150)

@@ -170,6 +170,7 @@ def trained_again(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads((home / "outputs/small/evaluate/metrics.json").read_text())["saliency"]["checks"]
 
 
+@pytest.mark.slow
 def test_an_experiment_is_trained_once_more_with_another_seed_and_on_shuffled_labels(trained_again: Any) -> None:
     repeated, shuffled = trained_again["repeatability"], trained_again["label_randomization"]
     assert repeated["n_networks"] == 2

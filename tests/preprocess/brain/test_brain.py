@@ -80,6 +80,7 @@ def test_a_known_movement_is_taken_back_to_a_fraction_of_a_voxel(head, kind):
     assert placed.overlap > 0.97
 
 
+@pytest.mark.slow
 def test_a_bias_field_is_taken_out(head):
     depth, height, width = head.volume.array.shape
     along = np.linspace(-1, 1, height)[None, :, None] * np.ones((depth, 1, width))
@@ -121,6 +122,7 @@ def test_a_stripped_scan_lies_in_the_template_and_its_mask_in_the_patient(head, 
     assert dice(back.labels_back(prepared.mask[0]) > 0, prepared.own_mask > 0) > 0.93
 
 
+@pytest.mark.slow
 def test_a_brain_that_does_not_fit_the_template_is_a_reason_with_its_value(head, tmp_path):
     half = head.brain.copy()
     half[:, :, : half.shape[2] // 2] = False
