@@ -59,6 +59,8 @@ ALL = [{"name": "scale"}, {"name": "none"}, {"name": "window", "center": 40, "wi
 @pytest.mark.parametrize("offset", [-1000.0, 0.0, 1000.0])
 def test_padding_is_the_darkest_of_a_picture_whatever_its_values(offset: float, intensity: dict, tmp_path: Path):
     array = np.random.default_rng(0).normal(offset, 100, (40, 20, 1)).astype(np.float32)
+    if "center" in intensity:
+        intensity = {**intensity, "center": offset + 40}  # of values that lie wholly beside it nothing is left
     io.write_nifti(tmp_path / "a.nii.gz", io.Volume(array.transpose(2, 0, 1), np.eye(4)))
     alone = prepare_image([tmp_path / "a.nii.gz"], intensity=intensity, dtype="float32").tensor[0]
     edge = max(alone.shape)
