@@ -63,8 +63,8 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
     before = digest(home)
     out = tmp_path / "table.md"
     folder = tmp_path / "kept"
-    command = ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--out", str(out), "--keep", str(folder)]
-    done = CliRunner().invoke(app, command)
+    command = ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--keep", str(folder)]
+    done = CliRunner().invoke(app, [*command, "--out", str(out)])
     assert done.exception is None, done.output
     assert digest(home) == before, "params.yaml, outputs and the state of trainings are the project's"
     assert not (home / "mlflow.db").exists()

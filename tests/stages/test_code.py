@@ -40,6 +40,7 @@ def stale(project: Project, changes: Mapping[str, tuple[str, str]]) -> set[str]:
             path.write_text(text)
 
 
+@pytest.mark.slow
 def test_a_changed_colour_trains_nothing_and_a_changed_loss_trains_again(ran):
     judged, trained = ({f"{stage}@{name}" for name in ("small", "other")} for stage in ("evaluate", "train"))
     colours = {

@@ -73,6 +73,7 @@ def _sides(project: Project, name: str) -> Counter[str]:
         return Counter(row["split"] for row in csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_files_are_watched_and_never_the_projects_own_folder(project):
     datasets = project.params()["datasets"]
     assert {name: block["watch"] for name, block in datasets.items()} == {
@@ -85,6 +86,7 @@ def test_the_files_are_watched_and_never_the_projects_own_folder(project):
         assert len(list(csv.DictReader(file))) == 24
 
 
+@pytest.mark.slow
 def test_tables_of_loops_and_of_zones_are_split(project):
     for name in ("echo", "csi"):
         sides = _sides(project, name)
@@ -94,6 +96,7 @@ def test_tables_of_loops_and_of_zones_are_split(project):
     assert tasks == {"echo": "regression", "csi": "zones", "faces": "classification"}
 
 
+@pytest.mark.slow
 def test_folders_without_a_test_side_say_before_training_where_it_is_taken_from(project):
     assert _sides(project, "faces") == {"train": 34, "validation": 8, "test": 6}
     told = "no test samples are named: 15% for test are drawn from the training subjects"
@@ -103,6 +106,7 @@ def test_folders_without_a_test_side_say_before_training_where_it_is_taken_from(
     assert audit["settings"]["method"] == "predefined"
 
 
+@pytest.mark.slow
 def test_they_are_trained_and_evaluated(project):
     project.dvc("repro", "evaluate@faces")
     metrics = json.loads((project.home / "outputs/faces/evaluate/metrics.json").read_text())["metrics"]
@@ -111,6 +115,7 @@ def test_they_are_trained_and_evaluated(project):
     assert "15% of the training subjects for test" in report
 
 
+@pytest.mark.slow
 def test_a_file_outside_of_the_watched_folder_is_refused_by_name(project, monkeypatch):
     monkeypatch.chdir(project.home)
     block = DatasetConfig.model_validate(project.params()["datasets"]["echo"])

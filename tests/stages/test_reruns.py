@@ -76,6 +76,7 @@ def shapes(project: Project) -> tuple[set[str], list[int], list[int]]:
     return cached, content["input"]["shape"], content["training"]["shape"]
 
 
+@pytest.mark.slow
 def test_another_shape_makes_other_tensors_and_another_model_and_the_first_comes_back(project):
     assert repro(project) == set(), "nothing to do is nothing done"
     params = project.params()
@@ -89,6 +90,7 @@ def test_another_shape_makes_other_tensors_and_another_model_and_the_first_comes
     assert shapes(project) == ({"1x16x16"}, [16, 16], [1, 16, 16])
 
 
+@pytest.mark.slow
 def test_a_corrected_label_a_redrawn_mask_and_a_moved_file_are_seen(project, labels):
     before = {name: (project.home / f"data/cache/{name}/digests.csv").read_text() for name in ("films", "folders")}
     lines = labels.read_text().splitlines()

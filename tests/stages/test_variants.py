@@ -56,6 +56,7 @@ def experiments(project: Project) -> list[str]:
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.slow
 def test_mlflow_run_of_a_stage_with_a_changed_value_is_an_experiment_of_dvc(prepared, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "ERROR")
     text = mlflow_run(prepared, "-e", "split", "-P", "key=digits", "-P", "settings=datasets.digits.split.seed=7")
@@ -70,6 +71,7 @@ def test_mlflow_run_of_a_stage_with_a_changed_value_is_an_experiment_of_dvc(prep
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.slow
 def test_mlflow_run_with_a_wrong_value_ends_before_anything_is_started(prepared) -> None:
     text = mlflow_run(prepared, "-P", "experiment=small", "-P", "epochs=many", check=False)
     assert "experiments.small.train.epochs" in text
