@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scantune.config.params import Params
 from scantune.files import write_json
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
 
 
-def tasks_on(params: Params, name: str) -> dict[str, TaskSettings]:
-    """Key of an experiment to its task, for all that train or are tested on the dataset."""
+def tasks_on(params: Params, name: str, *, of: Literal["dataset", "input"] = "dataset") -> dict[str, TaskSettings]:
+    """Key of an experiment to its task, for all that train or are tested on a dataset, or on an input."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
-    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
+    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if getattr(b, of) == name}
     known = {**params.experiments, **params.derived}
     for key, block in params.external.items():
-        if block.dataset == name and block.experiment in known:
+        if getattr(block, of) == name and block.experiment in known:
             tasks[f"external.{key}"] = known[block.experiment].task
     return tasks
 

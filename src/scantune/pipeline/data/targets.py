@@ -96,12 +96,7 @@ def _covariate_faults(params: Params, name: str, cohort: Cohort) -> Iterator[Fau
 
 def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:
     """Key of each experiment that learns from, or is tested on, the masks of ``inputs.<name>``, to its classes."""
-    groups = (("experiments", params.experiments), ("derived", params.derived))
-    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.input == name}
-    known = {**params.experiments, **params.derived}
-    for key, block in params.external.items():
-        if block.input == name and block.experiment in known:
-            tasks[f"external.{key}"] = known[block.experiment].task
+    tasks = tasks_on(params, name, of="input")
     return {key: classes for key, task in tasks.items() if (classes := task.mask_classes)}
 
 
