@@ -193,7 +193,7 @@ class ImageInput(_Common):
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """Aspect ratio preserved with padding (black; of other than 8 bits the picture's darkest value), preserved with
-    cropping, or not preserved."""
+    cropping, or not preserved. It is that of the patient: pixels that the file states not to be square become so."""
     resolution: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels that a picture of ``shape`` is averaged to, and enlarged from again: detail that only
     the sharper of two instruments shows is gone from both. Masks are not."""
@@ -278,7 +278,8 @@ class VideoInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
     """[height, width] in pixels."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
+    """Aspect ratio preserved with padding, preserved with cropping, or not preserved. It is that of the patient: pixels
+    that the file states not to be square become so."""
     frames: int = Field(default=32, ge=1, le=4096)
     """Frames of a sample."""
     period: int = Field(default=1, ge=1, le=256)

@@ -51,7 +51,8 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     shapes = [image.array.shape[-2:] for image in images]
     facts = {**images[0].facts, **source_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     shape = settings.shape
-    fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, settings.resize)
+    size = (shape[0], shape[1]) if shape else None
+    fitted = fit(shapes[0], size, settings.resize, facts.get("pixel_sides"))
     facts["fit"] = fitted.as_dict()
     planes = []
     for number, image in enumerate(images):
