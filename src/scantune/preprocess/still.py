@@ -11,6 +11,7 @@ import numpy as np
 
 from scantune import io
 from scantune.config.input import ImageInput
+from scantune.io.mask_grid import PLACED
 from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.mask_rule import MaskRule
@@ -133,7 +134,10 @@ def _mask(
                 "show it as its picture"
             )
     mask, facts = merged([m.array for m in masks], image.array.shape[-2:], rule, [m.facts for m in masks])
-    return mask, {**facts, "notes": [note for m in masks for note in palette_words(m.facts)]}
+    return mask, {
+        **facts,
+        "notes": [note for m in masks for note in (*palette_words(m.facts), *m.facts.get(PLACED, ()))],
+    }
 
 
 def _sides_unknown(facts: Mapping[str, Any]) -> bool:
