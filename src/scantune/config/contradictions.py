@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from scantune.config import (
     cohort_keys,
@@ -51,9 +52,18 @@ def _names(params: Params) -> Iterator[str]:
             yield f"derived.{name}: the name is also in experiments; their outputs would overwrite each other"
     for name, external in params.external.items():
         models = {*params.experiments, *params.derived}
-        yield from unknown(f"external.{name}.experiment", external.experiment, models, "experiments or derived")
+        if external.experiment in params.ensembles and external.experiment not in models:
+            yield f"external.{name}.experiment: {external.experiment!r} is an ensemble; {_joined(name, external)}"
+        else:
+            yield from unknown(f"external.{name}.experiment", external.experiment, models, "experiments or derived")
         yield from unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
         yield from unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
+    for name, joined in params.external_ensembles.items():
+        yield from unknown(f"external_ensembles.{name}.ensemble", joined.ensemble, params.ensembles, "ensembles")
+        yield from unknown(f"external_ensembles.{name}.dataset", joined.dataset, params.datasets, "datasets")
+        yield from unknown(f"external_ensembles.{name}.input", joined.input, params.inputs, "inputs")
+        if name in params.external:
+            yield f"external_ensembles.{name}: the name is also in external; their outputs would overwrite each other"
     members = {*params.experiments, *params.derived}
     for name, ensemble in params.ensembles.items():
         yield from unknown(f"ensembles.{name}.dataset", ensemble.dataset, params.datasets, "datasets")
@@ -65,6 +75,12 @@ def _names(params: Params) -> Iterator[str]:
         yield from unknown(f"map_checks.{name}.from", check.from_, members, "experiments or derived")
 
 
+def _joined(name: str, external: Any) -> str:
+    """What to write in place of a block of ``external`` that names an ensemble."""
+    keys = f"ensemble: {external.experiment}, dataset: {external.dataset}, input: {external.input}"
+    return f"move it to the group external_ensembles: {{{name}: {{{keys}}}}}"
+
+
 def _input_of_dataset(params: Params) -> Iterator[str]:
     for name in params.datasets:
         if name not in params.inputs:
@@ -73,7 +89,8 @@ def _input_of_dataset(params: Params) -> Iterator[str]:
 
 def _same_dataset(params: Params) -> Iterator[str]:
     pairs = [(key, block.input, block.dataset) for key, block in _blocks(params)]
-    pairs += [(f"external.{name}", block.input, block.dataset) for name, block in params.external.items()]
+    groups = {"external": params.external, "external_ensembles": params.external_ensembles}
+    pairs += [(f"{group}.{name}", b.input, b.dataset) for group, blocks in groups.items() for name, b in blocks.items()]
     for key, input_name, dataset in pairs:
         input_ = params.inputs.get(input_name)
         if input_ is not None and input_.dataset != dataset:
