@@ -89,8 +89,9 @@ def _input_of_dataset(params: Params) -> Iterator[str]:
 
 def _same_dataset(params: Params) -> Iterator[str]:
     pairs = [(key, block.input, block.dataset) for key, block in _blocks(params)]
-    groups = {"external": params.external, "external_ensembles": params.external_ensembles}
-    pairs += [(f"{group}.{name}", b.input, b.dataset) for group, blocks in groups.items() for name, b in blocks.items()]
+    for name, external in params.externals.items():
+        group = "external" if name in params.external else "external_ensembles"
+        pairs.append((f"{group}.{name}", external.input, external.dataset))
     for key, input_name, dataset in pairs:
         input_ = params.inputs.get(input_name)
         if input_ is not None and input_.dataset != dataset:

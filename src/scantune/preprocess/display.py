@@ -110,7 +110,8 @@ def _still(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, 
 def _loop(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> DisplayCopy:
     if not settings.get("sector"):
         raise ReadError("text outside of an ultrasound sector would be legible; sector: true blanks it")
-    copy = prepared(shape=_within(FRAME_EDGE, *facts["own_size"], facts.get("pixel_sides")))
+    rows, columns = facts["own_size"]
+    copy = prepared(shape=_within(FRAME_EDGE, rows, columns, facts.get("pixel_sides")))
     return DisplayCopy(copy.tensor[0] if copy.tensor.shape[0] != 3 else np.moveaxis(copy.tensor, 0, -1))
 
 
