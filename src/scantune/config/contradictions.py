@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from scantune.config import (
     cohort_keys,
@@ -53,17 +52,12 @@ def _names(params: Params) -> Iterator[str]:
     for name, external in params.external.items():
         models = {*params.experiments, *params.derived}
         if external.experiment in params.ensembles and external.experiment not in models:
-            yield f"external.{name}.experiment: {external.experiment!r} is an ensemble; {_joined(name, external)}"
+            instead = ensembles.in_own_group(name, external)
+            yield f"external.{name}.experiment: {external.experiment!r} is an ensemble; {instead}"
         else:
             yield from unknown(f"external.{name}.experiment", external.experiment, models, "experiments or derived")
         yield from unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
         yield from unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
-    for name, joined in params.external_ensembles.items():
-        yield from unknown(f"external_ensembles.{name}.ensemble", joined.ensemble, params.ensembles, "ensembles")
-        yield from unknown(f"external_ensembles.{name}.dataset", joined.dataset, params.datasets, "datasets")
-        yield from unknown(f"external_ensembles.{name}.input", joined.input, params.inputs, "inputs")
-        if name in params.external:
-            yield f"external_ensembles.{name}: the name is also in external; their outputs would overwrite each other"
     members = {*params.experiments, *params.derived}
     for name, ensemble in params.ensembles.items():
         yield from unknown(f"ensembles.{name}.dataset", ensemble.dataset, params.datasets, "datasets")
@@ -73,12 +67,6 @@ def _names(params: Params) -> Iterator[str]:
     for name, check in params.map_checks.items():
         yield from unknown(f"map_checks.{name}.experiment", check.experiment, members, "experiments or derived")
         yield from unknown(f"map_checks.{name}.from", check.from_, members, "experiments or derived")
-
-
-def _joined(name: str, external: Any) -> str:
-    """What to write in place of a block of ``external`` that names an ensemble."""
-    keys = f"ensemble: {external.experiment}, dataset: {external.dataset}, input: {external.input}"
-    return f"move it to the group external_ensembles: {{{name}: {{{keys}}}}}"
 
 
 def _input_of_dataset(params: Params) -> Iterator[str]:
@@ -325,6 +313,7 @@ def _monitors(params: Params) -> Iterator[str]:
 
 _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _names,
+    ensembles.external,
     _input_of_dataset,
     cohort_keys.faults,
     watching.faults,
