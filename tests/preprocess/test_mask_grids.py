@@ -1,4 +1,4 @@
-"""A mask on another grid than its image lies where its affine says, and what it does not cover is not marked."""
+"""A mask on another grid is refused, or lies where its affine says, and what it does not cover is not marked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.io.test_dicom_masks import MODEL, _box, _structure_set
 from tests.io.test_nrrd_segments import write as write_segments
 from tests.preprocess.direct import prepare_volume
 
-_PLAIN: dict[str, Any] = {"intensity": {"name": "none"}, "dtype": "float32"}
+_PLAIN: dict[str, Any] = {"intensity": {"name": "none"}, "dtype": "float32", "mask_grid": "place"}
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def _shifted(affine: np.ndarray, i: float, j: float, k: float) -> np.ndarray:
 
 def _prepared(folder: Path, mask: io.Volume, name: str = "m.nii", **keys: Any) -> Any:
     io.write_nifti(folder / name, mask)
-    return prepare_volume([folder / "i.nii"], [folder / name], **_PLAIN, **keys)
+    return prepare_volume([folder / "i.nii"], [folder / name], **_PLAIN | keys)
 
 
 def _notes(prepared: Any) -> str:
@@ -61,6 +61,12 @@ def test_a_mask_cropped_from_its_image_marks_the_same_voxels(tmp_path, image):
     assert "on another grid" in _notes(prepared)
     assert "outside" not in _notes(prepared)
     assert not _notes(_prepared(tmp_path, io.Volume(whole, image.affine), "whole.nii"))
+
+
+def test_without_the_key_a_mask_on_another_grid_is_refused_with_both(tmp_path, image):
+    cropped = io.Volume(_labels((6, 12, 18)), _shifted(image.affine, 2, 5, 3))
+    with pytest.raises(MaskError, match=r"differ in geometry: 24×20×14 .* and 18×12×6 .*'mask_grid: place'.*resample"):
+        _prepared(tmp_path, cropped, mask_grid="refuse")
 
 
 def test_a_mask_larger_than_its_image_is_cut_and_told(tmp_path, image):
@@ -149,7 +155,9 @@ def test_a_segmentation_of_another_grid_is_placed_too(tmp_path):
     series(tmp_path / "fine", io.Volume(np.random.default_rng(0).random(mask.shape, np.float32) * 100, fine), seed="f")
     labels = io.Volume(mask, io.read(tmp_path / "fine").affine)
     path = io.write_segmentation(tmp_path / "seg.dcm", labels, tmp_path / "fine", {1: "lesion"}, origin=MODEL)
-    placed = io.read_mask_object(path, image)
+    with pytest.raises(ReadError, match="differ in geometry"):
+        io.read_mask_object(path, image)
+    placed = io.read_mask_object(path, image, placing="place")
     expected = np.zeros(image.array.shape)
     expected[2:6, 2:6, 3:10] = 1
     np.testing.assert_array_equal(placed.array, expected)

@@ -135,6 +135,11 @@ class VolumeInput(_Common):
     between series and scans (Chenevert 2014). ``precise`` leaves out what does not state the scale slope."""
     affine: Affine = "refuse"
     """NIfTI files whose sform and qform disagree: exclude them, or use one of the two, which the manifest notes."""
+    mask_grid: Literal["refuse", "place"] = "refuse"
+    """Masks on another grid than their image (cropped by an annotation tool, finer, turned): leave the sample out, or
+    place the mask by the headers of both, each voxel of the image the nearest label; what it does not cover is not
+    marked, and the manifest notes both grids. Segmentations (DICOM SEG, 3D Slicer) on voxels of the image are always
+    taken."""
     tilt: Literal["exclude", "resample"] = "exclude"
     """Gantry tilt: exclude the scan, or resample it upright."""
     patch: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None

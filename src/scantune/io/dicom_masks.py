@@ -16,7 +16,7 @@ from scantune.io.arrays import Options, Volume
 from scantune.io.detect import kind_of
 from scantune.io.itk import is_segmentation, read_segments
 from scantune.io.label_tables import in_object, numbers_of
-from scantune.io.mask_grid import PLACED, onto_image, refuse_gaps
+from scantune.io.mask_grid import PLACED, Placing, is_part, onto_image, refuse_gaps
 from scantune.records import ReadError
 
 #: Segmentation Storage, and Label Map Segmentation Storage, which the standard has since 2024.
@@ -36,19 +36,20 @@ def is_mask_object(path: Path) -> bool:
     return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
 
-def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> Volume:
+def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), placing: Placing = "part") -> Volume:
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
 
     Args:
         path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``).
         image: the volume that it belongs to.
         names: of the segments or structures to read, all without any.
+        placing: of a segmentation that is not on voxels of the image (:func:`scantune.io.mask_grid.onto_image`).
 
     Returns:
         uint16 [D, H, W] with the image's affine.
 
     Raises:
-        ReadError: it lies outside of the image, its contours between the image's slices, its segments overlap, it is
+        ReadError: it lies on other voxels or outside of the image, its contours between the image's slices, its segments overlap, it is
             fractional, or the image was resampled upright.
     """
     if image.facts.get("upright"):
@@ -57,22 +58,22 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
             "the file: save it as NIfTI on the grid of the image, which is resampled alike"
         )
     if kind_of(path) in ("nrrd", "gzip"):
-        return _of_slicer(path, image, names)
+        return _of_slicer(path, image, names, placing)
 
     def work(dataset: Any) -> Volume:
         facts, numbers = object_facts(path), segment_numbers(dataset, names)
         if str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS:
-            return _segmentation(dataset, image, numbers, facts)
+            return _segmentation(dataset, image, numbers, facts, placing)
         return Volume(from_structures(dataset, image, numbers=numbers, facts=facts), image.affine, facts)
 
     return guarded(path, work)
 
 
-def _of_slicer(path: Path, image: Volume, names: Collection[str]) -> Volume:
+def _of_slicer(path: Path, image: Volume, names: Collection[str], placing: Placing) -> Volume:
     """Segments of 3D Slicer, whose grid may be a part of the image's."""
     mask = read_segments(path, names, Options(kind="volume", labels=True, allow_constant=True, keep_integers=True))
     assert isinstance(mask, Volume)
-    return onto_image(mask, image)
+    return onto_image(mask, image, "part" if is_part(mask, image) else placing)
 
 
 def segment_numbers(dataset: Any, names: Collection[str]) -> set[int] | None:
@@ -103,7 +104,9 @@ def guarded(path: Path, work: Callable[[Any], _T]) -> _T:
         raise ReadError(f"the segmentation cannot be read ({type(error).__name__})", f"{path}: {error!r}") from error
 
 
-def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None, facts: dict[str, Any]) -> Volume:
+def _segmentation(
+    dataset: Any, image: Volume, numbers: Collection[int] | None, facts: dict[str, Any], placing: Placing
+) -> Volume:
     """Its labels on the image's grid. Segments of ``numbers`` alone, where it is set."""
     import highdicom as hd
 
@@ -120,7 +123,7 @@ def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None, 
     stored = geometry.orientation_of(affine)
     mask = Volume(geometry.ras_order(values, stored), geometry.to_ras(affine, values.shape, stored), facts)
     refuse_gaps(mask, image)
-    return onto_image(mask, image)
+    return onto_image(mask, image, "part" if is_part(mask, image) else placing)
 
 
 def values_by_segment(dataset: Any) -> np.ndarray:

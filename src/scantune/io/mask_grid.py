@@ -1,8 +1,9 @@
-"""A mask on a grid of its own, placed on the grid of its image by the affines of both."""
+"""A mask on a grid of its own: refused, or placed on the grid of its image by the affines of both."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,34 +14,48 @@ from scantune.records import ReadError
 PLACED = "placed"
 """Name of the fact of a mask that tells how it was placed on its image: lines of text."""
 
+Placing = Literal["refuse", "part", "place"]
+"""A mask on another grid than its image: refuse it, take what covers a part of the image voxel by voxel, or take any."""
+
 _ALIGNED = 0.05  # share of a voxel up to which two grids count as aligned
 _REMEDY = (
     "resample the mask onto the grid of its image, each voxel the nearest label (SimpleITK.Resample(mask, image, "
     "SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor)), or use the image that it was drawn on"
 )
+_KEY = (
+    "set the input's key 'mask_grid: place' if both headers are right, so that each voxel takes the nearest label, or "
+)
 
 
-def onto_image(mask: Volume, image: Volume) -> Volume:
+def onto_image(mask: Volume, image: Volume, placing: Placing = "refuse") -> Volume:
     """A mask on its image's grid: the label of the mask's voxel in which each voxel of the image has its middle.
 
-    What the mask does not cover is 0. A mask on the image's own grid is returned as it is; of another one the fact
-    `PLACED` tells the grids, how many marked voxels lie outside of the image, and labels that none of its voxels has.
+    What the mask does not cover is 0. A mask on the image's own grid is returned as it is; of another one that is
+    placed, the fact `PLACED` tells the grids, how many marked voxels lie outside of the image, and labels that none of
+    its voxels has.
 
     Args:
         mask: labels, 0 where nothing is marked.
         image: the volume that it belongs to.
+        placing: which masks on another grid are taken. A part of the image's own voxels, as segmentations of DICOM and
+            3D Slicer store what is marked alone, is no other grid for ``part`` and gets no fact.
 
     Raises:
-        ReadError: it has the size of the image and another place, so that either header may be wrong; or nothing of it,
-            or nothing that is marked, lies within the image.
+        ReadError: ``placing`` does not take it; it has the size of the image and another place, so that either header
+            may be wrong; or nothing of it, or nothing that is marked, lies within the image.
     """
     same, words = same_geometry(image, mask)
     if same:
         return mask
-    if image.array.shape == mask.array.shape:
+    part = placing == "part" and is_part(mask, image)
+    if image.array.shape == mask.array.shape and not part:
         raise ReadError(f"mask and image differ in geometry: {words}; {_REMEDY}")
     grids = words.removeprefix("sizes differ: ")
+    if placing != "place" and not part:
+        raise ReadError(f"mask and image differ in geometry: {grids}; {_KEY}{_REMEDY}")
     labels, covered = _nearest(mask, image)
+    if part:
+        return replace(mask, array=labels, affine=image.affine)
     places = np.argwhere(mask.array != 0)
     if not covered or (len(places) and not labels.any()):
         what = "the mask" if not covered else "all that is marked in it"
@@ -53,6 +68,15 @@ def onto_image(mask: Volume, image: Volume) -> Volume:
     if lost:
         notes.append(f"no voxel of the image has the mask's labels {', '.join(map(str, lost))}, which are too small")
     return replace(mask, array=labels, affine=image.affine, facts={**mask.facts, PLACED: notes})
+
+
+def is_part(mask: Volume, image: Volume) -> bool:
+    """Whether every marked voxel of a mask is a voxel of the image."""
+    to_image = np.linalg.inv(image.affine) @ mask.affine
+    aligned = np.abs(to_image[:3, :3] - np.eye(3)).max() * max(mask.array.shape) <= _ALIGNED
+    shift = to_image[:3, 3]
+    places = np.argwhere(mask.array != 0)
+    return bool(aligned and np.abs(shift - np.rint(shift)).max() <= _ALIGNED and _within(places, mask, image).all())
 
 
 def refuse_gaps(mask: Volume, image: Volume) -> None:

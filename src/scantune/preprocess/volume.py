@@ -29,11 +29,11 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
 
     Args:
         sources: NIfTI files, DICOM files or folders with a series; several become channels on the first one's grid.
-            Masks are label volumes, or DICOM SEG or RTSTRUCT; one on another grid is placed on the first file's.
+            Masks are label volumes, or DICOM SEG or RTSTRUCT; one on another grid is refused or placed, by ``mask_grid``.
         settings: the block of ``inputs:``. Where the brain is registered, the target grid lies in the template's space.
 
     Raises:
-        ReadError: a file cannot be used, the mask lies outside of the image, channels show different places.
+        ReadError: a file cannot be used, the mask is on another grid or outside of the image, channels show different places.
     """
     reading: dict[str, Any] = {
         "series": sources.series,
@@ -96,7 +96,11 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = drawn = inside = None
     if sources.masks:
-        drawn = sample_masks(partial(_mask, image=scanned, reading=reading), sources, MaskRule.of(settings))
+        drawn = sample_masks(
+            partial(_mask, image=scanned, reading=reading, place=settings.mask_grid == "place"),
+            sources,
+            MaskRule.of(settings),
+        )
         prepared_grid = Grid(grid.shape, own_affine)
         mask = _placed(drawn.labels, scanned, prepared_grid)
         if sources.region:
@@ -151,15 +155,16 @@ def _check_overlap(volume: io.Volume, first: io.Volume) -> None:
 
 
 def _mask(
-    paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any]
+    paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any], place: bool
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [D, H, W] on the image's grid, and facts of it."""
     same_way = {name: reading[name] for name in ("limits", "affine", "tilt")}
 
     def labels_of(path: Path, names: tuple[str, ...]) -> io.Volume:
         if io.is_mask_object(path):
-            return io.read_mask_object(path, image, names)
-        return io.onto_image(read_volume(path, allow_constant=True, labels=True, **same_way), image)
+            return io.read_mask_object(path, image, names, "place" if place else "part")
+        mask = read_volume(path, allow_constant=True, labels=True, **same_way)
+        return io.onto_image(mask, image, "place" if place else "refuse")
 
     volumes = read_labels(paths, rule, labels_of)
     notes = list(dict.fromkeys(note for volume in volumes for note in volume.facts.get(PLACED, ())))
