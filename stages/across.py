@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from scantune.config.load import load
-from scantune.pipeline.project import block_of, named
+from scantune.pipeline.project import evaluated_block, external_block, home_of
 from scantune.script import stage_main
 
 
@@ -17,9 +17,9 @@ def run(key: str) -> None:
     from scantune.tables import write_rows
 
     params = load()
-    name = named(params, "external", key).experiment
-    home = json.loads((Path("outputs") / name / "evaluate" / "metrics.json").read_text())
-    home_metrics = (block_of(params, name).dataset, home)
+    name = external_block(params, key).experiment
+    home = json.loads((home_of(params, name) / "evaluate" / "metrics.json").read_text())
+    home_metrics = (evaluated_block(params, name).dataset, home)
     others = across.others_of(params, name)
     out = Path("external") / key
     rows = across.table_rows(home_metrics, others)

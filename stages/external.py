@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.config.load import load
-from scantune.pipeline.project import block_of, named
+from scantune.pipeline.project import evaluated_block, external_block, home_of
 from scantune.script import stage_main
 
 if TYPE_CHECKING:
@@ -19,12 +18,12 @@ def run(key: str) -> None:
     from scantune.pipeline.naming import files_named
 
     params = load()
-    with files_named(params, named(params, "external", key).dataset):
+    with files_named(params, external_block(params, key).dataset):
         evaluate(params, key)
 
 
 def evaluate(params: Params, key: str) -> None:
-    """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
+    """Evaluate the model of ``external.<key>``, or that of ``external_ensembles.<key>``, on all of another dataset."""
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.seen import seen_by_model
     from scantune.pipeline.data.sides import sides_of
@@ -37,9 +36,9 @@ def evaluate(params: Params, key: str) -> None:
     from scantune.tasks.predictions import read, write
     from scantune.tracking import RunReference, known_training, open_run
 
-    block = named(params, "external", key)
-    experiment = block_of(params, block.experiment)
-    source, out = Path("outputs") / block.experiment, across.HOME / key
+    block = external_block(params, key)
+    experiment = evaluated_block(params, block.experiment)
+    source, out = home_of(params, block.experiment), across.HOME / key
     model = source / "train" / "model"
     trained = known_training(block.experiment, source / "train" / "run.json", params.tracking)
     facts = read_facts(model)

@@ -70,3 +70,24 @@ def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> N
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_text() == "whole\n"
+
+
+def test_of_paths_and_addresses_among_settings_the_last_part_remains() -> None:
+    settings = {
+        "files": ["/home/jane/{id}.png", "pics/{id}.png", r"C:\\Users\\jane\\a.png"],
+        "weights": {"source": "~/jane/net.pth"},
+        "address": "https://jane.example/net.pth",
+        "above": "../jane/x.csv",
+        "epochs": 3,
+        "name": "imagenet",
+        "nothing": None,
+    }
+    assert files.without_paths(settings) == {
+        "files": ["…/{id}.png", "pics/{id}.png", "…/a.png"],
+        "weights": {"source": "…/net.pth"},
+        "address": "…/net.pth",
+        "above": "…/x.csv",
+        "epochs": 3,
+        "name": "imagenet",
+        "nothing": None,
+    }

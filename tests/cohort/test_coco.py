@@ -59,6 +59,23 @@ def test_the_later_annotation_wins():
     assert np.array_equal(mask, expected)
 
 
+@pytest.mark.parametrize(
+    ("labels", "warned"),
+    [("category", True), ({"5": 1, "stenosis": 2}, True), ({"stenosis": 2}, False), ("binary", False)],
+)
+def test_a_label_beneath_another_is_told_by_image_and_pixels(tmp_path, written, caplog, labels, warned):
+    masks_of_coco(written(), tmp_path / "out", labels=labels)
+    assert bool(caplog.messages) == warned
+    for message in caplog.messages:
+        assert message.startswith("1 of 2 images have pixels of several categories (2.png: 2), which have the label of")
+
+
+def test_annotations_of_several_categories_beside_each_other_are_no_reason_to_warn(tmp_path, content, written, caplog):
+    content["annotations"][1]["segmentation"] = [[14, 7, 18, 7, 18, 9, 14, 9]]
+    masks_of_coco(written(), tmp_path / "out", labels="category")
+    assert not caplog.messages
+
+
 def test_binary_masks_and_a_row_for_each_image(tmp_path, written):
     rows, masks = read(masks_of_coco({"train": written()}, tmp_path / "out"), tmp_path)
     assert [row["file"] for row in rows] == ["data/images/1.png", "data/images/2.png"]

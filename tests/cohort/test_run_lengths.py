@@ -212,7 +212,7 @@ def test_names_of_categories_are_numbered_and_overlap_is_counted(tmp_path):
     path = table(tmp_path / "d", "id,structure,rle", rows)
     written = masks_of({"": path}, tmp_path / "d/masks", labels="category")
     assert "labels: Liver 1, Tumour 2" in written.notes
-    assert any(note.startswith("1 images have pixels of several categories") for note in written.notes)
+    assert any("images have pixels of several categories (" in note for note in written.notes)
     written = masks_of({"": path}, tmp_path / "d/masks")
     assert any("2 categories (Liver, Tumour) are one label: --labels category" in note for note in written.notes)
 

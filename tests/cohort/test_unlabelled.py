@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -187,3 +189,22 @@ def test_pseudonyms_without_their_key_are_no_ids(
     samples, notes = read_samples(path, layout(pseudonyms={"key_variable": "A_KEY"}))
     assert [sample.sample_id for sample in samples] == ["", ""]
     assert any("A_KEY" in note for note in notes)
+
+
+@pytest.mark.parametrize("root", ["films", "/data/jane doe/films", "/data/jane doe/../films/"])
+def test_no_path_of_the_training_machine_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: Callable[..., dict], root: str
+) -> None:
+    """Files named by absolute templates are found below the root of a new table, as relative ones are."""
+    monkeypatch.chdir(tmp_path)
+    home = os.path.normpath(tmp_path / root)
+    known = layout(root=root, table="labels.csv", files=[f"{home}/pics/{{number:03d}}.png", "more/{number}.png"])
+    assert known["files"] == ["pics/{number:03d}.png", "more/{number}.png"]
+    assert "jane" not in json.dumps(known)
+    assert str(tmp_path) not in json.dumps(known)
+    (sample,), _ = read_samples(table(tmp_path / "new/t.csv", ["number"], [["7"]]), known)
+    assert sample.source.files == (tmp_path / "new/pics/007.png", tmp_path / "new/more/7.png")
+
+
+def test_an_absolute_template_beside_the_root_keeps_no_folder(layout: Callable[..., dict]) -> None:
+    assert layout(root="/data/films", files="/home/jane/{number}.png")["files"] == ["{number}.png"]

@@ -90,6 +90,16 @@ def test_a_good_file_is_read_and_frozen():
             "grad",
             "experiments.knees.task: there is no 'grad' in datasets.knees.targets; did you mean 'grade'?",
         ),
+        (
+            "experiments.knees.model.options",
+            {"in_channels": 3},
+            "experiments.knees.model.options.in_channels: a network takes it from the input and the task",
+        ),
+        (
+            "experiments.knees.model.options",
+            {"download": True},
+            "experiments.knees.model.options.download: this is model.download; remove it from options",
+        ),
         ("inputs.knees.modality", "vdieo", "did you mean 'video'?"),
         ("inputs.knees.shap", [3], "inputs.knees.shap: unknown key; did you mean 'shape'?"),
         ("inputs.knees.dataset", "hips", "inputs.knees.dataset: there is no 'hips' in datasets"),

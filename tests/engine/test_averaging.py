@@ -95,7 +95,7 @@ def test_swa_is_that_of_pytorch_with_statistics_of_batch_norm(tmp_path: Path) ->
     for epoch in (3, 4):
         theirs.update_parameters(_loaded(_weights(tmp_path / "plain", epoch)))
     data = Numbers(20, 0)
-    steps = samplers.epoch_steps(samplers.shuffled(20, 42)(3), 5, 1, 1, 0)
+    steps = samplers.epoch_steps(samplers.shuffled(20, 42)(3), 5, 4, 1, 0)
     swa_utils.update_bn([torch.from_numpy(data.x[batch]) for step in steps for batch in step], theirs)
     averaged = _weights(tmp_path / "swa", 4)
     for name, tensor in theirs.module.state_dict().items():

@@ -87,6 +87,40 @@ def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp
     assert len(both["steps"]) == 8
 
 
+class TwoLevels(nn.Module):
+    """A network that answers at a second, coarser level while it trains, far from the target."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network(0.0, norm=False)
+
+    def forward(self, x: Tensor) -> Tensor | list[Tensor]:
+        output = self.net(x)
+        return [output, 3 * output + 100] if self.training else output
+
+
+class OfAllLevels(Absolute):
+    """The mean of the losses of all levels."""
+
+    def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+        levels = (output, *batch.get("coarser", ()))
+        return sum(super(OfAllLevels, self).total(network, batch, one) for one in levels) / len(levels)  # type: ignore
+
+
+def test_the_training_loss_is_that_of_the_finest_level_and_the_gradient_of_all() -> None:
+    options = {"epochs": 1, "batch_size": 30, "optimizer": {"name": "sgd", "momentum": 0}, "weight_decay": 0}
+    net, data, untrained = TwoLevels(), Numbers(30, 0), TwoLevels().train()
+    result = _fit(net, data, {"levels": OfAllLevels()}, **options, learning_rate=0.1)
+    x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
+    fine, coarse = ((level[:, 0] - y).abs().mean() for level in untrained(x))
+    ((fine + coarse) / 2).backward()
+    (row,) = result.history
+    assert row["train_loss"] == row["train_levels_loss"] == pytest.approx(float(fine.detach()), rel=1e-5)
+    for name, parameter in untrained.named_parameters():
+        assert parameter.grad is not None
+        torch.testing.assert_close(net.state_dict()[name], parameter.detach() - 0.1 * parameter.grad, msg=name)
+
+
 def test_weights_of_terms_follow_their_schedule() -> None:
     calls = []
 

@@ -62,6 +62,48 @@ def test_a_checkpoint_of_a_name_is_kept_whatever_the_strategy(tmp_path):
     assert manager.epoch == 0
 
 
+@pytest.mark.parametrize(
+    ("saved", "absent"),
+    [
+        ({}, "optimizer and the scheduler"),
+        ({"save_scheduler": True}, "optimizer"),
+        ({"save_optimizer": True}, "scheduler"),
+    ],
+)
+def test_a_checkpoint_without_a_part_of_the_state_is_refused_and_nothing_is_loaded(tmp_path, saved, absent):
+    manager = manager_in(tmp_path, checkpoints=CheckpointsConfig(strategy="epoch", **saved))
+    for number in (1, 2, 3):
+        epoch(manager, number)
+    before = [p.detach().clone() for p in manager.network.parameters()]
+    assert (manager.folder / "checkpoints" / "epoch-0001.pt").exists() == bool(saved.get("save_optimizer"))
+    with pytest.raises(ScantuneError, match=rf"epoch-0001.*state of the {absent} .*save_{absent.split()[-1]}=True"):
+        manager.load_checkpoint(1)
+    assert manager.epoch == 3
+    assert all(torch.equal(a, b) for a, b in zip(before, manager.network.parameters()))
+
+
+def test_without_a_scheduler_the_optimizer_is_all_there_is(tmp_path):
+    manager = manager_in(tmp_path, checkpoints=CheckpointsConfig(strategy="epoch", save_optimizer=True))
+    manager.scheduler = None
+    epoch(manager, 1)
+    manager.load_checkpoint(1)
+    assert manager.epoch == 1
+
+
+def test_a_checkpoint_of_a_name_has_all_of_the_state(tmp_path):
+    manager = manager_in(tmp_path, checkpoints=CheckpointsConfig(max_checkpoints=1))
+    for number in (1, 2, 3):
+        epoch(manager, number)
+    path = manager.save_checkpoint("here")
+    epoch(manager, 4)
+    expected = [p.detach().clone() for p in manager.network.parameters()]
+    again = manager_in(tmp_path, checkpoints=CheckpointsConfig(max_checkpoints=1))
+    again.load_checkpoint(path)
+    assert again.optimizer.param_groups[0]["lr"] == 0.025
+    epoch(again, 4)
+    assert all(torch.equal(a, b) for a, b in zip(expected, again.network.parameters()))
+
+
 def test_early_stopping_says_when_it_is_over(tmp_path):
     manager = manager_in(
         tmp_path,

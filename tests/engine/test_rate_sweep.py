@@ -34,7 +34,7 @@ def _sweep(seed: int = 0, **options: Any) -> engine.RateSweep:
 def test_losses_are_those_of_a_bare_loop() -> None:
     sweep = _sweep(lowest=1e-4, highest=1e-2, steps=12)
     net, data, order = network(0.0, norm=False), Numbers(40, 0), samplers.shuffled(40, 42)
-    batches = [batch for epoch in range(3) for step in samplers.epoch_steps(order(epoch), 5, 1, 1, 0) for batch in step]
+    batches = [batch for epoch in range(3) for step in samplers.epoch_steps(order(epoch), 5, 8, 1, 0) for batch in step]
     for rate, loss, batch in zip(np.geomspace(1e-4, 1e-2, 12), sweep.losses, batches):
         x, y = torch.from_numpy(data.x[batch]), torch.from_numpy(data.y[batch])
         weight = 1 + (y > 0).float()

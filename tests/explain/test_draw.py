@@ -378,8 +378,11 @@ def test_mp4_plays_the_loop_several_times_at_its_pace(tmp_path: Path) -> None:
     st.sampled_from(["pad", "crop", "stretch"]),
     st.tuples(st.integers(40, 90), st.integers(40, 90)),
     st.tuples(st.integers(32, 64), st.integers(32, 64)),
+    st.sampled_from([None, (1.0, 1.5), (0.3, 0.2)]),
 )
-def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int], size: tuple[int, int]) -> None:
+def test_the_map_lies_over_what_the_network_saw(
+    how: str, shape: tuple[int, int], size: tuple[int, int], pixel: tuple[float, float] | None
+) -> None:
     """A bright square goes through preprocessing; taken for a map and drawn over the file, it lies on the square."""
     from scantune.pipeline.maps.display import box_of
     from scantune.preprocess.plane import fit, place
@@ -387,8 +390,8 @@ def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int]
     picture = np.zeros(shape, np.float32)
     middle = tuple(n // 2 for n in shape)
     picture[middle[0] - 6 : middle[0] + 6, middle[1] - 6 : middle[1] + 6] = 1
-    seen = place(picture, fit(shape, size, how))
-    back = onto(seen, shape, box_of(shape, shape, {"shape": size, "resize": how}))
+    seen = place(picture, fit(shape, size, how, pixel))
+    back = onto(seen, shape, box_of(shape, shape, {"shape": size, "resize": how}, pixel))
     assert back.shape == shape
     assert np.corrcoef(back.ravel(), picture.ravel())[0, 1] > 0.85
 

@@ -43,18 +43,21 @@ def test_a_segmentation_that_was_written_comes_back_bit_for_bit(scan):
     assert prepared.facts["mask_labels"] == {"1": 60, "2": 1}
 
 
-def test_a_segmentation_of_another_place_is_refused(scan):
+def test_a_segmentation_beside_its_image_is_refused_or_told(scan):
     folder, image, mask = scan
     path = io.write_segmentation(
         folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "a", 2: "b"}, origin=MODEL
     )
     moved = image.affine.copy()
-    moved[0, 3] += 0.4
-    with pytest.raises(ReadError, match="other voxels"):
+    moved[0, 3] += 0.4 * image.spacing[0]
+    with pytest.raises(ReadError, match="differ in geometry"):
         io.read_mask_object(path, io.Volume(image.array, moved))
+    placed = io.read_mask_object(path, io.Volume(image.array, moved), placing="place")
+    np.testing.assert_array_equal(placed.array, mask)
+    assert "on another grid" in placed.facts["placed"][0]
     moved[:3, 3] = 1e4 * np.array([1.5, 1.25, 3.0])
-    with pytest.raises(ReadError, match=r"beyond its image|other voxels"):
-        io.read_mask_object(path, io.Volume(image.array, moved))
+    with pytest.raises(ReadError, match="lies outside of its image"):
+        io.read_mask_object(path, io.Volume(image.array, moved), placing="place")
 
 
 def _structure_set(path: Path, image: io.Volume, structures: dict[int, list[np.ndarray]]) -> Path:

@@ -178,7 +178,7 @@ def test_a_dose_that_is_not_of_a_plan_in_gray_is_noted(
 ) -> None:
     notes = io.read(dose(tmp_path / "a.dcm", _stored(planes), **items)).facts["notes"]
     assert notes[0].startswith(note)
-    beside = ["pixels are not square (2.5 mm between rows, 2 mm between columns); shown as they are stored"]
+    beside = ["pixels are not square (2.5 mm between rows, 2 mm between columns)"]
     assert notes[1:] == (beside if planes == 1 else []), "of a plane, which is a picture"
 
 

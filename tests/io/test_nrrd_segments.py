@@ -130,10 +130,13 @@ def test_a_segmentation_of_one_slice_marks_a_picture(tmp_path: Path) -> None:
 def test_segmentations_that_are_refused(tmp_path: Path, scan: Path) -> None:
     liver, _ = _boxes()
     stored, affine = _stored(liver, scan)
-    for shift, reason in ((8, "reaches beyond its image"), (0.5, "on other voxels")):
+    for cropped, shift, reason in (
+        (slice(None), 0.5, "differ in geometry"),
+        (slice(1, None), 80, "differ in geometry"),
+    ):
         place = affine.copy()
         place[:3, 3] += shift * affine[:3, 0]
-        path = write(tmp_path / "m.seg.nrrd", stored, place, [("Liver", 0, 1)])
+        path = write(tmp_path / "m.seg.nrrd", stored[cropped], place, [("Liver", 0, 1)])
         with pytest.raises(MaskError, match=reason):
             prepare_volume([scan], [path], **_PLAIN)
     faults = {("Liver", 4, 1): "has layer 4", ("Liver", 0, 2): "values that none of its segments has"}

@@ -133,21 +133,52 @@ def test_an_unknown_name_gets_the_nearest(name, modality, message):
 
 
 def test_an_unknown_option_or_network_is_named():
-    with pytest.raises(ScantuneError, match=r"'small_cnn' with options .*depth"):
+    with pytest.raises(ScantuneError, match=r"model\.options\.depth: small_cnn has no such option"):
         models.build("small_cnn", modality="image", depth=3)
     with pytest.raises(ScantuneError, match="'vnet' is not known for masks; known are attention_unet"):
         models.build_dense("vnet", ndim=3)
     with pytest.raises(ScantuneError, match="ndim: 4 spatial axes"):
         models.build_dense("unet", ndim=4)
-    with pytest.raises(ScantuneError, match="'segresnet' with options"):
+    with pytest.raises(
+        ScantuneError, match=r"model\.options\.depth: segresnet has no such option; it has init_filters"
+    ):
         models.build_dense("segresnet", ndim=2, depth=3)
 
 
 def test_an_impossible_value_of_an_option_or_of_the_size_is_named():
-    with pytest.raises(ScantuneError, match=r"'segresnet' with options .*'init_filters': 3"):
+    with pytest.raises(ScantuneError, match=r"model\.options\.init_filters: 3 is not a value that segresnet"):
         models.build_dense("segresnet", ndim=2, init_filters=3)
-    with pytest.raises(ScantuneError, match=r"'test_maxvit' with options .*'size': \[24, 32\]"):
+    with pytest.raises(ScantuneError, match="test_maxvit cannot be built for an input of 24×32"):
         models.build("test_maxvit", modality="image", size=(24, 32))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("vit_tiny_patch16_224", {"depth": -1}, r"model\.options\.depth: -1 is not a value.*leave the key out"),
+        ("vit_tiny_patch16_224", {"depth": -1, "embed_dim": 192}, r"model\.options\.depth: -1 is not a value"),
+        ("vit_tiny_patch16_224", {"embed_dim": "wide"}, r"model\.options\.embed_dim: 'wide' is not a value"),
+        ("vit_tiny_patch16_224", {"depth": -1, "embed_dim": -4}, r"model\.options: .*'depth': -1, 'embed_dim': -4"),
+        ("vit_tiny_patch16_224", {"dept": 3}, r"model\.options\.dept: .*did you mean depth\?"),
+        ("small_cnn", {"width": 3}, r"model\.options\.width: small_cnn has no such option"),
+    ],
+)
+def test_the_option_at_fault_is_named_by_its_key_and_value(name, options, words):
+    with pytest.raises(ScantuneError, match=words):
+        models.build(name, modality="image", size=(32, 32), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"channels": [1, 2]}, r"model\.options\.channels: \[1, 2\] has 2 levels; unet has 5"),
+        ({"dropout": 3}, r"model\.options\.dropout: 3 is not a value that unet"),
+        ({"norm": "NONE?"}, r"model\.options\.norm: 'NONE\?' is not a value"),
+    ],
+)
+def test_the_option_of_a_dense_network_is_named_too(options, words):
+    with pytest.raises(ScantuneError, match=words):
+        models.build_dense("unet", ndim=2, **options)
 
 
 def test_a_seed_makes_the_weights_and_leaves_the_global_state_alone():

@@ -10,6 +10,7 @@ import pytest
 from scantune import cohort, io
 from scantune.config.load import parse
 from scantune.proposal.blocks import propose
+from scantune.proposal.readings import class_names
 
 WHOLE, PART = (slice(2, 12), slice(2, 12)), (slice(5, 8), slice(5, 8))
 NEARLY, BESIDE, TOUCHING = (slice(3, 12), slice(2, 12)), (slice(12, 15), slice(2, 12)), (slice(11, 15), slice(2, 12))
@@ -67,10 +68,33 @@ def test_masks_of_structures_are_classes_and_those_of_readers_are_compared(home,
     params, records, _ = proposed_records()
     task, drawing = params.experiments["raw"].task, params.inputs["raw"].mask_overlap
     structures = kind != READERS
-    assert len(task.classes) == (3 if structures else 2)
+    assert task.classes == (("background", *names) if structures else ("background", "foreground"))
     assert task.overlapping == drawing == (kind == OVERLAPPING)
     assert all(len(record.masks) == (2 if structures else 1) for record in records)
     assert all(bool(record.rater_masks) == (not structures) for record in records)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["liver_masks", "spleen_masks"], ["liver", "spleen"]),
+        (["train/masks_liver", "train/masks_spleen"], ["liver", "spleen"]),
+        (["masks/liver", "masks/spleen"], ["liver", "spleen"]),
+        (["liver/masks", "spleen/masks"], ["liver", "spleen"]),
+        (["GT Left Ventricle", "gt-right-ventricle"], ["Left_Ventricle", "right_ventricle"]),
+        (["LiverMask", "KidneySegmentation"], ["Liver", "Kidney"]),
+        (["optic_disc", "optic cup"], ["optic_disc", "optic cup"]),
+        (["gtv", "ctv"], ["gtv", "ctv"]),  # no word for masks, though it begins like one
+        (["Zähne_masken", "Leber_masks"], ["Zähne_masken", "Leber"]),
+        (["mask_1", "mask_2"], ["mask_1", "mask_2"]),  # numbers are no names
+        (["a/liver_mask", "b/liver_mask"], ["a/liver_mask", "b/liver_mask"]),
+        (["liver_mask", "Liver_gt"], ["liver_mask", "Liver_gt"]),
+        (["file_masks", "liver_masks"], ["file_masks", "liver_masks"]),
+        (["masks", "liver_masks"], ["masks", "liver"]),
+    ],
+)
+def test_classes_are_named_without_the_word_for_masks(names, classes):
+    assert list(class_names(names).values()) == classes
 
 
 def test_a_structure_that_some_images_lack_is_no_reader_and_told(home):

@@ -49,6 +49,7 @@ SEEN_BY = {
     r"derived\.tuned\.register\..+": {"register-derived@tuned"},
     r"map_checks\.seed\..+": {"map-check@seed"},
     r"external\.small_far\..+": {"external@small_far", "across@small_far"},
+    r"external_ensembles\.both_far\..+": {"external-ensemble@both_far", "across-ensemble@both_far"},
     r"ensembles\.both\.description": set(),
     r"ensembles\.both\.(dataset|input)": {"ensemble@both", "evaluate-ensemble@both"},
     r"ensembles\.both\.members": {"ensemble@both"},
@@ -61,6 +62,8 @@ LOOKED_UP = {
     r"datasets\.digits\.watch": "elsewhere",
     r"watched\.labels\.path": "elsewhere",
     r"external\.small_far\.(dataset|input)": "digits",
+    r"external_ensembles\.both_far\.(dataset|input)": "digits",
+    r"external_ensembles\.both_far\.ensemble": "other",
     r".+\.(dataset|input)": "far",
     r".+\.(experiment|from)": "other",
     r"ensemble_members\..+\.member": "tuned",
@@ -69,7 +72,7 @@ LOOKED_UP = {
 }
 NAMES = {"demo": "digits", "datasets": "digits", "watched": "labels", "inputs": "digits", "experiments": "small"} | {
     "derived": "tuned", "map_checks": "seed", "external": "small_far", "ensembles": "both",
-    "ensemble_members": "both_small",
+    "ensemble_members": "both_small", "external_ensembles": "both_far",
 }  # fmt: skip
 
 
@@ -77,6 +80,7 @@ def params() -> dict:
     content = json.loads(json.dumps(grouped_params()))  # nothing shared between blocks
     content["watched"] = {"labels": {"dataset": "digits", "path": "labels.csv"}}
     content["map_checks"] = {"seed": {"experiment": "small", "from": "small", "use": "another_seed"}}
+    content["external_ensembles"] = {"both_far": {"ensemble": "both", "dataset": "far", "input": "far"}}
     return content
 
 

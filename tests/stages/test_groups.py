@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
@@ -164,6 +165,78 @@ def test_a_derived_model_is_validated_elsewhere_as_any_other(grouped, tmp_path):
     assert alike > 0.8, "its rate is next to 0; the statistics of its batch norms moved for an epoch"
     assert "External testing (model tuned)" in (folder / "report.html").read_text()
     assert (home / "external" / "tuned_far" / "table.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def joined(grouped, tmp_path_factory) -> Path:
+    """The ensemble on the other dataset, through the stages."""
+    home = tmp_path_factory.mktemp("joined") / "project"
+    shutil.copytree(grouped, home)
+    params = grouped_params()
+    params["external_ensembles"] = {"both_far": {"ensemble": "both", "dataset": "far", "input": "far"}}
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
+    run_stages(home, "external both_far", "across both_far")
+    return home
+
+
+def test_an_ensemble_is_validated_elsewhere_and_answers_the_mean_of_its_members(joined):
+    import torch
+
+    from scantune.config.load import load
+    from scantune.pipeline.data.sides import sides_of
+    from scantune.pipeline.predictions import open_predictors, predictions_of
+    from scantune.registry.model import read_facts
+
+    folder, model = joined / "outputs" / "external" / "both_far", joined / "ensembles" / "both" / "train" / "model"
+    table = read(folder / "predictions.csv")
+    metrics = read_json(folder / "metrics.json")
+    assert set(table.split) == {"test"}
+    assert metrics["n"] == len(table)
+    home = read_json(joined / "ensembles" / "both" / "evaluate" / "metrics.json")["metrics"]["accuracy"]["value"]
+    section = metrics["external"]
+    assert (section["experiment"], section["dataset"]) == ("both", "far")
+    assert section["accuracy"]["difference"]["value"] == pytest.approx(metrics["metrics"]["accuracy"]["value"] - home)
+    with (joined / "external" / "both_far" / "table.csv").open() as file:
+        assert [row["dataset"] for row in csv.DictReader(file)] == ["digits", "far"]
+    assert "External testing (model both)" in (folder / "report.html").read_text()
+    params, facts = load(joined / "params.yaml"), read_facts(model)
+    assert facts.members == 2
+    with contextlib.chdir(joined), torch.random.fork_rng():
+        predictors = open_predictors(params.experiments["small"].task, facts, model, "cpu")
+        again = predictions_of(
+            predictors, params.experiments["small"].task, sides_of(params, "far", None), batch_size=16
+        )
+    for k in range(3):
+        np.testing.assert_allclose(table.numbers(f"p/{k}", None), again.numbers(f"p/{k}", None), atol=1e-6)
+
+
+def test_an_ensemble_among_the_external_experiments_is_told_where_it_belongs():
+    from scantune.config.load import parse
+
+    params = grouped_params()
+    block = params["external"].pop("small_far")
+    params["external"]["both_far"] = block | {"experiment": "both"}
+    words = r"external\.both_far\.experiment: 'both' is an ensemble; .*{both_far: {ensemble: both, dataset: far, inp"
+    with pytest.raises(ScantuneError, match=words):
+        parse(params)
+    params["external"] = {"both_far": block}
+    params["external_ensembles"] = {"both_far": {"ensemble": "both", "dataset": "far", "input": "far"}}
+    with pytest.raises(ScantuneError, match=r"external_ensembles\.both_far: the name is also in external"):
+        parse(params)
+    params["external"] = {}
+    assert parse(params).externals["both_far"].experiment == "both"
+    params["external_ensembles"]["both_far"]["ensemble"] = "bot"
+    with pytest.raises(ScantuneError, match=r"external_ensembles\.both_far\.ensemble: .*'bot' in ensembles.*'both'"):
+        parse(params)
+
+
+def test_what_any_member_was_trained_on_counts_as_known(joined):
+    """Both members share the training side of their dataset; samples that each of them knows are counted once."""
+    one, both = (
+        read_json(joined / "outputs" / "external" / name / "metrics.json")["external"]["trained_on"]
+        for name in ("small_far", "both_far")
+    )
+    assert both == one > 0
 
 
 def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(grouped):

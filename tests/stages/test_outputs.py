@@ -182,6 +182,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
         COMMON | {"spacing": [3, 3, 3], "shape": [5, 6, 7], "intensity": "percentile", "center": "foreground"}
         | {"crop": "foreground", "interpolation": "nearest", "antialias": False, "dtype": "float32", "deface": True}
         | {"volume": "first", "philips_values": "precise", "padding": "keep", "affine": "sform", "tilt": "resample"}
+        | {"mask_grid": "place"}
         | {"patch": [4, 4, 4], "overlap": 0.25, "window_precision": "bf16", "brain": {"extract": "stripped"}},
     ),
 }  # fmt: skip

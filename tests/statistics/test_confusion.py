@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from scantune.statistics.confusion import confusion_statistic, counts, figures_of
-from scantune.statistics.ordinal import kappa, kappas
+from scantune.statistics.confusion import confusion_statistic, counts, figures_of, shares_of
+from scantune.statistics.ordinal import kappa, kappa_cells, kappas, kappas_of_cells
 from scantune.statistics.resampling import Resampler
 
 labelled = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -77,3 +77,32 @@ def test_resampled_counts_are_those_of_the_rows():
     result = resampler.run([confusion_statistic(target, prediction, ["no", "yes"], np.arange(60), 1)])[0]
     taken = np.repeat(np.arange(60), resampler.weights(0)[:, 11].astype(int))
     assert result["f1"].draws[11] == pytest.approx(peer.f1_score(target[taken], prediction[taken]))
+
+
+@settings(deadline=None, max_examples=40)
+@given(labelled)
+def test_sums_of_the_margins_give_what_the_matrix_gives(rows):
+    target, prediction = np.array(rows).T
+    matrix, every = counts(target, prediction, 4), np.arange(len(target))
+    statistic = confusion_statistic(target, prediction, "abcd", every, 2)
+    sums = statistic.features.sum(0)
+    for name, value in figures_of(matrix, "abcd", 2).items():
+        assert statistic.figures(sums)[name] == pytest.approx(float(value), nan_ok=True), name
+    for name, pairs in shares_of(matrix, "abcd", 2).items():
+        np.testing.assert_array_equal(statistic.shares(sums)[name], pairs, err_msg=name)
+    of_cells = kappas_of_cells(kappa_cells(target, prediction, 4).sum(0))
+    for name, value in kappas(matrix).items():
+        assert of_cells[name] == pytest.approx(float(value), nan_ok=True, abs=1e-12), name
+
+
+def test_many_classes_fit_into_memory():
+    """Of 1,000 classes each sample has 3,000 numbers, where a cell for each pair of classes would be 8 MB a sample."""
+    rng = np.random.default_rng(0)
+    target, prediction = rng.integers(0, 1000, 2000), rng.integers(0, 1000, 2000)
+    prediction[:1500] = target[:1500]
+    statistic = confusion_statistic(target, prediction, [str(k) for k in range(1000)], np.arange(2000))
+    assert statistic.features.nbytes + kappa_cells(target, prediction, 1000).nbytes < 100e6
+    values = Resampler(np.arange(2000), 0).run([statistic], draws=False)[0]
+    assert values["accuracy"].value == pytest.approx((target == prediction).mean())
+    assert values["f1_macro"].value == pytest.approx(peer.f1_score(target, prediction, average="macro"))
+    assert values["mcc"].value == pytest.approx(peer.matthews_corrcoef(target, prediction))

@@ -16,6 +16,7 @@ The block to go with it: ``root`` the folder that both lie in, ``table: arcade_m
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,10 +25,13 @@ from typing import Any
 import numpy as np
 
 from scantune.cohort.annotations.areas import Outlines
-from scantune.cohort.coco_masks import counts_of, draw, from_runs
+from scantune.cohort.coco_masks import counts_of, draw, from_runs, hidden
 from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_rows
 from scantune.cohort.faults import CohortError, Fault, nearest
 
+log = logging.getLogger(__name__)
+
+_SHOWN = 5
 _MAX_EDGE = 1 << 15
 
 
@@ -43,7 +47,7 @@ def masks_of_coco(
 
     The table has a row for each image: ``sample_id``, ``file`` and ``mask`` (relative to ``root``), ``categories``
     (names that are marked, separated by a space), ``width``, ``height``, ``split``. COCO knows no subjects: an image is
-    its own. Where polygons of two labels overlap, the later annotation wins.
+    its own. Where polygons of two labels overlap, the later annotation wins, of which a warning is logged.
 
     Args:
         annotations: the JSON file, or side (train, validation, test) to its file.
@@ -74,11 +78,13 @@ def masks_of_coco(
         faults = _faults(contents[side], folders[side])
         if faults:
             raise CohortError(f"COCO file {source.name}", faults)
-    rows = []
+    rows, overlapping = [], dict[str, int]()
     for side, content in contents.items():
         for image, parts, names in _marked(content, chosen[side]):
             stem = "_".join([side] * bool(side) + list(Path(image["file_name"]).with_suffix("").parts))
             mask = draw(parts, (image["height"], image["width"]))
+            if len({label for label, _ in parts}) > 1 and (pixels := hidden(parts, mask.shape, mask)):
+                overlapping[image["file_name"]] = pixels
             path = target / "masks" / f"{stem}.png"
             write_grey(path, mask * np.uint8(255) if labels == "binary" else mask)
             rows.append(
@@ -92,7 +98,20 @@ def masks_of_coco(
                     "split": side,
                 }
             )
+    _warn_of_hidden(overlapping, len(rows))
     return write_rows(target / "cohort.csv", rows)
+
+
+def _warn_of_hidden(pixels: Mapping[str, int], images: int) -> None:
+    """Warn of the images, file name to pixels, in which one label lies over another."""
+    if not pixels:
+        return
+    some = ", ".join(f"{name}: {count}" for name, count in list(pixels.items())[:_SHOWN])
+    log.warning(
+        "%d of %d images have pixels of several categories (%s%s), which have the label of the last: to keep both, "
+        "draw one category at a time (labels={NAME: 1}) and name all masks, with the input's mask_overlap",
+        *(len(pixels), images, some, ", …" if len(pixels) > _SHOWN else ""),
+    )
 
 
 def _marked(

@@ -30,6 +30,14 @@ def draw(parts: Iterable[tuple[int, Any]], shape: tuple[int, int]) -> np.ndarray
     return mask
 
 
+def hidden(parts: Iterable[tuple[int, Any]], shape: tuple[int, int], mask: np.ndarray) -> int:
+    """Pixels of `draw`'s mask, uint8 [H, W], that have another label drawn beneath the one on top."""
+    below = np.zeros(shape, bool)
+    for label, segmentation in parts:
+        below |= filled(segmentation, shape) & (mask != label)
+    return int(below.sum())
+
+
 def filled(segmentation: Any, shape: tuple[int, int]) -> np.ndarray:
     """bool [H, W]: the pixels of one annotation, of several polygons those of any."""
     if isinstance(segmentation, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from scantune.cohort.template import fields
 from scantune.config.base import first_fault
 from scantune.config.dataset import DatasetConfig
-from scantune.files import write_json
+from scantune.files import absolute, write_json
 from scantune.records import ScantuneError
 
 #: In ``data/splits/<dataset>``: the keys of the dataset that say how a row becomes a sample.
@@ -24,9 +25,24 @@ FORM = ("header", "sheet", "separator")
 
 
 def write_layout(folder: Path, dataset: DatasetConfig) -> None:
-    """Write ``table.json``: what reads a table of the dataset's layout, without places; {} of class folders."""
+    """Write ``table.json``: what reads a table of the dataset's layout, without places; {} of class folders.
+
+    Files are named from the root on, also where the block names them by absolute paths: a model keeps them, and a path
+    of the machine that it was trained on is of no use elsewhere, and nobody's business.
+    """
     keys: set[str] = set() if dataset.class_folders else {*_KEYS, *FORM}
-    write_json(folder / LAYOUT, dataset.model_dump(mode="json", include=keys), sort_keys=True)
+    layout = dataset.model_dump(mode="json", include=keys)
+    if "files" in layout:
+        layout["files"] = [_from_root(template, dataset) for template in dataset.files]
+    write_json(folder / LAYOUT, layout, sort_keys=True)
+
+
+def _from_root(template: str, dataset: DatasetConfig) -> str:
+    """A template of files from the dataset's root on; by its name alone where an absolute one is not below it."""
+    path, root = Path(os.path.normpath(template)), Path(os.path.normpath(absolute(Path(dataset.root))))
+    if not path.is_absolute():
+        return template
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def read_layout(folder: Path, covariates: Sequence[str]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ _LAST = {
     "derived": "register-derived",
     "ensembles": "register-ensemble",
     "external": "external",
+    "external_ensembles": "external-ensemble",
 }
 
 

@@ -29,6 +29,6 @@ def restore(
     for key in restoring.order(params):
         if not names or key in names:
             typer.echo(restoring.restore(params, key))
-    for key in params.external:  # after their models, of whose runs they are parts
+    for key in params.externals:  # after their models, of whose runs they are parts
         if not names or key in names:
             typer.echo(restoring.restore_external(params, key))

@@ -24,9 +24,9 @@ _STAGES = {
     "train": {"experiments": "train", "derived": "train-derived"},
     "evaluate": {"experiments": "evaluate", "derived": "evaluate-derived", "ensembles": "evaluate-ensemble"},
     "register": {"experiments": "register", "derived": "register-derived", "ensembles": "register-ensemble"},
-    "external": {"external": "external"},
+    "external": {"external": "external", "external_ensembles": "external-ensemble"},
     "map-check": {"map_checks": "map-check"},
-    "across": {"external": "across"},
+    "across": {"external": "across", "external_ensembles": "across-ensemble"},
     "ensemble": {"ensembles": "ensemble"},
 }
 
@@ -35,7 +35,9 @@ def run(
     targets: Annotated[list[str] | None, typer.Argument(help="DVC targets such as register@digits")] = None,
     experiment: Annotated[
         str,
-        typer.Option(help="a name in experiments, derived, ensembles or external, with all stages it depends on"),
+        typer.Option(
+            help="a name in experiments, derived, ensembles, external or external_ensembles, with the stages it needs"
+        ),
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="everything in params.yaml")] = False,
     stage: Annotated[str, typer.Option(help=f"one stage, with all stages it depends on: {', '.join(_STAGES)}")] = "",
@@ -106,8 +108,10 @@ def _untrained(params: Any, option: str, name: str) -> ScantuneError:
     if name in params.ensembles:
         members = " or ".join(f"--experiment {member}" for member in params.ensembles[name].members)
         return ScantuneError(f"--{option}: {name} is an ensemble, which trains nothing; change a member: {members}")
-    if name in params.external:
-        model = params.external[name].experiment
+    if name in params.externals:
+        model = params.externals[name].experiment
+        if model in params.ensembles:
+            return ScantuneError(f"--{option}: {name} evaluates the ensemble {model}, which trains nothing")
         return ScantuneError(f"--{option}: {name} evaluates the model of {model}; change that: --experiment {model}")
     return ScantuneError(f"--{option}: name the experiment (--experiment NAME)")
 
@@ -179,10 +183,10 @@ def _adopt_parent(params: Any, targets: Sequence[str], changes: Sequence[Any]) -
 
 def _dataset_of(params: Any, name: str) -> str:
     """The dataset that a block is for; its own name where it is a dataset."""
+    if name in params.externals:  # its run is beside that of the model
+        name = params.externals[name].experiment
     if name in params.ensembles:
         name = params.ensembles[name].members[0]
-    if name in params.external:  # its run is beside that of the model
-        name = params.external[name].experiment
     for group in ("experiments", "derived", "inputs"):
         block = getattr(params, group).get(name)
         if block is not None:
@@ -268,7 +272,7 @@ def _tell_parent(title: str, folder: Path, targets: Sequence[str]) -> None:
 def _evaluated(folder: Path, target: str) -> Path:
     """The folder with the metrics and the report of what a target evaluates."""
     stage, _, name = target.partition("@")
-    if stage in {"external", "across"}:
+    if stage.removesuffix("-ensemble") in {"external", "across"}:
         return folder / "outputs" / "external" / name
     return folder / ("ensembles" if stage.endswith("ensemble") else "outputs") / name / "evaluate"
 

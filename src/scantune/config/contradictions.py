@@ -51,7 +51,11 @@ def _names(params: Params) -> Iterator[str]:
             yield f"derived.{name}: the name is also in experiments; their outputs would overwrite each other"
     for name, external in params.external.items():
         models = {*params.experiments, *params.derived}
-        yield from unknown(f"external.{name}.experiment", external.experiment, models, "experiments or derived")
+        if external.experiment in params.ensembles and external.experiment not in models:
+            instead = ensembles.in_own_group(name, external)
+            yield f"external.{name}.experiment: {external.experiment!r} is an ensemble; {instead}"
+        else:
+            yield from unknown(f"external.{name}.experiment", external.experiment, models, "experiments or derived")
         yield from unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
         yield from unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
     members = {*params.experiments, *params.derived}
@@ -73,7 +77,9 @@ def _input_of_dataset(params: Params) -> Iterator[str]:
 
 def _same_dataset(params: Params) -> Iterator[str]:
     pairs = [(key, block.input, block.dataset) for key, block in _blocks(params)]
-    pairs += [(f"external.{name}", block.input, block.dataset) for name, block in params.external.items()]
+    for name, external in params.externals.items():
+        group = "external" if name in params.external else "external_ensembles"
+        pairs.append((f"{group}.{name}", external.input, external.dataset))
     for key, input_name, dataset in pairs:
         input_ = params.inputs.get(input_name)
         if input_ is not None and input_.dataset != dataset:
@@ -307,6 +313,7 @@ def _monitors(params: Params) -> Iterator[str]:
 
 _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _names,
+    ensembles.external,
     _input_of_dataset,
     cohort_keys.faults,
     watching.faults,

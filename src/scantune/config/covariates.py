@@ -16,15 +16,18 @@ def faults(params: Params) -> Iterator[str]:
         if block.model.covariates is not None:
             yield from _of_block(f"{key}.model.covariates", block, params)
     known_blocks = {**params.experiments, **params.derived}
-    for name, external in params.external.items():
-        experiment, dataset = known_blocks.get(external.experiment), params.datasets.get(external.dataset)
+    first = {name: ensemble.members[0] for name, ensemble in params.ensembles.items()}
+    for name, external in params.externals.items():
+        group = "external" if name in params.external else "external_ensembles"
+        key = external.experiment if group == "external" else first.get(external.experiment, "")
+        experiment, dataset = known_blocks.get(key), params.datasets.get(external.dataset)
         if experiment is None or dataset is None or experiment.model.covariates is None:
             continue
         known = ", ".join(dataset.groups) or "there are none"
         for column in experiment.model.covariates.columns:
             if column not in dataset.groups:
                 yield (
-                    f"external.{name}.dataset: the model of {external.experiment!r} uses the covariate {column!r}, "
+                    f"{group}.{name}.dataset: the model of {external.experiment!r} uses the covariate {column!r}, "
                     f"which is not one of datasets.{external.dataset}.groups: {known}"
                 )
 

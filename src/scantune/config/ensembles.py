@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scantune.config.base import NAME
+from scantune.config.names import unknown
 
 if TYPE_CHECKING:
     from scantune.config.params import Params
@@ -83,6 +84,22 @@ def faults(params: Params) -> Iterator[str]:
         elif (entry.ensemble, entry.member) in members_so_far:
             yield f"ensemble_members.{key}: {entry.member!r} of {entry.ensemble!r} has an entry already; keep one"
         members_so_far.add((entry.ensemble, entry.member))
+
+
+def external(params: Params) -> Iterator[str]:
+    """Every block of ``external_ensembles`` that names what is not there, or has the name of one in ``external``."""
+    for name, joined in params.external_ensembles.items():
+        yield from unknown(f"external_ensembles.{name}.ensemble", joined.ensemble, params.ensembles, "ensembles")
+        yield from unknown(f"external_ensembles.{name}.dataset", joined.dataset, params.datasets, "datasets")
+        yield from unknown(f"external_ensembles.{name}.input", joined.input, params.inputs, "inputs")
+        if name in params.external:
+            yield f"external_ensembles.{name}: the name is also in external; their outputs would overwrite each other"
+
+
+def in_own_group(name: str, external: Any) -> str:
+    """What to write in place of a block of ``external`` that names an ensemble."""
+    keys = f"ensemble: {external.experiment}, dataset: {external.dataset}, input: {external.input}"
+    return f"move it to the group external_ensembles: {{{name}: {{{keys}}}}}"
 
 
 def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params: Params) -> Iterator[str]:

@@ -31,7 +31,8 @@ def faults(params: Params) -> Iterator[str]:
         yield from _masks(key, block, params)
         yield from _maps(key, block, params)
     for name, ensemble in params.ensembles.items():
-        yield from _columns(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset], params)
+        others = [one.dataset for one in params.external_ensembles.values() if one.ensemble == name]
+        yield from _columns(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset, *others], params)
         member = next((blocks[one] for one in ensemble.members if one in blocks), None)
         if member is not None:
             joint = member.model_copy(update={"evaluate": ensemble.evaluate, "dataset": ensemble.dataset})

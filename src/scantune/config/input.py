@@ -135,6 +135,11 @@ class VolumeInput(_Common):
     between series and scans (Chenevert 2014). ``precise`` leaves out what does not state the scale slope."""
     affine: Affine = "refuse"
     """NIfTI files whose sform and qform disagree: exclude them, or use one of the two, which the manifest notes."""
+    mask_grid: Literal["refuse", "place"] = "refuse"
+    """Masks on another grid than their image (cropped by an annotation tool, finer, turned): leave the sample out, or
+    place the mask by the headers of both, each voxel of the image the nearest label; what it does not cover is not
+    marked, and the manifest notes both grids. Segmentations (DICOM SEG, 3D Slicer) on voxels of the image are always
+    taken."""
     tilt: Literal["exclude", "resample"] = "exclude"
     """Gantry tilt: exclude the scan, or resample it upright."""
     patch: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None
@@ -193,7 +198,7 @@ class ImageInput(_Common):
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """Aspect ratio preserved with padding (black; of other than 8 bits the picture's darkest value), preserved with
-    cropping, or not preserved."""
+    cropping, or not preserved. It is that of the patient: pixels that the file states not to be square become so."""
     resolution: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels that a picture of ``shape`` is averaged to, and enlarged from again: detail that only
     the sharper of two instruments shows is gone from both. Masks are not."""
@@ -278,7 +283,8 @@ class VideoInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
     """[height, width] in pixels."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
+    """Aspect ratio preserved with padding, preserved with cropping, or not preserved. It is that of the patient: pixels
+    that the file states not to be square become so."""
     frames: int = Field(default=32, ge=1, le=4096)
     """Frames of a sample."""
     period: int = Field(default=1, ge=1, le=256)

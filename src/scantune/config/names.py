@@ -89,6 +89,16 @@ def _declare_losses(task: str) -> None:
         registry.declare(module, Path(spec.origin))
 
 
+_INPUT = "a network takes it from the input and the task of its experiment"
+#: What is no option of a network's builder, and where it is set.
+_NOT_OPTIONS = {
+    **dict.fromkeys(("in_channels", "in_chans", "modality", "ndim", "num_classes", "out_channels", "size"), _INPUT),
+    **{name: f"this is model.{name}" for name in ("backbone", "download", "first_stride", "min_matched")},
+    **{name: f"this is model.{name}" for name in ("normalization", "weights", "weights_folder")},
+    "seed": "this is train.seed",
+}
+
+
 def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     from scantune.models import catalogue as backbones
     from scantune.models import own_weights
@@ -98,6 +108,8 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     fault = backbones.fault(block.model.backbone, table)
     if fault is not None:
         yield f"{key}.model.backbone: {fault}"
+    for option in sorted(_NOT_OPTIONS.keys() & block.model.options.keys()):
+        yield f"{key}.model.options.{option}: {_NOT_OPTIONS[option]}; remove it from options"
     wrong = backbones.foreign(block.model.options)
     if wrong is not None:
         yield f"{key}.model.options: {wrong}"

@@ -157,6 +157,22 @@ class ExternalConfig(Block):
     """A name in ``inputs``, made from that dataset in the experiment's own way."""
 
 
+class ExternalEnsembleConfig(Block):
+    """One ensemble's model on another dataset."""
+
+    ensemble: Name
+    """A name in ``ensembles``."""
+    dataset: Name
+    """A name in ``datasets``: every usable sample of it is test data."""
+    input: Name
+    """A name in ``inputs``, made from that dataset in the ensemble's own way."""
+
+    @property
+    def experiment(self) -> str:
+        """Whose model it is, as of :class:`ExternalConfig`."""
+        return self.ensemble
+
+
 class EnsembleConfig(Block):
     """A model of the networks of several experiments, whose outputs are averaged; every network counts once.
 
@@ -211,10 +227,17 @@ class Params(Block):
     """Other networks that saliency maps are tested by. Not needed: other tests of the maps need no other network."""
     external: dict[Name, ExternalConfig] = {}
     """Models on other datasets."""
+    external_ensembles: dict[Name, ExternalEnsembleConfig] = {}
+    """Ensembles on other datasets; names differ from those in ``external``."""
     ensembles: dict[Name, EnsembleConfig] = {}
     """Averages of models."""
     ensemble_members: dict[Name, EnsembleMemberConfig] = {}
     """An entry for each member of each ensemble."""
+
+    @property
+    def externals(self) -> dict[str, ExternalConfig | ExternalEnsembleConfig]:
+        """The blocks of ``external`` and ``external_ensembles``, whose names differ."""
+        return {**self.external, **self.external_ensembles}
 
 
 _known_tasks = catalogue.names()

@@ -119,7 +119,7 @@ def planned(training: Training, epoch: int) -> list[list[Any]]:
     return samplers.epoch_steps(
         order(epoch),
         training.steps_per_epoch,
-        training.accumulation,
+        training.batch_size,
         fabric.world_size,
         fabric.global_rank,
     )

@@ -128,14 +128,14 @@ class TrainingManager:
             means[monitor],
             self.network.state_dict,
             facts={"metrics": means},
-            training=self._state if self.checkpoints.save_optimizer or self.checkpoints.save_scheduler else None,
+            training=self._kept_state if self.checkpoints.save_optimizer else None,
         )
         self.kept.flush()
         self.kept.prune()
         return self.history.epochs()[-1]
 
     def save_checkpoint(self, name: str) -> Path:
-        """Write the weights as they are now under a name of your own, whatever the strategy keeps; the file."""
+        """Write all as it is now under a name of your own, whatever the strategy and its settings keep; the file."""
         path = self.folder / "checkpoints" / f"{name}.safetensors"
         durable.write_weights(path, self.network.state_dict(), {"epoch": self.epoch, "step": self.step})
         durable.write_state(path.with_suffix(".pt"), self._state())
@@ -146,14 +146,17 @@ class TrainingManager:
 
         The next step is that after the checkpoint: later epochs are then no longer of this training. In a new process
         the epochs before it come back, and those whose files are still there remain among the kept; steps do not.
+
+        Raises:
+            ScantuneError: it has weights only, or not the state of the optimizer or of the scheduler, so that training
+                would go on otherwise; nothing is loaded then.
         """
         path = checkpoint if isinstance(checkpoint, Path) else self.kept.path(checkpoint)
-        self.network.load_state_dict(durable.read_weights(path)[0])
-        state = durable.read_state(path.with_suffix(".pt"))
+        weights, state = durable.read_weights(path)[0], self._read_state(path)
+        self.network.load_state_dict(weights)
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
-        if state["optimizer"] is not None:
-            self.optimizer.load_state_dict(state["optimizer"])
-        if state["scheduler"] is not None and self.scheduler is not None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scheduler is not None:
             self.scheduler.load_state_dict(state["scheduler"])
         if self.early_stopping is not None and state["early_stopping"]:
             self.early_stopping.load(state["early_stopping"])
@@ -162,6 +165,19 @@ class TrainingManager:
             self.history.take([{"kind": "epoch", **row} for row in state["epochs"]])
             entries = [Entry(int(e), int(s), float(v)) for e, s, v in state["checkpoints"]["seen"]]
             self.kept.entries = [entry for entry in entries if self.kept.path(entry.epoch).exists()]
+
+    def _read_state(self, path: Path) -> dict[str, Any]:
+        companion = path.with_suffix(".pt")
+        state = durable.read_state(companion) if companion.exists() else {}
+        needed = {"optimizer": self.optimizer, "scheduler": self.scheduler}
+        absent = [name for name, part in needed.items() if part is not None and state.get(name) is None]
+        if absent:
+            raise ScantuneError(
+                f"{path}: without the state of the {' and the '.join(absent)} training would not go on as before: keep "
+                f"checkpoints with CheckpointsConfig({', '.join(f'save_{name}=True' for name in absent)}), or load its "
+                "weights alone by network.load_state_dict(safetensors.torch.load_file(path))"
+            )
+        return state
 
     def _forget_later_epochs(self) -> None:
         """Drop epochs after the present one, of which there are some where an earlier checkpoint was loaded."""
@@ -198,13 +214,15 @@ class TrainingManager:
             total[1] += samples
         return numbers
 
+    def _kept_state(self) -> dict[str, Any]:
+        return self._state() | ({} if self.checkpoints.save_scheduler else {"scheduler": None})
+
     def _state(self) -> dict[str, Any]:
-        scheduled = self.checkpoints.save_scheduler and self.scheduler is not None
         return {
             "epoch": self.epoch,
             "step": self.step,
-            "optimizer": self.optimizer.state_dict() if self.checkpoints.save_optimizer else None,
-            "scheduler": self.scheduler.state_dict() if scheduled else None,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict() if self.scheduler is not None else None,
             "early_stopping": self.early_stopping.state() if self.early_stopping else {},
             "epochs": self.history.epochs(),
             "checkpoints": self.kept.state(),

@@ -52,16 +52,17 @@ def steps_in_epoch(n: int, batch_size: int, accumulation: int, world_size: int =
     return -(-n // (batch_size * accumulation * world_size))
 
 
-def epoch_steps(order: np.ndarray, steps: int, accumulation: int, world_size: int, rank: int) -> list[list[np.ndarray]]:
+def epoch_steps(order: np.ndarray, steps: int, batch_size: int, world_size: int, rank: int) -> list[list[np.ndarray]]:
     """The samples of one process by step and batch.
 
     The samples of a step depend only on the effective batch, not on its division between accumulation and processes.
-    Steps differ in size by at most one sample, so that no step (and no batch norm) has a small remainder.
+    Steps differ in size by at most one sample, so that no step has a small remainder, and a step that is not full has
+    fewer batches, not smaller ones: batch norm sees as many samples as it can.
 
     Args:
         order: indices of the samples of the epoch.
         steps: optimizer steps in the epoch.
-        accumulation: batches per step.
+        batch_size: most samples of a batch.
         world_size: number of processes.
         rank: of this process.
 
@@ -78,7 +79,7 @@ def epoch_steps(order: np.ndarray, steps: int, accumulation: int, world_size: in
                 f"a step has {len(chunk)} samples and there are {world_size} processes: each needs at least one; "
                 "use fewer devices or more training samples"
             )
-        batches = min(accumulation, len(chunk) // world_size)
+        batches = min(-(-len(chunk) // (batch_size * world_size)), len(chunk) // world_size)
         planned.append(np.array_split(chunk, batches * world_size)[rank::world_size])
     return planned
 

@@ -88,7 +88,10 @@ def _denominators(training: Training, batches: list[Batch]) -> Tensor:
 def _backward(
     training: Training, batches: list[Batch], denominators: Tensor, weights: list[float]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Gradients of the step; returns the numerators of this process [terms] and the output of each batch."""
+    """Gradients of the step; returns the numerators of this process [terms] and the output of each batch.
+
+    Where a network is supervised at lower resolutions too, numerators are those of the finest one, as in validation.
+    """
     shares = torch.where(denominators > 0, 1 / denominators, torch.zeros_like(denominators)).float()
     shares = shares * training.fabric.world_size  # gradients are averaged over processes
     totals = torch.zeros_like(denominators)
@@ -103,9 +106,17 @@ def _backward(
             parts = [term.total(training.network, batch, output) for term in training.terms.values()]
             loss = sum(w * part * shares[k] for k, (w, part) in enumerate(zip(weights, parts)))
             training.fabric.backward(loss)  # type: ignore[arg-type]
-        totals += torch.stack([part.detach().to(totals) for part in parts])
+        told = parts if "coarser" not in batch else _finest(training, batch, output)
+        totals += torch.stack([part.detach().to(totals) for part in told])
         outputs.append(output.detach())
     return totals, outputs
+
+
+def _finest(training: Training, batch: Batch, output: Tensor) -> list[Tensor]:
+    """The numerator of each term at the output's own resolution."""
+    plain = {name: value for name, value in batch.items() if name != "coarser"}
+    with torch.no_grad():
+        return [term.total(training.network, plain, output.detach()) for term in training.terms.values()]
 
 
 def forward(training: Training, batch: Batch) -> tuple[Tensor, Batch]:

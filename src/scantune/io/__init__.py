@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from scantune.io.identity import read_ids as read_ids
     from scantune.io.identity import read_owner as read_owner
     from scantune.io.loop import Loop as Loop
+    from scantune.io.mask_grid import onto_image as onto_image
     from scantune.io.nifti_masks import write_nifti_like as write_nifti_like
     from scantune.io.nifti_masks import write_nifti_slice_like as write_nifti_slice_like
     from scantune.io.nifti_writer import write_nifti as write_nifti
@@ -60,6 +61,7 @@ _LATER = {
     "Extent": "extent",
     "read_extent": "extent",
     "same_geometry": "geometry",
+    "onto_image": "mask_grid",
     "find_identifying": "identity",
     "identifying_in": "identity",
     "read_ids": "identity",

@@ -47,7 +47,7 @@ def open_cine(file: DicomFile, options: Options, meanings: Sequence[Meaning] = (
     frames = _Frames(pixels, meanings or [pixels.meaning] * file.n_frames)
     facts: dict[str, Any] = series_facts(file, 1, Counter(), list(file.notes))
     frame_time = frame_time_of(file, facts["notes"])
-    image_spacing(file, facts["notes"])
+    image_spacing(file, facts)
     if file.n_frames == 1:
         facts["notes"].append("one frame only")
     if pixels.meaning.inverse and options.monochrome1 == "invert":

@@ -43,7 +43,7 @@ SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableDat
 SegmentedBluePaletteColorLookupTableData
 ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
-GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units
+GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units SUVType
 SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
 KEYWORDS = _WORDS.split()

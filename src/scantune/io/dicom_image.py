@@ -13,9 +13,7 @@ from scantune.io.dicom_meaning import Meaning, palette_of
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
 from scantune.io.dicom_window import apply_file_window
-from scantune.io.values import apply_window, blank_padding, check_size, check_values, unequal_sides
-
-_SQUARE = 1.01  # ratio of a pixel's sides up to which it counts as square
+from scantune.io.values import apply_window, blank_padding, check_size, check_values, note_sides
 
 
 def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
@@ -36,7 +34,7 @@ def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: 
     raw = pixels.frame(0)
     facts["decoder"] += f", {pixels.decoder}"
     facts |= _sides(file)
-    spacing = image_spacing(file, facts["notes"])
+    spacing = image_spacing(file, facts)
     if file.photometric == "PALETTE COLOR" or raw.ndim == 3:
         picture = np.moveaxis(colour_frame(raw, file, pixels.meaning), -1, 0)  # H W C -> C H W
         if picture.dtype != np.uint8:
@@ -73,19 +71,19 @@ def display_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Op
     return values
 
 
-def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:
+def image_spacing(file: DicomFile, facts: dict[str, Any]) -> tuple[float, float] | None:
     """(row, column) spacing in mm: in the patient, else at the detector (noted), else of an ultrasound region.
 
-    Pixels that are not square are noted.
+    Pixels that are not square are noted (:func:`scantune.io.values.note_sides`).
     """
     spacing, keyword = _stated(file)
     if keyword in ("ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        notes.append("the spacing is the detector's, not the patient's")
+        facts["notes"].append("the spacing is the detector's, not the patient's")
     aspect = file.floats("PixelAspectRatio")
-    if spacing is not None and max(spacing) > _SQUARE * min(spacing):
-        notes.append(unequal_sides(f"{spacing[0]:.4g} mm between rows, {spacing[1]:.4g} mm between columns"))
-    elif spacing is None and len(aspect) == 2 and min(aspect) > 0 and aspect[0] != aspect[1]:
-        notes.append(unequal_sides(f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}"))
+    if spacing is not None:
+        note_sides(spacing, f"{spacing[0]:.4g} mm between rows, {spacing[1]:.4g} mm between columns", facts)
+    elif len(aspect) == 2 and np.isfinite(aspect).all() and min(aspect) > 0:  # vertical, horizontal: PS3.3 C.7.6.3.1.7
+        note_sides(aspect, f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}", facts)
     return spacing
 
 

@@ -71,7 +71,8 @@ def read_image_mask(
     if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) in SEGMENTATIONS:
         named = _refers(path, str(header.SOPInstanceUID))
         if named is None and not frames:
-            return Image(read_mask_object(path, _plane(header), names).array, None, object_facts(path))
+            mask = read_mask_object(path, _plane(header), names)
+            return Image(mask.array, None, mask.facts)
         if not named:
             raise ReadError("the segmentation is one of another image", str(path))
     return Image(guarded(path, work), None, object_facts(path))

@@ -6,22 +6,24 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pydicom
 
+from scantune.io import geometry
 from scantune.io.arrays import Options, Volume
 from scantune.io.detect import kind_of
 from scantune.io.itk import is_segmentation, read_segments
 from scantune.io.label_tables import in_object, numbers_of
-from scantune.io.mask_grid import onto_image
+from scantune.io.mask_grid import PLACED, Placing, is_part, onto_image, refuse_gaps
 from scantune.records import ReadError
 
 #: Segmentation Storage, and Label Map Segmentation Storage, which the standard has since 2024.
 SEGMENTATIONS = frozenset(("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"))
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
+_T = TypeVar("_T")
 _OFF_SLICE = 0.3  # share of the distance of slices that a contour may lie off its slice
 
 
@@ -34,20 +36,21 @@ def is_mask_object(path: Path) -> bool:
     return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
 
-def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> Volume:
+def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), placing: Placing = "part") -> Volume:
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
 
     Args:
         path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``).
         image: the volume that it belongs to.
         names: of the segments or structures to read, all without any.
+        placing: of a segmentation that is not on voxels of the image (:func:`scantune.io.mask_grid.onto_image`).
 
     Returns:
         uint16 [D, H, W] with the image's affine.
 
     Raises:
-        ReadError: it lies on other voxels or beside the image, its segments overlap, it is fractional, or the image was
-            resampled upright.
+        ReadError: it lies on other voxels or outside of the image, its contours between the image's slices, its segments overlap, it is
+            fractional, or the image was resampled upright.
     """
     if image.facts.get("upright"):
         raise ReadError(
@@ -55,25 +58,22 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
             "the file: save it as NIfTI on the grid of the image, which is resampled alike"
         )
     if kind_of(path) in ("nrrd", "gzip"):
-        return _of_slicer(path, image, names)
+        return _of_slicer(path, image, names, placing)
 
-    def work(dataset: Any) -> np.ndarray:
-        segmented = str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS
-        numbers = segment_numbers(dataset, names)
-        if segmented:
-            return _segmentation(dataset, image, numbers)
-        return from_structures(dataset, image, numbers=numbers)
+    def work(dataset: Any) -> Volume:
+        facts, numbers = object_facts(path), segment_numbers(dataset, names)
+        if str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS:
+            return _segmentation(dataset, image, numbers, facts, placing)
+        return Volume(from_structures(dataset, image, numbers=numbers, facts=facts), image.affine, facts)
 
-    return Volume(guarded(path, work), image.affine, object_facts(path))
+    return guarded(path, work)
 
 
-def _of_slicer(path: Path, image: Volume, names: Collection[str]) -> Volume:
+def _of_slicer(path: Path, image: Volume, names: Collection[str], placing: Placing) -> Volume:
     """Segments of 3D Slicer, whose grid may be a part of the image's."""
     mask = read_segments(path, names, Options(kind="volume", labels=True, allow_constant=True, keep_integers=True))
     assert isinstance(mask, Volume)
-    marked = np.argwhere(mask.array.transpose(2, 1, 0) > 0)  # D H W -> W H D, as the affine has them
-    values = mask.array[tuple(marked[:, ::-1].T)]
-    return Volume(onto_image(marked, values, mask.affine, image), image.affine, mask.facts)
+    return onto_image(mask, image, "part" if is_part(mask, image) else placing)
 
 
 def segment_numbers(dataset: Any, names: Collection[str]) -> set[int] | None:
@@ -91,7 +91,7 @@ def object_facts(path: Path) -> dict[str, Any]:
     return {"format": "dicom", "notes": [], "label_names": names}
 
 
-def guarded(path: Path, work: Callable[[Any], np.ndarray]) -> np.ndarray:
+def guarded(path: Path, work: Callable[[Any], _T]) -> _T:
     """What ``work`` makes of a file's data set; whatever breaks becomes a ReadError."""
     try:
         dataset = pydicom.dcmread(path, force=True)
@@ -104,8 +104,10 @@ def guarded(path: Path, work: Callable[[Any], np.ndarray]) -> np.ndarray:
         raise ReadError(f"the segmentation cannot be read ({type(error).__name__})", f"{path}: {error!r}") from error
 
 
-def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) -> np.ndarray:
-    """Voxel by voxel: each marked one must be one of the image's. Segments of ``numbers`` alone, where it is set."""
+def _segmentation(
+    dataset: Any, image: Volume, numbers: Collection[int] | None, facts: dict[str, Any], placing: Placing
+) -> Volume:
+    """Its labels on the image's grid. Segments of ``numbers`` alone, where it is set."""
     import highdicom as hd
 
     if str(dataset.SegmentationType) == "FRACTIONAL":
@@ -116,9 +118,12 @@ def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) 
         volume = segmentation.get_volume(segment_numbers=chosen, combine_segments=True, relabel=False, dtype=np.uint16)
     except RuntimeError as error:
         raise ReadError("segments overlap, so no voxel's label is certain", repr(error)) from error
-    marked = np.argwhere(volume.array > 0)
-    values = values_by_segment(dataset)[volume.array[tuple(marked.T)]]
-    return onto_image(marked, values, _TO_RAS @ np.asarray(volume.affine), image)
+    values = np.where(volume.array > 0, values_by_segment(dataset)[volume.array], np.uint16(0))
+    affine = _TO_RAS @ np.asarray(volume.affine)
+    stored = geometry.orientation_of(affine)
+    mask = Volume(geometry.ras_order(values, stored), geometry.to_ras(affine, values.shape, stored), facts)
+    refuse_gaps(mask, image)
+    return onto_image(mask, image, "part" if is_part(mask, image) else placing)
 
 
 def values_by_segment(dataset: Any) -> np.ndarray:
@@ -150,6 +155,7 @@ def from_structures(
     strict: bool = True,
     numbers: Collection[int] | None = None,
     taken: Callable[[Any], bool] = lambda contour: True,
+    facts: dict[str, Any] | None = None,
 ) -> np.ndarray:
     """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
 
@@ -159,13 +165,18 @@ def from_structures(
     Args:
         dataset: a structure set.
         image: the grid.
-        strict: refuse contours beside the grid; else they are of other slices, and passed over.
+        strict: refuse contours between the grid's slices; else they are of other slices, and passed over.
         numbers: of the structures to read; None for all.
         taken: whether a contour is of the image, where it shares its place with others.
+        facts: `mask_grid.PLACED` among them gets the number of contours outside of the grid, which do not count.
 
     Returns:
         uint16 [D, H, W], numbers of structures.
+
+    Raises:
+        ReadError: contours lie between the grid's slices, all of them outside of it, or structures overlap.
     """
+    drawn = outside = 0
     labels = np.zeros(image.array.shape, np.uint16)
     to_image = np.linalg.inv(image.affine) @ _TO_RAS
     for structure in dataset.get("ROIContourSequence", []):
@@ -185,15 +196,28 @@ def from_structures(
             if not any(np.array_equal(outline, other) for other in slices[axis, index]):
                 slices[axis, index].append(outline)
         for (axis, index), outlines in slices.items():
+            drawn += len(outlines)
             if not 0 <= index < labels.shape[2 - axis]:
-                raise ReadError("contours lie outside of the image")
+                outside += len(outlines)
+                continue
             plane = np.moveaxis(inside, 2 - axis, 0)[index]  # the two other axes, the later of W, H, D first
             for outline in outlines:
+                outside += _is_beside(outline, (plane.shape[0], plane.shape[1]))
                 plane ^= _inside(outline, (plane.shape[0], plane.shape[1]))
         if (labels[inside] > 0).any():
             raise ReadError("structures overlap, so no voxel's label is certain")
         labels[inside] = int(structure.ReferencedROINumber)
+    if outside and outside == drawn and strict:
+        raise ReadError("its contours lie outside of its image: use the image that they were drawn on")
+    if outside and facts is not None:
+        facts[PLACED] = [f"{outside} of {drawn} contours lie outside of the image and do not count"]
     return labels
+
+
+def _is_beside(outline: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Whether an outline [N, 2], second axis first, lies outside of a plane of ``shape``."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    return bool((high < -0.5).any() or (low > np.array(shape[::-1]) - 0.5).any())
 
 
 def _slice_of(points: np.ndarray) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from scantune.io.dicom_meaning import meaning_of, precise
 from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack
+from scantune.io.dicom_unit import stated_unit
 from scantune.io.dicom_volume import assemble
 from scantune.io.folders import files_below
 from scantune.io.gzipped import Unpacked, is_dicom
@@ -169,10 +170,14 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
 def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list[str]) -> dict[str, Any]:
     """What the manifest may know of a series."""
     center, width = file.number("WindowCenter"), file.number("WindowWidth")
+    unit = stated_unit(file)
     if file.modality == "PT":
-        notes.append(f"values of PET in {file.text('Units').upper() or 'no stated unit'} (Units)")
+        notes.append(f"values of PET in {'no stated unit' if unit == 'not stated' else unit} (Units)")
+    elif file.modality == "CT" and unit not in (None, "HU"):
+        notes.append(f"values of CT in {unit}, not HU (RescaleType)")
     return {
         "format": "dicom",
+        "unit": unit,
         "modality": file.modality,
         "manufacturer": vendor(file),
         "photometric": file.photometric,

@@ -92,6 +92,15 @@ def stored_order(array: np.ndarray, orientation: Orientation) -> np.ndarray:
     return ras.transpose(first, second, third)
 
 
+def ras_order(array: np.ndarray, orientation: Orientation) -> np.ndarray:
+    """An array in the order of its file [i, j, k] in RAS+ order [D, H, W], a view; undoes :func:`stored_order`."""
+    ras = array.transpose(orientation.source)  # i j k -> R A S
+    for world in range(3):
+        if orientation.flipped[world]:
+            ras = np.flip(ras, world)
+    return ras.transpose(2, 1, 0)  # R A S -> D H W
+
+
 def to_ras(affine: np.ndarray, shape: tuple[int, int, int], orientation: Orientation) -> np.ndarray:
     """The affine after the permutation and flips of ``orientation``.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.io import geometry
 from scantune.io.arrays import Image, Options, Volume, VolumeRule
-from scantune.io.values import apply_window, check_values
+from scantune.io.values import apply_window, check_values, note_sides
 from scantune.records import ReadError
 
 
@@ -158,6 +158,7 @@ def _slice(values: np.ndarray, placement: Placement, options: Options, facts: di
     spacing = {0: (float(z), float(y)), 1: (float(z), float(x)), 2: (float(y), float(x))}[world]
     if options.labels and orientation.codes[:thin] + orientation.codes[thin + 1 :] not in ("LP", "PI", "LI"):
         facts["shown_turned"] = True  # it is stored in another order than it is shown in
+    _note_unequal(spacing, facts)
     facts["patient_orientation"] = {0: ["P", "F"], 1: ["L", "F"], 2: ["L", "P"]}[world]  # as in DICOM
     pixels = _pixels(plane, options, facts)
     return Image(pixels if options.window is None else _windowed(pixels, options), spacing, facts)
@@ -179,7 +180,13 @@ def picture(pixels: np.ndarray, zooms: Sequence[float], options: Options, facts:
     facts["orientation"] = None
     steps = np.asarray(zooms[:2], dtype=float)
     spacing = (float(steps[1]), float(steps[0])) if np.isfinite(steps).all() and (steps > 0).all() else None
+    if spacing is not None:
+        _note_unequal(spacing, facts)
     return Image(pixels if options.window is None else _windowed(pixels, options), spacing, facts)
+
+
+def _note_unequal(spacing: tuple[float, float], facts: dict[str, Any]) -> None:
+    note_sides(spacing, f"{spacing[0]:.4g} by {spacing[1]:.4g} mm", facts)
 
 
 def _windowed(array: np.ndarray, options: Options) -> np.ndarray:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from scantune.io.arrays import Limits, Options
 from scantune.records import ReadError
 
+SQUARE = 1.01
+"""Ratio of a pixel's sides up to which it counts as square."""
 
-def unequal_sides(how: str) -> str:
-    """A note of pixels that are not square, which nothing makes so: proportions are those of the stored pixels."""
-    return f"pixels are not square ({how}); shown as they are stored"
+
+def note_sides(sides: Sequence[float], how: str, facts: dict[str, Any]) -> None:
+    """Note pixels that are not square: a line among ``notes``, and ``pixel_sides``, the height and width of a pixel.
+
+    Args:
+        sides: height and width of a pixel, any unit; both above 0.
+        how: the file states it, in words.
+        facts: of the file; nothing is added where pixels are square.
+    """
+    if max(sides) > SQUARE * min(sides):
+        facts["notes"].append(f"pixels are not square ({how})")
+        facts["pixel_sides"] = [float(side) for side in sides]
 
 
 def check_size(shape: tuple[int, ...], itemsize: int, limits: Limits) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.io.arrays import Options
 from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
-from scantune.io.values import check_size, unequal_sides
+from scantune.io.values import check_size, note_sides
 from scantune.records import ReadError
 
 
@@ -36,8 +36,6 @@ def open_container(path: Path, options: Options) -> Loop:
         raise ReadError("no frame of the video can be decoded", str(path))
     if count < expected and not _guessed(path):
         notes.append(f"cut short: {count} of {int(expected)} frames can be decoded")
-    if min(aspect) > 0 and aspect[0] != aspect[1]:
-        notes.append(unequal_sides(f"sample aspect ratio {aspect[0]:g}:{aspect[1]:g}"))
     if turned:
         notes.append(f"rotated by {turned}° as the file states")
     grey = _is_grey(path)
@@ -53,6 +51,9 @@ def open_container(path: Path, options: Options) -> Loop:
         "window": None,
         "notes": notes,
     }
+    if min(aspect) > 0:  # width to height, of frames that are not yet turned
+        sides = aspect if turned % 180 else aspect[::-1]
+        note_sides(sides, f"sample aspect ratio {aspect[0]:g}:{aspect[1]:g}", facts)
 
     def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
         return _frames(path, indices, (height, width))

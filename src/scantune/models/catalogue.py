@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from scantune.models.names import ALIASES, in_timm, timm_names
-from scantune.records import ScantuneError, first_line
+from scantune.models.option_faults import option_fault
+from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from scantune.models.backbone import Modality, Parts
@@ -222,6 +223,28 @@ _READING = frozenset({"checkpoint_path", "cache_dir", "weights", "weights_backbo
 UNBUILT = (TypeError, ValueError, AssertionError, RuntimeError, LookupError, ArithmeticError)
 
 
+def built(name: str, build: Callable[..., Parts], options: Mapping[str, Any]) -> Parts:
+    """``build(**options)``.
+
+    Raises:
+        ScantuneError: it refuses an option; with its key and value.
+    """
+
+    def builds(others: Mapping[str, Any]) -> bool:
+        try:
+            build(**others)
+        except UNBUILT:  # ScantuneError is a ValueError
+            return False
+        return True
+
+    try:
+        return build(**options)
+    except ScantuneError:
+        raise
+    except UNBUILT as error:
+        raise option_fault(name, options, error, builds) from error
+
+
 def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, Any]) -> Parts:
     """Build a backbone with its options; ``first_stride`` is an option of every backbone.
 
@@ -230,15 +253,10 @@ def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, 
     """
     wrong = foreign(options)
     if wrong:
-        raise ScantuneError(f"backbone {name!r}: {wrong}")
+        raise ScantuneError(f"model.options: {wrong}")
     builder_options = dict(options)
     stride = builder_options.pop("first_stride", None)
-    try:
-        parts = builder(name, modality)(in_channels, **builder_options)
-    except ScantuneError:
-        raise
-    except UNBUILT as error:
-        raise ScantuneError(f"backbone {name!r} with options {builder_options}: {first_line(error)}") from error
+    parts = built(name, partial(builder(name, modality), in_channels), builder_options)
     if stride is not None:
         from scantune.models.channels import set_first_stride
 

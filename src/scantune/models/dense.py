@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import nn
 
 from scantune.models import catalogue
 from scantune.models.backbone import Blocks, Parts
-from scantune.records import ScantuneError, first_line
+from scantune.records import ScantuneError
 
 #: Channels per level: half as many in 3D, where memory per level is much larger.
 _CHANNELS = {2: (32, 64, 128, 256, 512), 3: (16, 32, 64, 128, 256)}
@@ -31,13 +32,8 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
         raise ScantuneError(f"ndim: {ndim} spatial axes; a segmentation network has 2 or 3")
     wrong = catalogue.foreign(options)
     if wrong:
-        raise ScantuneError(f"network {name!r}: {wrong}")
-    try:
-        return builder(ndim, in_channels, out_channels, **options)
-    except ScantuneError:
-        raise
-    except catalogue.UNBUILT as error:
-        raise ScantuneError(f"network {name!r} with options {options}: {first_line(error)}") from error
+        raise ScantuneError(f"model.options: {wrong}")
+    return catalogue.built(name, functools.partial(builder, ndim, in_channels, out_channels), options)
 
 
 #: Batch norm instead of MONAI's instance norm, because its statistics can be frozen.
@@ -52,7 +48,7 @@ def unet(
 
     widths = tuple(channels or _CHANNELS[ndim])
     if len(widths) != 5:
-        raise ScantuneError(f"unet: channels has {len(widths)} levels {list(widths)}; 5 are required")
+        raise ScantuneError(f"model.options.channels: {list(widths)} has {len(widths)} levels; unet has 5")
     net = BasicUNet(ndim, in_channels, out_channels, (*widths, widths[0]), **{**_NORM, **options})
     blocks: Blocks = [("stem", [net.conv_0])]
     blocks += [(f"down{n}", [getattr(net, f"down_{n}")]) for n in (1, 2, 3, 4)]

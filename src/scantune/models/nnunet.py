@@ -167,7 +167,9 @@ def _build(
     kernel = _each("kernels", kernels or [3] * stages, stages, ndim)
     stride = _each("strides", strides or [1] + [2] * (stages - 1), stages, ndim)
     if stages < 2 or len(counts) != stages:
-        raise ScantuneError(f"channels {list(widths)} and blocks {list(counts)}: one number per stage, at least two")
+        raise ScantuneError(
+            f"model.options.channels: {list(widths)} with blocks: {list(counts)}: one number a stage each, at least two"
+        )
     encoder, ins = [], in_channels
     for number, (outs, count) in enumerate(zip(widths, counts)):
         block = Residual if residual else ConvNorm
@@ -207,5 +209,7 @@ def _each(name: str, values: Sequence[int | Edges], stages: int, ndim: int) -> l
     """One number per axis for each stage."""
     edges = [(value,) * ndim if isinstance(value, int) else tuple(value) for value in values]
     if len(edges) != stages or any(len(lengths) != ndim for lengths in edges):
-        raise ScantuneError(f"{name} {list(values)}: {stages} stages need {stages} entries, a number or {ndim} each")
+        raise ScantuneError(
+            f"model.options.{name}: {list(values)}: {stages} stages need {stages} entries, a number or {ndim} each"
+        )
     return edges

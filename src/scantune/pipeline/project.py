@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
-    from scantune.config.params import ExperimentConfig, Params
+    from scantune.config.params import ExperimentConfig, ExternalConfig, ExternalEnsembleConfig, Params
 
 
 def block_of(params: Params, key: str) -> ExperimentConfig:
@@ -68,6 +68,17 @@ def named(params: Params, group: str, name: str) -> Any:
     if name not in blocks:
         raise unknown_name(name, group, blocks)
     return blocks[name]
+
+
+def external_block(params: Params, name: str) -> ExternalConfig | ExternalEnsembleConfig:
+    """The block of a name in ``external`` or ``external_ensembles``.
+
+    Raises:
+        ScantuneError: not found; with the known names.
+    """
+    if name not in params.externals:
+        raise unknown_name(name, "external or external_ensembles", params.externals)
+    return params.externals[name]
 
 
 def unknown_name(name: str, groups: str, known: Collection[str]) -> ScantuneError:

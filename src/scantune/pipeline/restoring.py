@@ -14,7 +14,7 @@ from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.evaluate import across
 from scantune.pipeline.evaluate.stage import log_results
 from scantune.pipeline.monitoring import curves
-from scantune.pipeline.project import block_of, evaluated_block, home_of, named, trained_by
+from scantune.pipeline.project import evaluated_block, external_block, home_of, trained_by
 from scantune.pipeline.train import ensembles
 from scantune.pipeline.train import stage as recipe
 from scantune.registry import looks
@@ -65,27 +65,26 @@ def restore_external(params: Params, key: str) -> str:
 
     Args:
         params: all settings.
-        key: of ``external``, with its outputs in ``outputs/external/<key>``.
+        key: of ``external`` or ``external_ensembles``, with its outputs in ``outputs/external/<key>``.
 
     Returns:
         What was done, for the terminal.
     """
-    block, out = named(params, "external", key), across.HOME / key
+    block, out = external_block(params, key), across.HOME / key
+    stage = "external" if key in params.external else "external-ensemble"
     if not (out / "metrics.json").is_file():
-        return f"{key}: no evaluation in {out} (dvc pull or dvc repro external@{key})"
+        return f"{key}: no evaluation in {out} (dvc pull or dvc repro {stage}@{key})"
     former = RunReference.read(out / "run.json")
     if former.run_id is None:
-        return (
-            f"{key}: it was made without MLflow, so there is nothing to restore (dvc repro -f external@{key} logs it)"
-        )
+        return f"{key}: it was made without MLflow, so there is nothing to restore (dvc repro -f {stage}@{key} logs it)"
     if former.in_store().run_id:
         return f"{key}: MLflow has it"
-    source = Path("outputs") / block.experiment / "train"
+    source = home_of(params, block.experiment) / "train"
     trained = RunReference.read(source / "run.json").in_store()
     side = sides_of(params, block.input, None).all_samples
     metrics, summary = _results(out)
     tags = _look_tags(metrics, source / "model") | {RESTORED_RUN: former.run_id}
-    dataset = block_of(params, block.experiment).dataset
+    dataset = evaluated_block(params, block.experiment).dataset
     with open_run(
         "external", key, dataset=dataset, parent=trained.run_id, tags=tags, enabled=params.tracking.enabled
     ) as run:

@@ -101,7 +101,7 @@ def _still(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, 
     image = np.moveaxis(copy.tensor, 0, -1) if colour else copy.tensor[0]  # [H, W, 3] or [H, W]
     window = None if colour or inverted else _window(copy.facts)
     rows, columns = image.shape[:2]
-    height, width = _within(STILL_EDGE, rows, columns)
+    height, width = _within(STILL_EDGE, rows, columns, None if copy.spacing else facts.get("pixel_sides"))
     image = place(image, Fit((height, width), 0, 0, (height, width)))
     spacing = copy.spacing and (copy.spacing[0] * rows / height, copy.spacing[1] * columns / width)
     return DisplayCopy(eight_bits(image, (0.0, 1.0) if colour else window), window, spacing)
@@ -110,7 +110,8 @@ def _still(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, 
 def _loop(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> DisplayCopy:
     if not settings.get("sector"):
         raise ReadError("text outside of an ultrasound sector would be legible; sector: true blanks it")
-    copy = prepared(shape=_within(FRAME_EDGE, *facts["own_size"]))
+    rows, columns = facts["own_size"]
+    copy = prepared(shape=_within(FRAME_EDGE, rows, columns, facts.get("pixel_sides")))
     return DisplayCopy(copy.tensor[0] if copy.tensor.shape[0] != 3 else np.moveaxis(copy.tensor, 0, -1))
 
 
@@ -126,8 +127,16 @@ def _scan(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, A
 _MAKERS = {"image": _still, "video": _loop, "volume": _scan}
 
 
-def _within(edge: int, rows: int, columns: int) -> tuple[int, int]:
-    """Rows and columns in the same proportion, none more than ``edge``."""
+def _within(edge: int, rows: int, columns: int, pixel: Sequence[float] | None = None) -> tuple[int, int]:
+    """Rows and columns of square pixels in the same proportion, none more than ``edge`` or than there were.
+
+    Args:
+        edge: the most of either.
+        rows, columns: of the picture.
+        pixel: height and width of one of its pixels, where they are not square and nothing that draws it knows.
+    """
+    if pixel is not None:
+        rows, columns = round(rows * pixel[0] / max(pixel)), round(columns * pixel[1] / max(pixel))
     factor = min(1.0, edge / max(rows, columns))
     return max(1, round(rows * factor)), max(1, round(columns * factor))
 

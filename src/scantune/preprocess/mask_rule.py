@@ -53,6 +53,13 @@ class MaskRule:
         """Those of ``values`` that are names in a file's own table of labels (``{liver: 1}``)."""
         return tuple(key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
 
+    @property
+    def marks_zero(self) -> bool:
+        """Whether 0 in the file is a label, so that what a mask does not cover would be marked."""
+        if self.threshold is not None:
+            return self.threshold <= 0
+        return any(self.code(key) for key in self.values if key not in self.names and int(key) == 0)
+
     def code(self, value: Any) -> int:
         """The number in the mask for a value (or a name) of the file that :attr:`values` names."""
         label = self.values[value]

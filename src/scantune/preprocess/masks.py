@@ -95,7 +95,8 @@ def sample_masks(
     labels, facts = read(sources.masks, rule)
     inside = np.ones(labels.shape, bool)
     if sources.region is not None:
-        inside = _region(functools.partial(read, [sources.region], MaskRule()))
+        inside, notes = _region(functools.partial(read, [sources.region], MaskRule()))
+        facts["notes"] = [*facts.get("notes", ()), *(f"region: {note}" for note in notes)]
     drawn = replace(rule, empty="keep")
     readers = {
         name: _named_fault(f"mask of reader {name}", functools.partial(read, paths, drawn))
@@ -107,12 +108,14 @@ def sample_masks(
             name: {key: about[key] for key in ("mask_labels", "mask_ignored", "mask_lossy") if key in about}
             for name, (_, about) in readers.items()
         }
+        told = (f"reader {name}: {note}" for name, (_, about) in readers.items() for note in about.get("notes", ()))
+        facts["notes"] = [*facts.get("notes", ()), *told]
     measured = np.where(inside, labels, np.uint8(IGNORED))
     return SampleMasks(labels, measured, {name: mask for name, (mask, _) in readers.items()}, facts)
 
 
-def _region(read: Callable[[], tuple[np.ndarray, dict[str, Any]]]) -> np.ndarray:
-    """Where metrics are measured, bool."""
+def _region(read: Callable[[], tuple[np.ndarray, dict[str, Any]]]) -> tuple[np.ndarray, Sequence[str]]:
+    """Where metrics are measured, bool, and notes of its mask."""
     mask, facts = _named_fault("region", read)
     if facts.get("mask_lossy"):
         raise MaskError(
@@ -121,7 +124,7 @@ def _region(read: Callable[[], tuple[np.ndarray, dict[str, Any]]]) -> np.ndarray
         )
     if not mask.any():
         raise MaskError("its region: nothing is marked in it, so that nothing would be measured")
-    return mask > 0
+    return mask > 0, facts.get("notes", ())
 
 
 def _named_fault(what: str, read: Callable[[], _T]) -> _T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,15 +37,24 @@ class Fit:
         return {"resized": list(self.resized), "top": self.top, "left": self.left, "size": list(self.size)}
 
 
-def fit(shape: tuple[int, int], size: tuple[int, int] | None, how: str) -> Fit:
-    """How a picture of (height, width) ``shape`` fits ``size``: ``pad`` and ``crop`` keep its aspect."""
+def fit(shape: tuple[int, int], size: tuple[int, int] | None, how: str, pixel: Sequence[float] | None = None) -> Fit:
+    """How a picture fits a size: ``pad`` and ``crop`` keep the proportions of what it shows.
+
+    Args:
+        shape: its (height, width) in pixels.
+        size: (height, width) of the result; None leaves its pixels as they are.
+        how: ``pad``, ``crop`` or ``stretch``.
+        pixel: (height, width) of one of its pixels, any unit, where they are not square: the result's are.
+    """
     if size is None:
         return Fit(shape, 0, 0, shape)
     if how == "stretch":
         return Fit(size, 0, 0, size)
+    high, wide = pixel or (1.0, 1.0)
+    extent = shape[0] * high / max(high, wide), shape[1] * wide / max(high, wide)
     pick = min if how == "pad" else max
-    factor = pick(size[0] / shape[0], size[1] / shape[1])
-    resized = (max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor)))
+    factor = pick(size[0] / extent[0], size[1] / extent[1])
+    resized = (max(1, round(extent[0] * factor)), max(1, round(extent[1] * factor)))
     return Fit(resized, (size[0] - resized[0]) // 2, (size[1] - resized[1]) // 2, size)
 
 

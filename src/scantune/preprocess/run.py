@@ -16,6 +16,7 @@ from scantune.preprocess.flow import counted, flow_of
 from scantune.preprocess.manifest import write_manifest
 from scantune.preprocess.mask_labels import column_text, masks_of, named, refuse_wrong_labels
 from scantune.preprocess.sample import Job, Outcome
+from scantune.preprocess.units import differing_units
 from scantune.records import Record, ScantuneError
 from scantune.tables import write_csv
 
@@ -109,6 +110,9 @@ def run(
     for path in [path for folder in _FOLDERS for path in (out_dir / folder).iterdir()]:
         if path.stem not in done or not done[path.stem].key:
             path.unlink()
+    units = differing_units({name: one.facts["reading"] for name, one in done.items() if one.key})
+    for sample_id, unit in units.items():
+        say(f"{named(sample_id, files)}: its values are in another unit than those of most: {unit}")
     write_input(out_dir, settings)
     summary = _written(selected, done, out_dir, max_excluded_fraction)
     _refuse_labels(selected, done, mask_classes or {})

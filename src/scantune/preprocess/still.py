@@ -11,6 +11,7 @@ import numpy as np
 
 from scantune import io
 from scantune.config.input import ImageInput
+from scantune.io.mask_grid import PLACED
 from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.mask_rule import MaskRule
@@ -51,7 +52,8 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     shapes = [image.array.shape[-2:] for image in images]
     facts = {**images[0].facts, **source_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     shape = settings.shape
-    fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, settings.resize)
+    size = (shape[0], shape[1]) if shape else None
+    fitted = fit(shapes[0], size, settings.resize, facts.get("pixel_sides"))
     facts["fit"] = fitted.as_dict()
     planes = []
     for number, image in enumerate(images):
@@ -132,7 +134,10 @@ def _mask(
                 "show it as its picture"
             )
     mask, facts = merged([m.array for m in masks], image.array.shape[-2:], rule, [m.facts for m in masks])
-    return mask, {**facts, "notes": [note for m in masks for note in palette_words(m.facts)]}
+    return mask, {
+        **facts,
+        "notes": [note for m in masks for note in (*palette_words(m.facts), *m.facts.get(PLACED, ()))],
+    }
 
 
 def _sides_unknown(facts: Mapping[str, Any]) -> bool:

@@ -39,7 +39,8 @@ def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
         raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {settings.min_frames}")
     step = settings.period * _frames_per_sample_frame(loop, settings.frame_rate)
     chosen = frame_indices(loop.n_frames, settings.frames, step, settings.start)
-    fitted = fit((loop.height, loop.width), (settings.shape[0], settings.shape[1]), settings.resize)
+    size = (settings.shape[0], settings.shape[1])
+    fitted = fit((loop.height, loop.width), size, settings.resize, loop.facts.get("pixel_sides"))
     pictures = loop.frames(chosen, grey=settings.channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")

@@ -12,6 +12,7 @@ import numpy as np
 from scantune import io
 from scantune.config.input import VolumeInput
 from scantune.io.geometry import same_geometry
+from scantune.io.mask_grid import PLACED
 from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, beyond, resample, resample_measured, target_grid
@@ -28,11 +29,11 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
 
     Args:
         sources: NIfTI files, DICOM files or folders with a series; several become channels on the first one's grid.
-            Masks are label volumes of the first file's geometry, or DICOM SEG or RTSTRUCT.
+            Masks are label volumes, or DICOM SEG or RTSTRUCT; one on another grid is refused or placed, by ``mask_grid``.
         settings: the block of ``inputs:``. Where the brain is registered, the target grid lies in the template's space.
 
     Raises:
-        ReadError: a file cannot be used, mask and image differ in geometry, channels show different places.
+        ReadError: a file cannot be used, the mask is on another grid or outside of the image, channels show different places.
     """
     reading: dict[str, Any] = {
         "series": sources.series,
@@ -95,13 +96,17 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = drawn = inside = None
     if sources.masks:
-        drawn = sample_masks(partial(_mask, image=scanned, reading=reading), sources, MaskRule.of(settings))
+        drawn = sample_masks(
+            partial(_mask, image=scanned, reading=reading, place=settings.mask_grid == "place"),
+            sources,
+            MaskRule.of(settings),
+        )
         prepared_grid = Grid(grid.shape, own_affine)
         mask = _placed(drawn.labels, scanned, prepared_grid)
         if sources.region:
             counts = _placed(drawn.measured != IGNORED, scanned, prepared_grid)
             inside = np.where(counts > 0, mask, np.uint8(IGNORED))
-        facts |= drawn.facts
+        facts |= {**drawn.facts, "notes": [*facts.get("notes", ()), *drawn.facts["notes"]]}
     facts["affine"] = np.round(own_affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
     return Prepared(
@@ -149,29 +154,27 @@ def _check_overlap(volume: io.Volume, first: io.Volume) -> None:
         raise ReadError(f"channels differ in geometry: {same_geometry(first, volume)[1]}")
 
 
-_REMEDY = (
-    "resample the mask onto the grid of its image, each voxel the nearest label (SimpleITK.Resample(mask, image, "
-    "SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor)), or use the image that it was drawn on"
-)
-
-
 def _mask(
-    paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any]
+    paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any], place: bool
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [D, H, W] on the image's grid, and facts of it."""
     same_way = {name: reading[name] for name in ("limits", "affine", "tilt")}
 
     def labels_of(path: Path, names: tuple[str, ...]) -> io.Volume:
         if io.is_mask_object(path):
-            return io.read_mask_object(path, image, names)
-        return read_volume(path, allow_constant=True, labels=True, **same_way)
+            return io.read_mask_object(path, image, names, "place" if place else "part")
+        mask = read_volume(path, allow_constant=True, labels=True, **same_way)
+        return io.onto_image(mask, image, "place" if place else "refuse")
 
     volumes = read_labels(paths, rule, labels_of)
-    for volume in volumes:
-        same, words = same_geometry(image, volume)
-        if not same:
-            raise MaskError(f"mask and image differ in geometry: {words}; {_REMEDY}")
-    return merged([v.array for v in volumes], image.array.shape, rule, [v.facts for v in volumes])
+    notes = list(dict.fromkeys(note for volume in volumes for note in volume.facts.get(PLACED, ())))
+    if notes and rule.marks_zero:
+        raise MaskError(
+            "the mask is on another grid than its image, and 0 is one of its labels ('mask_values', 'mask_threshold'), "
+            "so that what it does not cover would be marked: resample it onto the image"
+        )
+    mask, facts = merged([v.array for v in volumes], image.array.shape, rule, [v.facts for v in volumes])
+    return mask, {**facts, "notes": notes}
 
 
 def _placed(mask: np.ndarray, image: io.Volume, grid: Grid) -> np.ndarray:

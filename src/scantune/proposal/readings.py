@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,12 @@ _STRUCTURE = re.compile(
     r"plaque|calc|lumen|wall|optic|cup$|fovea|macula|exudate|aneurysm|drusen|retina|cell|nucle(us|i)|cytoplasm|"
     r"covid|consolidation|opacit|effusion|pneumothorax|organ|parotid|mandible|tooth|teeth|canal|pulp", re.I
 )  # fmt: skip
+
+_WORD = "masks?|labels?|annotations?|segmentations?|segs?|contours?|ground[_ -]?truth|gt"
+_MASK_WORD = re.compile(rf"(?<![^\W_])(?:{_WORD})(?:tr|ts)?(?![^\W_])", re.I)
+_JOINED = re.compile(r"(?<=[a-z0-9])(?:Masks?|Labels?|Annotations?|Segmentations?|Seg|GT)$")  # liverMasks
+#: Columns of a table that is written, and the class that every mask has.
+_TAKEN = frozenset(("file", "image", "mask", "region", "sample_id", "subject", "content", "split", "background"))
 
 
 @dataclass
@@ -68,7 +74,29 @@ def structures(root: Path, masks: Mapping[str, Sequence[str]]) -> Structures | N
     if len(whole) < 2:
         return Structures({}, False, [*notes, f"masks are those in {next(iter(whole), '')!r}"])
     overlapping = kind == "overlapping" and len(whole) <= MOST_OVERLAPPING
-    return Structures(whole, overlapping, [*notes, _told(", ".join(whole), kind, overlapping)])
+    classes = class_names(whole)
+    notes.append(_told(", ".join(whole), kind, overlapping))
+    return Structures({classes[name]: own for name, own in whole.items()}, overlapping, notes)
+
+
+def class_names(names: Iterable[str]) -> dict[str, str]:
+    """Names of folders or files of masks → structures: of ``train/liver_masks`` there is ``liver``.
+
+    All stay as they are where two would be the same, or one a number alone, or that of another column or class.
+    """
+    plain = {name: _structure_of(name) for name in names}
+    found = {name.casefold() for name in plain.values()}
+    distinct = len(found) == len(plain) and not found & _TAKEN
+    return plain if distinct and all(re.search(r"[^\W\d_]", name) for name in found) else {name: name for name in plain}
+
+
+def _structure_of(name: str) -> str:
+    """The last part of a path that is more than a word for masks, without it; the name itself where none is."""
+    for part in reversed(name.split("/")):
+        rest = _MASK_WORD.sub(" ", _JOINED.sub(" ", part))
+        if words := re.findall(r"[^\s_.-]+", rest):
+            return "_".join(words) if rest != part else part
+    return name
 
 
 def _told(listed: str, kind: Kind, overlapping: bool) -> str:

@@ -1,4 +1,7 @@
-"""Metrics of a confusion matrix: rows the target's class, columns the predicted one. All K·K counts are sums."""
+"""Metrics of a confusion matrix: rows the target's class, columns the predicted one.
+
+All of them follow from its diagonal and its margins, 3·K counts: of many classes K·K a sample would fill the memory.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,16 @@ def one_hot(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndar
     return cells
 
 
+def margin_cells(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """Each row's part of the diagonal and of the sums of rows and columns as float64 [n, 3·K]: what is summed."""
+    cells, rows = np.zeros((len(target), 3 * classes)), np.arange(len(target))
+    right = np.flatnonzero(target == prediction)
+    cells[right, target[right]] = 1
+    cells[rows, classes + target] = 1
+    cells[rows, 2 * classes + prediction] = 1
+    return cells
+
+
 def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = None) -> dict[str, np.ndarray]:
     """Accuracy and related metrics of confusion matrices [..., K, K].
 
@@ -38,8 +51,19 @@ def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = 
         ``accuracy balanced_accuracy f1_macro f1_weighted mcc``, ``<name>/<class>`` of precision, recall, specificity
         and f1, and these four of the positive class.
     """
-    true = np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
-    actual, predicted = margins(matrix)
+    return _figures(_parts(matrix), names, positive)
+
+
+#: Diagonal, sums of rows and sums of columns of matrices, [..., K] each.
+_Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _parts(matrix: np.ndarray) -> _Parts:
+    return (np.diagonal(matrix, axis1=-2, axis2=-1), *margins(matrix))
+
+
+def _figures(parts: _Parts, names: Sequence[str], positive: int | None) -> dict[str, np.ndarray]:
+    true, actual, predicted = parts
     total = _total(actual)
     negative = total[..., None] - actual
     f1 = ratio(2 * true, actual + predicted)
@@ -89,8 +113,13 @@ def shares_of(
     F1 goes by the share of the true positives among all that are of the class or called so. Averages of F1 have that of
     each class, for where all are 0 or 1.
     """
-    true = np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
-    actual, predicted = margins(matrix)
+    return _shares(_parts(matrix), names, positive)
+
+
+def _shares(
+    parts: _Parts, names: Sequence[str], positive: int | None
+) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    true, actual, predicted = parts
     total = _total(actual)
     negative, either = total[..., None] - actual, actual + predicted - true
     each = {
@@ -99,7 +128,7 @@ def shares_of(
         "specificity": (negative - (predicted - true), negative),
         "f1": (true, either),
     }
-    classes = range(matrix.shape[-1])
+    classes = range(true.shape[-1])
     out = {
         "accuracy": [(_total(true), total)],
         "balanced_accuracy": [(true[..., k], actual[..., k]) for k in classes],
@@ -122,15 +151,15 @@ def confusion_statistic(
     """:func:`figures_of` the classes target [n] and prediction [n], to be resampled."""
     size = len(names)
 
-    def matrix(sums: np.ndarray) -> np.ndarray:
-        return sums.reshape(*sums.shape[:-1], size, size)
+    def parts(sums: np.ndarray) -> _Parts:
+        return sums[..., :size], sums[..., size : 2 * size], sums[..., 2 * size :]
 
     return Sums(
         rows,
-        one_hot(target, prediction, size),
-        lambda sums: figures_of(matrix(sums), names, positive),
+        margin_cells(target, prediction, size),
+        lambda sums: _figures(parts(sums), names, positive),
         kinds=kinds_of(names, positive),
-        shares=lambda sums: shares_of(matrix(sums), names, positive),
+        shares=lambda sums: _shares(parts(sums), names, positive),
     )
 
 

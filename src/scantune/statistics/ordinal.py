@@ -27,6 +27,30 @@ def kappas(matrix: np.ndarray) -> dict[str, np.ndarray]:
     return {name: _kappa(matrix, w, actual, predicted) for name, w in weights.items()}
 
 
+def kappa_cells(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """What κ is made of, to be summed over the rows: float64 [n, 3 + 2·K].
+
+    Agreement by each weighting of `KINDS`, then a 1 for the class of target and prediction [n]. The sums of agreement
+    stand for the K·K counts of a matrix, which no memory holds for each sample of many classes.
+    """
+    cells, rows = np.zeros((len(target), len(KINDS) + 2 * classes)), np.arange(len(target))
+    for k, power in enumerate(KINDS.values()):
+        cells[:, k] = agreement_weights(classes, power)[target, prediction]
+    cells[rows, len(KINDS) + target] = 1
+    cells[rows, len(KINDS) + classes + prediction] = 1
+    return cells
+
+
+def kappas_of_cells(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """:func:`kappas` of sums [..., 3 + 2·K] of :func:`kappa_cells`."""
+    classes = (sums.shape[-1] - len(KINDS)) // 2
+    actual, predicted = sums[..., len(KINDS) : len(KINDS) + classes], sums[..., len(KINDS) + classes :]
+    return {
+        name: _of_agreement(sums[..., k], agreement_weights(classes, power), actual, predicted)
+        for k, (name, power) in enumerate(KINDS.items())
+    }
+
+
 def margins(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums of the rows and of the columns of matrices [..., K, K], [..., K] each.
 
@@ -37,9 +61,14 @@ def margins(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _kappa(matrix: np.ndarray, weights: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    agreed = matrix.reshape(*matrix.shape[:-2], weights.size) @ weights.ravel()
+    return _of_agreement(agreed, weights, actual, predicted)
+
+
+def _of_agreement(agreed: np.ndarray, weights: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     total = actual @ np.ones(len(weights))
     with np.errstate(all="ignore"):
-        observed = matrix.reshape(*matrix.shape[:-2], weights.size) @ weights.ravel() / total
+        observed = agreed / total
         expected = np.einsum("...j,...j->...", actual @ weights, predicted) / total**2
         return np.where((total > 0) & (expected < 1 - 1e-12), (observed - expected) / (1 - expected), np.nan)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from scantune.files import without_paths
 from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.names import flatten, metric_name, metric_names
 from scantune.tracking.points import send_points
@@ -55,8 +56,11 @@ class Run:
         return self.run_id is not None
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log settings once; one that is there already with another value becomes a tag ``param.<name>``."""
-        flat = flatten(values)
+        """Log settings once; one that is there already with another value becomes a tag ``param.<name>``.
+
+        Of absolute paths and addresses among them only the last part is logged.
+        """
+        flat = flatten(without_paths(values))
         named = metric_names(flat)
         self._send("parameters", "params", values={named[k]: _text(v) for k, v in flat.items()})
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scantune.config.load import parse
+from scantune.config.params import EnsembleConfig
 from scantune.pipeline.data.seen import refuse_seen, same_people, seen_by, seen_by_model
 from scantune.pipeline.data.sides import read_sides
 from scantune.records import ScantuneError
@@ -81,6 +82,19 @@ def test_what_trained_the_model_that_a_derived_one_starts_from_trained_the_deriv
     assert [one.sample_id for one in seen_by_model(params, "tuned", "third", own, tested)] == ["r", "s"]
     digits = read_sides(Path("data/cache/digits"), Path("data/splits/digits/splits.csv"))
     assert [one.sample_id for one in seen_by_model(params, "small", "third", digits, tested)] == ["r"]
+
+
+def test_of_an_ensemble_what_any_member_was_trained_on_is_known() -> None:
+    """One member starts from a model of another dataset: what trained that one is known to the ensemble too."""
+    write("far", [("x", "q1", "d9", "train"), ("y", "q2", "d7", "test")])
+    write("third", [("r", "r1", "d1", ""), ("s", "r2", "d9", ""), ("t", "r3", "d2", ""), ("u", "r4", "d0", "")])
+    params, own = settings(), read_sides(Path("data/cache/far"), Path("data/splits/far/splits.csv"))
+    params.datasets["third"] = params.datasets["digits"].model_copy(update={"table": "third.csv"})
+    params.experiments["plain"] = params.experiments["small"].model_copy(update={"dataset": "far", "input": "far"})
+    tested = read_sides(Path("data/cache/third"), None).all_samples
+    for members, known in ((["plain", "tuned"], ["r", "s"]), (["tuned", "plain"], ["r", "s"]), (["plain"], ["s"])):
+        params.ensembles["both"] = EnsembleConfig.model_construct(dataset="far", input="far", members=members)
+        assert [one.sample_id for one in seen_by_model(params, "both", "third", own, tested)] == known
 
 
 def test_what_only_validated_the_model_or_is_tested_by_both_may_be_tested() -> None:

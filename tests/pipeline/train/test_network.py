@@ -1,11 +1,16 @@
 """A network from the ``model:`` block: the initial output."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from scantune.config.model import ModelConfig
 from scantune.pipeline.train.network import build_network
+from scantune.pipeline.train.training import new_network
+from scantune.records import ScantuneError
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.regression.task import RegressionTask
 
@@ -55,3 +60,21 @@ def test_targets_that_are_all_the_same_are_where_it_starts(value):
     with torch.no_grad():
         y = network(torch.rand(2, *SHAPES["image"]))
     assert torch.all((y - value).abs() < 3)
+
+
+@pytest.mark.parametrize(("start", "group"), [(None, "experiments"), (Path("other"), "derived")])
+@pytest.mark.parametrize(
+    ("backbone", "options", "words"),
+    [
+        ("vit_tiny_patch16_224", {"depth": -1}, r"model\.options\.depth: -1 is not a value"),
+        ("small_cnn", {"depth": 3}, r"model\.options\.depth: small_cnn has no such option"),
+        ("resnet18", {"pretrained_cfg": "x"}, r"model\.options: 'pretrained_cfg' lets a library read"),
+    ],
+)
+def test_a_fault_of_an_option_names_the_key_of_its_block(start, group, backbone, options, words):
+    block = SimpleNamespace(model=ModelConfig(backbone=backbone, options=options))
+    task = RegressionTask(Regression(target="age"))
+    shape, image = SHAPES["image"], SimpleNamespace(modality="image")
+    plan = SimpleNamespace(key="ages", start=start, block=block, task=task, input=image, shape=shape)
+    with pytest.raises(ScantuneError, match=rf"^{group}\.ages\.{words}"):
+        new_network(plan, 0, AGES, None)

@@ -85,13 +85,13 @@ def masks_of(
     start = shared_root(root, target, *sorted(folders))
     result = Written(target / "cohort.csv")
     rows: list[dict[str, object]] = []
-    overlapping = thin = 0
+    overlapping, thin = list[str](), 0
     for side, content in contents.items():
         result.notes += content.notes
         listed = sorted([*content.annotated, *_others(content, pictures[side], unlisted, result.notes)], key=_image)
         for one, name in zip(listed, _names(listed, side), strict=True):
             mask, twice, without = _drawn(one, pictures[side], chosen)
-            overlapping += twice
+            overlapping += [one.image] * twice
             thin += without
             path = target / "masks" / f"{name}.png"
             write_grey(path, mask * np.uint8(_LABELS) if labels == "binary" else mask)
@@ -101,7 +101,8 @@ def masks_of(
         result.notes.append(f"{thin} annotations are thinner than a pixel, and nothing is drawn of them")
     if overlapping:
         result.notes.append(
-            f"{overlapping} images have pixels of several categories, which have the label of the last: to keep both, "
+            f"{len(overlapping)} of {len(rows)} images have pixels of several categories ({', '.join(overlapping[:5])}"
+            f"{', …' * (len(overlapping) > 5)}), which have the label of the last: to keep both, "
             "convert one category at a time (--labels NAME=1) and name all masks, with mask_overlap"
         )
     columns = list(dict.fromkeys(column for row in rows for column in row))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scantune.config.params import Params
 from scantune.files import write_json
+from scantune.pipeline.project import evaluated_block
 from scantune.tables import write_csv
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ def tasks_on(params: Params, name: str, *, of: Literal["dataset", "input"] = "da
     for key, block in params.external.items():
         if getattr(block, of) == name and block.experiment in known:
             tasks[f"external.{key}"] = known[block.experiment].task
+    for key, joined in params.external_ensembles.items():
+        members = params.ensembles[joined.ensemble].members if joined.ensemble in params.ensembles else []
+        if getattr(joined, of) == name and members and members[0] in known:
+            tasks[f"external_ensembles.{key}"] = known[members[0]].task
     return tasks
 
 
@@ -50,10 +55,11 @@ def write_kinds(params: Params, folder: Path) -> None:
 
 
 def write_evaluations(params: Params, folder: Path) -> None:
-    """Write ``<name>.json`` with the task and the evaluation of every experiment and derived experiment.
+    """Write ``<name>.json`` with the task and the evaluation of every experiment, derived experiment and ensemble.
 
-    An external validation depends on this file: in which of the two groups its experiment stands, DVC cannot tell.
+    An external validation depends on this file: in which group its experiment stands, DVC cannot tell.
     """
-    for name, block in {**params.experiments, **params.derived}.items():
+    for name in (*params.experiments, *params.derived, *params.ensembles):
+        block = evaluated_block(params, name)
         settings = {"task": block.task, "evaluate": block.evaluate}
         write_json(folder / f"{name}.json", {key: value.model_dump(mode="json") for key, value in settings.items()})

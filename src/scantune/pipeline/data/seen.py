@@ -80,14 +80,20 @@ def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides,
 def seen_by_model(params: Params, key: str, dataset: str, sides: Sides, samples: Iterable[Sample]) -> list[Sample]:
     """Those of some samples of ``dataset`` that an experiment's model was trained on, or the model that it starts from.
 
+    Of an ensemble those that any member's model was trained on, or the model that the member starts from.
+
     Args:
         params: all settings.
-        key: of the experiment or derived experiment.
+        key: of the experiment, derived experiment or ensemble.
         dataset: of the samples.
         sides: of the experiment.
         samples: to be tested on.
     """
     known = list(samples)
+    if key in params.ensembles:
+        members = (seen_by_model(params, one, dataset, sides, known) for one in params.ensembles[key].members)
+        ids = {one.sample_id for found in members for one in found}
+        return [one for one in known if one.sample_id in ids]
     found = seen_by(params, block_of(params, key), dataset, sides, known)
     block = params.derived.get(key)
     theirs = None if block is None else _parent_sides(params, key, block)

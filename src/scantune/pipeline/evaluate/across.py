@@ -18,7 +18,7 @@ HOME = Path("outputs") / "external"
 def others_of(params: Params, experiment: str) -> dict[str, dict[str, Any]]:
     """Every other dataset on which an experiment's model was validated, with its ``metrics.json``."""
     by_dataset = {}
-    for name, block in params.external.items():
+    for name, block in params.externals.items():
         path = HOME / name / "metrics.json"
         if block.experiment == experiment and path.exists():
             by_dataset[block.dataset if block.dataset not in by_dataset else name] = json.loads(path.read_text())

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.pipeline.evaluate.across import HOME, difference
 from scantune.pipeline.evaluate.evaluation import Evaluation
-from scantune.pipeline.project import block_of
+from scantune.pipeline.project import evaluated_block, home_of
 from scantune.records import ScantuneError
 from scantune.tasks.predictions import PredictionTable, read
 
 if TYPE_CHECKING:
-    from scantune.config.params import ExperimentConfig, ExternalConfig, Params
+    from scantune.config.params import ExperimentConfig, ExternalConfig, ExternalEnsembleConfig, Params
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import Sides
     from scantune.pipeline.predictors import Predictors
@@ -33,14 +33,15 @@ def check_inputs(key: str, params: Params, facts: ModelFacts) -> None:
     """
     from scantune.preprocess.agreement import differing
 
-    block = params.external[key]
+    block = params.externals[key]
+    group = "external" if key in params.external else "external_ensembles"
     odd = differing(params.inputs[block.input], facts.input)
     if odd:
         differences = "; ".join(
             f"{name} is {theirs}, the model's {model_value}" for name, (theirs, model_value) in odd.items()
         )
         raise ScantuneError(
-            f"external.{key}.input: {block.input!r} prepares files differently from the training data of "
+            f"{group}.{key}.input: {block.input!r} prepares files differently from the training data of "
             f"{block.experiment!r} ({differences}); use the same settings"
         )
 
@@ -53,7 +54,7 @@ def validation_rows(path: Path) -> PredictionTable | None:
 
 
 def section(
-    block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, Any], *, known: int = 0
+    block: ExternalConfig | ExternalEnsembleConfig, home: Mapping[str, Any], away: Mapping[str, Any], *, known: int = 0
 ) -> dict[str, Any]:
     """The ``external`` section of ``metrics.json``: the model, and each headline metric at home, here and as
     difference.
@@ -111,13 +112,13 @@ def evaluation_of(
 
     The checks of the maps are not repeated: they ran on the model's own test data.
     """
-    block = params.external[key]
-    experiment = block_of(params, block.experiment)
+    block = params.externals[key]
+    experiment = evaluated_block(params, block.experiment)
     saliency = experiment.evaluate.saliency.model_copy(update={"checks": False})
     evaluate = experiment.evaluate.model_copy(
         update={"saliency": saliency, "case_mix": {}}
     )  # its levels are the test set's
-    source = Path("outputs") / block.experiment / "train"
+    source = home_of(params, block.experiment) / "train"
     return Evaluation(
         params,
         block.experiment,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.digests import SHORT, file_digest
+from scantune.files import without_paths
 from scantune.pipeline.evaluate import folders
 from scantune.pipeline.evaluate.error_sheet import error_sheet
 from scantune.pipeline.evaluate.evaluation import Evaluation
@@ -164,22 +165,6 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
         **{name: getattr(evaluation.block, name).model_dump(mode="json") for name in named},
     }
     return without_paths(blocks)
-
-
-def without_paths(value: Any) -> Any:
-    """Settings without private paths: only the last part of absolute paths and addresses remains."""
-    if isinstance(value, Mapping):
-        return {key: without_paths(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_paths(item) for item in value]
-    if isinstance(value, str) and _leads_outside(value):
-        return "…/" + value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return value
-
-
-def _leads_outside(text: str) -> bool:
-    absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
-    return absolute or text.startswith(("~", "..", "\\\\")) or "://" in text
 
 
 def _digests(evaluation: Evaluation) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +100,9 @@ def displayed(
         affine=copy.affine,
         stored=reading.get("orientation"),
         scan=scan,
-        box=None if is_volume else box_of((source_size[0], source_size[1]), planes, settings),
+        box=None
+        if is_volume
+        else box_of((source_size[0], source_size[1]), planes, settings, reading.get("pixel_sides")),
     )
 
 
@@ -122,7 +124,10 @@ _OPPOSITE = str.maketrans("RLAPHF", "LRPAFH")
 
 
 def box_of(
-    source_size: tuple[int, int], picture: tuple[int, ...], settings: Mapping[str, Any]
+    source_size: tuple[int, int],
+    picture: tuple[int, ...],
+    settings: Mapping[str, Any],
+    pixel: Sequence[float] | None = None,
 ) -> tuple[float, float, float, float] | None:
     """Position of the network's input in a still or frame; it may extend beyond the edges.
 
@@ -130,6 +135,7 @@ def box_of(
         source_size: (height, width) of the file.
         picture: the same of the displayed picture.
         settings: the ``input`` block.
+        pixel: height and width of a pixel of the file, any unit, where they are not square.
 
     Returns:
         Top, left, height and width in pixels of ``picture``; None if the input is the complete picture.
@@ -137,7 +143,7 @@ def box_of(
     size = settings.get("shape")
     if not size:
         return None
-    fitted = fit(source_size, (size[0], size[1]), settings.get("resize", "pad"))
+    fitted = fit(source_size, (size[0], size[1]), settings.get("resize", "pad"), pixel)
     down, across = (pixels / new for pixels, new in zip(picture, fitted.resized, strict=True))
     return -fitted.top * down, -fitted.left * across, fitted.size[0] * down, fitted.size[1] * across
 

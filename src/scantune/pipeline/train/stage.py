@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scantune import plugins
 from scantune.config.augment import augment_config
 from scantune.digests import SHORT, file_digest
-from scantune.files import finite, write_json
+from scantune.files import finite, without_paths, write_json
 from scantune.models import catalogue as backbones
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import block_of
@@ -202,7 +202,7 @@ def _weights_facts(trained: TrainedNetworks, block: ExperimentConfig) -> dict[st
     backbone = trained.networks[0].backbone
     report = backbone.load_report
     return {
-        "source": block.model.source,
+        "source": without_paths(block.model.source),
         "licence": licence(block.model.source, backbone),
         "matched": None if report is None else str(report),
     }

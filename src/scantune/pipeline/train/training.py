@@ -20,6 +20,7 @@ from scantune.pipeline.train.network import build_network, tensor_shape
 from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of
 from scantune.pipeline.train.suitability import refuse
 from scantune.preprocess.settings import patch_shape
+from scantune.records import ScantuneError
 from scantune.registry.model import weights_digest
 from scantune.tasks.build import build_task
 from scantune.tasks.protocol import Task
@@ -123,7 +124,12 @@ def new_network(plan: TrainingPlan, seed: int, targets: np.ndarray | None, side:
         targets: of the training side, from :func:`encode`.
         side: the training side.
     """
-    network = build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed, targets)
+    try:
+        network = build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed, targets)
+    except ScantuneError as error:
+        if not str(error).startswith("model."):
+            raise
+        raise ScantuneError(f"{'experiments' if plan.start is None else 'derived'}.{plan.key}.{error}") from error
     if plan.block.model.normalization == "foreground":
         network.backbone.set_normalization(foreground_normalization(side))
     add_covariates(plan, network, side, seed)

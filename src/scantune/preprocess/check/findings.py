@@ -22,6 +22,7 @@ from scantune.preprocess.flow import flow_of
 from scantune.preprocess.mask_labels import column_text, explained, masks_of, wrong_labels
 from scantune.preprocess.run import outcomes_of
 from scantune.preprocess.sample import Outcome
+from scantune.preprocess.units import differing_units
 from scantune.records import Record, ScantuneError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Findings:
         duplicates: sample ids that have the same bytes or the same tensor.
         odd_intensities: sample id to what is unlike the rest, the most unusual first.
         intensity_notes: of a cohort in which many samples are unlike the median.
+        units: sample id to the unit of its values, where it is not that of most samples of its modality.
         identifying: where (``header``, ``sample ids``, ``group site``) to what looks identifying to how often.
         notes: notes of the readers to how often.
         text_areas: sample id to the number of lines of burned-in text.
@@ -81,6 +83,7 @@ class Findings:
     masks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     intensity_notes: Sequence[str] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """All that may be written, JSON-able."""
@@ -168,6 +171,7 @@ def check(
         masks={} if cohort.pseudonymous else masks_of(cohort.records),
         files={} if cohort.pseudonymous else {r.sample_id: r.files[:1] for r in cohort.records},
         intensity_notes=spread,
+        units=differing_units({name: one["reading"] for name, one in facts.items()}),
         thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
         details={} if cohort.pseudonymous else {name: o.detail for name, o in done.items() if o.detail},
     )
@@ -190,7 +194,7 @@ def _histograms(
         for name in ("frames", "frame_time"):
             if reading.get(name) is not None:
                 series[name.replace("_", " ")].append(float(reading[name]))
-        for name in ("format", "modality", "manufacturer", "photometric", "transfer_syntax"):
+        for name in ("format", "modality", "manufacturer", "unit", "photometric", "transfer_syntax"):
             if reading.get(name):
                 series[name.replace("_", " ")].append(str(reading[name]))
         for name, text in record.targets.items():

@@ -63,6 +63,9 @@ elsewhere.</p>
 {% if f.text_areas %}<p>Text burned into {{ f.text_areas | length }} images was found and blanked.</p>{% endif %}
 <h2>Unusual intensities</h2>
 {% for note in f.intensity_notes %}<p>{{ note }}</p>{% endfor %}
+{% if f.units %}<p>Values of {{ f.units | length }} sample{{ "s" if f.units | length > 1 }} are in another unit than
+those of most.</p>
+<table>{% for id, unit in f.units.items() %}<tr><td>{{ id }}</td><td>{{ unit }}</td></tr>{% endfor %}</table>{% endif %}
 {% if f.odd_intensities %}<p class="quiet">The most unusual first.</p>
 <details {{ "open" if f.odd_intensities | length <= 20 }}>
 <summary>{{ f.odd_intensities | length }} sample{{ "s" if f.odd_intensities | length > 1 }}</summary>

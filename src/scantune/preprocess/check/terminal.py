@@ -47,6 +47,8 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     odd = {with_file(sample_id): what for sample_id, what in findings.odd_intensities.items()}
     _listed(console, "unusual intensities, the most unusual first", odd)
     _listed(console, "intensities differ within the cohort", dict.fromkeys(findings.intensity_notes, ""))
+    units = {with_file(sample_id): unit for sample_id, unit in findings.units.items()}
+    _listed(console, "values in another unit than most", units)
     burned = sorted(findings.text_areas.items(), key=lambda item: -item[1])
     _listed(console, "burned-in text, blanked", {with_file(name): f"{n} lines" for name, n in burned})
     kinds = {place: ", ".join(f"{k} {n}×" for k, n in hits.items()) for place, hits in findings.identifying.items()}

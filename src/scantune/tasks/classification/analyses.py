@@ -11,11 +11,11 @@ import numpy as np
 from scantune.class_names import label
 from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.comparison import mcnemar
-from scantune.statistics.confusion import confusion_statistic, counts, one_hot
+from scantune.statistics.confusion import confusion_statistic, counts
 from scantune.statistics.decision import THRESHOLDS, decision_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic, delong, delong_test, threshold_for
 from scantune.statistics.distributions import normal_quantile
-from scantune.statistics.ordinal import KINDS, kappas
+from scantune.statistics.ordinal import KINDS, kappa_cells, kappas_of_cells
 from scantune.statistics.resampling import Resampler, Sums
 from scantune.tasks import fairness, prevalence
 from scantune.tasks.baselining import Unfitted
@@ -192,23 +192,23 @@ def _readers(data: Data, context: Context) -> dict[str, Any]:
         sides[name] = np.array([index.get(label(t), -1) for t in context.table.text(column)])
     size = len(data.classes)
 
+    def equal_and_all(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return sums[..., 0], sums[..., len(KINDS) : len(KINDS) + size].sum(-1)
+
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        matrix = sums.reshape(*sums.shape[:-1], size, size)
-        total = matrix.sum((-2, -1))
-        agreed = np.trace(matrix, axis1=-2, axis2=-1) / np.where(total > 0, total, np.nan)
-        values = {"accuracy": agreed} | kappas(matrix)
+        agreed, total = equal_and_all(sums)
+        values = {"accuracy": agreed / np.where(total > 0, total, np.nan)} | kappas_of_cells(sums)
         return values if data.settings.ordinal else {k: values[k] for k in ("accuracy", "kappa")}
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-        matrix = sums.reshape(*sums.shape[:-1], size, size)
-        return {"accuracy": [(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum((-2, -1)))]}
+        return {"accuracy": [equal_and_all(sums)]}
 
     kinds = {"accuracy": "share", **dict.fromkeys(KINDS, "kappa")}
 
     pairs: dict[str, Any] = {}
     for first, second in combinations(sides, 2):
         both = context.rows[(sides[first][context.rows] >= 0) & (sides[second][context.rows] >= 0)]
-        cells = one_hot(sides[second][both], sides[first][both], size)
+        cells = kappa_cells(sides[second][both], sides[first][both], size)
         pairs[f"{first} − {second}"] = context.figures(
             MetricPlan([Sums(both, cells, figures, kinds=kinds, shares=shares)])
         )

@@ -10,9 +10,9 @@ import numpy as np
 
 from scantune.class_names import label
 from scantune.statistics.calibration import ece_consistency, ece_statistic, loss_statistic
-from scantune.statistics.confusion import confusion_statistic, one_hot
+from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
-from scantune.statistics.ordinal import KINDS, kappas
+from scantune.statistics.ordinal import KINDS, kappa_cells, kappas_of_cells
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.statistics.slope import slope_statistic
 from scantune.statistics.trials import too_rare
@@ -233,9 +233,7 @@ def _add_delong(
 
 
 def _kappa_statistic(y: np.ndarray, predicted: np.ndarray, classes: int, rows: np.ndarray) -> Sums:
-    cells = one_hot(y, predicted, classes)
-    kinds = dict.fromkeys(KINDS, "kappa")
-    return Sums(rows, cells, lambda s: kappas(s.reshape(*s.shape[:-1], classes, classes)), kinds=kinds)
+    return Sums(rows, kappa_cells(y, predicted, classes), kappas_of_cells, kinds=dict.fromkeys(KINDS, "kappa"))
 
 
 def _reasons(data: Data, y: np.ndarray, predicted: np.ndarray) -> dict[str, str]:
