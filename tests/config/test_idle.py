@@ -38,6 +38,10 @@ def knees(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     block["train"] = {"epochs": 2, **changes.get("train", {})}
     if kind == "masks":
         block["model"] = {"backbone": "unet"}
+    for name in ("model", "evaluate"):
+        block[name] = {**block[name], **changes.get(name, {})}
+    params["inputs"]["knees"] |= changes.get("input", {})
+    dataset |= changes.get("dataset", {})
     return params
 
 
@@ -90,6 +94,47 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"train": {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}, "label_smoothing": 0.2}},
         "train.label_smoothing: 0.2, but experiments.knees.train.loss.label_smoothing is 0.1",
     ),
+    *(
+        ("two", {"dataset": {"masks": []}, "input": {key: value}}, f"inputs.knees.{key}: has no effect: datasets.knees")
+        for key, value in {
+            "mask_labels": [1],
+            "mask_values": {255: 1},
+            "mask_overlap": True,
+            "mask_threshold": 0.5,
+            "mask_instances": True,
+            "mask_grid": "stored",
+            "empty_mask": "exclude",
+        }.items()
+    ),
+    *(
+        ("two", {"model": {key: value}}, f"model.{key}: has no effect: it is of starting weights")
+        for key, value in {
+            "weights_sha256": "0" * 64,
+            "weights_folder": "elsewhere",
+            "download": True,
+            "min_matched": 0.9,
+        }.items()
+    ),
+    *(
+        (task, {"model": {"init_output": False}}, "model.init_output: has no effect: the output layer of a")
+        for task in ("two", "three", "zones", "survival", "masks")
+    ),
+    ("two", {"train": {"augment": {"p": 1, "gamma": 0.3}}}, "augment.p: has no effect, because it is not of gamma"),
+    ("two", {"train": {"augment": {"p": 1, "mixup": True}}}, "augment.p: has no effect, because no transform"),
+    ("two", {"train": {"augment": {"fill": "mirror", "noise": 0.3}}}, "augment.fill: has no effect, because it is not"),
+    ("two", {"train": {"augment": {"p": 0, "rotation": 5, "gamma": 0.3}}}, "p: 0, so that rotation never happens"),
+    ("two", {"train": {"augment": {"p": 0, "default": True}}}, "augment.p: 0, so that rotation, translation"),
+    ("two", {"train": {"augment": {"mixup": {"prob": 0}}}}, "augment.mixup.prob: 0, so that no batch is mixed"),
+    ("two", {"evaluate": {"saliency": {"animation": "mp4"}}}, "saliency.animation: has no effect: it is of loops"),
+    ("two", {"evaluate": {"age_bands": [30, 60]}}, "evaluate.age_bands: has no effect: datasets.knees.groups have no"),
+    ("two", {"train": {"mode": "max"}}, "'val_loss' is better when lower, and mode is max"),
+    ("two", {"train": {"monitor": "val_auroc", "mode": "min"}}, "'val_auroc' is better when higher, and mode is min"),
+    ("two", {"train": {"early_stopping": {"mode": "max"}}}, "train.early_stopping.monitor: 'val_loss' is better when"),
+    (
+        "masks",
+        {"train": {"checkpoints": {"monitor": "val_dice_loss", "mode": "max"}}},
+        "checkpoints.monitor: 'val_dice_loss' is better when lower",
+    ),
 ]
 
 
@@ -106,7 +151,7 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         *((task, {"train": {"augment": MIXUP, "batch_size": 2}}) for task in TASKS),
         *((task, {"train": {"test_time_augmentation": 3}}) for task in TASKS),
         ("two", {"train": {"test_time_augmentation": 3, "augment": MIXUP | {"noise": 0.1}}}),
-        ("two", {"train": {"test_time_augmentation": 3, "augment": {"p": 0, "gamma": 0.1}}}),
+        ("two", {"train": {"test_time_augmentation": 3, "augment": {"gamma": 0.1}}}),
         ("masks", {"train": {"test_time_augmentation": 3, "augment": {"enabled": False}}}),
         ("two", {"train": {"augment": {"enabled": False}, "batch_size": 1}}),
         ("two", {"train": {"augment": MIXUP | {"enabled": False}, "batch_size": 1, "partners": {}}}),
@@ -122,6 +167,19 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         ("listed", {"task": {"separator": ";", "ignored": ["x"], "blank": "absent"}}),
         ("findings", {"task": {"uncertain": "present"}}),
         ("two", {"train": {"loss": {"name": "cross_entropy", "class_weights": [1, 2]}, "class_weights": [1, 2]}}),
+        ("masks", {"input": {"mask_values": {255: 1}, "empty_mask": "exclude"}}),
+        ("two", {"input": {"mask_values": {255: 1}}}),
+        ("two", {"model": {"weights": "imagenet", "min_matched": 0.9, "download": True, "weights_folder": "here"}}),
+        *((task, {"model": {"init_output": False}}) for task in ("regression", "targets", "findings", "listed")),
+        ("survival", {"model": {"init_output": False}, "train": {"loss": "discrete_hazard"}}),
+        *(("two", {"train": {"augment": {"p": 1, name: 0.3}}}) for name in ("rotation", "noise", "contrast")),
+        ("two", {"train": {"augment": {"p": 0, "default": True, "enabled": False}}}),
+        *(("two", {"train": {"augment": {"fill": "mirror", name: 0.3}}}) for name in ("rotation", "elastic", "zoom")),
+        ("two", {"train": {"augment": {"fill": "mirror", "randaugment": True}}}),
+        ("two", {"evaluate": {"saliency": {"enabled": False, "animation": "mp4"}}}),
+        ("two", {"evaluate": {"age_bands": [30, 60]}, "dataset": {"groups": ["scanner", "Patient_Age"]}}),
+        ("two", {"train": {"mode": "min"}}),
+        ("two", {"train": {"monitor": "val_auroc", "mode": "max", "early_stopping": {"mode": "max"}}}),
     ],
 )
 def test_what_has_an_effect_and_what_is_written_as_it_is_by_default_is_read(task: str, changes: dict[str, Any]) -> None:

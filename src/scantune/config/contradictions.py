@@ -294,8 +294,8 @@ def _monitors(params: Params) -> Iterator[str]:
         monitors = [("", train.monitor, train.mode)]
         for name in ("early_stopping", "checkpoints"):
             settings = getattr(train, name)
-            if settings.monitor is not None:
-                monitors.append((f"{name}.", settings.monitor, settings.mode))
+            if settings.monitor is not None or settings.mode != "auto":
+                monitors.append((f"{name}.", settings.monitor or train.monitor, settings.mode))
         for place, monitor, mode in monitors:
             fault = monitor_fault(monitor, mode, known, block.task.name)
             other = metric_name(bare(monitor))

@@ -11,6 +11,7 @@ from scantune.config.params import Params
 from scantune.models import catalogue as backbones
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import custom_metrics
+from scantune.tasks.levels import AGES
 
 #: Facts of each image that a baseline may use beside the groups.
 INTENSITY = ("mean", "sd", "min", "max")
@@ -30,13 +31,17 @@ def faults(params: Params) -> Iterator[str]:
         yield from _covariates(f"{key}.evaluate", block, params)
         yield from _masks(key, block, params)
         yield from _maps(key, block, params)
+        yield from _ages(f"{key}.evaluate", block.evaluate, [block.dataset, *others], params)
     for name, ensemble in params.ensembles.items():
         yield from _columns(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset], params)
-        member = next((blocks[one] for one in ensemble.members if one in blocks), None)
-        if member is not None:
-            joint = member.model_copy(update={"evaluate": ensemble.evaluate, "dataset": ensemble.dataset})
-            yield from _primary(f"ensembles.{name}.evaluate", ensemble.evaluate, member.task)
-            yield from _covariates(f"ensembles.{name}.evaluate", joint, params)
+        yield from _ages(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset], params)
+        own = {"evaluate": ensemble.evaluate, "dataset": ensemble.dataset, "input": ensemble.input}
+        joint = [blocks[one].model_copy(update=own) for one in ensemble.members if one in blocks]
+        for block in joint[:1]:
+            yield from _primary(f"ensembles.{name}.evaluate", block.evaluate, block.task)
+            yield from _covariates(f"ensembles.{name}.evaluate", block, params)
+            yield from _masks(f"ensembles.{name}", block, params)
+        yield from dict.fromkeys(fault for block in joint for fault in _maps(f"ensembles.{name}", block, params))
 
 
 def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params: Params) -> Iterator[str]:
@@ -58,6 +63,17 @@ def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params
             yield from unknown(f"{key}.case_mix", column, groups, f"datasets.{name}.groups")
         if settings.groups is not None and column not in settings.groups and column in every:
             yield f"{key}.case_mix: {column!r} is not in {key}.groups; add it there, or leave groups out"
+
+
+def _ages(key: str, settings: EvaluateConfig, datasets: Sequence[str], params: Params) -> Iterator[str]:
+    """Bands of an age that no sample has; a cohort's own bands take their place."""
+    known = [params.datasets[name] for name in datasets if name in params.datasets]
+    columns = {group for one in known for group in one.groups if group.casefold() in AGES and group not in one.bands}
+    if settings.differs("age_bands") and known and not columns:
+        yield (
+            f"{key}.age_bands: has no effect: datasets.{datasets[0]}.groups have no column {', '.join(AGES)} without "
+            "bands of its own; add it there, or remove the key"
+        )
 
 
 def _primary(key: str, settings: EvaluateConfig, task: TaskSettings) -> Iterator[str]:
@@ -100,6 +116,8 @@ def _maps(key: str, block: Any, params: Params) -> Iterator[str]:
             f"{where}.method: {method} reads the attention of a vision transformer for images, which "
             f"{block.model.backbone} is not for this input and task; gradcam works with it"
         )
+    if saliency.differs("animation") and input_.modality != "video":
+        yield f"{where}.animation: has no effect: it is of loops, and this is a {input_.modality}; remove it"
     if saliency.layer_idx != -1 and method != "attention":
         yield f"{where}.layer_idx: of the method attention, and the method is {method}; remove it, or set layer"
     if saliency.mask_class is not None:

@@ -168,10 +168,17 @@ def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task:
         known: the table (:func:`epoch_directions`).
         task: its name, for custom metrics; None: all of them.
 
-    Losses are let pass: which terms there are shows when the loss is built.
+    Losses are let pass by any name: which terms there are shows when the loss is built.
     """
     name, names = bare(monitor), {f"{side}_{n}" for side in ("val", "train") for n in {*known, *custom_metrics(task)}}
-    if name.endswith("_loss") and monitor != name:
+    is_loss = name.endswith("_loss") and monitor != name
+    better = known.get(name) or ("min" if is_loss and name not in CUSTOM else None)
+    if better is not None and mode not in ("auto", better):
+        return (
+            f"{monitor!r} is better when {'lower' if better == 'min' else 'higher'}, and mode is {mode}, which would "
+            "keep the worst epoch; remove mode, or choose another metric"
+        )
+    if is_loss:
         return None
     if monitor not in names:
         near = difflib.get_close_matches(monitor, sorted(names), n=1)
