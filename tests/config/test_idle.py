@@ -198,3 +198,30 @@ def test_every_transform_changes_samples_and_nothing_else_does(modality: str) ->
         assert not changes_samples(augment_config(modality, {name: strong.get(name, 0.2), "enabled": False}))
     for mixed in ("mixup", "cutmix"):
         assert not changes_samples(augment_config(modality, {mixed: True}))
+
+
+def test_a_network_of_two_axes_is_refused_on_volumes_before_anything_is_prepared() -> None:
+    params = knees("masks", {"model": {"backbone": "timm_unet", "options": {"encoder": "resnet18"}}})
+    parse(params)
+    params["inputs"]["knees"] = {"dataset": "knees", "modality": "volume", "shape": [8, 8, 8]}
+    with pytest.raises(
+        ConfigError, match="model.backbone: timm_unet is for images, and inputs.knees is of volumes; use"
+    ):
+        parse(params)
+    params["experiments"]["knees"]["model"] = {"backbone": "unet"}
+    parse(params)
+
+
+@pytest.mark.parametrize(
+    ("means", "channels", "weights", "right"),
+    [(1, 1, None, True), (1, 3, None, True), (3, 3, None, True), (3, 1, None, False), (2, 3, None, False)]
+    + [(3, 1, "imagenet", True), (2, 1, "imagenet", False)],
+)
+def test_a_normalization_has_one_number_or_one_a_channel(means: int, channels: int, weights: Any, right: bool) -> None:
+    numbers = {"mean": [0.4] * means, "std": [0.2] * means}
+    params = knees("two", {"model": {"normalization": numbers, "weights": weights}, "input": {"channels": channels}})
+    if right:
+        parse(params)
+        return
+    with pytest.raises(ConfigError, match=f"normalization: mean and std have {means} numbers each, and inputs.knees"):
+        parse(params)

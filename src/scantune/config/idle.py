@@ -26,6 +26,7 @@ def faults(params: Params) -> Iterator[str]:
         if input_ is not None:
             yield from _augmentation(f"{key}.train", block, input_.modality)
             yield from _one_frame(f"{key}.train.augment", block, input_)
+            yield from _averaged(f"{key}.model.normalization", block, input_, params)
 
 
 #: Keys of an input that are of masks.
@@ -60,6 +61,20 @@ def _of_weights(key: str, block: ExperimentConfig) -> Iterator[str]:
         for name in _OF_WEIGHTS:
             if model.differs(name):
                 yield f"{key}.{name}: has no effect: it is of starting weights, and model.weights is none; remove it"
+
+
+def _averaged(key: str, block: ExperimentConfig, input_: InputConfig, params: Params) -> Iterator[str]:
+    """Means for another number of channels than the input has, which a network would average. Of published weights,
+    whose three are averaged for grey pictures as their first layer is, three may stand there."""
+    dataset, means = params.datasets.get(block.dataset), getattr(block.model.normalization, "mean", ())
+    if dataset is None or not means:
+        return
+    channels = 3 if getattr(input_, "channels", 1) == 3 else max(1, len(dataset.files))
+    if len(means) not in {1, channels, 3 if block.model.source else 1}:
+        yield (
+            f"{key}: mean and std have {len(means)} numbers each, and inputs.{block.input} has {channels} "
+            f"channel{'s' if channels > 1 else ''}: give one number, or one for each channel"
+        )
 
 
 def _one_frame(key: str, block: ExperimentConfig, input_: InputConfig) -> Iterator[str]:

@@ -98,6 +98,11 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     fault = backbones.fault(block.model.backbone, table)
     if fault is not None:
         yield f"{key}.model.backbone: {fault}"
+    if modality == "volume" and table == "dense" and block.model.backbone in backbones.IN_THE_PLANE:
+        yield (
+            f"{key}.model.backbone: {block.model.backbone} is for images, and inputs.{block.input} is of volumes; use "
+            "unet, plain_unet or another network that has three axes of space"
+        )
     wrong = backbones.foreign(block.model.options)
     if wrong is not None:
         yield f"{key}.model.options: {wrong}"
