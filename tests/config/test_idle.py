@@ -205,7 +205,7 @@ def test_a_network_of_two_axes_is_refused_on_volumes_before_anything_is_prepared
     parse(params)
     params["inputs"]["knees"] = {"dataset": "knees", "modality": "volume", "shape": [8, 8, 8]}
     with pytest.raises(
-        ConfigError, match="model.backbone: timm_unet is for images, and inputs.knees is of volumes; use"
+        ConfigError, match=r"model\.backbone: timm_unet is for images, and inputs\.knees is of volumes; use"
     ):
         parse(params)
     params["experiments"]["knees"]["model"] = {"backbone": "unet"}
