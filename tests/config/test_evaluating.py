@@ -143,7 +143,7 @@ def test_covariates_of_the_baseline_are_columns_that_samples_have() -> None:
 )
 def test_an_ensemble_cannot_have_what_its_members_cannot(evaluate: dict[str, Any], why: str) -> None:
     classes = ["0", "1", "2", "3", "4"]
-    parse(_both(knees({}, classes=classes), {"saliency": {"method": "gradcam", "mask_class": "2"}}))
+    parse(_both(knees({}, "small_cnn", classes=classes), {"saliency": {"method": "gradcam", "mask_class": "2"}}))
     with pytest.raises(ConfigError, match=re.escape(why)) as refused:
-        parse(_both(knees({}, classes=classes), evaluate))
+        parse(_both(knees({}, "small_cnn", classes=classes), evaluate))
     assert str(refused.value).count(why) == 1, "two members, one fault"
