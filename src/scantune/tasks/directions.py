@@ -193,8 +193,8 @@ def against(monitor: str, mode: str, known: Mapping[str, Direction]) -> str | No
     if better is None or mode in ("auto", better):
         return None
     return (
-        f"{monitor!r} is better when {'lower' if better == 'min' else 'higher'}, and mode is {mode}, which would keep the "
-        "worst epoch; remove mode, or choose another metric"
+        f"{monitor!r} is better when {'lower' if better == 'min' else 'higher'}, and mode is {mode}, which would keep "
+        "the worst epoch; remove mode, or choose another metric"
     )
 
 
