@@ -225,3 +225,13 @@ def test_a_normalization_has_one_number_or_one_a_channel(means: int, channels: i
         return
     with pytest.raises(ConfigError, match=f"normalization: mean and std have {means} numbers each, and inputs.knees"):
         parse(params)
+
+
+def test_keys_of_masks_of_an_external_validation_are_those_of_its_models_input() -> None:
+    params = knees("two", {"input": {"mask_values": {255: 1}}})
+    params["datasets"]["far"] = {k: v for k, v in params["datasets"]["knees"].items() if k != "masks"}
+    params["inputs"]["far"] = params["inputs"]["knees"] | {"dataset": "far"}
+    with pytest.raises(ConfigError, match=r"inputs\.far\.mask_values: has no effect"):
+        parse(params)
+    params["external"] = {"away": {"experiment": "knees", "dataset": "far", "input": "far"}}
+    parse(params)

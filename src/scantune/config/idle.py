@@ -37,13 +37,14 @@ _MASK_KEYS = (
 
 
 def _of_masks(params: Params) -> Iterator[str]:
-    """Keys of masks in an input whose dataset has none."""
+    """Keys of masks in an input whose dataset has none. An external validation has the settings of its model's input."""
+    external = {block.input for block in params.external.values()}
     for name, input_ in params.inputs.items():
         dataset = params.datasets.get(input_.dataset)
-        if dataset is None or dataset.masks:
+        if dataset is None or dataset.masks or name in external:
             continue
-        for key in type(input_).model_fields:
-            if key in _MASK_KEYS and input_.differs(key):
+        for key in _MASK_KEYS:
+            if key in type(input_).model_fields and input_.differs(key):
                 yield (
                     f"inputs.{name}.{key}: has no effect: datasets.{input_.dataset} has no masks; add masks: the path "
                     "of a sample's mask, or remove the key"
