@@ -37,7 +37,7 @@ _MASK_KEYS = (
 
 
 def _of_masks(params: Params) -> Iterator[str]:
-    """Keys of masks in an input whose dataset has none. An external validation has the settings of its model's input."""
+    """Keys of masks in an input whose dataset has none; that of an external validation has them of its model."""
     external = {block.input for block in params.external.values()}
     for name, input_ in params.inputs.items():
         dataset = params.datasets.get(input_.dataset)
