@@ -235,3 +235,24 @@ def test_keys_of_masks_of_an_external_validation_are_those_of_its_models_input()
         parse(params)
     params["external"] = {"away": {"experiment": "knees", "dataset": "far", "input": "far"}}
     parse(params)
+
+
+@pytest.mark.parametrize("key", [{"interpolation": "nearest"}, {"antialias": False}])
+def test_how_volumes_are_resampled_is_of_those_that_are(key: dict[str, Any]) -> None:
+    params = knees("two", {"model": {"backbone": "small_cnn"}})
+    volume = {"dataset": "knees", "modality": "volume", "shape": [8, 8, 8], **key}
+    params["inputs"]["knees"] = volume
+    with pytest.raises(ConfigError, match=rf"inputs\.knees\.{next(iter(key))}: has no effect without spacing"):
+        parse(params)
+    params["inputs"]["knees"] = volume | {"spacing": [1, 1, 1]}
+    parse(params)
+    params["inputs"]["knees"] = volume
+    params["datasets"]["knees"]["files"] = ["{id}_t1.nii.gz", "{id}_t2.nii.gz"]
+    parse(params)
+
+
+def test_bins_are_of_a_split_that_is_balanced_by_a_number() -> None:
+    split = {"method": "stratified", "on": "grade", "bins": 3}
+    parse(knees("two", {"dataset": {"split": split}}))
+    with pytest.raises(ConfigError, match=r"datasets\.knees\.split\.bins: has no effect: nothing is balanced"):
+        parse(knees("two", {"dataset": {"split": {"method": "random", "bins": 3}}}))

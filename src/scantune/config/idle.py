@@ -17,6 +17,7 @@ def faults(params: Params) -> Iterator[str]:
     blocks = {f"experiments.{name}": block for name, block in params.experiments.items()}
     blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
     yield from _of_masks(params)
+    yield from _of_resampling(params)
     for key, block in blocks.items():
         input_ = params.inputs.get(block.input)
         yield from _together(key, block)
@@ -49,6 +50,18 @@ def _of_masks(params: Params) -> Iterator[str]:
                     f"inputs.{name}.{key}: has no effect: datasets.{input_.dataset} has no masks; add masks: the path "
                     "of a sample's mask, or remove the key"
                 )
+
+
+def _of_resampling(params: Params) -> Iterator[str]:
+    """How volumes are resampled, where each keeps its own voxels. Further channels may lie on other grids."""
+    for name, input_ in params.inputs.items():
+        dataset = params.datasets.get(input_.dataset)
+        if input_.modality != "volume" or dataset is None or len(dataset.files) > 1:
+            continue
+        kept = input_.spacing is None and input_.brain is None
+        for key in ("interpolation", "antialias"):
+            if kept and input_.differs(key):
+                yield f"inputs.{name}.{key}: has no effect without spacing: voxels stay where they are; set spacing"
 
 
 #: Keys of ``model`` about starting weights.
