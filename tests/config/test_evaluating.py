@@ -129,3 +129,21 @@ def test_covariates_of_the_baseline_are_columns_that_samples_have() -> None:
     params["experiments"]["knees"]["task"] = "segmentation"
     with pytest.raises(ConfigError, match=r"evaluate\.covariates: the baselines of a segmentation are masks"):
         parse(params)
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "why"),
+    [
+        ({"write_masks": True}, "ensembles.both.evaluate.write_masks: the task classification predicts no masks"),
+        ({"saliency": {"animation": "mp4"}}, "ensembles.both.evaluate.saliency.animation: has no effect"),
+        ({"saliency": {"method": "attention"}}, "ensembles.both.evaluate.saliency.method: attention reads"),
+        ({"saliency": {"mask_class": "tumour"}}, "ensembles.both.evaluate.saliency.mask_class: there is no 'tumour'"),
+        ({"age_bands": [30, 60]}, "ensembles.both.evaluate.age_bands: has no effect"),
+    ],
+)
+def test_an_ensemble_cannot_have_what_its_members_cannot(evaluate: dict[str, Any], why: str) -> None:
+    classes = ["0", "1", "2", "3", "4"]
+    parse(_both(knees({}, "small_cnn", classes=classes), {"saliency": {"method": "gradcam", "mask_class": "2"}}))
+    with pytest.raises(ConfigError, match=re.escape(why)) as refused:
+        parse(_both(knees({}, "small_cnn", classes=classes), evaluate))
+    assert str(refused.value).count(why) == 1, "two members, one fault"

@@ -38,6 +38,10 @@ def knees(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
     block["train"] = {"epochs": 2, **changes.get("train", {})}
     if kind == "masks":
         block["model"] = {"backbone": "unet"}
+    for name in ("model", "evaluate"):
+        block[name] = {**block[name], **changes.get(name, {})}
+    params["inputs"]["knees"] |= changes.get("input", {})
+    dataset |= changes.get("dataset", {})
     return params
 
 
@@ -90,6 +94,47 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"train": {"loss": {"name": "cross_entropy", "label_smoothing": 0.1}, "label_smoothing": 0.2}},
         "train.label_smoothing: 0.2, but experiments.knees.train.loss.label_smoothing is 0.1",
     ),
+    *(
+        ("two", {"dataset": {"masks": []}, "input": {key: value}}, f"inputs.knees.{key}: has no effect: datasets.knees")
+        for key, value in {
+            "mask_labels": [1],
+            "mask_values": {255: 1},
+            "mask_overlap": True,
+            "mask_threshold": 0.5,
+            "mask_instances": True,
+            "mask_grid": "stored",
+            "empty_mask": "exclude",
+        }.items()
+    ),
+    *(
+        ("two", {"model": {key: value}}, f"model.{key}: has no effect: it is of starting weights")
+        for key, value in {
+            "weights_sha256": "0" * 64,
+            "weights_folder": "elsewhere",
+            "download": True,
+            "min_matched": 0.9,
+        }.items()
+    ),
+    *(
+        (task, {"model": {"init_output": False}}, "model.init_output: has no effect: the output layer of a")
+        for task in ("two", "three", "zones", "survival", "masks")
+    ),
+    ("two", {"train": {"augment": {"p": 1, "gamma": 0.3}}}, "augment.p: has no effect, because it is not of gamma"),
+    ("two", {"train": {"augment": {"p": 1, "mixup": True}}}, "augment.p: has no effect, because no transform"),
+    ("two", {"train": {"augment": {"fill": "mirror", "noise": 0.3}}}, "augment.fill: has no effect, because it is not"),
+    ("two", {"train": {"augment": {"p": 0, "rotation": 5, "gamma": 0.3}}}, "p: 0, so that rotation never happens"),
+    ("two", {"train": {"augment": {"p": 0, "default": True}}}, "augment.p: 0, so that rotation, translation"),
+    ("two", {"train": {"augment": {"mixup": {"prob": 0}}}}, "augment.mixup.prob: 0, so that no batch is mixed"),
+    ("two", {"evaluate": {"saliency": {"animation": "mp4"}}}, "saliency.animation: has no effect: it is of loops"),
+    ("two", {"evaluate": {"age_bands": [30, 60]}}, "evaluate.age_bands: has no effect: datasets.knees.groups have no"),
+    ("two", {"train": {"mode": "max"}}, "'val_loss' is better when lower, and mode is max"),
+    ("two", {"train": {"monitor": "val_auroc", "mode": "min"}}, "'val_auroc' is better when higher, and mode is min"),
+    ("two", {"train": {"early_stopping": {"mode": "max"}}}, "train.early_stopping.monitor: 'val_loss' is better when"),
+    (
+        "masks",
+        {"train": {"checkpoints": {"monitor": "val_dice_loss", "mode": "max"}}},
+        "checkpoints.monitor: 'val_dice_loss' is better when lower",
+    ),
 ]
 
 
@@ -106,7 +151,7 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         *((task, {"train": {"augment": MIXUP, "batch_size": 2}}) for task in TASKS),
         *((task, {"train": {"test_time_augmentation": 3}}) for task in TASKS),
         ("two", {"train": {"test_time_augmentation": 3, "augment": MIXUP | {"noise": 0.1}}}),
-        ("two", {"train": {"test_time_augmentation": 3, "augment": {"p": 0, "gamma": 0.1}}}),
+        ("two", {"train": {"test_time_augmentation": 3, "augment": {"gamma": 0.1}}}),
         ("masks", {"train": {"test_time_augmentation": 3, "augment": {"enabled": False}}}),
         ("two", {"train": {"augment": {"enabled": False}, "batch_size": 1}}),
         ("two", {"train": {"augment": MIXUP | {"enabled": False}, "batch_size": 1, "partners": {}}}),
@@ -122,6 +167,19 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         ("listed", {"task": {"separator": ";", "ignored": ["x"], "blank": "absent"}}),
         ("findings", {"task": {"uncertain": "present"}}),
         ("two", {"train": {"loss": {"name": "cross_entropy", "class_weights": [1, 2]}, "class_weights": [1, 2]}}),
+        ("masks", {"input": {"mask_values": {255: 1}, "empty_mask": "exclude"}}),
+        ("two", {"input": {"mask_values": {255: 1}}}),
+        ("two", {"model": {"weights": "imagenet", "min_matched": 0.9, "download": True, "weights_folder": "here"}}),
+        *((task, {"model": {"init_output": False}}) for task in ("regression", "targets", "findings", "listed")),
+        ("survival", {"model": {"init_output": False}, "train": {"loss": "discrete_hazard"}}),
+        *(("two", {"train": {"augment": {"p": 1, name: 0.3}}}) for name in ("rotation", "noise", "contrast")),
+        ("two", {"train": {"augment": {"p": 0, "default": True, "enabled": False}}}),
+        *(("two", {"train": {"augment": {"fill": "mirror", name: 0.3}}}) for name in ("rotation", "elastic", "zoom")),
+        ("two", {"train": {"augment": {"fill": "mirror", "randaugment": True}}}),
+        ("two", {"evaluate": {"saliency": {"enabled": False, "animation": "mp4"}}}),
+        ("two", {"evaluate": {"age_bands": [30, 60]}, "dataset": {"groups": ["scanner", "Patient_Age"]}}),
+        ("two", {"train": {"mode": "min"}}),
+        ("two", {"train": {"monitor": "val_auroc", "mode": "max", "early_stopping": {"mode": "max"}}}),
     ],
 )
 def test_what_has_an_effect_and_what_is_written_as_it_is_by_default_is_read(task: str, changes: dict[str, Any]) -> None:
@@ -140,3 +198,61 @@ def test_every_transform_changes_samples_and_nothing_else_does(modality: str) ->
         assert not changes_samples(augment_config(modality, {name: strong.get(name, 0.2), "enabled": False}))
     for mixed in ("mixup", "cutmix"):
         assert not changes_samples(augment_config(modality, {mixed: True}))
+
+
+def test_a_network_of_two_axes_is_refused_on_volumes_before_anything_is_prepared() -> None:
+    params = knees("masks", {"model": {"backbone": "timm_unet", "options": {"encoder": "resnet18"}}})
+    parse(params)
+    params["inputs"]["knees"] = {"dataset": "knees", "modality": "volume", "shape": [8, 8, 8]}
+    with pytest.raises(
+        ConfigError, match=r"model\.backbone: timm_unet is for images, and inputs\.knees is of volumes; use"
+    ):
+        parse(params)
+    params["experiments"]["knees"]["model"] = {"backbone": "unet"}
+    parse(params)
+
+
+@pytest.mark.parametrize(
+    ("means", "channels", "weights", "right"),
+    [(1, 1, None, True), (1, 3, None, True), (3, 3, None, True), (3, 1, None, False), (2, 3, None, False)]
+    + [(3, 1, "imagenet", True), (2, 1, "imagenet", False)],
+)
+def test_a_normalization_has_one_number_or_one_a_channel(means: int, channels: int, weights: Any, right: bool) -> None:
+    numbers = {"mean": [0.4] * means, "std": [0.2] * means}
+    params = knees("two", {"model": {"normalization": numbers, "weights": weights}, "input": {"channels": channels}})
+    if right:
+        parse(params)
+        return
+    with pytest.raises(ConfigError, match=f"normalization: mean and std have {means} numbers each, and inputs.knees"):
+        parse(params)
+
+
+def test_keys_of_masks_of_an_external_validation_are_those_of_its_models_input() -> None:
+    params = knees("two", {"input": {"mask_values": {255: 1}}})
+    params["datasets"]["far"] = {k: v for k, v in params["datasets"]["knees"].items() if k != "masks"}
+    params["inputs"]["far"] = params["inputs"]["knees"] | {"dataset": "far"}
+    with pytest.raises(ConfigError, match=r"inputs\.far\.mask_values: has no effect"):
+        parse(params)
+    params["external"] = {"away": {"experiment": "knees", "dataset": "far", "input": "far"}}
+    parse(params)
+
+
+@pytest.mark.parametrize("key", [{"interpolation": "nearest"}, {"antialias": False}])
+def test_how_volumes_are_resampled_is_of_those_that_are(key: dict[str, Any]) -> None:
+    params = knees("two", {"model": {"backbone": "small_cnn"}})
+    volume = {"dataset": "knees", "modality": "volume", "shape": [8, 8, 8], **key}
+    params["inputs"]["knees"] = volume
+    with pytest.raises(ConfigError, match=rf"inputs\.knees\.{next(iter(key))}: has no effect without spacing"):
+        parse(params)
+    params["inputs"]["knees"] = volume | {"spacing": [1, 1, 1]}
+    parse(params)
+    params["inputs"]["knees"] = volume
+    params["datasets"]["knees"]["files"] = ["{id}_t1.nii.gz", "{id}_t2.nii.gz"]
+    parse(params)
+
+
+def test_bins_are_of_a_split_that_is_balanced_by_a_number() -> None:
+    split = {"method": "stratified", "on": "grade", "bins": 3}
+    parse(knees("two", {"dataset": {"split": split}}))
+    with pytest.raises(ConfigError, match=r"datasets\.knees\.split\.bins: has no effect: nothing is balanced"):
+        parse(knees("two", {"dataset": {"split": {"method": "random", "bins": 3}}}))

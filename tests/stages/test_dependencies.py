@@ -197,6 +197,13 @@ def test_a_split_depends_on_which_targets_are_numbers(pipeline):
     assert "settings" in pipeline.before("split@digits")
 
 
+@pytest.mark.parametrize("name", ["preprocess@digits", "split@digits"])
+def test_what_reads_the_table_depends_on_which_words_for_an_empty_cell_are_classes(pipeline, name):
+    (found,) = (stage for stage in pipeline.stages if stage.name == name)
+    assert "data/targets/words/digits.csv" in {dep.def_path for dep in found.deps}
+    assert "settings" in pipeline.before(name)
+
+
 def test_an_external_validation_depends_on_the_task_and_the_evaluation_of_its_model(pipeline):
     (external,) = (stage for stage in pipeline.stages if stage.name == "external@small_far")
     assert "data/evaluations/small.json" in {dep.def_path for dep in external.deps}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as peer
 
+from scantune.cohort.ids import band
 from scantune.records import ScantuneError
 from scantune.statistics.ages import years
 from scantune.statistics.discrimination import delong_interval
@@ -20,7 +21,7 @@ from scantune.tasks import aggregating, scoring
 from scantune.tasks.baselining import cohort_table
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.joining import Aggregate
-from scantune.tasks.levels import age_band
+from scantune.tasks.levels import age_band, level
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
@@ -440,6 +441,18 @@ def test_subgroups_have_interval_gap_and_mark_of_smallness():
 )
 def test_age_bands(text, band):
     assert age_band(text, (18, 65)) == band
+
+
+@pytest.mark.parametrize("text", ["<18", "18–40", "≥65", "0.5–2", "≥1e+02"])
+def test_bands_of_an_age_that_the_cohort_states_are_levels_as_they_are(text):
+    assert level("age", text, (2, 12, 18)) == text
+    assert level("age", "63", (2, 12, 18)) == "≥18"
+
+
+def test_bands_that_a_cohort_cuts_are_levels_of_subgroups():
+    edges = [18.0, 40.0, 65.0]
+    for age in ("3", "18", "39.9", "64", "70", "90+"):
+        assert level("age", band(age, edges), (2.0, 12.0)) == band(age, edges)
 
 
 def test_ages_in_months_weeks_and_days():

@@ -324,13 +324,18 @@ def changes_samples(config: AugmentConfig, *, mirrored: bool = True) -> bool:
         config: of :func:`augment_config`.
         mirrored: whether flips count.
     """
-    if not config.enabled:
-        return False
-    for name, field in type(config).model_fields.items():
-        flips = name.startswith("flip")
-        likely = flips or config.p > 0 or (config.modality != "video" and name in _WITHOUT_P)
-        value = getattr(config, name)
-        on = value != field.default and getattr(value, "enabled", True)
-        if on and likely and name not in _MANNER and (mirrored or not flips):
-            return True
-    return False
+    return config.enabled and any(
+        (config.p > 0 or not by_probability(config, name)) and (mirrored or not name.startswith("flip"))
+        for name in switched_on(config)
+    )
+
+
+def switched_on(config: AugmentConfig) -> list[str]:
+    """Transforms of single samples that a block switches on, whatever ``enabled`` and ``p`` are."""
+    values = {name: getattr(config, name) for name in type(config).model_fields if name not in _MANNER}
+    return [name for name, value in values.items() if config.differs(name) and getattr(value, "enabled", True)]
+
+
+def by_probability(config: AugmentConfig, name: str) -> bool:
+    """Whether ``p`` is the probability of a transform."""
+    return not name.startswith("flip") and (config.modality == "video" or name not in _WITHOUT_P)

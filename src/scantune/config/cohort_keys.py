@@ -62,6 +62,8 @@ def _split(key: str, split: SplitConfig, *, named: bool) -> Iterator[str]:
             yield f"{key}.{one}: the method {method!r} does not read it; write method: {of}, or remove the key"
     if split.on and method == "random" and not split.folds:
         yield f"{key}.on: the method 'random' balances nothing; write method: stratified, or remove the key"
+    if split.differs("bins") and not split.on:
+        yield f"{key}.bins: has no effect: nothing is balanced by a number; write on: <target>, or remove the key"
     if {"fractions", "train_fraction"} <= written and split.train_fraction is not None:
         yield f"{key}.train_fraction: fractions say how many train too; remove one of the two"
 

@@ -23,7 +23,7 @@ from scantune.config.names import loss_spec, unknown
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
-from scantune.tasks.directions import bare, epoch_directions, monitor_fault
+from scantune.tasks.directions import against, bare, epoch_directions, monitor_fault
 
 
 def contradictions(params: Params) -> Iterator[str]:
@@ -300,10 +300,10 @@ def _monitors(params: Params) -> Iterator[str]:
         monitors = [("", train.monitor, train.mode)]
         for name in ("early_stopping", "checkpoints"):
             settings = getattr(train, name)
-            if settings.monitor is not None:
-                monitors.append((f"{name}.", settings.monitor, settings.mode))
+            if settings.monitor is not None or settings.mode != "auto":
+                monitors.append((f"{name}.", settings.monitor or train.monitor, settings.mode))
         for place, monitor, mode in monitors:
-            fault = monitor_fault(monitor, mode, known, block.task.name)
+            fault = monitor_fault(monitor, mode, known, block.task.name) or against(monitor, mode, known)
             other = metric_name(bare(monitor))
             if fault is not None and other != bare(monitor):
                 fault = f"{monitor!r} is {other!r} here. {monitor_fault(f'val_{other}', mode, known) or ''}".strip()

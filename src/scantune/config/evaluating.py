@@ -33,11 +33,13 @@ def faults(params: Params) -> Iterator[str]:
     for name, ensemble in params.ensembles.items():
         others = [one.dataset for one in params.external_ensembles.values() if one.ensemble == name]
         yield from _columns(f"ensembles.{name}.evaluate", ensemble.evaluate, [ensemble.dataset, *others], params)
-        member = next((blocks[one] for one in ensemble.members if one in blocks), None)
-        if member is not None:
-            joint = member.model_copy(update={"evaluate": ensemble.evaluate, "dataset": ensemble.dataset})
-            yield from _primary(f"ensembles.{name}.evaluate", ensemble.evaluate, member.task)
-            yield from _covariates(f"ensembles.{name}.evaluate", joint, params)
+        own = {"evaluate": ensemble.evaluate, "dataset": ensemble.dataset, "input": ensemble.input}
+        joint = [blocks[one].model_copy(update=own) for one in ensemble.members if one in blocks]
+        for block in joint[:1]:
+            yield from _primary(f"ensembles.{name}.evaluate", block.evaluate, block.task)
+            yield from _covariates(f"ensembles.{name}.evaluate", block, params)
+            yield from _masks(f"ensembles.{name}", block, params)
+        yield from dict.fromkeys(fault for block in joint for fault in _maps(f"ensembles.{name}", block, params))
 
 
 def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params: Params) -> Iterator[str]:
@@ -101,6 +103,8 @@ def _maps(key: str, block: Any, params: Params) -> Iterator[str]:
             f"{where}.method: {method} reads the attention of a vision transformer for images, which "
             f"{block.model.backbone} is not for this input and task; gradcam works with it"
         )
+    if saliency.differs("animation") and input_.modality != "video":
+        yield f"{where}.animation: has no effect: it is of loops, and this is a {input_.modality}; remove it"
     if saliency.layer_idx != -1 and method != "attention":
         yield f"{where}.layer_idx: of the method attention, and the method is {method}; remove it, or set layer"
     if saliency.mask_class is not None:

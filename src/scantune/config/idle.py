@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from scantune.config.augment import augment_config, changes_samples
+from scantune.config.augment import AugmentConfig, augment_config, by_probability, changes_samples, switched_on
+from scantune.config.input import InputConfig
 from scantune.config.names import loss_name, loss_spec
 from scantune.config.params import ExperimentConfig, Params
 from scantune.records import ScantuneError
@@ -15,13 +16,86 @@ def faults(params: Params) -> Iterator[str]:
     """Every such key of the settings, as ``key.path: why, and what to do``."""
     blocks = {f"experiments.{name}": block for name, block in params.experiments.items()}
     blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
+    yield from _of_masks(params)
+    yield from _of_resampling(params)
     for key, block in blocks.items():
         input_ = params.inputs.get(block.input)
         yield from _together(key, block)
         yield from _of_task(key, block)
+        yield from _of_weights(f"{key}.model", block)
         yield from _stated_twice(f"{key}.train", block)
         if input_ is not None:
             yield from _augmentation(f"{key}.train", block, input_.modality)
+            yield from _one_frame(f"{key}.train.augment", block, input_)
+            yield from _averaged(f"{key}.model.normalization", block, input_, params)
+
+
+#: Keys of an input that are of masks.
+_MASK_KEYS = (
+    *("mask_labels", "empty_mask", "mask_values", "mask_overlap", "mask_threshold", "mask_instances"),
+    "mask_grid",
+)
+
+
+def _of_masks(params: Params) -> Iterator[str]:
+    """Keys of masks in an input whose dataset has none; that of an external validation has them of its model."""
+    external = {block.input for block in params.external.values()}
+    for name, input_ in params.inputs.items():
+        dataset = params.datasets.get(input_.dataset)
+        if dataset is None or dataset.masks or name in external:
+            continue
+        for key in _MASK_KEYS:
+            if key in type(input_).model_fields and input_.differs(key):
+                yield (
+                    f"inputs.{name}.{key}: has no effect: datasets.{input_.dataset} has no masks; add masks: the path "
+                    "of a sample's mask, or remove the key"
+                )
+
+
+def _of_resampling(params: Params) -> Iterator[str]:
+    """How volumes are resampled, where each keeps its own voxels. Further channels may lie on other grids."""
+    for name, input_ in params.inputs.items():
+        dataset = params.datasets.get(input_.dataset)
+        if input_.modality != "volume" or dataset is None or len(dataset.files) > 1:
+            continue
+        kept = input_.spacing is None and input_.brain is None
+        for key in ("interpolation", "antialias"):
+            if kept and input_.differs(key):
+                yield f"inputs.{name}.{key}: has no effect without spacing: voxels stay where they are; set spacing"
+
+
+#: Keys of ``model`` about starting weights.
+_OF_WEIGHTS = ("weights_sha256", "weights_folder", "download", "min_matched")
+
+
+def _of_weights(key: str, block: ExperimentConfig) -> Iterator[str]:
+    """What is of starting weights, where a network starts from none."""
+    model = block.model
+    if model.source is None:
+        for name in _OF_WEIGHTS:
+            if model.differs(name):
+                yield f"{key}.{name}: has no effect: it is of starting weights, and model.weights is none; remove it"
+
+
+def _averaged(key: str, block: ExperimentConfig, input_: InputConfig, params: Params) -> Iterator[str]:
+    """Means for another number of channels than the input has, which a network would average. Of published weights,
+    whose three are averaged for grey pictures as their first layer is, three may stand there."""
+    dataset, means = params.datasets.get(block.dataset), getattr(block.model.normalization, "mean", ())
+    if dataset is None or not means:
+        return
+    channels = 3 if getattr(input_, "channels", 1) == 3 else max(1, len(dataset.files))
+    if len(means) not in {1, channels, 3 if block.model.source else 1}:
+        yield (
+            f"{key}: mean and std have {len(means)} numbers each, and inputs.{block.input} has {channels} "
+            f"channel{'s' if channels > 1 else ''}: give one number, or one for each channel"
+        )
+
+
+def _one_frame(key: str, block: ExperimentConfig, input_: InputConfig) -> Iterator[str]:
+    """Transforms along time of a loop that has one frame."""
+    if input_.modality == "video" and input_.frames == 1:
+        for name in sorted({"temporal_crop", "temporal_mask"} & block.train.augment.keys()):
+            yield f"{key}.{name}: has no effect: inputs.{block.input}.frames is 1; remove it, or set more frames"
 
 
 def _together(key: str, block: ExperimentConfig) -> Iterator[str]:
@@ -50,6 +124,11 @@ def _of_task(key: str, block: ExperimentConfig) -> Iterator[str]:
         yield (
             f"{key}.train.monitoring.error_ranges: absolute errors are of a regression of one target, not of this "
             f"{task.name}: remove the key"
+        )
+    if not block.model.init_output and not task.starts_from_targets(spec["name"]):
+        yield (
+            f"{key}.model.init_output: has no effect: the output layer of a {task.name} with the loss {spec['name']} "
+            "does not start from the training targets; remove it"
         )
     fits = train.distance or task.fits(loss_name(task, train), train.calibration)
     if train.calibration_fraction and not fits:
@@ -82,12 +161,8 @@ def _augmentation(key: str, block: ExperimentConfig, modality: str) -> Iterator[
         config = augment_config(modality, train.augment)
     except ScantuneError:
         return  # told by key
-    manner = sorted({"p", "fill"} & train.augment.keys())
-    if config.enabled and manner and not changes_samples(config) and train.augment.keys() <= {"p", "fill"}:
-        yield (
-            f"{key}.augment.{manner[0]}: has no effect, because no transform is switched on; add default: true for the "
-            "usual set, or the transforms"
-        )
+    if config.enabled:
+        yield from _manner(f"{key}.augment", config, train.augment.keys())
     mirrors = bool(block.task.mask_classes)
     if train.test_time_augmentation and not mirrors and not changes_samples(config, mirrored=not block.task.sided):
         yield (
@@ -96,3 +171,31 @@ def _augmentation(key: str, block: ExperimentConfig, modality: str) -> Iterator[
             + (", and mirrored copies would swap left and right" if block.task.sided else "")
             + "): add a transform, or set it to 0"
         )
+
+
+#: Transforms after which something lies beyond an image's border.
+_FILLED = frozenset({"rotation", "translation", "zoom", "elastic", "randaugment"})
+
+
+def _manner(key: str, config: AugmentConfig, written: Collection[str]) -> Iterator[str]:
+    """How samples are changed, where no transform is written that the key is of; and what ``p`` rules out."""
+    transforms = switched_on(config)
+    stated = {*transforms, *written} & type(config).model_fields.keys() - {"modality", "enabled", "p", "fill"}
+    of = {
+        "p": [name for name in stated - {"mixup", "cutmix"} if by_probability(config, name)],
+        "fill": sorted(_FILLED & stated),
+    }
+    for name in sorted(of.keys() & written):
+        if not of[name]:
+            others = ", ".join(sorted(transforms))
+            yield (
+                f"{key}.{name}: has no effect, because "
+                + (f"it is not of {others}" if others else "no transform is switched on")
+                + "; remove it, or add the transforms that it is of, or default: true for the usual set"
+            )
+    ruled = [name for name in transforms if by_probability(config, name)]
+    if config.p == 0 and ruled:
+        yield f"{key}.p: 0, so that {', '.join(ruled)} never happens; raise it, or remove the transforms"
+    for name in ("mixup", "cutmix"):
+        if getattr(config, name).enabled and not getattr(config, name).prob:
+            yield f"{key}.{name}.prob: 0, so that no batch is mixed; raise it, or remove {name}"

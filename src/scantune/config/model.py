@@ -178,9 +178,10 @@ class ModelConfig(Block):
     """Columns of the table that the network has beside the image: ``[age, sex]``; they are columns of the served model
     too."""
     init_output: bool = True
-    """Regression: the output layer starts from the training targets, so that it predicts deviations from their mean in
-    units of their standard deviation; false lets it start at 0 in the target's own unit. A model that starts from
-    another one (``derived``) keeps that one's."""
+    """The output layer starts from the training targets. Regression: it predicts deviations from their mean in units of
+    their standard deviation; false lets it start at 0 in the target's own unit. Multilabel: from the log odds of each
+    finding; survival with ``discrete_hazard``: from the hazards of everyone. A model that starts from another one
+    (``derived``) keeps that one's."""
     options: dict[str, Any] = Field(default_factory=dict)
     """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net),
     ``{deep_supervision: true}`` (plain_unet, resenc_unet, timm_unet)."""

@@ -110,6 +110,11 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
         yield f"{key}.model.backbone: {fault}"
     for option in sorted(_NOT_OPTIONS.keys() & block.model.options.keys()):
         yield f"{key}.model.options.{option}: {_NOT_OPTIONS[option]}; remove it from options"
+    if modality == "volume" and table == "dense" and block.model.backbone in backbones.IN_THE_PLANE:
+        yield (
+            f"{key}.model.backbone: {block.model.backbone} is for images, and inputs.{block.input} is of volumes; use "
+            "unet, plain_unet or another network that has three axes of space"
+        )
     wrong = backbones.foreign(block.model.options)
     if wrong is not None:
         yield f"{key}.model.options: {wrong}"

@@ -75,6 +75,8 @@ _TABLE: dict[Table, dict[str, Builder | LazyBuilder]] = {
         "timm_unet": LazyBuilder("scantune.models.timm_unet", "timm_unet"),
     },
 }
+#: Networks with an output per pixel that have two axes of space alone.
+IN_THE_PLANE = frozenset({"timm_unet"})
 _MODALITIES: tuple[Modality, ...] = ("image", "volume", "video")
 for _modality in _MODALITIES:
     _TABLE[_modality]["small_cnn"] = LazyBuilder("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))

@@ -43,7 +43,7 @@ class Augmentation:
         """The batch [B, C, …space] and its copies, with the axes along which predictions are reflected back."""
         yield inputs, ()
         if self.mirrors:
-            for axes in _mirrors(inputs.dim() - 2)[: self.copies]:
+            for axes in mirrors(inputs.dim() - 2)[: self.copies]:
                 yield inputs.flip(axes), axes
         elif self.change is not None:
             for copy in range(self.copies):
@@ -60,7 +60,7 @@ class Augmentation:
         return changed
 
 
-def _mirrors(dims: int) -> list[tuple[int, ...]]:
+def mirrors(dims: int) -> list[tuple[int, ...]]:
     """Reflected axes of [B, C, …space]: single axes from the last, then pairs, then all."""
     axes = range(dims + 1, 1, -1)
     return [chosen for count in range(1, dims + 1) for chosen in combinations(axes, count)]

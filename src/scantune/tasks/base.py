@@ -164,6 +164,14 @@ class TaskSettings(Block):
         """
         return iter(())
 
+    def starts_from_targets(self, loss: str) -> bool:
+        """Whether the output layer starts from the training targets, unless ``model.init_output`` is false.
+
+        Args:
+            loss: of the training, by name.
+        """
+        return False
+
     def fits(self, loss: str, calibration: str) -> bool:
         """Whether something is fitted on validation after a training.
 

@@ -168,7 +168,7 @@ def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task:
         known: the table (:func:`epoch_directions`).
         task: its name, for custom metrics; None: all of them.
 
-    Losses are let pass: which terms there are shows when the loss is built.
+    Losses are let pass by any name: which terms there are shows when the loss is built.
     """
     name, names = bare(monitor), {f"{side}_{n}" for side in ("val", "train") for n in {*known, *custom_metrics(task)}}
     if name.endswith("_loss") and monitor != name:
@@ -180,6 +180,22 @@ def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task:
     if mode == "auto" and name not in known:
         return f"unknown whether {monitor!r} is to be maximised or minimised; set mode: min or mode: max beside it"
     return None
+
+
+def against(monitor: str, mode: str, known: Mapping[str, Direction]) -> str | None:
+    """That a ``mode`` is against the metric's own direction; None where it is not, or where that is not known.
+
+    Args:
+        monitor, mode, known: as in :func:`monitor_fault`.
+    """
+    name = bare(monitor)
+    better = known.get(name) or ("min" if name.endswith("_loss") and name not in CUSTOM else None)
+    if better is None or mode in ("auto", better):
+        return None
+    return (
+        f"{monitor!r} is better when {'lower' if better == 'min' else 'higher'}, and mode is {mode}, which would keep "
+        "the worst epoch; remove mode, or choose another metric"
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

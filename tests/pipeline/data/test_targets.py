@@ -7,7 +7,7 @@ from scantune import io
 from scantune.cohort.faults import CohortError
 from scantune.config.dataset import TargetColumn
 from scantune.config.load import parse
-from scantune.pipeline.data.looked_up import number_targets, write_evaluations, write_kinds
+from scantune.pipeline.data.looked_up import number_targets, write_evaluations, write_kinds, write_words
 from scantune.pipeline.data.targets import stricter
 from tests.stages.conftest import run_stages
 
@@ -98,6 +98,36 @@ def test_the_file_that_a_split_depends_on_changes_with_the_kind_of_a_target_alon
     classes = {"name": "classification", "target": "score"}
     assert written(classes) == written(classes, epochs=3) == "target,kind\nscore,class\n"
     assert written({"name": "regression", "target": "score"}) == "target,kind\nscore,number\n"
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"), [(["NA", "x"], "score,NA\n"), (["a", "x"], ""), (None, ""), (["none", "NaN"], "score,NaN\nscore,none\n")]
+)
+def test_the_file_that_a_preparation_depends_on_has_the_words_for_an_empty_cell_that_are_classes(
+    tmp_path, classes, words
+):
+    settings = blocks({"name": "classification", "target": "score", "classes": classes}, ["score"])
+    write_words(parse(settings), tmp_path)
+    assert (tmp_path / "d.csv").read_text() == "target,word\n" + words
+
+
+def test_samples_of_a_class_named_as_an_empty_cell_are_kept_and_that_changes_the_file(tmp_path):
+    import yaml
+
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        io.write_png(tmp_path / "raw" / f"{number}.png", rng.integers(0, 255, (8, 8), dtype=np.uint8))
+    (tmp_path / "raw" / "t.csv").write_text("file,kind\n0.png,NA\n1.png,x\n2.png,NA\n3.png,y\n")
+    seen = {}
+    for classes in (None, ["NA", "x", "y"]):
+        task = {"name": "classification", "target": "kind", "classes": classes}
+        settings = blocks(task, {"kind": {"column": "kind", "missing": "exclude"}})
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+        run_stages(tmp_path, "preprocess d")
+        write_words(parse(settings), tmp_path / "words")
+        manifest = (tmp_path / "data/cache/d/manifest.csv").read_text().splitlines()
+        seen[(tmp_path / "words" / "d.csv").read_text()] = len(manifest) - 1
+    assert list(seen.values()) == [2, 4]
 
 
 def test_the_file_that_an_external_validation_depends_on_changes_with_task_and_evaluation_alone(tmp_path):

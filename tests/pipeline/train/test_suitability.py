@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from scantune.config.params import ExperimentConfig
-from scantune.pipeline.train.suitability import mirrored_sides, notes, refuse
+from scantune.pipeline.train.suitability import copies, mirrored_sides, notes, refuse
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
 
@@ -128,3 +128,18 @@ def test_layers_that_stay_random_are_noted(freezing, noted):
 
     assert [n.split(":")[0] for n in found()] == ([] if noted is None else [f"train.freezing.{noted}"])
     assert found(weights="imagenet") == []
+
+
+@pytest.mark.parametrize(
+    ("modality", "stated", "made"),
+    [("image", 3, 3), ("image", 4, 3), ("image", True, 3), ("volume", 7, 7), ("volume", 20, 7), ("image", 0, 0)],
+)
+def test_a_mask_has_no_more_copies_than_mirror_images_and_that_is_noted(modality, stated, made):
+    block = experiment({"name": "segmentation"}, {"test_time_augmentation": stated}, model={"backbone": "unet"})
+    task = task_of(block)
+    assert copies(block, modality, task) == made
+    surplus = [n for n in notes(block, modality, task, starts_trained=False) if "mirror images" in n]
+    assert len(surplus) == (block.train.test_time_augmentation > made)
+    assert all(f"{made} are averaged" in n for n in surplus)
+    number = experiment(CLASSES, {"test_time_augmentation": 20})
+    assert copies(number, modality, task_of(number, ("a", "b"))) == 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from scantune.cohort.values import is_empty
 from scantune.config.params import Params
 from scantune.files import write_json
 from scantune.pipeline.project import evaluated_block
@@ -52,6 +53,31 @@ def write_kinds(params: Params, folder: Path) -> None:
         kinds = sorted(number_targets(params, name).items())
         rows = ((target, "number" if number else "class") for target, number in kinds)
         write_csv(folder / f"{name}.csv", ["target", "kind"], rows)
+
+
+def words_for_empty(params: Params, name: str) -> dict[str, list[str]]:
+    """Target of ``datasets.<name>`` to the words (NA, None …) that a task's classes name, and that elsewhere say that a
+    cell is empty."""
+    dataset = params.datasets[name]
+    words: dict[str, set[str]] = {}
+    for task in () if dataset.class_folders else tasks_on(params, name).values():
+        for target, rule in task.target_rules().items():
+            named = rule.get("values")
+            texts = map(str, named) if isinstance(named, (list, tuple)) else ()
+            words.setdefault(target, set()).update(text for text in texts if is_empty(text))
+    return {target: sorted(found) for target, found in words.items() if found and target in dataset.targets}
+
+
+def write_words(params: Params, folder: Path) -> None:
+    """Write ``<dataset>.csv`` with the columns target and word of :func:`words_for_empty` for every dataset.
+
+    The preparation and the split depend on this file: which cells of the table are empty, which rows are left out, hangs
+    by it and by nothing else of the experiments.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in params.datasets:
+        words = sorted(words_for_empty(params, name).items())
+        write_csv(folder / f"{name}.csv", ["target", "word"], ((target, word) for target, of in words for word in of))
 
 
 def write_evaluations(params: Params, folder: Path) -> None:

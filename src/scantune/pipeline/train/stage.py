@@ -160,7 +160,7 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         fitted=trained.fitted,
         members=len(trained.networks),
         folds=block.train.folds,
-        augment_draws=block.train.test_time_augmentation,
+        augment_draws=suitability.copies(block, plan.input.modality, plan.task),
         augment=_augmentation(plan),
         training={
             name: {"samples": len(side), "subjects": len(set(side.subjects)), "digest": side.digest}

@@ -13,6 +13,7 @@ from scantune.config.augment import augment_config, changes_samples
 from scantune.config.names import unknown
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.train.augmentation import settled
+from scantune.prediction.augmentation import mirrors
 from scantune.records import ScantuneError
 from scantune.tasks.levels import level, unlike
 from scantune.tasks.per_sample import PerSample
@@ -86,7 +87,35 @@ def notes(block: ExperimentConfig, modality: str, task: Task, *, starts_trained:
         task: the task, of these classes.
         starts_trained: the network starts from another experiment's.
     """
-    return [*block.train.warnings(), *mirrored_sides(block, modality, task), *_random(block, starts_trained)]
+    return [
+        *block.train.warnings(),
+        *mirrored_sides(block, modality, task),
+        *_random(block, starts_trained),
+        *_surplus(block, modality, task),
+    ]
+
+
+def copies(block: ExperimentConfig, modality: str, task: Task) -> int:
+    """Copies of a sample that are averaged with it in a prediction; those of a mask are its mirror images.
+
+    Args:
+        block: of the experiment.
+        modality: of its input.
+        task: the task.
+    """
+    stated = block.train.test_time_augmentation
+    return min(stated, len(mirrors(3 if modality == "volume" else 2))) if task.copies == "mirrored" else stated
+
+
+def _surplus(block: ExperimentConfig, modality: str, task: Task) -> list[str]:
+    """A note where more copies of masks are asked for than there are mirror images."""
+    stated, made = block.train.test_time_augmentation, copies(block, modality, task)
+    if stated == made:
+        return []
+    return [
+        f"train.test_time_augmentation: {stated} copies, but those of a mask are its mirror images, of which there are "
+        f"{made}: {made} are averaged with it"
+    ]
 
 
 def mirrored_sides(block: ExperimentConfig, modality: str, task: Task) -> list[str]:

@@ -271,6 +271,10 @@ class Multilabel(TaskSettings):
             if self.differs(key):
                 yield key, "it is of a target that lists findings, and each has its own; remove it, or set target"
 
+    def starts_from_targets(self, loss: str) -> bool:
+        """The log odds of each finding."""
+        return True
+
     def fits(self, loss: str, calibration: str) -> bool:
         """Calibration, and the thresholds."""
         return calibration != "none" or self.threshold != "half"

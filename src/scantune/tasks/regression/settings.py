@@ -196,6 +196,10 @@ class Regression(TaskSettings, Measure):
             directions |= epoch_metrics(measure.cuts(), self.suffix(name))
         return directions
 
+    def starts_from_targets(self, loss: str) -> bool:
+        """Their mean and standard deviation."""
+        return True
+
     @property
     def output_range(self) -> tuple[float, float] | None:
         """``range`` of a single target."""

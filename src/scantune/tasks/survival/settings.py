@@ -153,6 +153,10 @@ class Survival(TaskSettings):
         if self.cuts is not None and loss["name"] != HAZARDS:
             yield "cuts", f"they are of the loss {HAZARDS}, not of {loss['name']}; remove it, or set train.loss"
 
+    def starts_from_targets(self, loss: str) -> bool:
+        """The hazards of everyone, where the outputs are hazards."""
+        return loss == HAZARDS
+
     def fits(self, loss: str, calibration: str) -> bool:
         """The baseline hazard of a log risk, whatever the calibration; nothing for hazards."""
         return loss != HAZARDS
