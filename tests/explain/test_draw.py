@@ -334,6 +334,15 @@ def test_figures_of_the_checks_say_passed_failed_or_why_not() -> None:
     assert "undefined: undefined in all of 4 samples" in text
     assert any("map − segmentation network (0.90)" in tick.get_text() for tick in overview.axes[0].get_yticklabels())
     assert "−0.30 (−0.40 to −0.20)   FAILED" in text
+    assert "95 % intervals" in text
+    assert "90 % intervals" in words(draw.overview({"repeatability": entry(0.8, True)}, 0.9))
+    assert "90 % interval." in words(draw.cascade(failed, 0.9))
+
+
+def test_a_negative_value_without_an_interval_is_within_the_axis() -> None:
+    alone = {**entry(-0.4, None), "lower": None, "upper": None}
+    axes = draw.overview({"repeatability": alone}).axes[0]
+    assert axes.get_xlim()[0] < -0.4
 
 
 @pytest.mark.parametrize("directions", ["LPS", "RAS", "ASL", "IRP"])

@@ -63,7 +63,7 @@ class EvaluateConfig(Block):
     """Seed of the resampling."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Level of the intervals; the checks of saliency maps go by 95 %."""
+    """Level of the intervals, and of those by which saliency maps pass their checks."""
 
     groups: tuple[str, ...] | None = None
     """Columns by which subgroups are formed. None: the data set's ``groups``."""
