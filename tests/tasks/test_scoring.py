@@ -22,6 +22,7 @@ from scantune.tasks.classification.settings import Classification
 from scantune.tasks.joining import Aggregate
 from scantune.tasks.levels import age_band
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
+from scantune.tasks.regression import words
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.subgroups import grouping_columns
@@ -29,6 +30,8 @@ from scantune.tasks.zones.metrics import mean_score, severity
 from scantune.tasks.zones.settings import Zones
 
 KEYS = {"value", "lower", "upper", "method", "n", "n_subjects", "reason"}
+
+LOES = Regression(range=(0, 34), significant_error=2, score_ranges=(5, 15))
 
 
 def cohort(n=240, subjects=80, seed=0, **columns):
@@ -89,9 +92,26 @@ def check_structure(metrics):
             assert figure["lower"] <= figure["value"] <= figure["upper"] or "bootstrap" in figure["method"], name
 
 
+def test_nothing_is_called_significant_and_no_range_is_made_up_where_none_is_stated():
+    """Years, grams and fractions share no limit: limits that suit one score must not be put on another."""
+    table = regression(n=80, subjects=80)
+    scores = scoring.evaluate(table, Regression(unit="years"), draws=50)
+    names = {*scores["metrics"], *scores["headline"], *scores["baselines"].get("mean", {})}
+    assert not [name for name in names if name.startswith(("clinical", "mae_"))]
+    assert "score_range" not in scores["subgroups"]
+    assert "significant_error" not in scores
+    assert "clinical_error_rate" not in Regression().headline_metrics()
+    stated = Regression(unit="years", significant_error=5, score_ranges=(10, 20))
+    scores = scoring.evaluate(table, stated, draws=50)
+    assert {"clinical_error_rate", "mae_below_10", "mae_10_to_20", "mae_from_20"} < set(scores["metrics"])
+    assert scores["significant_error"] == {"above": 5, "unit": "years"}
+    assert words.headline_notes(scores) == ["Clinically significant errors: more than 5.00 years from the reference."]
+    assert "clinical_error_rate" in stated.headline_metrics()
+
+
 def test_regression_names_values_and_methods_for_one_sample_a_subject():
     table = regression(n=150, subjects=150)
-    scores = scoring.evaluate(table, Regression(range=(0, 34)))
+    scores = scoring.evaluate(table, LOES)
     check_structure(scores)
     rows = table.split == "test"
     x, y = table.columns["target"][rows], table.columns["prediction"][rows]
@@ -122,7 +142,7 @@ def test_regression_names_values_and_methods_for_one_sample_a_subject():
 
 
 def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_beside():
-    scores = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400)
+    scores = scoring.evaluate(regression(), LOES, draws=400)
     check_structure(scores)
     for part in ("bias", "sd", "lower", "upper"):
         assert {f"bland_altman_{part}", f"bland_altman_plain_{part}"} <= set(scores["metrics"])
@@ -134,7 +154,7 @@ def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_besi
 
 def test_score_ranges_outside_the_range_of_the_target_are_dropped():
     table = regression(n=60, subjects=60).with_columns({"target": np.linspace(0, 1, 60)})
-    entries = scoring.evaluate(table, Regression(range=(0, 1)), draws=200)["metrics"]
+    entries = scoring.evaluate(table, Regression(range=(0, 1), score_ranges=(5, 15)), draws=200)["metrics"]
     assert not [name for name in entries if name.startswith("mae_")]
 
 

@@ -104,7 +104,9 @@ def predicted_against_actual(
     ends = _range(figure, x, y, limits)
     if significant_error is not None:
         axes.fill_between(ends, ends - significant_error, ends + significant_error, color=style.PALE, alpha=0.6, lw=0)
-        style.note(figure, f"Pale band: within ±{significant_error:g} of the reference. Dashed: identity.")
+        within = f"{significant_error:g} {unit}".rstrip()
+        style.note(figure, f"Pale band: within ±{within} of the reference, not clinically significant.")
+    style.note(figure, "Dashed: identity.")
     if lower is not None and upper is not None:
         low, high = (np.asarray(bound, dtype=np.float64)[row.astype(int)] for bound in (lower, upper))
         axes.vlines(x, low, high, color=style.BLUE, alpha=0.3, linewidth=0.6)

@@ -94,7 +94,7 @@ def facts_of(
         flow_figure=_flow_figure(flow, audit, evaluation),
         curves=_curves(evaluation, evaluation.train / "history.csv"),
         mistakes=[_mistake(error) for error in wrong],
-        mistakes_of=errors_of.in_words(samples, evaluation.block.task.name),
+        mistakes_of=errors_of.in_words(samples, evaluation.block.task),
         doubts=errors_of.doubts_in_words(samples),
         mistake_pictures=error_sheet(evaluation, wrong[: errors_of.SHOWN], explained),
         saliency_pictures=_saved(explained, evaluation.out / "saliency"),
