@@ -37,6 +37,11 @@ def test_groups_case_mix_and_maps_that_can_be_are_read() -> None:
         ({"groups": ["sexx"]}, "evaluate.groups: there is no 'sexx' in datasets.knees.groups; did you mean 'sex'?"),
         ({"case_mix": {"race": {"a": 1.0}}}, "evaluate.case_mix: there is no 'race' in datasets.knees.groups"),
         ({"case_mix": {"site": {"a": 1.0}}}, "evaluate.case_mix: there is no 'site' in datasets.hips.groups"),
+        (
+            {"age_bands": [18, 65]},
+            "evaluate.age_bands: has no effect: the groups (sex, site) have no age; name the column",
+        ),
+        ({"age_bands": []}, "evaluate.age_bands: has no effect"),
         ({"groups": ["site"], "case_mix": {"sex": {"F": 1.0}}}, "'sex' is not in experiments.knees.evaluate.groups"),
         ({"saliency": {"layer_idx": 2}}, "saliency.layer_idx: of the method attention, and the method is auto"),
         ({"saliency": {"mask_class": "7"}}, "saliency.mask_class: there is no '7' in experiments.knees.task"),
@@ -129,3 +134,18 @@ def test_covariates_of_the_baseline_are_columns_that_samples_have() -> None:
     params["experiments"]["knees"]["task"] = "segmentation"
     with pytest.raises(ConfigError, match=r"evaluate\.covariates: the baselines of a segmentation are masks"):
         parse(params)
+
+
+def test_bands_of_an_age_need_an_age_that_is_not_cut_already() -> None:
+    stated, block = knees({"age_bands": [18, 65]}), "datasets"
+    stated[block]["knees"] |= {"groups": {"sex": "sex", "Patient_Age": "years"}}
+    parse(stated)
+    stated["experiments"]["knees"]["evaluate"]["groups"] = ["sex"]
+    with pytest.raises(ConfigError, match=r"age_bands: has no effect: the groups \(sex\) have no age"):
+        parse(stated)
+    del stated["experiments"]["knees"]["evaluate"]["groups"]
+    stated[block]["knees"]["bands"] = {"Patient_Age": [40]}
+    with pytest.raises(ConfigError, match=r"datasets.knees.bands cuts Patient_Age into bands already; keep one"):
+        parse(stated)
+    stated["experiments"]["knees"]["evaluate"] = {}
+    parse(stated)

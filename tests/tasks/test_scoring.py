@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as peer
 
+from scantune.cohort import ids
 from scantune.records import ScantuneError
 from scantune.statistics.ages import years
 from scantune.statistics.discrimination import delong_interval
@@ -20,7 +21,7 @@ from scantune.tasks import aggregating, scoring
 from scantune.tasks.baselining import cohort_table
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.joining import Aggregate
-from scantune.tasks.levels import age_band
+from scantune.tasks.levels import age_band, level
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.regression import words
 from scantune.tasks.regression.settings import Regression
@@ -460,6 +461,18 @@ def test_subgroups_have_interval_gap_and_mark_of_smallness():
 )
 def test_age_bands(text, band):
     assert age_band(text, (18, 65)) == band
+
+
+@pytest.mark.parametrize("bands", [(2.0, 18.0, 65.0), ()])
+def test_ages_that_a_dataset_has_cut_into_bands_keep_these(bands):
+    """``datasets.bands: {age: [18, 40]}`` writes <18, 18–40 and ≥40; none of them is an unknown age."""
+    cut = [ids.band(text, [18, 40]) for text in ("3", "18", "39.5", "90+", "")]
+    assert [level("age", text, bands) for text in cut] == ["<18", "18–40", "18–40", "≥40", "unknown"]
+    assert level("Patient_Age", "60-69", bands) == "60-69"
+    table = regression(n=120, subjects=120)
+    ages = np.array([ids.band(f"{age:g}", [40]) for age in np.linspace(20, 80, 120)], dtype=object)
+    groups = scoring.evaluate(table.with_columns({"age": ages}), LOES, draws=50, age_bands=bands)["subgroups"]["age"]
+    assert {name: entry["mae"]["n"] > 0 for name, entry in groups.items()} == {"<40": True, "≥40": True}
 
 
 def test_ages_in_months_weeks_and_days():

@@ -24,8 +24,12 @@ def age_band(text: str, bands: Sequence[float]) -> str:
 
 
 def level(column: str, text: str, bands: Sequence[float]) -> str:
-    """The level of a cell of a column; of an age its band where there are any."""
-    return age_band(text, bands) if column.lower() in AGES and bands else (text or UNKNOWN)
+    """The level of a cell of a column; of an age its band where there are any; what is a band already
+    (``18–40``, ``60-69``) stays."""
+    if not (column.lower() in AGES and bands):
+        return text or UNKNOWN
+    band = age_band(text, bands)
+    return text if band == UNKNOWN and any(letter.isdigit() for letter in text) else band
 
 
 def unlike(column: str, present: set[str], stated: set[str]) -> str | None:
