@@ -443,7 +443,16 @@ def test_subgroups_have_interval_gap_and_mark_of_smallness():
     assert set(scores["subgroups"]["age"]) == {"<20", "20–<40", "≥40"}
     small = scoring.evaluate(regression(), Regression(), draws=300, min_group=1000)
     assert all(f["mae"]["small"] for f in small["subgroups"]["sex"].values())
+    many = regression().with_columns({"device": [f"d{i}" for i in range(240)], "ward": ["A"] * 240})
+    left_out = scoring.evaluate(many, Regression(), draws=50, groups=["device", "ward", "sex"])
+    assert set(left_out["subgroups"]) == {"sex"}
+    n = len(set(many.text("device")[many.split == "test"]))
+    assert left_out["subgroups_left_out"] == {
+        "device": f"{n} levels, more than 30",
+        "ward": "every sample has the level A",
+    }
     only = scoring.evaluate(regression(), Regression(range=(0, 1)), draws=200, groups=["site"])
+    assert "subgroups_left_out" not in only
     assert set(only["subgroups"]) == {"site"}
 
 
