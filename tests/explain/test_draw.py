@@ -241,6 +241,50 @@ def test_a_name_in_another_script_is_not_a_row_of_boxes(tmp_path: Path) -> None:
     assert (one[90:] != other[90:]).any()
 
 
+def test_letters_below_a_loop_come_from_a_font_of_this_machine(
+    private_use_font: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A name of classes in Chinese is drawn in the font that has it, and in a box nowhere."""
+    name, view = private_use_font, sample_view("video")
+    with caplog.at_level("WARNING"):
+        drawn, other = (
+            pages(replace(view, sample_id="", truth=text), saliency("video"), 90, tmp_path)[0][90:]
+            for text in (name, "")
+        )
+    assert not caplog.records
+    solid = [  # the letter is a filled triangle; strokes of others, and the box for a missing one, are thin
+        np.lib.stride_tricks.sliding_window_view(page < 128, (4, 4)).all(axis=(2, 3)).any() for page in (drawn, other)
+    ]
+    assert solid == [True, False]
+
+
+@pytest.mark.parametrize("name", ["肺炎", "निमोनिया"])
+def test_letters_below_a_loop_that_no_font_has_are_told_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from matplotlib import font_manager
+
+    from scantune.plots import lettering
+
+    own = [entry for entry in font_manager.fontManager.ttflist if entry.name.startswith("DejaVu")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    lettering._warn.cache_clear()
+    with caplog.at_level("WARNING"):
+        for _ in range(2):
+            draw.animate(tmp_path / "loop.gif", replace(sample_view("video"), truth=name), saliency("video"), side=60)
+    (record,) = caplog.records
+    assert "install a font" in record.getMessage()
+
+
+def test_an_arabic_name_leaves_the_numbers_beside_it_in_their_places() -> None:
+    """The line is set from left to right: what follows the Arabic words is drawn right of them."""
+    from scantune.plots.caption import caption
+
+    alone, followed = (caption([(f"التهاب رئوي{text}", "black")], 300).min(axis=(0, 2)) < 128 for text in ("", " 95 %"))
+    assert followed[: np.flatnonzero(alone).max()].sum() >= alone.sum() - 3
+    assert np.flatnonzero(followed).max() > np.flatnonzero(alone).max() + 10
+
+
 def test_gif_shows_the_map_in_its_own_frames() -> None:
     changed = replace(sample_view("video"), image=np.zeros((7, 30, 40), np.uint8))
     right = [frame[:, frame.shape[1] // 2 :].max() for frame in frames(changed, saliency("video"), 60)]

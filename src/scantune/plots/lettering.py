@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_OWN = "DejaVu Sans"
+
+
 def shortened(names: Sequence[str], inches: float, size: float, lines: int = 2) -> list[str]:
     """Names in at most ``lines`` lines of some width; those that are longer are cut short with "…" but stay distinct.
 
@@ -82,8 +85,7 @@ def lettered(figure: Figure) -> Iterator[None]:
         axes.get_xticklabels(), axes.get_yticklabels()  # their texts are set when they are asked for
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
     before = [(text, text.get_text(), text.get_fontfamily()) for text in texts]
-    missing = {letter for _, content, _ in before for letter in content if not _drawn(letter)}
-    families, absent = _fallbacks(missing) if missing else ((), "")
+    families, absent = _missing("".join(content for _, content, _ in before))
     for text, content, family in before:
         text.set_text(isolated(content))
         text.set_fontfamily([*family, *families])
@@ -96,6 +98,23 @@ def lettered(figure: Figure) -> Iterator[None]:
     for text, content, family in before:
         text.set_text(content)
         text.set_fontfamily(family)
+
+
+def families_for(text: str) -> list[str]:
+    """Families of fonts for a text: the figures' own first, then those of this machine for letters that it lacks.
+
+    Letters that no font has are told once.
+    """
+    families, absent = _missing(text)
+    if absent:
+        _warn(absent)
+    return [_OWN, *families]
+
+
+def _missing(text: str) -> tuple[tuple[str, ...], str]:
+    """Families with the letters that the figures' own font lacks, and the letters that none has."""
+    missing = {letter for letter in text if not _drawn(letter)}
+    return _fallbacks(missing) if missing else ((), "")
 
 
 @contextmanager
@@ -119,7 +138,7 @@ MISSING = r"Glyph \d+ .*missing from font"
 
 def _drawn(letter: str) -> bool:
     """Whether the figures' own font has the letter, or there is nothing to draw."""
-    return unicodedata.category(letter)[0] in "CZ" or _has(_path("DejaVu Sans"), letter)
+    return unicodedata.category(letter)[0] in "CZ" or _has(_path(_OWN), letter)
 
 
 @cache
