@@ -46,23 +46,10 @@ def corner(axes: Axes, lines: Sequence[str], x: np.ndarray, y: np.ndarray) -> No
         x: of the marks, [N].
         y: of the marks, [N].
     """
-    if lines:
-        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-        points = np.stack([(x - left) / (right - left), (y - bottom) / (top - bottom)], axis=1)
-        width, height = min(1.0, 0.05 + 0.021 * max(map(len, lines))), 0.05 + 0.05 * len(lines)
-        above = style.emptiest(points, ("upper left", "lower right"), width, height) == "upper left"
-        axes.text(
-            0.03 if above else 0.97,
-            0.97 if above else 0.03,
-            "\n".join(lines),
-            transform=axes.transAxes,
-            ha="left" if above else "right",
-            va="top" if above else "bottom",
-            fontsize=6,
-            linespacing=1.35,
-            zorder=5,
-            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
-        )
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    points = np.stack([(x - left) / (right - left), (y - bottom) / (top - bottom)], axis=1)
+    width = min(1.0, 0.05 + 0.021 * max(map(len, lines), default=0))
+    style.in_corner(axes, lines, points, width=width, height=0.05 + 0.05 * len(lines))
 
 
 @style.styled

@@ -263,6 +263,44 @@ def emptiest(points: np.ndarray, corners: Sequence[Corner], width: float, height
     return min(corners, key=hidden)
 
 
+def in_corner(
+    axes: Axes,
+    lines: Sequence[str],
+    points: np.ndarray,
+    *,
+    width: float,
+    height: float,
+    size: float = 6,
+    corners: Sequence[Corner] = ("upper left", "lower right"),
+) -> None:
+    """Lines of text in the corner of a panel where they hide fewest marks, above these on a pale ground.
+
+    Args:
+        axes: the panel, with its final limits.
+        lines: of the text.
+        points: marks and points of lines in shares of the panel, [N, xy].
+        width: of the text, as a share of the panel.
+        height: of the text.
+        size: of the font.
+        corners: of these, the preferred one first.
+    """
+    if not lines:
+        return
+    right, top = _CORNERS[emptiest(points, corners, width, height)]
+    axes.text(
+        0.97 if right else 0.03,
+        0.97 if top else 0.03,
+        "\n".join(lines),
+        transform=axes.transAxes,
+        ha="right" if right else "left",
+        va="top" if top else "bottom",
+        fontsize=size,
+        linespacing=1.35,
+        zorder=5,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
+    )
+
+
 def integer_ticks(axis: Axis, most: int = 9) -> None:
     """Ticks at integers only, for counts and epochs; one where the axis has no second."""
     axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
