@@ -125,3 +125,10 @@ def test_files_have_isolated_names_and_the_figure_its_own_texts(monkeypatch):
         assert "\u200e\u2068مرض\u2069: n = 150" in drawn_texts(figure)
     assert "مرض: n = 150" in drawn_texts(figure)
     assert style.render(figure, "svg") == style.render(figure, "svg")
+
+
+@pytest.mark.parametrize("name", ["congestion_of_the_lower_zones_of_either_lung", "a_b__c", "_", "in situ of_a kind"])
+def test_names_are_broken_after_underscores_before_within_words(name):
+    lines = lettering.fitting(name, 1.0, 7, lines=9).split("\n")
+    assert "".join(lines).replace(" ", "") == name.replace(" ", "")
+    assert not [line for line in lines[:-1] if len(name) > 20 and not line.endswith(("_", " ")) and "_" in line]

@@ -106,7 +106,7 @@ def test_nothing_is_called_significant_and_no_range_is_made_up_where_none_is_sta
     scores = scoring.evaluate(table, stated, draws=50)
     assert {"clinical_error_rate", "mae_below_10", "mae_10_to_20", "mae_from_20"} < set(scores["metrics"])
     assert scores["significant_error"] == {"above": 5, "unit": "years"}
-    assert words.headline_notes(scores) == ["Clinically significant errors: more than 5.00 years from the reference."]
+    assert words.headline_notes(scores) == ["Clinically significant errors: more than 5 years from the reference."]
     assert "clinical_error_rate" in stated.headline_metrics()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import textwrap
 import unicodedata
 from collections import Counter
@@ -47,10 +48,21 @@ def shortened(names: Sequence[str], inches: float, size: float, lines: int = 2) 
 def fitting(name: str, inches: float, size: float, lines: int = 2) -> str:
     """One name in at most ``lines`` lines of some width, cut short with "…" where it is longer."""
     letters = _letters(name, inches, size)
-    wrapped = textwrap.wrap(name, letters) or [name]
+    wrapped = _broken(name, letters) or [name]
     if len(wrapped) > lines:
-        wrapped = [*wrapped[: lines - 1], " ".join(wrapped[lines - 1 :])[: letters - 1].rstrip() + "…"]
+        rest = " ".join(wrapped[lines - 1 :]).replace("_ ", "_")
+        wrapped = [*wrapped[: lines - 1], rest[: letters - 1].rstrip() + "…"]
     return "\n".join(wrapped)
+
+
+def _broken(name: str, letters: int) -> list[str]:
+    """Lines of a name, broken between words and after "_", and within a word where one is longer than a line."""
+    lines: list[str] = []
+    for line in textwrap.wrap(name, letters, break_long_words=False):
+        for piece in re.findall(r"[^_]+_*|_+", line):
+            fits = lines and lines[-1].endswith("_") and len(lines[-1] + piece) <= letters
+            lines[-1:] = [lines[-1] + piece] if fits else [*lines[-1:], *textwrap.wrap(piece, letters)]
+    return lines
 
 
 def _equal(texts: Sequence[str], names: Sequence[str]) -> list[tuple[int, str]]:
@@ -65,7 +77,7 @@ def _without_middle(name: str, letters: int, lines: int) -> str:
     if lines == 1:
         end = (letters - 1) // 2
         return f"{name[: letters - 1 - end].rstrip()}…{name[-end:].lstrip()}"
-    wrapped = textwrap.wrap(name, letters)[: lines - 1]
+    wrapped = _broken(name, letters)[: lines - 1]
     return "\n".join([*wrapped, "…" + name[1 - letters :].lstrip()])
 
 

@@ -161,7 +161,7 @@ def test_a_limit_of_one_target_is_not_that_of_another():
     assert [name for name in result["metrics"] if name.startswith("clinical")] == ["clinical_error_rate/age"]
     assert [name for name in result["headline"] if name.startswith("clinical")] == ["clinical_error_rate/age"]
     assert words.headline_notes(result)[0] == (
-        "Clinically significant errors: age more than 5.00 years from the reference."
+        "Clinically significant errors: age more than 5 years from the reference."
     )
     samples = sample_errors(table(), stated)
     tested = table().split == "test"

@@ -64,7 +64,7 @@ def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
 def _significant(section: Mapping[str, Any]) -> list[str]:
     """Which errors are called clinically significant."""
     limits = section.get("targets") or ({"": section} if section else {})
-    texts = {name: f"more than {number(one['above'])} {one['unit']}".rstrip() for name, one in limits.items()}
+    texts = {name: f"more than {one['above']:g} {one['unit']}".rstrip() for name, one in limits.items()}
     return [f"Clinically significant errors: {each(texts).strip()} from the reference."] if texts else []
 
 
