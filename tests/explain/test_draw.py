@@ -383,6 +383,19 @@ def test_figures_of_the_checks_say_passed_failed_or_why_not() -> None:
     assert "90 % interval." in words(draw.cascade(failed, 0.9))
 
 
+@pytest.mark.parametrize("number", [1, 3, 6, 9])
+def test_the_reason_for_no_map_lies_within_its_picture(number: int) -> None:
+    """However many pictures stand side by side."""
+    figure = draw.sheet({"worst": [(sample_view("image"), NOWHERE)] * number})
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        for text in (one for one in axes.texts if "undefined" in one.get_text()):
+            extent = text.get_window_extent()
+            assert box.x0 - 1 <= extent.x0
+            assert extent.x1 <= box.x1 + 1
+
+
 def test_a_negative_value_without_an_interval_is_within_the_axis() -> None:
     alone = {**entry(-0.4, None), "lower": None, "upper": None}
     axes = draw.overview({"repeatability": alone}).axes[0]

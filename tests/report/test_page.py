@@ -59,8 +59,14 @@ def test_correlations_have_their_p_values_and_kappas_their_standard_errors() -> 
 def test_sets_that_hold_the_truth_too_seldom_are_warned_of() -> None:
     metrics = dict(full("classification").metrics)
     short = {"value": 0.6, "lower": 0.5, "upper": 0.7, "n": 40, "n_subjects": 30}
-    for coverage, warned in ((short, True), (short | {"upper": 0.91}, False)):
+    for coverage, lowest, warned in (
+        (short, None, True),
+        (short | {"upper": 0.91}, None, False),
+        (short, 0.78, True),
+        (short | {"upper": 0.85}, 0.78, False),  # a dozen subjects that it was fitted on explain 0.85 too
+    ):
         metrics["metrics"] = metrics["metrics"] | {"conformal_coverage": coverage}
+        metrics["conformal"] = metrics["conformal"] | {"coverage_lower": lowest, "coverage_upper": 0.99}
         assert ("Coverage is below nominal" in html(full("classification", metrics=metrics))) is warned
 
 

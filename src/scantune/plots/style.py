@@ -198,8 +198,8 @@ def note(figure: Figure, text: str) -> None:
     )
 
 
-def undefined(axes: Axes, reason: str) -> None:
-    """An empty panel with the reason why it is undefined."""
+def undefined(axes: Axes, reason: str, letters: int = 34) -> None:
+    """An empty panel with the reason why it is undefined, in lines of at most ``letters``."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -207,7 +207,7 @@ def undefined(axes: Axes, reason: str) -> None:
     axes.text(
         0.5,
         0.5,
-        "\n".join(textwrap.wrap(f"undefined: {reason}", 34)),
+        "\n".join(textwrap.wrap(f"undefined: {reason}", letters)),
         transform=axes.transAxes,
         ha="center",
         va="center",
