@@ -169,6 +169,25 @@ def test_a_limit_of_one_target_is_not_that_of_another():
     assert [s.wrong for s in samples] == (in_years > 5).tolist()
 
 
+def test_an_interval_of_an_error_ends_where_the_scale_does():
+    """Of five subjects with one large error the rule's upper bound is far beyond any error that there can be."""
+    target, off = np.array([0.0, 0, 5, 20, 34, 2]), np.array([0.5, 0.1, 0.2, -18.0, -0.2, 0.3])
+    values = PredictionTable.make({"target": target, "prediction": target + off})
+    beyond = scoring.evaluate(values, Regression(), draws=20)["metrics"]
+    ended = scoring.evaluate(values, Regression(range=(0, 34), score_ranges=(3,)), draws=20)["metrics"]
+    for name in ("mae", "rmse"):
+        assert beyond[name]["upper"] > 34 > beyond[name]["value"]
+        assert ended[name] == beyond[name] | {"upper": 34.0}
+    outside = scoring.evaluate(
+        values.with_columns({"prediction": target + off - 1}), Regression(range=(0, 34)), draws=20
+    )
+    assert outside["metrics"]["mae"]["upper"] > 34, "values off the scale: no end is known"
+    both = {f"{kind}/{name}": values.columns[kind] for kind in ("target", "prediction") for name in "ab"}
+    stated = Regression.model_validate({"targets": {"a": {"range": [0, 34]}, "b": {}}})
+    several = scoring.evaluate(PredictionTable.make(both), stated, draws=20)["metrics"]
+    assert (several["mae/a"]["upper"], several["mae/b"]["upper"]) == (34.0, beyond["mae"]["upper"])
+
+
 def test_errors_without_a_limit_are_ranked_in_standard_deviations_of_their_target():
     columns = {
         "target/age": [40.0, 60.0], "prediction/age": [46.0, 60.0],  # 0.6 SD

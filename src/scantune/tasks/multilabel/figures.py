@@ -108,8 +108,8 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
         marks = binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
         texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
-        lines = "\n".join(texts).replace(" (", "\n(").split("\n")
-        style.in_corner(axes, lines, marks, width=0.65, height=0.1 * len(lines), size=5.5)
+        shown = "\n".join(texts).replace(" (", "\n(").split("\n")
+        style.in_corner(axes, shown, marks, width=0.65, height=0.1 * len(shown), size=5.5)
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:

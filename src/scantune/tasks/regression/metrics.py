@@ -203,8 +203,19 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
         direct=_explained(direct, _reasons(x, y)),
         reasons=_reasons(x, y) | _range_reasons(data),
         p_values=p,
+        most=_most(data.settings, x, y),
         void=void,
     )
+
+
+def _most(settings: Measure, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """The largest error that there can be, where target and prediction are on a scale with two ends."""
+    if settings.range is None:
+        return {}
+    low, high = settings.range
+    if min(x.min(), y.min()) < low or max(x.max(), y.max()) > high:
+        return {}
+    return dict.fromkeys(("mae", "rmse", *_by_range_names(settings)), high - low)
 
 
 def _of_none(data: Data, headline: bool) -> MetricPlan:
@@ -278,7 +289,11 @@ def _by_range(data: Data, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> lis
 
 
 def _range_reasons(data: Data) -> dict[str, str]:
-    return {f"mae_{name}": "undefined: no sample has a target in this range" for name, _, _ in ranges(data.settings)}
+    return dict.fromkeys(_by_range_names(data.settings), "undefined: no sample has a target in this range")
+
+
+def _by_range_names(settings: Measure) -> list[str]:
+    return [f"mae_{name}" for name, _, _ in ranges(settings)]
 
 
 def ranges_of(data: Data | Several) -> dict[str, np.ndarray]:
