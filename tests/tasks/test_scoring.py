@@ -838,3 +838,16 @@ def test_readers_that_agree_exactly_have_no_interval_and_the_reason():
     entry = scoring.evaluate(table, Regression(), draws=50)["raters"]["icc_2_1_readers"]
     assert (entry["value"], entry["lower"], entry["upper"]) == (1, None, None)
     assert "no interval" in entry["reason"]
+
+
+def test_the_interval_of_a_mean_grade_s_error_ends_at_the_highest_grade():
+    """Six subjects, one of whom is off by three grades: the rule's bound would be beyond all grades."""
+    task, columns = Zones(), {"sample_id": [f"s{i}" for i in range(6)]}
+    for zone in task.zones:
+        columns[f"target/{zone}"] = ["0"] * 6
+        p = np.full((6, 5), 0.02)
+        p[np.arange(6), [0, 0, 0, 0, 0, 3]] = 0.92
+        columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(task.classes)}
+    metrics = scoring.evaluate(PredictionTable.make(columns), task, draws=20)["metrics"]
+    assert metrics["mean_score_mae"]["value"] == pytest.approx(0.5)
+    assert metrics["mean_score_mae"]["upper"] == metrics["mean_score_rmse"]["upper"] == 3
