@@ -595,3 +595,11 @@ def test_text_of_reliability_lies_where_no_interval_bar_is_and_above_the_marks(r
             assert not hidden_bars(axes)
             about = [text for text in axes.texts if "ECE" in text.get_text() or "n = " in text.get_text()]
             assert all(text.get_bbox_patch() is not None and text.get_zorder() > 3 for text in about)
+
+
+def test_text_of_reliability_stands_below_the_figure_where_bars_are_in_both_corners():
+    score = np.concatenate([np.linspace(0.02, 0.1, 4), np.linspace(0.9, 0.98, 4)])
+    curve = plots.Scored(np.array([1, 0, 1, 0, 0, 1, 0, 1]), score, "model")
+    figure = plots.reliability(curve, metrics={"ece": entry(0.11, 0.05, 0.3), "brier": entry(0.2, 0.1, 0.3)})
+    assert not figure.axes[0].texts
+    assert "Brier score 0.200 (0.100 to 0.300)." in words_in(figure)

@@ -77,12 +77,22 @@ def reliability(
     for key, value in (metrics or {}).items():
         if not is_defined[key]:  # the reason is too long for the panel
             style.note(figure, f"{words.label(key)} {words.interval(value)}.")
-    marks = np.concatenate(drawn)
-    style.in_corner(top, lines, marks, width=0.75, height=0.06 * len(lines), corners=("lower right", "upper left"))
+    _beside(figure, top, lines, np.concatenate(drawn))
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above all curves
     bars = f"Bars: {words.per_cent(confidence)} Wilson intervals, samples treated as independent."
     style.note(figure, f"{bins} bins of equal size. {bars}")
     return figure
+
+
+def _beside(figure: Figure, axes: Axes, lines: Sequence[str], marks: np.ndarray) -> None:
+    """Lines of text in a corner without marks [N, xy]; below the figure where there is none."""
+    corners: tuple[style.Corner, ...] = ("lower right", "upper left")
+    room = {"width": min(1.0, 0.04 + 0.0155 * max(map(len, lines), default=0)), "height": 0.04 + 0.055 * len(lines)}
+    free = style.emptiest(marks, corners, **room)
+    if style.hidden(marks, free, **room):
+        style.note(figure, " ".join(f"{line}." for line in lines))
+    else:
+        style.in_corner(axes, lines, marks, **room, corners=(free,))
 
 
 def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[float, float, int]]:

@@ -254,13 +254,15 @@ def emptiest(points: np.ndarray, corners: Sequence[Corner], width: float, height
         height: of the text.
     """
 
-    def hidden(corner: Corner) -> int:
-        right, top = _CORNERS[corner]
-        x = 1 - points[:, 0] if right else points[:, 0]
-        y = 1 - points[:, 1] if top else points[:, 1]
-        return int(((x <= width) & (y <= height)).sum())
+    return min(corners, key=lambda corner: hidden(points, corner, width, height))
 
-    return min(corners, key=hidden)
+
+def hidden(points: np.ndarray, corner: Corner, width: float, height: float) -> int:
+    """How many of ``points`` text in a corner would hide; arguments as of :func:`emptiest`."""
+    right, top = _CORNERS[corner]
+    x = 1 - points[:, 0] if right else points[:, 0]
+    y = 1 - points[:, 1] if top else points[:, 1]
+    return int(((x <= width) & (y <= height)).sum())
 
 
 def in_corner(
