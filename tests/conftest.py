@@ -12,6 +12,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.fonts import private_use_font  # noqa: F401 -- a fixture of several folders
 from tests.mlflow_stores import copy_tables
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")

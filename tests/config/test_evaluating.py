@@ -37,6 +37,11 @@ def test_groups_case_mix_and_maps_that_can_be_are_read() -> None:
         ({"groups": ["sexx"]}, "evaluate.groups: there is no 'sexx' in datasets.knees.groups; did you mean 'sex'?"),
         ({"case_mix": {"race": {"a": 1.0}}}, "evaluate.case_mix: there is no 'race' in datasets.knees.groups"),
         ({"case_mix": {"site": {"a": 1.0}}}, "evaluate.case_mix: there is no 'site' in datasets.hips.groups"),
+        (
+            {"age_bands": [18, 65]},
+            "evaluate.age_bands: has no effect: the groups (sex, site) have no age; name the column",
+        ),
+        ({"age_bands": []}, "evaluate.age_bands: has no effect"),
         ({"groups": ["site"], "case_mix": {"sex": {"F": 1.0}}}, "'sex' is not in experiments.knees.evaluate.groups"),
         ({"saliency": {"layer_idx": 2}}, "saliency.layer_idx: of the method attention, and the method is auto"),
         ({"saliency": {"mask_class": "7"}}, "saliency.mask_class: there is no '7' in experiments.knees.task"),
@@ -147,3 +152,18 @@ def test_an_ensemble_cannot_have_what_its_members_cannot(evaluate: dict[str, Any
     with pytest.raises(ConfigError, match=re.escape(why)) as refused:
         parse(_both(knees({}, "small_cnn", classes=classes), evaluate))
     assert str(refused.value).count(why) == 1, "two members, one fault"
+
+
+def test_bands_of_an_age_need_an_age_that_is_not_cut_already() -> None:
+    stated, block = knees({"age_bands": [18, 65]}), "datasets"
+    stated[block]["knees"] |= {"groups": {"sex": "sex", "Patient_Age": "years"}}
+    parse(stated)
+    stated["experiments"]["knees"]["evaluate"]["groups"] = ["sex"]
+    with pytest.raises(ConfigError, match=r"age_bands: has no effect: the groups \(sex\) have no age"):
+        parse(stated)
+    del stated["experiments"]["knees"]["evaluate"]["groups"]
+    stated[block]["knees"]["bands"] = {"Patient_Age": [40]}
+    with pytest.raises(ConfigError, match=r"datasets.knees.bands cuts Patient_Age into bands already; keep one"):
+        parse(stated)
+    stated["experiments"]["knees"]["evaluate"] = {}
+    parse(stated)

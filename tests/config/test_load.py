@@ -201,7 +201,7 @@ def test_a_monitor_that_will_not_be_there_is_refused_with_the_nearest_name(path,
 
 
 def test_an_error_by_range_may_be_monitored():
-    params = changed("experiments.knees.task", {"name": "regression", "target": "grade"})
+    params = changed("experiments.knees.task", {"name": "regression", "target": "grade", "score_ranges": [5, 15]})
     for monitor in ("val_mae_from_15", "val_mae_from_3", "train_mae", "val_huber_loss", "val_loss"):
         params["experiments"]["knees"]["train"] = {"monitor": monitor, "monitoring": {"error_ranges": [3]}}
         assert monitored(parse(params).experiments["knees"]) == (monitor, "min")

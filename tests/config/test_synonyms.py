@@ -157,7 +157,7 @@ def test_backbones(name):
 
 
 def test_ranges_of_an_error_under_their_former_names_are_answered():
-    task = {"name": "regression", "target": "y", "range": [0, 34]}
+    task = {"name": "regression", "target": "y", "range": [0, 34], "score_ranges": [5, 15]}
     with pytest.raises(ConfigError, match="'val_mae_ge15' is 'mae_from_15' here"):
         block("train.monitor", "val_mae_ge15", task=task, model=CLASSES["model"])
     assert block("train.monitor", "val_mae_from_15", task=task, model=CLASSES["model"])

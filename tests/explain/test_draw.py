@@ -241,6 +241,50 @@ def test_a_name_in_another_script_is_not_a_row_of_boxes(tmp_path: Path) -> None:
     assert (one[90:] != other[90:]).any()
 
 
+def test_letters_below_a_loop_come_from_a_font_of_this_machine(
+    private_use_font: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A name of classes in Chinese is drawn in the font that has it, and in a box nowhere."""
+    name, view = private_use_font, sample_view("video")
+    with caplog.at_level("WARNING"):
+        drawn, other = (
+            pages(replace(view, sample_id="", truth=text), saliency("video"), 90, tmp_path)[0][90:]
+            for text in (name, "")
+        )
+    assert not caplog.records
+    solid = [  # the letter is a filled triangle; strokes of others, and the box for a missing one, are thin
+        np.lib.stride_tricks.sliding_window_view(page < 128, (4, 4)).all(axis=(2, 3)).any() for page in (drawn, other)
+    ]
+    assert solid == [True, False]
+
+
+@pytest.mark.parametrize("name", ["肺炎", "निमोनिया"])
+def test_letters_below_a_loop_that_no_font_has_are_told_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from matplotlib import font_manager
+
+    from scantune.plots import lettering
+
+    own = [entry for entry in font_manager.fontManager.ttflist if entry.name.startswith("DejaVu")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
+    lettering._warn.cache_clear()
+    with caplog.at_level("WARNING"):
+        for _ in range(2):
+            draw.animate(tmp_path / "loop.gif", replace(sample_view("video"), truth=name), saliency("video"), side=60)
+    (record,) = caplog.records
+    assert "install a font" in record.getMessage()
+
+
+def test_an_arabic_name_leaves_the_numbers_beside_it_in_their_places() -> None:
+    """The line is set from left to right: what follows the Arabic words is drawn right of them."""
+    from scantune.plots.caption import caption
+
+    alone, followed = (caption([(f"التهاب رئوي{text}", "black")], 300).min(axis=(0, 2)) < 128 for text in ("", " 95 %"))
+    assert followed[: np.flatnonzero(alone).max()].sum() >= alone.sum() - 3
+    assert np.flatnonzero(followed).max() > np.flatnonzero(alone).max() + 10
+
+
 def test_gif_shows_the_map_in_its_own_frames() -> None:
     changed = replace(sample_view("video"), image=np.zeros((7, 30, 40), np.uint8))
     right = [frame[:, frame.shape[1] // 2 :].max() for frame in frames(changed, saliency("video"), 60)]
@@ -334,6 +378,28 @@ def test_figures_of_the_checks_say_passed_failed_or_why_not() -> None:
     assert "undefined: undefined in all of 4 samples" in text
     assert any("map − segmentation network (0.90)" in tick.get_text() for tick in overview.axes[0].get_yticklabels())
     assert "−0.30 (−0.40 to −0.20)   FAILED" in text
+    assert "95 % intervals" in text
+    assert "90 % intervals" in words(draw.overview({"repeatability": entry(0.8, True)}, 0.9))
+    assert "90 % interval." in words(draw.cascade(failed, 0.9))
+
+
+@pytest.mark.parametrize("number", [1, 3, 6, 9])
+def test_the_reason_for_no_map_lies_within_its_picture(number: int) -> None:
+    """However many pictures stand side by side."""
+    figure = draw.sheet({"worst": [(sample_view("image"), NOWHERE)] * number})
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        box = axes.get_window_extent()
+        for text in (one for one in axes.texts if "undefined" in one.get_text()):
+            extent = text.get_window_extent()
+            assert box.x0 - 1 <= extent.x0
+            assert extent.x1 <= box.x1 + 1
+
+
+def test_a_negative_value_without_an_interval_is_within_the_axis() -> None:
+    alone = {**entry(-0.4, None), "lower": None, "upper": None}
+    axes = draw.overview({"repeatability": alone}).axes[0]
+    assert axes.get_xlim()[0] < -0.4
 
 
 @pytest.mark.parametrize("directions", ["LPS", "RAS", "ASL", "IRP"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,6 +164,48 @@ def test_samples_without_finding_and_undefined_maps_are_left_out_and_counted() -
 def test_too_few_subjects_get_no_verdict() -> None:
     figure = mean_metric(np.array([0.1, 0.2, 0.3]), ["a", "b", "c"])
     assert verdict(figure, "passes where …", lambda lower, upper: True)["passed"] is None
+
+
+def test_every_interval_and_verdict_of_the_checks_goes_by_the_stated_level(
+    trained: Teachable, questions: list[Question]
+) -> None:
+    """At .80 every interval is narrower than at .95, and at .99 wider: the ratio is that of Student's quantiles."""
+    some, masks = questions[:12], [question.mask for question in questions[:12]]
+    noise = np.random.default_rng(0)
+    segmented = [noise.random(np.shape(mask)) + mask for mask in masks]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        other = Teachable(2, 1).eval()
+
+    def bounds(entries: dict[str, Any]) -> dict[str, float]:
+        flat = dict(entries)
+        for name, entry in entries.items():
+            flat |= {f"{name}/{key}": entry[key] for key in ("difference", "beyond_shuffled") if key in entry}
+            flat |= {f"{name}/{i}": step for i, step in enumerate(entry.get("steps") or ())}
+        return {name: e["upper"] - e["lower"] for name, e in flat.items() if e["lower"] is not None}
+
+    widths = [
+        bounds(check(trained, some, networks=[other], shuffled=other, segmentation=segmented, confidence=level))
+        for level in (0.8, 0.95, 0.99)
+    ]
+    assert {"weight_randomization", "weight_randomization_ssim", "label_randomization", "repeatability"} <= set(
+        widths[0]
+    )
+    assert {"shift_reproducibility", "mask_auprc/difference", "mask_auprc_segmentation/difference"} <= set(widths[0])
+    for name, narrow in widths[0].items():
+        if widths[2][name] > 0:  # 0 where every subject has one value
+            assert narrow < widths[1][name] <= widths[2][name], name
+
+
+def test_a_verdict_may_turn_with_the_level() -> None:
+    mask = np.zeros((4, 4))
+    mask[0, 0] = 1
+    rng = np.random.default_rng(1)
+    maps = [Saliency((0.1 * mask + rng.random((4, 4))).astype(np.float32), "l", "m") for _ in range(12)]
+    ids = [f"p{i}" for i in range(12)]
+    levels = {level: from_maps(maps, [mask] * 12, ids, level)["mask_auprc"] for level in (0.6, 0.95)}
+    assert levels[0.6]["passed"] is (levels[0.6]["difference"]["lower"] > 0) is True
+    assert levels[0.95]["passed"] is (levels[0.95]["difference"]["lower"] > 0) is False
 
 
 def test_mean_is_resampled_by_subject() -> None:

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from scantune import plots
 from scantune.plots import style
@@ -553,3 +555,51 @@ def test_intervals_that_are_cut_off_by_the_panel_are_counted():
     assert "Bars: prediction intervals. 2 of 3 reach beyond the panel." in words_in(figure)
     inside = plots.predicted_against_actual([0, 10, 20], [5, 10, 18], lower=[4, 9, 17], upper=[6, 11, 19])
     assert "beyond" not in words_in(inside)
+
+
+def hidden_bars(axes: Axes) -> list[str]:
+    """Texts of a panel on its interval bars."""
+    renderer = axes.figure.canvas.get_renderer()
+    bars = [
+        axes.transData.transform(segment)
+        for lines in axes.collections
+        if isinstance(lines, LineCollection)
+        for segment in lines.get_segments()
+    ]
+    texts = []
+    for text in axes.texts:
+        box = text.get_window_extent(renderer)
+        if any(box.x0 <= x <= box.x1 and y0 <= box.y1 and box.y0 <= y1 for (x, y0), (_, y1) in bars):
+            texts.append(text.get_text())
+    return texts
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_text_of_reliability_lies_where_no_interval_bar_is_and_above_the_marks(right):
+    """Few samples a bin: bars of half the panel on one side; the text takes the other."""
+    from scantune.tasks.multilabel.figures import _reliability
+
+    p = np.linspace(0.62, 0.98, 10) if right else np.linspace(0.02, 0.38, 10)
+    y = np.full(10, int(right))
+    entry = {"value": 0.11, "lower": 0.05, "upper": 0.3}
+    curve = plots.Scored(y, p, "finding", entry)
+    for figure in (
+        plots.reliability(curve, metrics={"ece": entry, "brier": entry, "calibration_slope": entry}),
+        plots.zone_reliability({"right_sup": curve, "left_sup": curve}, curve),
+        _reliability([curve, curve, curve], 0.95),
+    ):
+        figure.draw_without_rendering()
+        panels = [axes for axes in figure.axes if axes.texts]
+        assert panels
+        for axes in panels:
+            assert not hidden_bars(axes)
+            about = [text for text in axes.texts if "ECE" in text.get_text() or "n = " in text.get_text()]
+            assert all(text.get_bbox_patch() is not None and text.get_zorder() > 3 for text in about)
+
+
+def test_text_of_reliability_stands_below_the_figure_where_bars_are_in_both_corners():
+    score = np.concatenate([np.linspace(0.02, 0.1, 4), np.linspace(0.9, 0.98, 4)])
+    curve = plots.Scored(np.array([1, 0, 1, 0, 0, 1, 0, 1]), score, "model")
+    figure = plots.reliability(curve, metrics={"ece": entry(0.11, 0.05, 0.3), "brier": entry(0.2, 0.1, 0.3)})
+    assert not figure.axes[0].texts
+    assert "Brier score 0.200 (0.100 to 0.300)." in words_in(figure)

@@ -6,12 +6,9 @@ import logging
 import re
 import unicodedata
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
 from scantune import plots
@@ -62,27 +59,6 @@ def test_classes_whose_names_begin_alike_are_told_apart_in_every_figure(number):
         legend = draw(curves[:3]).axes[0].get_legend()
         labels = [text.get_text().removesuffix(", n = 60") for text in legend.get_texts()]
         assert len(set(labels)) == len(labels)
-
-
-@pytest.fixture
-def private_use_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A font of this machine with one letter that the figures' own font lacks."""
-    letter = "肺"
-    pen = TTGlyphPen(None)
-    pen.moveTo((0, 0)), pen.lineTo((900, 0)), pen.lineTo((900, 900)), pen.closePath()
-    builder = FontBuilder(1000)
-    builder.setupGlyphOrder([".notdef", "lung"])
-    builder.setupCharacterMap({ord(letter): "lung"})
-    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "lung": pen.glyph()})
-    builder.setupHorizontalMetrics({".notdef": (1000, 0), "lung": (1000, 0)})
-    builder.setupHorizontalHeader(ascent=900, descent=-100)
-    builder.setupNameTable({"familyName": "Lung Sans", "styleName": "Regular", "psName": "LungSans"})
-    builder.setupOS2(usWeightClass=400)
-    builder.setupPost()
-    builder.save(tmp_path / "lung.ttf")
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", list(font_manager.fontManager.ttflist))
-    font_manager.fontManager.addfont(tmp_path / "lung.ttf")
-    return letter
 
 
 def matrix_of(*names: str):
@@ -149,3 +125,10 @@ def test_files_have_isolated_names_and_the_figure_its_own_texts(monkeypatch):
         assert "\u200e\u2068مرض\u2069: n = 150" in drawn_texts(figure)
     assert "مرض: n = 150" in drawn_texts(figure)
     assert style.render(figure, "svg") == style.render(figure, "svg")
+
+
+@pytest.mark.parametrize("name", ["congestion_of_the_lower_zones_of_either_lung", "a_b__c", "_", "in situ of_a kind"])
+def test_names_are_broken_after_underscores_before_within_words(name):
+    lines = lettering.fitting(name, 1.0, 7, lines=9).split("\n")
+    assert "".join(lines).replace(" ", "") == name.replace(" ", "")
+    assert not [line for line in lines[:-1] if len(name) > 20 and not line.endswith(("_", " ")) and "_" in line]

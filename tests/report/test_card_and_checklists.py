@@ -119,3 +119,13 @@ def test_small_subgroups_are_named_in_the_order_of_their_numbers(tmp_path: Path)
     levels = {level: {"mae": {"value": 1.0, "small": True}} for level in ("12–<18", "2–<12", "18–<40")}
     facts = replace(facts, metrics={**facts.metrics, "subgroups": {"age": levels}})
     assert "age 2–<12, age 12–<18, age 18–<40." in " ".join(card.limits(facts))
+
+
+def test_columns_without_subgroups_are_named_with_the_reason(tmp_path: Path) -> None:
+    facts = full("regression")
+    reasons = {"device": "57 levels, more than 30", "ward": "every sample has the level A"}
+    facts = replace(facts, metrics={**facts.metrics, "subgroups": {}, "subgroups_left_out": reasons})
+    named = "device: 57 levels, more than 30; ward: every sample has the level A"
+    assert f"no column has suitable levels ({named})." in " ".join(card.limits(facts))
+    page = report.build(facts, tmp_path / "report.html").read_text()
+    assert "No subgroups by device (57 levels, more than 30); ward (every sample has the level A)." in page

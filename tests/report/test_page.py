@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scantune import report
-from scantune.report import Mistake, RunFacts, card, cohort, training
+from scantune.report import Mistake, RunFacts, card, cohort, sentences, training
 from scantune.report.page import html
 from tests.report.conftest import HOSTILE, full
 
@@ -25,7 +25,7 @@ class Page(HTMLParser):
         self.handlers: list[str] = []
         self.open: list[str] = []
         self.words: list[str] = []
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))  # a place for a line break, not a word
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
@@ -59,8 +59,14 @@ def test_correlations_have_their_p_values_and_kappas_their_standard_errors() -> 
 def test_sets_that_hold_the_truth_too_seldom_are_warned_of() -> None:
     metrics = dict(full("classification").metrics)
     short = {"value": 0.6, "lower": 0.5, "upper": 0.7, "n": 40, "n_subjects": 30}
-    for coverage, warned in ((short, True), (short | {"upper": 0.91}, False)):
+    for coverage, lowest, warned in (
+        (short, None, True),
+        (short | {"upper": 0.91}, None, False),
+        (short, 0.78, True),
+        (short | {"upper": 0.85}, 0.78, False),  # a dozen subjects that it was fitted on explain 0.85 too
+    ):
         metrics["metrics"] = metrics["metrics"] | {"conformal_coverage": coverage}
+        metrics["conformal"] = metrics["conformal"] | {"coverage_lower": lowest, "coverage_upper": 0.99}
         assert ("Coverage is below nominal" in html(full("classification", metrics=metrics))) is warned
 
 
@@ -348,3 +354,47 @@ def test_only_targets_of_the_task_are_counted_among_a_data_set_s() -> None:
     ]
     assert headings({"name": "survival", "time": "age", "event": "score"}) == ["age (target)", "score (target)", "sex"]
     assert headings({"name": "unknown"}) == ["age (target)", "sex (target)", "score (target)", "sex"]
+
+
+def test_long_names_in_tables_may_be_broken_after_underscores_and_only_there(tmp_path: Path) -> None:
+    name = "congestion_of_the_lower_zones_of_either_lung"
+    facts = full("classification")
+    mistake = Mistake("s_1", HOSTILE, "no", name, "a/b", f"{name} 3")
+    page = report.build(replace(facts, mistakes=[mistake]), tmp_path / "report.html").read_text()
+    broken = name.replace("_", "_<wbr>")
+    assert f"<td>{broken}</td>" in page
+    assert f"<td>{broken} 3</td>" in page
+    assert "a/<wbr>b" in page
+    assert "<script" not in page
+    assert "data:image/svg+xml;base64" in page  # addresses stay whole
+
+
+def test_a_target_that_is_called_target_is_not_named_twice() -> None:
+    assert sentences.task(full("regression")) == "regression (a number per image)"
+    assert sentences.task(replace(full("regression"), task={"name": "regression", "target": "age"})).endswith(
+        ", target age"
+    )
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rgb`` or ``#rrggbb`` (WCAG 2.2)."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_contrast_on_light_and_on_dark_paper(scheme: str) -> None:
+    """WCAG 2.2, 1.4.3: 4.5 or more; figures keep their white ground, and paper is always white."""
+    style = (Path(report.__file__).parent / "templates" / "report.css").read_text()
+    light, dark = (dict(re.findall(r"--(\w+): (#\w+)", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S))
+    colours = light if scheme == "light" else light | dark
+    assert set(dark) == set(light)
+    for paper in ("paper", "warm"):
+        for ink in ("ink", "quiet", "blue", "bad", "good"):
+            one, other = sorted((luminance(colours[ink]), luminance(colours[paper])))
+            assert (other + 0.05) / (one + 0.05) >= 4.5, (ink, paper)
+    assert "@media screen and (prefers-color-scheme: dark)" in style
+    assert not re.findall(r"(?<!background: )#[0-9a-f]{3,6}", re.sub(r":root \{.*?\}", "", style, flags=re.S).replace(
+        "solid #e69f00", ""))  # fmt: skip

@@ -32,7 +32,7 @@ def test_false_positives_and_negatives_come_worst_first() -> None:
     assert wrong[0].prediction == wrong[0].answer == "yes (0.90)"
     assert replace(wrong[0], interval="{no, yes}").answer == "yes (0.90), set {no, yes}"
     assert replace(wrong[0], interval="1 to 2").answer == "yes (0.90) (1 to 2)"
-    assert errors.in_words(result, "classification") == "3 of 4 test samples are misclassified"
+    assert errors.in_words(result, Classification()) == "3 of 4 test samples are misclassified"
 
 
 def test_the_largest_regression_errors_are_shown_though_none_is_significant() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as peer
 
-from scantune.cohort.ids import band
+from scantune.cohort import ids
 from scantune.records import ScantuneError
 from scantune.statistics.ages import years
 from scantune.statistics.discrimination import delong_interval
@@ -23,6 +23,7 @@ from scantune.tasks.classification.settings import Classification
 from scantune.tasks.joining import Aggregate
 from scantune.tasks.levels import age_band, level
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
+from scantune.tasks.regression import words
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.subgroups import grouping_columns
@@ -30,6 +31,8 @@ from scantune.tasks.zones.metrics import mean_score, severity
 from scantune.tasks.zones.settings import Zones
 
 KEYS = {"value", "lower", "upper", "method", "n", "n_subjects", "reason"}
+
+LOES = Regression(range=(0, 34), significant_error=2, score_ranges=(5, 15))
 
 
 def cohort(n=240, subjects=80, seed=0, **columns):
@@ -90,9 +93,26 @@ def check_structure(metrics):
             assert figure["lower"] <= figure["value"] <= figure["upper"] or "bootstrap" in figure["method"], name
 
 
+def test_nothing_is_called_significant_and_no_range_is_made_up_where_none_is_stated():
+    """Years, grams and fractions share no limit: limits that suit one score must not be put on another."""
+    table = regression(n=80, subjects=80)
+    scores = scoring.evaluate(table, Regression(unit="years"), draws=50)
+    names = {*scores["metrics"], *scores["headline"], *scores["baselines"].get("mean", {})}
+    assert not [name for name in names if name.startswith(("clinical", "mae_"))]
+    assert "score_range" not in scores["subgroups"]
+    assert "significant_error" not in scores
+    assert "clinical_error_rate" not in Regression().headline_metrics()
+    stated = Regression(unit="years", significant_error=5, score_ranges=(10, 20))
+    scores = scoring.evaluate(table, stated, draws=50)
+    assert {"clinical_error_rate", "mae_below_10", "mae_10_to_20", "mae_from_20"} < set(scores["metrics"])
+    assert scores["significant_error"] == {"above": 5, "unit": "years"}
+    assert words.headline_notes(scores) == ["Clinically significant errors: more than 5 years from the reference."]
+    assert "clinical_error_rate" in stated.headline_metrics()
+
+
 def test_regression_names_values_and_methods_for_one_sample_a_subject():
     table = regression(n=150, subjects=150)
-    scores = scoring.evaluate(table, Regression(range=(0, 34)))
+    scores = scoring.evaluate(table, LOES)
     check_structure(scores)
     rows = table.split == "test"
     x, y = table.columns["target"][rows], table.columns["prediction"][rows]
@@ -123,7 +143,7 @@ def test_regression_names_values_and_methods_for_one_sample_a_subject():
 
 
 def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_beside():
-    scores = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400)
+    scores = scoring.evaluate(regression(), LOES, draws=400)
     check_structure(scores)
     for part in ("bias", "sd", "lower", "upper"):
         assert {f"bland_altman_{part}", f"bland_altman_plain_{part}"} <= set(scores["metrics"])
@@ -135,7 +155,7 @@ def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_besi
 
 def test_score_ranges_outside_the_range_of_the_target_are_dropped():
     table = regression(n=60, subjects=60).with_columns({"target": np.linspace(0, 1, 60)})
-    entries = scoring.evaluate(table, Regression(range=(0, 1)), draws=200)["metrics"]
+    entries = scoring.evaluate(table, Regression(range=(0, 1), score_ranges=(5, 15)), draws=200)["metrics"]
     assert not [name for name in entries if name.startswith("mae_")]
 
 
@@ -423,7 +443,16 @@ def test_subgroups_have_interval_gap_and_mark_of_smallness():
     assert set(scores["subgroups"]["age"]) == {"<20", "20–<40", "≥40"}
     small = scoring.evaluate(regression(), Regression(), draws=300, min_group=1000)
     assert all(f["mae"]["small"] for f in small["subgroups"]["sex"].values())
+    many = regression().with_columns({"device": [f"d{i}" for i in range(240)], "ward": ["A"] * 240})
+    left_out = scoring.evaluate(many, Regression(), draws=50, groups=["device", "ward", "sex"])
+    assert set(left_out["subgroups"]) == {"sex"}
+    n = len(set(many.text("device")[many.split == "test"]))
+    assert left_out["subgroups_left_out"] == {
+        "device": f"{n} levels, more than 30",
+        "ward": "every sample has the level A",
+    }
     only = scoring.evaluate(regression(), Regression(range=(0, 1)), draws=200, groups=["site"])
+    assert "subgroups_left_out" not in only
     assert set(only["subgroups"]) == {"site"}
 
 
@@ -443,16 +472,16 @@ def test_age_bands(text, band):
     assert age_band(text, (18, 65)) == band
 
 
-@pytest.mark.parametrize("text", ["<18", "18–40", "≥65", "0.5–2", "≥1e+02"])
-def test_bands_of_an_age_that_the_cohort_states_are_levels_as_they_are(text):
-    assert level("age", text, (2, 12, 18)) == text
-    assert level("age", "63", (2, 12, 18)) == "≥18"
-
-
-def test_bands_that_a_cohort_cuts_are_levels_of_subgroups():
-    edges = [18.0, 40.0, 65.0]
-    for age in ("3", "18", "39.9", "64", "70", "90+"):
-        assert level("age", band(age, edges), (2.0, 12.0)) == band(age, edges)
+@pytest.mark.parametrize("bands", [(2.0, 18.0, 65.0), ()])
+def test_ages_that_a_dataset_has_cut_into_bands_keep_these(bands):
+    """``datasets.bands: {age: [18, 40]}`` writes <18, 18–40 and ≥40; none of them is an unknown age."""
+    cut = [ids.band(text, [18, 40]) for text in ("3", "18", "39.5", "90+", "")]
+    assert [level("age", text, bands) for text in cut] == ["<18", "18–40", "18–40", "≥40", "unknown"]
+    assert level("Patient_Age", "60-69", bands) == "60-69"
+    table = regression(n=120, subjects=120)
+    ages = np.array([ids.band(f"{age:g}", [40]) for age in np.linspace(20, 80, 120)], dtype=object)
+    groups = scoring.evaluate(table.with_columns({"age": ages}), LOES, draws=50, age_bands=bands)["subgroups"]["age"]
+    assert {name: entry["mae"]["n"] > 0 for name, entry in groups.items()} == {"<40": True, "≥40": True}
 
 
 def test_ages_in_months_weeks_and_days():
@@ -809,3 +838,16 @@ def test_readers_that_agree_exactly_have_no_interval_and_the_reason():
     entry = scoring.evaluate(table, Regression(), draws=50)["raters"]["icc_2_1_readers"]
     assert (entry["value"], entry["lower"], entry["upper"]) == (1, None, None)
     assert "no interval" in entry["reason"]
+
+
+def test_the_interval_of_a_mean_grade_s_error_ends_at_the_highest_grade():
+    """Six subjects, one of whom is off by three grades: the rule's bound would be beyond all grades."""
+    task, columns = Zones(), {"sample_id": [f"s{i}" for i in range(6)]}
+    for zone in task.zones:
+        columns[f"target/{zone}"] = ["0"] * 6
+        p = np.full((6, 5), 0.02)
+        p[np.arange(6), [0, 0, 0, 0, 0, 3]] = 0.92
+        columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(task.classes)}
+    metrics = scoring.evaluate(PredictionTable.make(columns), task, draws=20)["metrics"]
+    assert metrics["mean_score_mae"]["value"] == pytest.approx(0.5)
+    assert metrics["mean_score_mae"]["upper"] == metrics["mean_score_rmse"]["upper"] == 3

@@ -57,10 +57,11 @@ def test_mirroring_swaps_left_and_right_zones():
 
 
 def test_cut_points_inside_the_range_only():
-    assert Regression(range=(0, 34)).cuts() == (5, 15)
-    assert Regression(range=(0, 10)).cuts() == (5,)
-    assert Regression(range=(0, 1)).cuts() == ()
-    assert Regression().cuts() == (5, 15)
+    assert Regression(range=(0, 34), score_ranges=(5, 15)).cuts() == (5, 15)
+    assert Regression(range=(0, 10), score_ranges=(5, 15)).cuts() == (5,)
+    assert Regression(range=(0, 1), score_ranges=(5, 15)).cuts() == ()
+    assert Regression(score_ranges=(5, 15)).cuts() == (5, 15)
+    assert Regression().cuts() == ()
 
 
 def test_short_form_of_joining():

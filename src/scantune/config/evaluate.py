@@ -63,13 +63,13 @@ class EvaluateConfig(Block):
     """Seed of the resampling."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Level of the intervals; the checks of saliency maps go by 95 %."""
+    """Level of the intervals, and of those by which saliency maps pass their checks."""
 
     groups: tuple[str, ...] | None = None
     """Columns by which subgroups are formed. None: the data set's ``groups``."""
 
     age_bands: tuple[float, ...] = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
-    """Years at which a band of the column ``age`` begins."""
+    """Years at which a band of the group ``age`` (``age_years``, ``patient_age``) begins."""
 
     min_group: int = Field(20, ge=2)
     """Subgroups with fewer subjects are shown but marked as small."""

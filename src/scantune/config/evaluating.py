@@ -11,6 +11,7 @@ from scantune.config.params import Params
 from scantune.models import catalogue as backbones
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import custom_metrics
+from scantune.tasks.levels import AGES
 
 #: Facts of each image that a baseline may use beside the groups.
 INTENSITY = ("mean", "sd", "min", "max")
@@ -61,6 +62,24 @@ def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params
             yield from unknown(f"{key}.case_mix", column, groups, f"datasets.{name}.groups")
         if settings.groups is not None and column not in settings.groups and column in every:
             yield f"{key}.case_mix: {column!r} is not in {key}.groups; add it there, or leave groups out"
+    if settings.differs("age_bands") and known:
+        yield from _ages(key, every if settings.groups is None else settings.groups, datasets, params)
+
+
+def _ages(key: str, groups: Sequence[str], datasets: Sequence[str], params: Params) -> Iterator[str]:
+    """Bands of an age by which nothing is grouped, or that another key has cut already."""
+    ages = [group for group in groups if group.casefold() in AGES]
+    cut = {group for name in datasets if name in params.datasets for group in params.datasets[name].bands}
+    if not ages:
+        yield (
+            f"{key}.age_bands: has no effect: the groups ({', '.join(groups) or 'there are none'}) have no age; name "
+            f"the column of the ages in datasets.{datasets[0]}.groups ({{age: <column>}}), or remove the key"
+        )
+    elif set(ages) <= cut:
+        yield (
+            f"{key}.age_bands: has no effect: datasets.{datasets[0]}.bands cuts {ages[0]} into bands already; keep one "
+            "of the two"
+        )
 
 
 def _primary(key: str, settings: EvaluateConfig, task: TaskSettings) -> Iterator[str]:

@@ -46,23 +46,10 @@ def corner(axes: Axes, lines: Sequence[str], x: np.ndarray, y: np.ndarray) -> No
         x: of the marks, [N].
         y: of the marks, [N].
     """
-    if lines:
-        (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-        points = np.stack([(x - left) / (right - left), (y - bottom) / (top - bottom)], axis=1)
-        width, height = min(1.0, 0.05 + 0.021 * max(map(len, lines))), 0.05 + 0.05 * len(lines)
-        above = style.emptiest(points, ("upper left", "lower right"), width, height) == "upper left"
-        axes.text(
-            0.03 if above else 0.97,
-            0.97 if above else 0.03,
-            "\n".join(lines),
-            transform=axes.transAxes,
-            ha="left" if above else "right",
-            va="top" if above else "bottom",
-            fontsize=6,
-            linespacing=1.35,
-            zorder=5,
-            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
-        )
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    points = np.stack([(x - left) / (right - left), (y - bottom) / (top - bottom)], axis=1)
+    width = min(1.0, 0.05 + 0.021 * max(map(len, lines), default=0))
+    style.in_corner(axes, lines, points, width=width, height=0.05 + 0.05 * len(lines))
 
 
 @style.styled
@@ -104,7 +91,9 @@ def predicted_against_actual(
     ends = _range(figure, x, y, limits)
     if significant_error is not None:
         axes.fill_between(ends, ends - significant_error, ends + significant_error, color=style.PALE, alpha=0.6, lw=0)
-        style.note(figure, f"Pale band: within ±{significant_error:g} of the reference. Dashed: identity.")
+        within = f"{significant_error:g} {unit}".rstrip()
+        style.note(figure, f"Pale band: within ±{within} of the reference, not clinically significant.")
+    style.note(figure, "Dashed: identity.")
     if lower is not None and upper is not None:
         low, high = (np.asarray(bound, dtype=np.float64)[row.astype(int)] for bound in (lower, upper))
         axes.vlines(x, low, high, color=style.BLUE, alpha=0.3, linewidth=0.6)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import style, words
-from .discrimination import Band, Scored, free_corner, in_legend, usable
+from .discrimination import Band, Scored, dense, in_legend, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,8 @@ def reliability(
                 f"{curve.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}"
             )
         name = curve.legend("ECE", names[index])
-        drawn.append(_reliability_line(top, index, target, score, name, bins, confidence))
+        text = f"{name}, n = {len(target)}"
+        drawn.append(binned(top, np.array(equal_mass(target, score, bins)), confidence, index, label=text))
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
@@ -76,15 +77,22 @@ def reliability(
     for key, value in (metrics or {}).items():
         if not is_defined[key]:  # the reason is too long for the panel
             style.note(figure, f"{words.label(key)} {words.interval(value)}.")
-    if free_corner(drawn, ("lower right", "upper left"), 0.75, 0.06 * len(lines)) == "lower right":
-        corner: dict[str, Any] = {"x": 0.98, "y": 0.03, "ha": "right", "va": "bottom"}
-    else:
-        corner = {"x": 0.02, "y": 0.97, "ha": "left", "va": "top"}
-    top.text(s="\n".join(lines), transform=top.transAxes, fontsize=6, **corner)
+    _beside(figure, top, lines, np.concatenate(drawn))
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above all curves
     bars = f"Bars: {words.per_cent(confidence)} Wilson intervals, samples treated as independent."
     style.note(figure, f"{bins} bins of equal size. {bars}")
     return figure
+
+
+def _beside(figure: Figure, axes: Axes, lines: Sequence[str], marks: np.ndarray) -> None:
+    """Lines of text in a corner without marks [N, xy]; below the figure where there is none."""
+    corners: tuple[style.Corner, ...] = ("lower right", "upper left")
+    room = {"width": min(1.0, 0.04 + 0.0155 * max(map(len, lines), default=0)), "height": 0.04 + 0.055 * len(lines)}
+    free = style.emptiest(marks, corners, **room)
+    if style.hidden(marks, free, **room):
+        style.note(figure, " ".join(f"{line}." for line in lines))
+    else:
+        style.in_corner(axes, lines, marks, **room, corners=(free,))
 
 
 def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[float, float, int]]:
@@ -105,17 +113,26 @@ def wilson(share: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> tuple[
     return centre - half, centre + half
 
 
-def _reliability_line(
-    axes: Axes, index: int, target: np.ndarray, score: np.ndarray, name: str, bins: int, confidence: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the bins of a curve with their intervals; their mean probability and observed frequency."""
+def binned(axes: Axes, points: np.ndarray, confidence: float, index: int = 0, **look: Any) -> np.ndarray:
+    """Draw the bins of a curve with their Wilson intervals.
+
+    Args:
+        axes: the panel, both axes from 0 to 1.
+        points: mean probability, observed share and n of each bin, [B, 3].
+        confidence: level of the bars.
+        index: of the curve, for its colour, dash and marker.
+        look: of the line.
+
+    Returns:
+        Points along the curve and its bars, [N, xy], which text should not hide.
+    """
     colour, dash, marker = style.SERIES[index % len(style.SERIES)]
-    points = np.array(equal_mass(target, score, bins))
     lower, upper = wilson(points[:, 1], points[:, 2], confidence)
     axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
-    text = f"{name}, n = {len(target)}"
-    axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, label=text)
-    return points[:, 0], points[:, 1]
+    axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, **look)
+    bars = np.linspace(lower, upper, 20)
+    along = np.stack([np.broadcast_to(points[:, 0], bars.shape), bars], axis=-1).reshape(-1, 2)
+    return np.concatenate([dense(points[:, 0], points[:, 1]), along])
 
 
 @style.styled

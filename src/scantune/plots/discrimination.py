@@ -155,10 +155,10 @@ def free_corner(
         width: of the text, as a share of the square.
         height: of the text.
     """
-    return style.emptiest(np.concatenate([_dense(*line) for line in lines]), corners, width, height)
+    return style.emptiest(np.concatenate([dense(*line) for line in lines]), corners, width, height)
 
 
-def _dense(x: np.ndarray, y: np.ndarray, most: int = 500) -> np.ndarray:
+def dense(x: np.ndarray, y: np.ndarray, most: int = 500) -> np.ndarray:
     """Points along a polyline, [N, xy]; of one with many vertices these alone."""
     vertices = np.stack([x, y], axis=1).astype(np.float64)
     if not 1 < len(vertices) <= most:

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 
 from . import matrices, style, words
-from .calibration import equal_mass, wilson
+from .calibration import binned, equal_mass
 from .discrimination import Scored
 
 if TYPE_CHECKING:
@@ -211,12 +211,9 @@ def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int, confidenc
     if not len(target):
         style.undefined(axes, "no sample")
         return
-    points = np.array(equal_mass(target, score, bins))
-    lower, upper = wilson(points[:, 1], points[:, 2], confidence)
-    axes.vlines(points[:, 0], lower, upper, color=style.BLUE, linewidth=0.7, alpha=0.8)
-    axes.plot(points[:, 0], points[:, 1], color=style.BLUE, marker="o", markersize=3)
+    marks = binned(axes, np.array(equal_mass(target, score, bins)), confidence, markersize=3)
     lines = [f"n = {len(target)}"]
     if curve.metric is not None:
         value, _, bounds = words.interval(curve.metric).partition(" ")
         lines = [f"ECE {value}", bounds, *lines] if bounds.startswith("(") else lines
-    axes.text(0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=5.5, linespacing=1.3)
+    style.in_corner(axes, lines, marks, width=0.65, height=0.12 * len(lines), size=5.5)

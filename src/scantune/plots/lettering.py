@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import textwrap
 import unicodedata
 from collections import Counter
@@ -19,6 +20,9 @@ from .direction import isolated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_OWN = "DejaVu Sans"
 
 
 def shortened(names: Sequence[str], inches: float, size: float, lines: int = 2) -> list[str]:
@@ -44,10 +48,21 @@ def shortened(names: Sequence[str], inches: float, size: float, lines: int = 2) 
 def fitting(name: str, inches: float, size: float, lines: int = 2) -> str:
     """One name in at most ``lines`` lines of some width, cut short with "…" where it is longer."""
     letters = _letters(name, inches, size)
-    wrapped = textwrap.wrap(name, letters) or [name]
+    wrapped = _broken(name, letters) or [name]
     if len(wrapped) > lines:
-        wrapped = [*wrapped[: lines - 1], " ".join(wrapped[lines - 1 :])[: letters - 1].rstrip() + "…"]
+        rest = " ".join(wrapped[lines - 1 :]).replace("_ ", "_")
+        wrapped = [*wrapped[: lines - 1], rest[: letters - 1].rstrip() + "…"]
     return "\n".join(wrapped)
+
+
+def _broken(name: str, letters: int) -> list[str]:
+    """Lines of a name, broken between words and after "_", and within a word where one is longer than a line."""
+    lines: list[str] = []
+    for line in textwrap.wrap(name, letters, break_long_words=False):
+        for piece in re.findall(r"[^_]+_*|_+", line):
+            fits = lines and lines[-1].endswith("_") and len(lines[-1] + piece) <= letters
+            lines[-1:] = [lines[-1] + piece] if fits else [*lines[-1:], *textwrap.wrap(piece, letters)]
+    return lines
 
 
 def _equal(texts: Sequence[str], names: Sequence[str]) -> list[tuple[int, str]]:
@@ -62,7 +77,7 @@ def _without_middle(name: str, letters: int, lines: int) -> str:
     if lines == 1:
         end = (letters - 1) // 2
         return f"{name[: letters - 1 - end].rstrip()}…{name[-end:].lstrip()}"
-    wrapped = textwrap.wrap(name, letters)[: lines - 1]
+    wrapped = _broken(name, letters)[: lines - 1]
     return "\n".join([*wrapped, "…" + name[1 - letters :].lstrip()])
 
 
@@ -82,8 +97,7 @@ def lettered(figure: Figure) -> Iterator[None]:
         axes.get_xticklabels(), axes.get_yticklabels()  # their texts are set when they are asked for
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
     before = [(text, text.get_text(), text.get_fontfamily()) for text in texts]
-    missing = {letter for _, content, _ in before for letter in content if not _drawn(letter)}
-    families, absent = _fallbacks(missing) if missing else ((), "")
+    families, absent = _missing("".join(content for _, content, _ in before))
     for text, content, family in before:
         text.set_text(isolated(content))
         text.set_fontfamily([*family, *families])
@@ -96,6 +110,23 @@ def lettered(figure: Figure) -> Iterator[None]:
     for text, content, family in before:
         text.set_text(content)
         text.set_fontfamily(family)
+
+
+def families_for(text: str) -> list[str]:
+    """Families of fonts for a text: the figures' own first, then those of this machine for letters that it lacks.
+
+    Letters that no font has are told once.
+    """
+    families, absent = _missing(text)
+    if absent:
+        _warn(absent)
+    return [_OWN, *families]
+
+
+def _missing(text: str) -> tuple[tuple[str, ...], str]:
+    """Families with the letters that the figures' own font lacks, and the letters that none has."""
+    missing = {letter for letter in text if not _drawn(letter)}
+    return _fallbacks(missing) if missing else ((), "")
 
 
 @contextmanager
@@ -119,7 +150,7 @@ MISSING = r"Glyph \d+ .*missing from font"
 
 def _drawn(letter: str) -> bool:
     """Whether the figures' own font has the letter, or there is nothing to draw."""
-    return unicodedata.category(letter)[0] in "CZ" or _has(_path("DejaVu Sans"), letter)
+    return unicodedata.category(letter)[0] in "CZ" or _has(_path(_OWN), letter)
 
 
 @cache

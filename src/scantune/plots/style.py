@@ -198,8 +198,8 @@ def note(figure: Figure, text: str) -> None:
     )
 
 
-def undefined(axes: Axes, reason: str) -> None:
-    """An empty panel with the reason why it is undefined."""
+def undefined(axes: Axes, reason: str, letters: int = 34) -> None:
+    """An empty panel with the reason why it is undefined, in lines of at most ``letters``."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -207,7 +207,7 @@ def undefined(axes: Axes, reason: str) -> None:
     axes.text(
         0.5,
         0.5,
-        "\n".join(textwrap.wrap(f"undefined: {reason}", 34)),
+        "\n".join(textwrap.wrap(f"undefined: {reason}", letters)),
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -254,13 +254,53 @@ def emptiest(points: np.ndarray, corners: Sequence[Corner], width: float, height
         height: of the text.
     """
 
-    def hidden(corner: Corner) -> int:
-        right, top = _CORNERS[corner]
-        x = 1 - points[:, 0] if right else points[:, 0]
-        y = 1 - points[:, 1] if top else points[:, 1]
-        return int(((x <= width) & (y <= height)).sum())
+    return min(corners, key=lambda corner: hidden(points, corner, width, height))
 
-    return min(corners, key=hidden)
+
+def hidden(points: np.ndarray, corner: Corner, width: float, height: float) -> int:
+    """How many of ``points`` text in a corner would hide; arguments as of :func:`emptiest`."""
+    right, top = _CORNERS[corner]
+    x = 1 - points[:, 0] if right else points[:, 0]
+    y = 1 - points[:, 1] if top else points[:, 1]
+    return int(((x <= width) & (y <= height)).sum())
+
+
+def in_corner(
+    axes: Axes,
+    lines: Sequence[str],
+    points: np.ndarray,
+    *,
+    width: float,
+    height: float,
+    size: float = 6,
+    corners: Sequence[Corner] = ("upper left", "lower right"),
+) -> None:
+    """Lines of text in the corner of a panel where they hide fewest marks, above these on a pale ground.
+
+    Args:
+        axes: the panel, with its final limits.
+        lines: of the text.
+        points: marks and points of lines in shares of the panel, [N, xy].
+        width: of the text, as a share of the panel.
+        height: of the text.
+        size: of the font.
+        corners: of these, the preferred one first.
+    """
+    if not lines:
+        return
+    right, top = _CORNERS[emptiest(points, corners, width, height)]
+    axes.text(
+        0.97 if right else 0.03,
+        0.97 if top else 0.03,
+        "\n".join(lines),
+        transform=axes.transAxes,
+        ha="right" if right else "left",
+        va="top" if top else "bottom",
+        fontsize=size,
+        linespacing=1.35,
+        zorder=5,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
+    )
 
 
 def integer_ticks(axis: Axis, most: int = 9) -> None:

@@ -91,11 +91,17 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
         ]  # fmt: skip
     title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
     notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
+    ends = [section.get(f"coverage_{end}") for end in ("lower", "upper")]
+    if all(map(words.defined, ends)):
+        notes[0] += (
+            f" By chance of these subjects coverage lies between {' and '.join(words.fixed(e, 3) for e in ends)}."
+        )
     table = Table(
         ["", *(facts.label(f"{name}{end}").replace(f", {target}", "") for name in names), "n"], rows, title, notes
     )
     upper = words.entry(metrics.get("conformal_coverage")).get("upper")
-    if not words.defined(upper) or upper >= nominal:
+    by_chance = section.get("coverage_lower")  # few subjects that the quantile was fitted on leave coverage to chance
+    if not words.defined(upper) or upper >= min(nominal, by_chance if words.defined(by_chance) else nominal):
         return [table]
     short = (
         f"Coverage is below nominal, beyond chance: the test subjects differ from those on whom the {what} were "

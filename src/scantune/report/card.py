@@ -80,7 +80,10 @@ def limits(facts: RunFacts) -> list[str]:
     if small:
         lines.append(f"Few test subjects in these subgroups: {', '.join(small)}.")
     if not facts.metrics.get("subgroups"):
-        lines.append("No subgroup analysis by sex, age, site or scanner: the table has no such columns.")
+        reasons = facts.metrics.get("subgroups_left_out") or {}
+        named = [f"{words.level(column, column)}: {why}" for column, why in reasons.items()]
+        why = f"no column has suitable levels ({'; '.join(named)})" if named else "the table has no such columns"
+        lines.append(f"No subgroup analysis by sex, age, site or scanner: {why}.")
     checks = (facts.metrics.get("saliency") or {}).get("checks") or {}
     failed = sorted(name.replace("_", " ") for name, entry in checks.items() if entry.get("passed") is False)
     if failed:

@@ -61,7 +61,7 @@ def report(
         environment=environment(),
         figures=pictures,
         mistakes=[Mistake(s.sample_id, s.kind, s.target, s.answer, s.error, s.group) for s in wrong],
-        mistakes_of=errors.in_words(samples, task.name),
+        mistakes_of=errors.in_words(samples, task),
         doubts=errors.doubts_in_words(samples),
     )
     return build(facts, out, only=SECTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -160,15 +161,25 @@ def _environment() -> Any:
     import jinja2
 
     folder = Path(__file__).parent / "templates"
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_in_direction,
     )  # fmt: skip
+    environment.filters["breakable"] = _breakable
+    return environment
 
 
 def _in_direction(value: Any) -> Any:
     """Text with its right-to-left names set apart; markup, which the macros made of such text, as it is."""
     return isolated(value) if type(value) is str else value
+
+
+def _breakable(value: Any) -> Any:
+    """Text of a table that may be broken after each "_" and "/", so that long names of metrics and findings fit."""
+    import markupsafe
+
+    escaped = str(markupsafe.escape(_in_direction(str(value))))
+    return markupsafe.Markup(re.sub(r"(?<=\w)([_/]+)(?=\w)", r"\1<wbr>", escaped))
 
 
 @cache

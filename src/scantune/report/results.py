@@ -146,12 +146,20 @@ def subgroups(facts: RunFacts) -> list[Any]:
         least = facts.setting("evaluate", "min_group") or (facts.metrics.get("settings") or {}).get("min_group")
         fewer = f"fewer than {least} subjects" if least else "few subjects"
         content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
-    if content:
+    content += _no_subgroups(facts)
+    if any(isinstance(part, Table) for part in content):
         explanation = "Difference: the metric in the subgroup minus that in all other samples."
         if len(tested) > 1:
             explanation += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
         content.append(Words(explanation, "quiet"))
     return content
+
+
+def _no_subgroups(facts: RunFacts) -> list[Words]:
+    """The grouping columns without subgroups, and why."""
+    reasons = facts.metrics.get("subgroups_left_out") or {}
+    texts = [f"{words.level(column, column)} ({why})" for column, why in reasons.items()]
+    return [Words(f"No subgroups by {'; '.join(texts)}.", "quiet")] if texts else []
 
 
 def _with_p(gap: Mapping[str, Any]) -> Cell:

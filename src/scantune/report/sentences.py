@@ -29,9 +29,10 @@ def disclaimer(facts: RunFacts) -> str:
 def task(facts: RunFacts) -> str:
     """What the model predicts."""
     name, several = facts.task_name, facts.task.get("targets")
-    named = f"targets {', '.join(several)}" if several else f"target {facts.task.get('target') or ''}"
+    one = facts.task.get("target") or ""
+    named = f", targets {', '.join(several)}" if several else f", target {one}" if one not in ("", "target") else ""
     predicts = part(name, "words").TASK if name else "unknown task"
-    return f"{name} ({predicts})" + (f", {named}" if several or facts.task.get("target") else "")
+    return f"{name} ({predicts}){named}"
 
 
 def network(facts: RunFacts) -> str:

@@ -110,10 +110,17 @@ def worst(samples: Sequence[SampleError], at_least: int = 0) -> list[SampleError
     return order[: max(sum(s.wrong for s in order), min(at_least, len(order)))]
 
 
-def in_words(samples: Sequence[SampleError], task: str) -> str:
-    """How many count as errors."""
+def in_words(samples: Sequence[SampleError], task: TaskSettings) -> str:
+    """How many count as errors; where no limit says which do, that the largest errors are meant."""
+    errors = of_task(task.name)
+    counts = getattr(errors, "counts", None)
+    if counts is not None and not counts(task):
+        return (
+            f"The largest errors of {len(samples)} test samples; none is called clinically significant, as "
+            "task.significant_error is not stated"
+        )
     wrong = sum(s.wrong for s in samples)
-    return f"{wrong} of {len(samples)} test samples are {of_task(task).COUNTED}"
+    return f"{wrong} of {len(samples)} test samples are {errors.COUNTED}"
 
 
 def doubts_in_words(samples: Sequence[SampleError]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -11,9 +10,6 @@ from scantune.statistics.ages import years
 UNKNOWN = "unknown"
 AGES = ("age", "age_years", "patient_age")
 """Columns that hold an age, whatever their case."""
-
-_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
-_BAND = re.compile(rf"[<≥]{_NUMBER}|{_NUMBER}–<?{_NUMBER}")
 
 
 def age_band(text: str, bands: Sequence[float]) -> str:
@@ -28,11 +24,12 @@ def age_band(text: str, bands: Sequence[float]) -> str:
 
 
 def level(column: str, text: str, bands: Sequence[float]) -> str:
-    """The level of a cell of a column; of an age its band where there are any. A band that the table's own ``bands``
-    cut (``<18``, ``18–40``, ``≥65``) stays."""
-    if column.lower() not in AGES or not bands or _BAND.fullmatch(text):
+    """The level of a cell of a column; of an age its band where there are any; what is a band already
+    (``18–40``, ``60-69``) stays."""
+    if not (column.lower() in AGES and bands):
         return text or UNKNOWN
-    return age_band(text, bands)
+    band = age_band(text, bands)
+    return text if band == UNKNOWN and any(letter.isdigit() for letter in text) else band
 
 
 def unlike(column: str, present: set[str], stated: set[str]) -> str | None:

@@ -30,6 +30,7 @@ class MetricPlan:
         reasons: why a figure may be undefined, by name (that of ``f1`` serves ``f1/<zone>`` too); used where it is.
         more: further values of a figure, by name.
         p_values: two-sided p-value by name; None: by the rule of the interval.
+        most: the largest value that a figure can have, by name: its interval ends there.
         void: why all figures are undefined (a prediction that is not a number).
         curve: the figures are points of a curve, whose band is by percentiles: BCa's corrections, made point by point,
             would tear it.
@@ -41,6 +42,7 @@ class MetricPlan:
     reasons: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     p_values: Mapping[str, float | None] = field(default_factory=dict)
+    most: Mapping[str, float] = field(default_factory=dict)
     void: str | None = None
     curve: bool = False
 
@@ -103,12 +105,12 @@ class _Maker:
         interval = self._interval(name, n_subjects)
         if name in plan.p_values and more["p_value"] is None:
             more["p_value"] = interval.p_value
-        reason = interval.reason
+        reason, upper = interval.reason, interval.upper
+        if upper is not None and name in plan.most:
+            upper = min(upper, max(plan.most[name], distribution.value))
         if reason is not None and "consistency_lower" in more:
             reason += IN_ITS_PLACE
-        return Estimate(
-            distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, reason, more
-        )
+        return Estimate(distribution.value, interval.lower, upper, interval.method, n, n_subjects, reason, more)
 
     def _counts(self, name: str) -> tuple[int, int]:
         """Samples and subjects that a figure is made from: those of its trials, where it is a share."""
@@ -185,7 +187,7 @@ def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
     return replace(plan, statistics=[of(statistic) for statistic in plan.statistics], **tables)
 
 
-_TABLES = ("analytic", "direct", "reasons", "more", "p_values")
+_TABLES = ("analytic", "direct", "reasons", "more", "p_values", "most")
 """Parts of a plan that are by name of the metric."""
 
 

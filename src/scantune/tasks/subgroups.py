@@ -86,6 +86,23 @@ def figures(
     return out
 
 
+def left_out(labels: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, str]:
+    """Column → why there are no subgroups by it.
+
+    Args:
+        labels: column to the level of each row of the table, [N].
+        rows: int [n], the rows that count.
+    """
+    reasons = {}
+    for column, of_row in labels.items():
+        names = sorted(set(of_row[rows].tolist()))
+        if len(names) > MAX_LEVELS:
+            reasons[column] = f"{len(names)} levels, more than {MAX_LEVELS}"
+        elif len(names) == 1:
+            reasons[column] = f"every sample has the level {names[0]}"
+    return reasons
+
+
 def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int) -> dict[str, Estimate]:
     out: dict[str, Estimate] = {}
     for name, figure in inside.figures.items():

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from scantune.pipeline.answers import Answers
 from scantune.pipeline.maps import saliency
 from scantune.pipeline.predictions import task_of
 from scantune.pipeline.train.network import build_network
@@ -44,6 +45,51 @@ def test_maps_of_an_image_come_with_checks_and_the_comparison_with_masks(tmp_pat
     assert result.section["checks"]["mask_auprc"]["n"] > 0
     assert {"sheet", "checks", "weight_randomization"} <= set(result.figures)
     assert set(result.section["samples"]["worst"]) <= {s.sample_id for s in samples}
+
+
+def test_the_stage_asks_for_maps_at_the_level_of_the_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``evaluate.confidence`` reaches the checks, their figures and nothing else of the section."""
+    from types import SimpleNamespace
+
+    from scantune.config.evaluate import EvaluateConfig
+    from scantune.pipeline.evaluate import reporting
+
+    schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
+    sides, model_facts, folder, table = make(tmp_path, "image", schema, labels(), **facts)
+    networks = load_networks(folder, model_facts)
+    monkeypatch.setattr(reporting, "others_of", lambda *_: {})
+    monkeypatch.setattr(reporting, "weights_digest", lambda _: "")
+
+    def explained(level: float) -> saliency.MapResults:
+        stated = EvaluateConfig(saliency=settings(checks=True), confidence=level)
+        predictors = SimpleNamespace(networks=networks, task=task_of(schema, model_facts), device=torch.device("cpu"))
+        evaluation: Any = SimpleNamespace(
+            out=tmp_path / str(level),
+            params=None,
+            key="a",
+            model=folder,
+            facts=model_facts,
+            predictors=predictors,
+            answers=Answers(),
+            sides=sides,
+            block=SimpleNamespace(evaluate=stated, task=schema),
+        )
+        return reporting._explained(evaluation, errors.sample_errors(table, schema), [])
+
+    usual, narrow = explained(0.95), explained(0.8)
+    width = {}
+    for name, entry in usual.section["checks"].items():
+        other = narrow.section["checks"][name]
+        assert entry["value"] == other["value"]
+        if entry["lower"] is not None and entry["upper"] > entry["lower"]:
+            width[name] = (other["upper"] - other["lower"]) / (entry["upper"] - entry["lower"])
+    assert len(width) >= 3
+    assert all(0.4 < ratio < 0.8 for ratio in width.values()), width  # t quantiles: 0.43 of 2 subjects, 0.65 of many
+    notes = [text.get_text() for figure in narrow.figures.values() for text in figure.texts]
+    assert any("80 % interval" in note.replace("\n", " ") for note in notes)
+    assert not any("95 % interval" in note.replace("\n", " ") for note in notes)
 
 
 def test_a_volume_gets_planes_and_a_map_for_a_viewer(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from sklearn import metrics as peer
 from scantune.tasks import scoring
 from scantune.tasks.aggregating import join
 from scantune.tasks.comparing import compare
-from scantune.tasks.errors import sample_errors, worst
+from scantune.tasks.errors import in_words, sample_errors, worst
 from scantune.tasks.joining import Aggregate
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
+from scantune.tasks.regression import words
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.subgroups import grouping_columns
 
@@ -17,7 +18,7 @@ TASK = Regression.model_validate(
     {
         "targets": {
             "age": {"significant_error": 5, "unit": "years"},
-            "lesion_score": {"range": [0, 34], "score_ranges": [5, 15]},
+            "lesion_score": {"range": [0, 34], "significant_error": 2, "score_ranges": [5, 15]},
         }
     }
 )
@@ -150,6 +151,55 @@ def test_models_are_compared_by_the_mean_r2_and_each_metric_by_its_direction():
     by_age = compare(worse, better, TASK, primary="mae/age", draws=50)
     assert by_age["metrics"]["mae/age"]["difference"]["upper"] < 0
     assert by_age["decision"]["superior"]
+
+
+def test_a_limit_of_one_target_is_not_that_of_another():
+    stated = Regression.model_validate(
+        {"targets": {"age": {"significant_error": 5, "unit": "years"}, "lesion_score": {}}}
+    )
+    result = scoring.evaluate(table(), stated, draws=20)
+    assert [name for name in result["metrics"] if name.startswith("clinical")] == ["clinical_error_rate/age"]
+    assert [name for name in result["headline"] if name.startswith("clinical")] == ["clinical_error_rate/age"]
+    assert words.headline_notes(result)[0] == (
+        "Clinically significant errors: age more than 5 years from the reference."
+    )
+    samples = sample_errors(table(), stated)
+    tested = table().split == "test"
+    in_years = np.abs(table().columns["prediction/age"] - table().columns["target/age"])[tested]
+    assert [s.wrong for s in samples] == (in_years > 5).tolist()
+
+
+def test_an_interval_of_an_error_ends_where_the_scale_does():
+    """Of five subjects with one large error the rule's upper bound is far beyond any error that there can be."""
+    target, off = np.array([0.0, 0, 5, 20, 34, 2]), np.array([0.5, 0.1, 0.2, -18.0, -0.2, 0.3])
+    values = PredictionTable.make({"target": target, "prediction": target + off})
+    beyond = scoring.evaluate(values, Regression(), draws=20)["metrics"]
+    ended = scoring.evaluate(values, Regression(range=(0, 34), score_ranges=(3,)), draws=20)["metrics"]
+    for name in ("mae", "rmse"):
+        assert beyond[name]["upper"] > 34 > beyond[name]["value"]
+        assert ended[name] == beyond[name] | {"upper": 34.0}
+    outside = scoring.evaluate(
+        values.with_columns({"prediction": target + off - 1}), Regression(range=(0, 34)), draws=20
+    )
+    assert outside["metrics"]["mae"]["upper"] > 34, "values off the scale: no end is known"
+    both = {f"{kind}/{name}": values.columns[kind] for kind in ("target", "prediction") for name in "ab"}
+    stated = Regression.model_validate({"targets": {"a": {"range": [0, 34]}, "b": {}}})
+    several = scoring.evaluate(PredictionTable.make(both), stated, draws=20)["metrics"]
+    assert (several["mae/a"]["upper"], several["mae/b"]["upper"]) == (34.0, beyond["mae"]["upper"])
+
+
+def test_errors_without_a_limit_are_ranked_in_standard_deviations_of_their_target():
+    columns = {
+        "target/age": [40.0, 60.0], "prediction/age": [46.0, 60.0],  # 0.6 SD
+        "target/volume": [1.0, 2.0], "prediction/volume": [1.0, 2.4],  # 0.8 SD
+    }  # fmt: skip
+    samples = sample_errors(PredictionTable.make(columns), Regression.model_validate({"targets": ["age", "volume"]}))
+    assert [s.size for s in samples] == pytest.approx([0.6, 0.8])
+    assert [s.kind for s in samples] == ["age too high", "volume too high"]
+    assert not any(s.wrong for s in samples)
+    stated = in_words(samples, Regression.model_validate({"targets": ["age", "volume"]}))
+    assert stated.startswith("The largest errors of 2 test samples; none is called clinically significant")
+    assert in_words(samples, TASK) == "0 of 2 test samples are wrong by more than the clinically significant error"
 
 
 def test_the_largest_error_is_that_in_units_of_what_is_significant():

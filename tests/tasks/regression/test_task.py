@@ -126,8 +126,9 @@ def test_a_target_keeps_its_decimals_through_float32_and_so_its_side_of_a_cut():
 def test_an_error_of_just_the_limit_is_counted_alike_in_the_list_of_errors_and_in_the_rate():
     off = {"target": [0.1, 6.3, 1.0], "prediction": [2.1, 8.3, 3.1]}  # 8.3 − 6.3 is 2.0000000000000009
     table = PredictionTable.make(off)
-    wrong = [error.wrong for error in sample_errors(table, Regression())]
+    stated = Regression(significant_error=2)
+    wrong = [error.wrong for error in sample_errors(table, stated)]
     assert wrong == [False, False, True]
-    assert evaluate(table, Regression(), draws=10)["metrics"]["clinical_error_rate"]["value"] == pytest.approx(1 / 3)
+    assert evaluate(table, stated, draws=10)["metrics"]["clinical_error_rate"]["value"] == pytest.approx(1 / 3)
     both = PredictionTable.make({f"{kind}/{name}": values for kind, values in off.items() for name in "ab"})
-    assert [error.wrong for error in sample_errors(both, Regression(targets=["a", "b"]))] == wrong
+    assert [error.wrong for error in sample_errors(both, Regression(targets=["a", "b"], significant_error=2))] == wrong

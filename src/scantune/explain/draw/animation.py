@@ -19,9 +19,6 @@ from scantune.explain.saliency import Saliency
 from scantune.preprocess.display_copy import grey
 from scantune.records import ScantuneError
 
-_BAND = 16
-"""Pixels of the line of text below the frames."""
-
 
 def animate(path: Path | str, view: SampleView, saliency: Saliency, *, side: int = 224) -> Path:
     """Write the video beside the video with its map, atomically.
@@ -41,7 +38,9 @@ def animate(path: Path | str, view: SampleView, saliency: Saliency, *, side: int
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise ScantuneError(f"an animation ends in {' or '.join(_WRITERS)}, not {path.suffix!r}")
-    pages = [_page(frame, view, saliency) for frame in frames(view, saliency, side)]
+    shown = frames(view, saliency, side)
+    below = _below(view, saliency, shown[0].shape[1])
+    pages = [_page(frame, view, saliency, below) for frame in shown]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
     _WRITERS[path.suffix](part, pages, view.frame_time or 50.0)
@@ -94,22 +93,13 @@ def _scaled(picture: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(page.resize((width, side), Image.Resampling.BILINEAR))
 
 
-def _page(frame: np.ndarray, view: SampleView, saliency: Saliency) -> Page:
-    """A frame with its lines of text."""
+def _page(frame: np.ndarray, view: SampleView, saliency: Saliency, below: np.ndarray) -> Page:
+    """A frame with its letters of direction, and the lines of text ``below`` it, uint8 [rows, width, 3]."""
     from PIL import Image, ImageDraw
 
-    texts = [f"{view.sample_id}: {view.caption()}", *view.warnings]
-    if saliency.map is None:
-        texts.append(f"map undefined: {saliency.reason}")
     height, width = frame.shape[:2]
-    small, large = _font(10), _font(12)
-    lines = [(line, index) for index, text in enumerate(texts) for line in _wrapped(text, width - 8, small)]
-    page = Image.new("RGB", (width, height + _BAND * len(lines)), "white")
-    page.paste(Image.fromarray(frame))
-    pen = ImageDraw.Draw(page)
-    for number, (line, index) in enumerate(lines):
-        colour = "#D55E00" if index else "black"
-        pen.text((4, height + _BAND * number + 2), line, fill=colour, font=small)
+    page = Image.fromarray(np.concatenate([frame, below]))
+    pen, large = ImageDraw.Draw(page), _font(12)
     tile = width // (1 if saliency.map is None else 2)
     for left in range(0, width, tile):
         for text, anchor, x in zip(view.sides or (), ("lm", "rm"), (left + 4, left + tile - 4)):
@@ -119,23 +109,20 @@ def _page(frame: np.ndarray, view: SampleView, saliency: Saliency) -> Page:
     return page
 
 
+def _below(view: SampleView, saliency: Saliency, width: int) -> np.ndarray:
+    """The caption, the warnings and why there is no map, uint8 [rows, width, 3]."""
+    from scantune.plots.caption import caption
+
+    texts = [f"{view.sample_id}: {view.caption()}", *view.warnings]
+    if saliency.map is None:
+        texts.append(f"map undefined: {saliency.reason}")
+    return caption([(text, "#D55E00" if index else "black") for index, text in enumerate(texts)], width)
+
+
 @cache
 def _font(size: int) -> Font:
-    """The font of the figures, which has the letters of most languages."""
+    """The font of the figures."""
     from matplotlib import get_data_path
     from PIL import ImageFont
 
     return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
-
-
-def _wrapped(text: str, width: int, font: Font) -> list[str]:
-    """Lines of at most ``width`` pixels, broken between words and, where a word is wider, within it."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and font.getlength(f"{lines[-1]} {word}") > width:
-            lines.append("")
-        for letter in f"{' ' if lines[-1] else ''}{word}":
-            if lines[-1] and font.getlength(lines[-1] + letter) > width:
-                lines.append("")
-            lines[-1] += letter
-    return lines

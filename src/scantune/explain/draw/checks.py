@@ -25,11 +25,12 @@ NAMES = {
 
 
 @style.styled
-def cascade(entry: Mapping[str, Any]) -> Figure:
+def cascade(entry: Mapping[str, Any], confidence: float = 0.95) -> Figure:
     """Mean similarity to the map of the trained network by stage of randomisation, from the output.
 
     Args:
         entry: ``weight_randomization`` of :func:`scantune.explain.sanity.check`.
+        confidence: level of its intervals.
     """
     figure, axes = style.single(style.SINGLE * 1.15)
     steps = entry["steps"]
@@ -74,15 +75,15 @@ def cascade(entry: Mapping[str, Any]) -> Figure:
     axes.legend(loc="upper right")
     style.note(
         figure,
-        f"{entry['n']} samples of {entry['n_subjects']} subjects; band: 95 % interval. "
+        f"{entry['n']} samples of {entry['n_subjects']} subjects; band: {words.per_cent(confidence)} interval. "
         f"The check {entry['rule']} (dashed).",
     )
     return figure
 
 
 @style.styled
-def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Every check with value, interval, expectation by chance and verdict."""
+def overview(entries: Mapping[str, Mapping[str, Any]], confidence: float = 0.95) -> Figure:
+    """Every check with value, interval at the level ``confidence``, expectation by chance and verdict."""
     rows = [(name, _plotted(entry)) for name, entry in entries.items() if name in NAMES]
     figure = style.canvas(style.DOUBLE, 0.34 * max(1, len(rows)) + 0.9)
     axes = figure.add_subplot()
@@ -103,13 +104,15 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
     axes.set_yticks(range(len(rows)), [_named(name, entries[name]) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(min([-0.05, *(e["lower"] for _, e in rows if e["lower"] is not None)]) - 0.02, 1.02)
+    axes.set_xlim(
+        min([-0.05, *(e[key] for _, e in rows for key in ("lower", "value") if e[key] is not None)]) - 0.02, 1.02
+    )
     axes.axvline(0, color=style.INK, linewidth=0.4)
     axes.set_title("Checks of the saliency maps")
     style.note(
         figure,
-        "Bars: 95 % intervals by subject; vertical line: chance; cross: maps of other samples; square: "
-        "failed. The rules are in metrics.json.",
+        f"Bars: {words.per_cent(confidence)} intervals by subject; vertical line: chance; cross: maps of other "
+        "samples; square: failed. The rules are in metrics.json.",
     )
     return figure
 

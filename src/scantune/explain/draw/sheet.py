@@ -100,7 +100,7 @@ def _tile(axes: Axes, view: SampleView, saliency: Saliency, width: float) -> Non
     picture, values, sides, aspect = flat(view, saliency)
     panel(axes, picture * 0.4 if values is None else coloured(picture, values), sides, aspect)
     if values is None:
-        style.undefined(axes, saliency.reason or "no reason given")
+        style.undefined(axes, saliency.reason or "no reason given", max(8, int(width * 72 / (5 * 0.62))))
         for text in axes.texts:
             text.set_color("white")
             text.set_fontsize(5)

@@ -54,6 +54,7 @@ def check(
     segmentation: Sequence[np.ndarray | None] | None = None,
     steps: int = 5,
     seed: int = 0,
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """All checks that the arguments allow.
 
@@ -66,19 +67,20 @@ def check(
         segmentation: probabilities of a segmentation network for each question.
         steps: stages of the weight randomisation.
         seed: of random weights and shifts.
+        confidence: level of the intervals that the verdicts go by.
 
     Returns:
         Name to entry; JSON-serialisable.
     """
     make = make or mapper()
-    entries = cascade(network, questions, make=make, steps=steps, seed=seed)
-    entries |= shifts(network, questions, make=make, seed=seed)
+    entries = cascade(network, questions, make=make, steps=steps, seed=seed, confidence=confidence)
+    entries |= shifts(network, questions, make=make, seed=seed, confidence=confidence)
     if networks:
-        entries |= repeatability([network, *networks], questions, make=make)
+        entries |= repeatability([network, *networks], questions, make=make, confidence=confidence)
     if shuffled is not None:
-        entries |= label_randomization(network, shuffled, questions, make=make)
+        entries |= label_randomization(network, shuffled, questions, make=make, confidence=confidence)
     if any(question.mask is not None for question in questions):
-        entries |= overlap(network, questions, make=make, segmentation=segmentation)
+        entries |= overlap(network, questions, make=make, segmentation=segmentation, confidence=confidence)
     return entries
 
 

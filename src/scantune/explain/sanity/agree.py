@@ -23,7 +23,11 @@ LABEL_RULE = f"passes where the upper bound of the mean rank correlation with th
 
 
 def repeatability(
-    networks: Sequence[nn.Module], questions: Sequence[Question], *, make: Mapper | None = None
+    networks: Sequence[nn.Module],
+    questions: Sequence[Question],
+    *,
+    make: Mapper | None = None,
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """Maps of the same samples by networks that differ in seed or fold only (Arun et al. 2021, repeatability).
 
@@ -31,6 +35,7 @@ def repeatability(
         networks: two or more; pairs are averaged.
         questions: samples that are in no training set of the networks.
         make: how maps are made.
+        confidence: level of the interval that the verdict goes by.
 
     Returns:
         ``repeatability``: mean rank correlation between the maps of a sample; ``chance`` is that between maps of
@@ -48,7 +53,7 @@ def repeatability(
             other[row] = _mean([_rank(a, c) for a, _, c in pairs])
     chance = _mean(list(other))
     bar = max(ALIKE, chance) if np.isfinite(chance) else ALIKE
-    metric = constant_bounds(mean_metric(same, subjects(questions)))
+    metric = constant_bounds(mean_metric(same, subjects(questions), confidence))
     entry = verdict(
         metric,
         REPEAT_RULE,
@@ -68,6 +73,7 @@ def shifts(
     share: float = 0.04,
     draws: int = 2,
     seed: int = 0,
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """Shift each sample by a few pixels and compare its map, shifted back, with the original map.
 
@@ -78,6 +84,7 @@ def shifts(
         share: largest shift along each axis as a share of its size (at least 1 pixel); time is not shifted.
         draws: shifts per sample, averaged.
         seed: of the shifts.
+        confidence: level of the interval that the verdict goes by.
 
     Returns:
         ``shift_reproducibility``.
@@ -98,12 +105,17 @@ def shifts(
                 back = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(offset, original.shape))
                 similarities.append(rank_correlation(original[inside], shifted[back]))
         correlations[row] = _mean(similarities)
-    metric = constant_bounds(mean_metric(correlations, subjects(questions)))
+    metric = constant_bounds(mean_metric(correlations, subjects(questions), confidence))
     return {"shift_reproducibility": verdict(metric, SHIFT_RULE, lambda lower, upper: lower > ALIKE)}
 
 
 def label_randomization(
-    network: nn.Module, shuffled: nn.Module, questions: Sequence[Question], *, make: Mapper | None = None
+    network: nn.Module,
+    shuffled: nn.Module,
+    questions: Sequence[Question],
+    *,
+    make: Mapper | None = None,
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """Compare with a network trained on shuffled labels (Adebayo et al. 2018, section 3.2).
 
@@ -112,13 +124,14 @@ def label_randomization(
         shuffled: network trained identically on :func:`scantune.explain.sanity.shuffle_labels`.
         questions: samples.
         make: how maps are made.
+        confidence: level of the interval that the verdict goes by.
 
     Returns:
         ``label_randomization``.
     """
     make = make or mapper()
     correlations = [_rank(make(network, question).map, make(shuffled, question).map) for question in questions]
-    metric = constant_bounds(mean_metric(np.array(correlations), subjects(questions)))
+    metric = constant_bounds(mean_metric(np.array(correlations), subjects(questions), confidence))
     return {"label_randomization": verdict(metric, LABEL_RULE, lambda lower, upper: upper < ALIKE)}
 
 

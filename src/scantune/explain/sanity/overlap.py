@@ -27,6 +27,7 @@ def overlap(
     *,
     make: Mapper | None = None,
     segmentation: Sequence[np.ndarray | None] | None = None,
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """Area under the precision–recall curve and pointing game, for samples with a non-empty mask.
 
@@ -37,6 +38,7 @@ def overlap(
         questions: samples; those without mask are excluded.
         make: how maps are made.
         segmentation: for each question a segmentation network's probabilities [… space], or None.
+        confidence: level of the intervals that the verdicts go by.
 
     Returns:
         ``mask_auprc`` and ``mask_pointing`` with ``chance``, ``difference`` and, for maps of other samples
@@ -49,14 +51,16 @@ def overlap(
     masked_questions = [questions[i] for i in with_mask]
     maps = [make(network, question) for question in masked_questions]
     masks, subject_ids = [_mask(question) for question in masked_questions], subjects(masked_questions)
-    entries = from_maps(maps, masks, subject_ids)
+    entries = from_maps(maps, masks, subject_ids, confidence)
     if segmentation is not None:
-        entries |= against_network(maps, [segmentation[i] for i in with_mask], masks, subject_ids)
+        entries |= against_network(maps, [segmentation[i] for i in with_mask], masks, subject_ids, confidence)
     return entries
 
 
-def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], subject_ids: Sequence[str]) -> dict[str, Entry]:
-    """The metrics of existing maps; ``masks`` [… space] are non-empty."""
+def from_maps(
+    maps: Sequence[Saliency], masks: Sequence[np.ndarray], subject_ids: Sequence[str], confidence: float = 0.95
+) -> dict[str, Entry]:
+    """The metrics of existing maps; ``masks`` [… space] are non-empty, ``confidence`` is the level of the intervals."""
     chance = np.array([float((mask > 0).mean()) for mask in masks])
     entries = {}
     for name, (measure, rule) in _MEASURES.items():
@@ -65,7 +69,7 @@ def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], subject_ids
         shuffled = np.array(
             [np.nan if m is None or m.shape != k.shape else measure(m, k) for m, k in zip(others, masks)]
         )
-        entries[name] = _entry(scores, chance, shuffled, list(subject_ids), rule)
+        entries[name] = _entry(scores, chance, shuffled, list(subject_ids), rule, confidence)
     return entries
 
 
@@ -74,6 +78,7 @@ def against_network(
     probabilities: Sequence[np.ndarray | None],
     masks: Sequence[np.ndarray],
     subject_ids: Sequence[str],
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """Metrics of a segmentation network on the same masks, and the difference of the maps from them.
 
@@ -82,6 +87,7 @@ def against_network(
         probabilities: probabilities [… space] of the network for each question, or None.
         masks: [… space], non-empty.
         subject_ids: subject of each.
+        confidence: level of the intervals that the verdicts go by.
     """
     chance = np.array([float((mask > 0).mean()) for mask in masks])
     entries = {}
@@ -90,10 +96,12 @@ def against_network(
         network_scores = np.array([np.nan if p is None else measure(p, mask) for p, mask in zip(probabilities, masks)])
         both = np.isfinite(map_scores) & np.isfinite(network_scores)
         difference = constant_bounds(
-            mean_metric(map_scores - network_scores if len(map_scores) else map_scores, subject_ids)
+            mean_metric(map_scores - network_scores if len(map_scores) else map_scores, subject_ids, confidence)
         )
         result = verdict(difference, SEGMENTATION_RULE, lambda lower, upper: lower > -NEAR)
-        entries[f"{name}_segmentation"] = constant_bounds(mean_metric(network_scores, subject_ids)).as_dict() | {
+        entries[f"{name}_segmentation"] = constant_bounds(
+            mean_metric(network_scores, subject_ids, confidence)
+        ).as_dict() | {
             "passed": result["passed"],
             "rule": SEGMENTATION_RULE,
             "chance": float(chance[np.isfinite(network_scores)].mean()) if np.isfinite(network_scores).any() else None,
@@ -110,12 +118,19 @@ _MEASURES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str]] = {
 _BOUNDS = ("value", "lower", "upper", "method", "reason")
 
 
-def _entry(scores: np.ndarray, chance: np.ndarray, shuffled: np.ndarray, subject_ids: list[str], rule: str) -> Entry:
+def _entry(
+    scores: np.ndarray,
+    chance: np.ndarray,
+    shuffled: np.ndarray,
+    subject_ids: list[str],
+    rule: str,
+    confidence: float,
+) -> Entry:
     defined = np.isfinite(scores)
-    difference = constant_bounds(mean_metric(scores - chance if len(scores) else scores, subject_ids))
-    metric = mean_metric(scores, subject_ids)
+    difference = constant_bounds(mean_metric(scores - chance if len(scores) else scores, subject_ids, confidence))
+    metric = mean_metric(scores, subject_ids, confidence)
     result = verdict(difference, rule, lambda lower, upper: lower > 0)
-    habit = constant_bounds(mean_metric(scores - shuffled if len(scores) else scores, subject_ids))
+    habit = constant_bounds(mean_metric(scores - shuffled if len(scores) else scores, subject_ids, confidence))
     more = {
         "passed": result["passed"],
         "rule": rule,

@@ -72,6 +72,7 @@ def cascade(
     make: Mapper | None = None,
     steps: int = 5,
     seed: int = 0,
+    confidence: float = 0.95,
 ) -> dict[str, Entry]:
     """Randomise stage after stage from the output, and compare each map with that of the trained network.
 
@@ -83,6 +84,7 @@ def cascade(
         make: how maps are made.
         steps: stages, see :func:`stages`.
         seed: of the random weights.
+        confidence: level of the interval that the verdict goes by.
 
     Returns:
         ``weight_randomization`` (rank correlation after complete randomisation, with the rule, and the means after each
@@ -102,19 +104,21 @@ def cascade(
             if other.map is not None:
                 ranks[row, column] = rank_correlation(trained.map, other.map)
                 structures[row, column] = ssim(trained.map, other.map)
-    return _entries(names, ranks, structures, subjects(questions))
+    return _entries(names, ranks, structures, subjects(questions), confidence)
 
 
-def _entries(names: list[str], ranks: np.ndarray, structures: np.ndarray, subject_ids: list[str]) -> dict[str, Entry]:
+def _entries(
+    names: list[str], ranks: np.ndarray, structures: np.ndarray, subject_ids: list[str], confidence: float
+) -> dict[str, Entry]:
     curve = []
     for column, name in enumerate(names):
-        metric = mean_metric(ranks[:, column], subject_ids)
+        metric = mean_metric(ranks[:, column], subject_ids, confidence)
         curve.append({"down_to": name, **metric.as_dict(), "ssim": _mean(structures[:, column])})
-    last = constant_bounds(mean_metric(ranks[:, -1], subject_ids))
+    last = constant_bounds(mean_metric(ranks[:, -1], subject_ids, confidence))
     return {
         "weight_randomization": verdict(last, RULE, lambda lower, upper: upper < ALIKE, steps=curve),
         "weight_randomization_ssim": verdict(
-            mean_metric(structures[:, -1], subject_ids),
+            mean_metric(structures[:, -1], subject_ids, confidence),
             "no rule: reported with the rank correlation",
             lambda *_: False,
         )

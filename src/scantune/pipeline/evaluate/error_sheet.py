@@ -50,7 +50,7 @@ def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained:
             }
         )
     mapped = bool(explained.maps) and not drawn
-    notes = [_about_maps(explained)] if mapped else []
+    notes = _about_maps(explained, [error.sample_id for error in wrong]) if mapped else []
     enlarged = any(picture.tiles > 1 for picture in drawn.values())
     if drawn:
         where = " To the right of each, four times enlarged, where they differ most (framed)." if enlarged else ""
@@ -75,14 +75,21 @@ def _conventions(evaluation: Evaluation, pictures: Sequence[Picture], outlined: 
     return notes
 
 
-def _about_maps(explained: MapResults) -> str:
+def _about_maps(explained: MapResults, sample_ids: Sequence[str]) -> list[str]:
+    """What is seen beside the images, and why there is nothing beside some of them."""
     from scantune.explain.draw.figures import described
 
     _, saliency = next(iter(explained.maps.values()))
-    return (
+    notes = [
         "Right of each image: the same image with the map of the model's prediction, "
         f"bright where the map is highest, each scaled to its own maximum; {described(saliency)}"
-    )
+    ]
+    known = [explained.maps[one][1] for one in sample_ids if one in explained.maps]
+    without = [str(one.reason or "no reason given") for one in known if one.map is None]
+    without += ["not made"] * (len(sample_ids) - len(known))
+    if without:
+        notes.append(f"Grey, {len(without)} of {len(sample_ids)}: no map ({'; '.join(sorted(set(without)))}).")
+    return notes
 
 
 def _beside(evaluation: Evaluation, error: SampleError, explained: MapResults) -> Picture:

@@ -46,10 +46,18 @@ def finish(evaluation: Evaluation) -> None:
 def _explained(evaluation: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
     """Maps of test samples, including ``errors``; the folder is an output of the stage and is always created."""
     folder = folders.opened(evaluation.out / "saliency")
-    settings, opened = evaluation.block.evaluate.saliency, evaluation.predictors
+    stated, opened = evaluation.block.evaluate, evaluation.predictors
+    settings = stated.saliency
     others = others_of(evaluation.params, evaluation.key, weights_digest(evaluation.model)) if settings.checks else {}
     request = MapRequest(
-        opened.networks, evaluation.facts, opened.task, settings, opened.device, others, evaluation.answers
+        opened.networks,
+        evaluation.facts,
+        opened.task,
+        settings,
+        opened.device,
+        others,
+        evaluation.answers,
+        stated.confidence,
     )
     outlined = errors_of.of_task(evaluation.block.task.name).OUTLINED
     return explain_test(request, evaluation.sides, samples, folder, () if outlined else errors)
@@ -87,7 +95,7 @@ def facts_of(
         flow_figure=_flow_figure(flow, audit, evaluation),
         curves=_curves(evaluation, evaluation.train / "history.csv"),
         mistakes=[_mistake(error) for error in wrong],
-        mistakes_of=errors_of.in_words(samples, evaluation.block.task.name),
+        mistakes_of=errors_of.in_words(samples, evaluation.block.task),
         doubts=errors_of.doubts_in_words(samples),
         mistake_pictures=error_sheet(evaluation, wrong[: errors_of.SHOWN], explained),
         saliency_pictures=_saved(explained, evaluation.out / "saliency"),

@@ -37,7 +37,7 @@ def checks_of(
     from scantune.explain import sanity
     from scantune.statistics.estimate import jsonable
 
-    seed, layer = request.settings.seed, request.settings.layer
+    seed, layer, confidence = request.settings.seed, request.settings.layer, request.confidence
     order = np.random.default_rng(seed).permutation(len(samples)).tolist()
     drawn = [samples[i] for i in order if members[samples[i].sample_id].fold in (None, 0)]  # of the first's fold
     drawn = [error for error in drawn if not _in_windows(request, sides, members[error.sample_id])]
@@ -54,13 +54,13 @@ def checks_of(
     if "shuffled_labels" in request.others:
         shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels"))
     make = sanity.mapper(request.method, layer)
-    results = sanity.check(network, questions, make=make, shuffled=shuffled, seed=seed)
+    results = sanity.check(network, questions, make=make, shuffled=shuffled, seed=seed, confidence=confidence)
     if len(alike) > 1:
-        results |= sanity.repeatability(alike, questions, make=make)
+        results |= sanity.repeatability(alike, questions, make=make, confidence=confidence)
     masked = mapmasks.masked(request, sides, members, drawn)
     if masked:
         segmentation = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(request, masked))
-        results |= sanity.overlap(network, masked, make=make, segmentation=segmentation)
+        results |= sanity.overlap(network, masked, make=make, segmentation=segmentation, confidence=confidence)
     elif "segmentation" in request.others:
         left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask that is not empty")
     return jsonable(results | left_out)

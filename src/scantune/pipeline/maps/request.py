@@ -39,6 +39,7 @@ class MapRequest:
         device: where it computes.
         others: use in ``map_checks`` to the other network for the checks of the maps.
         answers: outputs of samples that were predicted before.
+        confidence: level of the intervals of the checks.
     """
 
     networks: Sequence[nn.Module]
@@ -48,6 +49,7 @@ class MapRequest:
     device: str | torch.device
     others: Mapping[str, OtherNetwork] = field(default_factory=dict)
     answers: Answers = field(default_factory=Answers)
+    confidence: float = 0.95
 
     @property
     def method(self) -> str:

@@ -110,7 +110,7 @@ def _explain(
     figures = {"sheet": draw.sheet(groups, seed=request.settings.seed, notes=notes)}
     figures |= _several(samples, chosen, warned, notes)
     figures |= _singles(samples, chosen["worst"] + chosen["best"], main, out, request.settings.animation)
-    figures |= _check_figures(section.get("checks") or {})
+    figures |= _check_figures(section.get("checks") or {}, request.confidence)
     return MapResults(section, {samples[row].sample_id: maps for row, maps in plain.items()}, figures)
 
 
@@ -197,12 +197,12 @@ def _singles(
     return figures
 
 
-def _check_figures(checks: Mapping[str, Any]) -> dict[str, Figure]:
+def _check_figures(checks: Mapping[str, Any], confidence: float) -> dict[str, Figure]:
     from scantune.explain import draw
 
     if not checks:
         return {}
-    figures = {"checks": draw.overview(checks)}
+    figures = {"checks": draw.overview(checks, confidence)}
     if (checks.get("weight_randomization") or {}).get("steps"):
-        figures["weight_randomization"] = draw.cascade(checks["weight_randomization"])
+        figures["weight_randomization"] = draw.cascade(checks["weight_randomization"], confidence)
     return figures

@@ -10,7 +10,7 @@ import numpy as np
 from scantune import plots
 from scantune.plots import lettering, style, words
 from scantune.plots.by_class import frequent
-from scantune.plots.calibration import wilson
+from scantune.plots.calibration import binned
 from scantune.tasks.figures import Drawn, FigureInput, bands
 
 CAPTIONS = {
@@ -106,12 +106,10 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
             style.undefined(axes, "no sample with a known state")
             continue
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
-        axes.plot(curve.probability, curve.observed, color=style.BLUE, marker="o", markersize=3)
-        bars = wilson(curve.observed, curve.n, confidence)
-        axes.vlines(curve.probability, *bars, color=style.BLUE, linewidth=0.7, alpha=0.8)
+        marks = binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
         texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
-        axes.text(0.03, 0.97, "\n".join(texts).replace(" (", "\n("), transform=axes.transAxes, va="top", fontsize=5.5,
-                  linespacing=1.3)  # fmt: skip
+        shown = "\n".join(texts).replace(" (", "\n(").split("\n")
+        style.in_corner(axes, shown, marks, width=0.65, height=0.1 * len(shown), size=5.5)
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:

@@ -61,6 +61,8 @@ def _join(out: Analyses, part: Analyses, suffix: str) -> None:
 
 def _of_one(data: Data, context: Context) -> Analyses:
     out = Analyses()
+    if data.settings.significant_error is not None:
+        out.sections["significant_error"] = {"above": data.settings.significant_error, "unit": data.settings.unit}
     if not len(context.rows):
         return out
     bounds = _bounds(data, context.table)

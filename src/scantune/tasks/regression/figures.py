@@ -33,7 +33,8 @@ def _of_one(inputs: FigureInput, one: Data) -> Drawn:
     target, prediction = one.target[rows], one.prediction[rows]
     subjects = [str(subject) for subject in one.subjects[rows]]
     figures = {key.removesuffix(one.suffix): entry for key, entry in inputs.figures.items() if key.endswith(one.suffix)}
-    name, unit, limits = one.name.replace("_", " "), settings.unit, settings.range
+    name = "value" if one.name == "target" else one.name.replace("_", " ")
+    unit, limits = settings.unit, settings.range
     beside: dict[str, Any] = {key: figures[key] for key in ("mae", "spearman_rho", "ccc") if key in figures}
     lower, upper = (inputs.column(f"{end}{one.suffix}", rows) for end in ("lower", "upper"))
     return {

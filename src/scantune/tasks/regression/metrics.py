@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +96,7 @@ def headline_names(data: Data | Several) -> tuple[str, ...]:
 
     Of several targets that is the mean of their R², which has no unit.
     """
-    return headline_with(list(data.parts))
+    return headline_with({suffix: one.settings for suffix, one in data.parts.items()})
 
 
 def parse(table: PredictionTable, settings: Regression, faults: Faults) -> Data | Several | None:
@@ -179,13 +180,13 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
     subjects = data.subjects[rows]
     x, y, void = _numbers(data, rows)
     alone = len(np.unique(subjects)) == len(rows)
-    statistics: list[Statistic] = [error_statistic(x, y, rows, data.settings.significant_error)]
-    if headline:
-        statistics = [renamed(statistics[0], {k: k for k in HEADLINE if k in _FROM_SUMS})]
-    elif not alone:
-        names = {k: k for k in _FROM_SUMS}
+    names = {k: k for k in _given(data.settings, _FROM_SUMS) if not headline or k in HEADLINE}
+    if not (headline or alone):
         names |= {f"bland_altman_{k}": f"bland_altman_plain_{k}" for k in _REPEATED}
-        statistics = [renamed(statistics[0], names), repeated_statistic(x, y, subjects, rows)]
+    errors = error_statistic(x, y, rows, data.settings.significant_error or math.inf)
+    statistics: list[Statistic] = [renamed(errors, names)]
+    if not (headline or alone):
+        statistics.append(repeated_statistic(x, y, subjects, rows))
     direct: dict[str, Estimate] = {}
     statistics.append(spearman_statistic(x, y, rows))
     if not headline:
@@ -202,15 +203,30 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
         direct=_explained(direct, _reasons(x, y)),
         reasons=_reasons(x, y) | _range_reasons(data),
         p_values=p,
+        most=_most(data.settings, x, y),
         void=void,
     )
+
+
+def _most(settings: Measure, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """The largest error that there can be, where target and prediction are on a scale with two ends."""
+    if settings.range is None:
+        return {}
+    low, high = settings.range
+    if min(x.min(), y.min()) < low or max(x.max(), y.max()) > high:
+        return {}
+    return dict.fromkeys(("mae", "rmse", *_by_range_names(settings)), high - low)
 
 
 def _of_none(data: Data, headline: bool) -> MetricPlan:
     """Metrics of a target that no sample has."""
     more = () if headline else (*_FROM_SUMS, "kendall_tau", "repeatability", *_range_reasons(data))
     why = f"undefined: no sample has a value of {data.name}"
-    return MetricPlan(direct=dict.fromkeys((*HEADLINE, *more), undefined(why, 0, 0)))
+    return MetricPlan(direct=dict.fromkeys(_given(data.settings, (*HEADLINE, *more)), undefined(why, 0, 0)))
+
+
+def _given(settings: Measure, names: Iterable[str]) -> list[str]:
+    return [name for name in names if settings.gives(name)]
 
 
 def _reasons(x: np.ndarray, y: np.ndarray) -> dict[str, str]:
@@ -273,7 +289,11 @@ def _by_range(data: Data, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> lis
 
 
 def _range_reasons(data: Data) -> dict[str, str]:
-    return {f"mae_{name}": "undefined: no sample has a target in this range" for name, _, _ in ranges(data.settings)}
+    return dict.fromkeys(_by_range_names(data.settings), "undefined: no sample has a target in this range")
+
+
+def _by_range_names(settings: Measure) -> list[str]:
+    return [f"mae_{name}" for name, _, _ in ranges(settings)]
 
 
 def ranges_of(data: Data | Several) -> dict[str, np.ndarray]:

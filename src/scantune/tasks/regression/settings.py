@@ -33,12 +33,13 @@ class Measure(Block):
     range: tuple[float, float] | None = None
     """Lowest and highest value that the target can take; predictions are cut off there. None: any number."""
 
-    significant_error: float = Field(2.0, gt=0)
-    """An absolute error above this counts as clinically significant, in units of the target."""
+    significant_error: float | None = Field(None, gt=0)
+    """An absolute error above this counts as clinically significant, in units of the target. None: no error is called
+    so, and ``clinical_error_rate`` is not given."""
 
-    score_ranges: tuple[float, ...] = (5.0, 15.0)
-    """Cut points of the target between which the mean absolute error is given: by default below 5, 5 to 15, from 15; of
-    several targets none. Those outside ``range`` are dropped; ``[]`` for none."""
+    score_ranges: tuple[float, ...] = ()
+    """Cut points of the target between which errors are given apart: ``[5, 15]`` for below 5, 5 to 15 and from 15.
+    Those outside ``range`` are dropped."""
 
     round: float | None = Field(None, gt=0)
     """Predictions are rounded to multiples of this (0.5 for half points). None: not rounded."""
@@ -67,6 +68,10 @@ class Measure(Block):
         low, high = self.range
         return tuple(c for c in self.score_ranges if low < c < high)
 
+    def gives(self, metric: str) -> bool:
+        """Whether a metric is given: errors are significant only beyond a limit that is stated."""
+        return metric != "clinical_error_rate" or self.significant_error is not None
+
 
 HEADLINE = (
     *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "ccc", "icc_2_1", "bland_altman_bias"),
@@ -75,16 +80,18 @@ HEADLINE = (
 _OF_EACH = ("mae", "spearman_rho", "r2", "ccc", "bland_altman_bias", "clinical_error_rate")
 
 
-def headline_with(suffixes: Sequence[str]) -> tuple[str, ...]:
+def headline_with(measures: Mapping[str, Measure]) -> tuple[str, ...]:
     """Metrics of the subgroups, the baselines and the summary; of several targets the mean of their R², which has no
     unit, comes first.
 
     Args:
-        suffixes: what the names of each target's metrics end in; one that is "" of a single target.
+        measures: what the names of each target's metrics end in ("" of a single target) to the target.
     """
-    if list(suffixes) == [""]:
-        return HEADLINE
-    first, *others = ([f"{name}{suffix}" for suffix in suffixes] for name in _OF_EACH)
+    if list(measures) == [""]:
+        return tuple(name for name in HEADLINE if measures[""].gives(name))
+    first, *others = (
+        [f"{name}{suffix}" for suffix, measure in measures.items() if measure.gives(name)] for name in _OF_EACH
+    )
     return ("r2", *first, "spearman_rho", "ccc", *(name for names in others for name in names))
 
 
@@ -122,7 +129,7 @@ class Regression(TaskSettings, Measure):
             several = dict.fromkeys(several)
         if not isinstance(several, Mapping):
             return block
-        common = {"score_ranges": (), **{key: block[key] for key in Measure.model_fields if key in block}}
+        common = {key: block[key] for key in Measure.model_fields if key in block}
         measures = {name: one.model_dump() if isinstance(one, Measure) else one for name, one in several.items()}
         merged = {
             name: {**common, **(one or {})} if isinstance(one or {}, Mapping) else one for name, one in measures.items()
@@ -187,7 +194,7 @@ class Regression(TaskSettings, Measure):
 
     def headline_metrics(self) -> tuple[str, ...]:
         """Those of the target; of several their means and those of each."""
-        return headline_with([self.suffix(name) for name in self.targets or ("",)])
+        return headline_with({self.suffix(name): measure for name, measure in self.measures().items()})
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""

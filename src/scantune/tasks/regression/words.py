@@ -57,7 +57,18 @@ def each(of_targets: Mapping[str, str]) -> str:
 
 
 def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
-    """What the table of headline metrics needs to be understood, by ``metrics.json``; nothing of a single target."""
+    """What the table of headline metrics needs to be understood, by ``metrics.json``."""
+    return [*_significant(metrics.get("significant_error") or {}), *_means(metrics)]
+
+
+def _significant(section: Mapping[str, Any]) -> list[str]:
+    """Which errors are called clinically significant."""
+    limits = section.get("targets") or ({"": section} if section else {})
+    texts = {name: f"more than {one['above']:g} {one['unit']}".rstrip() for name, one in limits.items()}
+    return [f"Clinically significant errors: {each(texts).strip()} from the reference."] if texts else []
+
+
+def _means(metrics: Mapping[str, Any]) -> list[str]:
     if not any("/" in name for name in metrics.get("headline") or ()):
         return []
     return [

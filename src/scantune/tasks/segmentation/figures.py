@@ -7,7 +7,7 @@ from scantune.tasks.figures import Drawn, FigureInput
 from scantune.tasks.segmentation.settings import MEASURES
 
 CAPTIONS = {
-    "overlap": ("Overlap of the masks", "One mark per sample."),
+    "overlap": ("Overlap of the masks", "Distribution over the samples; diamonds: means with their intervals."),
     "volume_agreement": ("Agreement of mask sizes", "Predicted and reference size of each mask."),
 }
 """Name of a figure to its title and caption, in the order of the report."""

@@ -159,7 +159,10 @@ def plan(
         reasons |= dict.fromkeys([*_MEAN_SCORE.values(), "mean_score_spearman_rho"], "undefined: no zone is gradable")
     if headline:
         statistics = [only(s, headline_names(data)) for s in statistics]
-    return MetricPlan(statistics, analytic=analytic, reasons=reasons, more=more, void=void, p_values=_p(headline))
+    most = dict.fromkeys(("mean_score_mae", "mean_score_rmse"), settings.grades - 1.0)
+    return MetricPlan(
+        statistics, analytic=analytic, reasons=reasons, more=more, void=void, p_values=_p(headline), most=most
+    )
 
 
 def _p(headline: bool) -> dict[str, None]:
