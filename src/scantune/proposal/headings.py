@@ -12,7 +12,7 @@ from scantune.cohort.column_names import is_reader as is_reader
 _SUBJECT = re.compile(
     r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
     r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key))?[ ._]*(/ ?\w+)?$|"
-    r"^(hospital[ ._-]?number|mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
+    r"^(hospital[ ._-]?number|mrn|pid|patid|patnr|fallnummer|ptid|rid|eid|empi)$|"
     r"^[a-z0-9]*(subject|patient)_?id$", re.I
 )  # fmt: skip
 _PEOPLE = 6  # values of a column that recur, from which on it is rather the subject than another one named so
