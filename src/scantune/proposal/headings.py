@@ -25,14 +25,15 @@ _ID = re.compile(
 )  # fmt: skip
 _CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
-    r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|age|alter|edad|site|centre|center|hospital|klinik|"
+    r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|[aâ]ge|alter|edad|età|idade|leeftijd|site|centre|center|hospital|klinik|"
     r"clinic|institut(ion|e)?|scanner|modality|vendor|manufacturer|field strength|coil|station|view|projection|device|"
     r"ger(ä|ae)t|probe|machine|researcher|operators?|radiographer|technologist|technician|sonographer|laterality|ethnicity|"
     r"race)(?![a-z])", re.I
 )  # fmt: skip
 _SHORT = {
     "gender": "sex", "m/f": "sex", "male": "sex", "female": "sex", "geschlecht": "sex", "sexe": "sex", "sexo": "sex",
-    "alter": "age", "edad": "age", "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
+    "âge": "age", "alter": "age", "edad": "age", "età": "age", "idade": "age", "leeftijd": "age",
+    "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
     "clinic": "site", "institut": "institution", "institute": "institution", "operators": "operator",
     "field strength": "field_strength",
     "projection": "view", "gerät": "device", "geraet": "device",
