@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.config.load import load
-from scantune.recorded import declared_settings, refuse_changed
 from scantune.script import stage_main
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ def train(params: Params, key: str) -> None:
     from scantune.pipeline.train.state import opened_state, resend
     from scantune.tracking import RunReference, open_run
 
-    before = declared_settings()
     plan = recipe.plan_of(params, key)
     recipe.check_samples(plan)
     refuse_seen(params, key, plan.sides)
@@ -67,7 +65,6 @@ def train(params: Params, key: str) -> None:
             model_id = recipe.finish(tracked, plan, trained, out)
             curves.log_curves(tracked, plan, out)
             RunReference(tracked.run_id, model_id).write(out / "run.json")
-            refuse_changed(before)  # while the state is there to go on from
             state.forget()
 
 

@@ -58,8 +58,7 @@ def refuse_changed(before: Mapping[str, Any]) -> None:
     if changed:
         raise ScantuneError(
             f"params.yaml was changed meanwhile, and DVC would record this result under the new settings: "
-            f"{'; '.join(changed)}. Run the stage again with the new settings; or put the old ones back and run it "
-            "again: a training goes on from its saved state"
+            f"{'; '.join(changed)}. Run the stage again, with the new settings or with the old ones put back"
         )
 
 
