@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from scantune.files import words_of
+from scantune.recorded import declared_settings, params_digest, refuse_changed
 from scantune.records import ScantuneError
 
 
@@ -23,12 +24,25 @@ def stage_main(run: Callable[[str], object]) -> None:
     name is never part of a command that a shell reads.
     """
     key = _name_in_params()
-    _run(lambda: run(key), f"{Path(sys.argv[0]).stem} {key}")
+    before = declared_settings()
+
+    def unchanged() -> None:
+        run(key)
+        refuse_changed(before)
+
+    _run(unchanged, f"{Path(sys.argv[0]).stem} {key}")
 
 
 def settings_main(run: Callable[[], object]) -> None:
     """The same for a script that uses all of params.yaml."""
-    _run(run, Path(sys.argv[0]).stem)
+    before = params_digest()
+
+    def unchanged() -> None:
+        run()
+        if params_digest() != before:
+            raise ScantuneError("params.yaml was changed while it was read: run the same command again")
+
+    _run(unchanged, Path(sys.argv[0]).stem)
 
 
 def _name_in_params() -> str:

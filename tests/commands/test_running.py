@@ -358,3 +358,17 @@ def test_the_run_of_mlflow_run_says_why_it_was_refused(home, started, tmp_path, 
     run = client().get_run(opened)
     assert run.info.run_name == "refused"
     assert run.data.tags["mlflow.note.content"].startswith("'smal' is not in experiments")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("experiments.small.train.epochs=2",), r"a setting is typed as --set 'experiments\.small\.train\.epochs=2'"),
+        (("--experiment", "small", "experiments.small.train.epochs=2"), r"a setting is typed as --set 'experiments"),
+        (("small",), r"small: is no target of DVC; all its stages are run by --experiment small"),
+    ],
+)
+def test_a_setting_or_a_name_is_no_target(home, started, arguments, message) -> None:
+    with pytest.raises(ScantuneError, match=message):
+        call(*arguments)
+    assert started == []

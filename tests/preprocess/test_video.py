@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -115,3 +117,52 @@ def test_an_avi_and_colour(tmp_path, inputs):
     assert prepared.tensor.shape == (3, 4, 64, 64)
     assert prepared.tensor.dtype == np.float16
     assert abs(float(prepared.tensor.astype(np.float32).mean())) < 2
+
+
+def outlines(frames: int, label: int = 255) -> np.ndarray:
+    """uint8 [T, 240, 320]: a disc that moves."""
+    masks = np.zeros((frames, 240, 320), np.uint8)
+    for t in range(frames):
+        cv2.circle(masks[t], (100 + 8 * t, 120), 30, label, -1)
+    return masks
+
+
+def lossless(path: Path, masks: np.ndarray) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"FFV1"), 25.0, (320, 240))
+    for mask in masks:
+        writer.write(cv2.cvtColor(mask, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["avi", "dicom", "dicom labels"])
+def test_a_mask_that_is_a_loop_marks_each_frame(tmp_path, inputs, kind):
+    frames, _ = echo(12)
+    loop = io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    masks = outlines(12, 2 if kind == "dicom labels" else 255)
+    if kind == "avi":
+        path = lossless(tmp_path / "mask.avi", masks)
+    else:
+        path = io.write_cine(tmp_path / "mask.dcm", masks, patient_id="p", seed="2", encoding="raw")
+    prepared = prepare([loop], [path], inputs["video"](frames=5, period=2, shape=[240, 320]))
+    expected = masks[[0, 2, 4, 6, 8]]
+    np.testing.assert_array_equal(prepared.mask[0], expected if kind == "dicom labels" else expected > 0)
+    assert "mask_lossy" not in prepared.facts
+
+
+def test_a_loop_of_masks_has_as_many_frames_as_its_video(tmp_path, inputs):
+    frames, _ = echo(12)
+    loop = io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    path = lossless(tmp_path / "mask.avi", outlines(10))
+    with pytest.raises(ReadError, match=r"its mask: it has 10 frames where the video has 12: a frame for each, or one"):
+        prepare([loop], [path], inputs["video"](frames=5, shape=[240, 320]))
+
+
+def test_masks_in_a_lossy_video_are_read_by_a_threshold(tmp_path, inputs):
+    frames, _ = echo(12)
+    loop = io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    path = io.write_video(tmp_path / "mask.mp4", outlines(12))
+    keys = {"frames": 5, "shape": [240, 320]}
+    assert prepare([loop], [path], inputs["video"](**keys)).facts["mask_lossy"]
+    mask = prepare([loop], [path], inputs["video"](**keys, mask_threshold=128)).mask[0]
+    assert (mask != (outlines(5) > 0)).mean() < 0.002

@@ -9,7 +9,9 @@ import pytest
 
 from scantune import cohort
 from scantune.config.load import parse
+from scantune.proposal import headings
 from scantune.proposal.blocks import propose
+from scantune.proposal.cleaning import cleaned
 from tests.proposal.test_layouts import picture
 
 N = 48
@@ -214,3 +216,33 @@ def test_findings_with_a_slash_in_their_names_have_a_hyphen(home):
     blocks = propose(Path("raw", "images", "t.csv")).blocks
     assert blocks["experiments"]["t"]["task"] == {"name": "multilabel", "findings": ["Nodule-Mass", "Edema", "ILD"]}
     assert blocks["datasets"]["t"]["targets"] == {"Nodule-Mass": "Nodule/Mass", "Edema": "Edema", "ILD": "ILD"}
+
+
+@pytest.mark.parametrize(
+    ("years", "months", "column"),
+    [
+        ("{:03d}Y", "{:03d}M", "PatientAge"),
+        ("{} years", "{} months", "age"),
+        ("{} Jahre", "{} Mon.", "Alter"),
+        ("{} ans", "{:03d}M", "Âge"),
+        ("{}y", "{}m", "age at scan"),
+        ("{}", "{} months", "age"),
+    ],
+)
+def test_ages_of_several_units_are_years(years, months, column):
+    """Infants among adults are neither a class of their own nor a missing value."""
+    ages = [*range(20, 60), 3, 6, 18]
+    cells = [years.format(age) for age in ages[:-3]] + [months.format(age) for age in ages[-3:]]
+    result = cleaned([column], [{column: cell} for cell in cells], set())
+    read = [float(row[column]) for row in result.rows]
+    assert read == pytest.approx([*ages[:-3], 3 / 12, 6 / 12, 18 / 12], rel=1e-5)
+    assert "in years" in result.notes[column]
+    assert headings.group_of(column) == "age"
+
+
+@pytest.mark.parametrize("cells", [("{} kg", "{} g"), ("{} m", "{} cm"), ("{}", "{} months")])
+def test_units_that_cannot_be_known_are_told_and_nothing_is_read_of_them(cells):
+    written = [cells[i % 3 == 0].format(i) for i in range(20, 60)]
+    result = cleaned(["amount"], [{"amount": cell} for cell in written], set())
+    assert [row["amount"] for row in result.rows] == written
+    assert "it is not read as numbers" in result.notes["amount"]

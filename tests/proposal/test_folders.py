@@ -204,3 +204,27 @@ def test_a_folder_of_masks_alone_is_told(home):
     rows = [(f"sub-{i:02d}", ("patient", "control")[i // 2 % 2]) for i in range(8)]
     table("participants.tsv", "participant_id,group", rows, "\t")
     assert any("named as masks" in note for note in propose(Path("raw")).notes)
+
+
+@pytest.mark.parametrize(
+    ("folder", "person"),
+    [
+        (lambda i: f"OAS1_{i // 2:04d}_MR{i % 2 + 1}", lambda i: i // 2),
+        (lambda i: f"PAT{i // 2:03d}_{1000 + i}", lambda i: i // 2),
+        (lambda i: f"{i // 2:03d}-{('left', 'right')[i % 2]}", lambda i: i // 2),
+        (lambda i: f"HC_{i:03d}", lambda i: i),
+    ],
+)
+def test_folders_of_one_person_are_one_subject(home, folder, person):
+    """Two visits, studies or eyes of a person are never on two sides of a split."""
+    for i in range(24):
+        for k in range(3):
+            picture(f"frames/{folder(i)}/{k}.png", 10 * i + k)
+            picture(f"masks/{folder(i)}/{k}.png", 10 * i + k)
+    proposed = propose(Path("raw"))
+    (source,) = proposed.tables.values()
+    subjects = {row["file"].split("/")[-2]: row["subject"] for row in source.rows}
+    expected = {folder(i): person(i) for i in range(24)}
+    assert {a: {b for b in subjects if subjects[b] == subjects[a]} for a in subjects} == {
+        a: {b for b in expected if expected[b] == expected[a]} for a in expected
+    }

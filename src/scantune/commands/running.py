@@ -207,8 +207,9 @@ def _targets(
     """The DVC targets of what was typed; none for everything.
 
     Raises:
-        ScantuneError: there is no such stage or name.
+        ScantuneError: there is no such stage or name, or a setting or name is typed as a target.
     """
+    _refuse_no_targets(params, targets or ())
     if bool(stage) != bool(key):
         raise ScantuneError("--stage and --key go together, as in --stage train --key digits")
     ways = {
@@ -231,6 +232,16 @@ def _targets(
             return [f"{name}@{key}"]
     known = ", ".join(name for group in _STAGES[stage] for name in getattr(params, group)) or "none"
     raise ScantuneError(f"--key {key!r}: no {' or '.join(_STAGES[stage])} of that name; there are {known}")
+
+
+def _refuse_no_targets(params: Any, targets: Sequence[str]) -> None:
+    """Raise where what was typed as a target is a setting, or a name in ``params.yaml`` without a stage."""
+    for target in targets:
+        if "=" in target:
+            raise ScantuneError(f"{target}: is no target of DVC; a setting is typed as --set '{target}'")
+        groups = ("experiments", "derived", "ensembles", "external")
+        if any(target in getattr(params, group) for group in groups):
+            raise ScantuneError(f"{target}: is no target of DVC; all its stages are run by --experiment {target}")
 
 
 def _experiments(params: Any, targets: Sequence[str]) -> list[str]:

@@ -22,7 +22,6 @@ def faults(params: Params) -> Iterator[str]:
         input_ = params.inputs.get(block.input)
         yield from _together(key, block)
         yield from _of_task(key, block)
-        yield from _of_weights(f"{key}.model", block)
         yield from _stated_twice(f"{key}.train", block)
         if input_ is not None:
             yield from _augmentation(f"{key}.train", block, input_.modality)
@@ -31,10 +30,9 @@ def faults(params: Params) -> Iterator[str]:
 
 
 #: Keys of an input that are of masks.
-_MASK_KEYS = (
-    *("mask_labels", "empty_mask", "mask_values", "mask_overlap", "mask_threshold", "mask_instances"),
-    "mask_grid",
-)
+_MASK_KEYS = frozenset((
+    "mask_labels", "empty_mask", "mask_values", "mask_overlap", "mask_threshold", "mask_instances", "mask_grid",
+))  # fmt: skip
 
 
 def _of_masks(params: Params) -> Iterator[str]:
@@ -62,19 +60,6 @@ def _of_resampling(params: Params) -> Iterator[str]:
         for key in ("interpolation", "antialias"):
             if kept and input_.differs(key):
                 yield f"inputs.{name}.{key}: has no effect without spacing: voxels stay where they are; set spacing"
-
-
-#: Keys of ``model`` about starting weights.
-_OF_WEIGHTS = ("weights_sha256", "weights_folder", "download", "min_matched")
-
-
-def _of_weights(key: str, block: ExperimentConfig) -> Iterator[str]:
-    """What is of starting weights, where a network starts from none."""
-    model = block.model
-    if model.source is None:
-        for name in _OF_WEIGHTS:
-            if model.differs(name):
-                yield f"{key}.{name}: has no effect: it is of starting weights, and model.weights is none; remove it"
 
 
 def _averaged(key: str, block: ExperimentConfig, input_: InputConfig, params: Params) -> Iterator[str]:

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from scantune.io.extent import Extent as Extent
     from scantune.io.extent import read_extent as read_extent
     from scantune.io.geometry import same_geometry as same_geometry
+    from scantune.io.identity import NAMED_BY as NAMED_BY
     from scantune.io.identity import find_identifying as find_identifying
     from scantune.io.identity import identifying_in as identifying_in
     from scantune.io.identity import read_ids as read_ids
     from scantune.io.identity import read_owner as read_owner
+    from scantune.io.identity import read_texts as read_texts
     from scantune.io.loop import Loop as Loop
     from scantune.io.mask_grid import onto_image as onto_image
     from scantune.io.nifti_masks import write_nifti_like as write_nifti_like
@@ -66,6 +68,8 @@ _LATER = {
     "identifying_in": "identity",
     "read_ids": "identity",
     "read_owner": "identity",
+    "read_texts": "identity",
+    "NAMED_BY": "identity",
     "write_cine": "cine_writer",
     "write_video": "cine_writer",
     "write_dicom_image": "dicom_writer",

@@ -49,8 +49,8 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), pla
         uint16 [D, H, W] with the image's affine.
 
     Raises:
-        ReadError: it lies on other voxels or outside of the image, its contours between the image's slices, its segments overlap, it is
-            fractional, or the image was resampled upright.
+        ReadError: it lies on other voxels or outside of the image, its contours lie between the image's slices, its
+            segments overlap, it is fractional, or the image was resampled upright.
     """
     if image.facts.get("upright"):
         raise ReadError(

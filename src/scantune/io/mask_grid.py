@@ -15,7 +15,7 @@ PLACED = "placed"
 """Name of the fact of a mask that tells how it was placed on its image: lines of text."""
 
 Placing = Literal["refuse", "part", "place"]
-"""A mask on another grid than its image: refuse it, take what covers a part of the image voxel by voxel, or take any."""
+"""A mask on another grid than its image: refuse it, take what is on voxels of the image, or take any."""
 
 _ALIGNED = 0.05  # share of a voxel up to which two grids count as aligned
 _REMEDY = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,20 +12,22 @@ from scantune import io
 from scantune.config.input import VideoInput
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.mask_rule import MaskRule
-from scantune.preprocess.masks import merged, read_labels
+from scantune.preprocess.masks import MaskError, merged, read_labels
 from scantune.preprocess.plane import Fit, fit, place, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
 from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError
 
+_LOSS = 24  # of 255: the difference of channels that lossy compression makes of grey
+
 
 def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
     """Choose frames, decode those alone, blank what is outside the sector, resize, scale.
 
     Args:
-        sources: one video. Masks are pictures of the frames' size that apply to the complete video, or DICOM SEG, which
-            may mark frames by number.
+        sources: one video. Masks are pictures of the frames' size that apply to the complete video, videos with as many
+            frames, or DICOM SEG, which may mark frames by number.
         settings: the block of ``inputs:``.
 
     Raises:
@@ -63,33 +65,82 @@ def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
     tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
     mask = None
     if sources.masks:
-        drawn, mask_facts = _mask(sources, (loop.height, loop.width), chosen, MaskRule.of(settings))
+        drawn, mask_facts = _mask(sources, loop, chosen, MaskRule.of(settings))
         facts |= mask_facts
         still = [place(frame, fitted, nearest=True) for frame in drawn]
         mask = np.stack(still * (len(chosen) if len(still) == 1 else 1))[None]  # T H W -> 1 T H W
     return Prepared(np.ascontiguousarray(tensor), mask, None, facts)
 
 
+class _Drawn(NamedTuple):
+    """One file of masks: [H, W] or [1 or 3, H, W] of a still, [1 or 3, T, H, W] of the chosen frames where it moves."""
+
+    array: np.ndarray
+    facts: Mapping[str, Any]
+    moves: bool
+
+
 def _mask(
-    sources: SampleFiles, shape: tuple[int, int], chosen: Sequence[int], rule: MaskRule
+    sources: SampleFiles, loop: io.Loop, chosen: Sequence[int], rule: MaskRule
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [1, H, W]: what is marked in a still picture of the frames' size; [T, H, W] where chosen frames differ."""
 
-    def labels_of(path: Path, names: tuple[str, ...]) -> io.Image:
+    def labels_of(path: Path, names: tuple[str, ...]) -> _Drawn:
         if io.is_mask_object(path):
-            return io.read_image_mask(path, sources.files[0], frames=True, series=sources.series, names=names)
-        return read_image(path, allow_constant=True, labels=True)
+            one = io.read_image_mask(path, sources.files[0], frames=True, series=sources.series, names=names)
+            moves = one.facts["format"] == "dicom" and one.array.shape[0] > 1
+            return _Drawn(one.array[None, list(chosen)] if moves else one.array, one.facts, moves)
+        drawn = _loop_of_masks(path)
+        if drawn is None:
+            still = read_image(path, allow_constant=True, labels=True)
+            return _Drawn(still.array, still.facts, False)
+        if drawn.n_frames != loop.n_frames:
+            raise MaskError(
+                f"it has {drawn.n_frames} frames where the video has {loop.n_frames}: a frame for each, or one "
+                "picture for all"
+            )
+        pixels = drawn.frames(chosen).transpose(3, 0, 1, 2)  # T H W C -> C T H W
+        return _Drawn(_as_grey(pixels) if drawn.facts["lossy"] else pixels, drawn.facts, True)
 
     read = read_labels(sources.masks, rule, labels_of)
-    moving = [one.facts["format"] == "dicom" and one.array.shape[0] > 1 for one in read]
-    if not any(moving):
-        mask, facts = merged([one.array for one in read], shape, rule, [one.facts for one in read])
-        return mask[None], facts
-    arrays = [
-        one.array[None, list(chosen)] if moves else np.repeat(one.array[:, None], len(chosen), axis=1)  # C T H W
-        for one, moves in zip(read, moving, strict=True)
-    ]
-    return merged(arrays, (len(chosen), *shape), rule, [one.facts for one in read])
+    shape = loop.height, loop.width
+    facts = [one.facts for one in read]
+    if not any(one.moves for one in read):
+        mask, about = merged([one.array for one in read], shape, rule, facts)
+        return mask[None], about
+    arrays = [one.array if one.moves else _at_each_frame(one.array, len(chosen)) for one in read]
+    return merged(arrays, (len(chosen), *shape), rule, facts)
+
+
+def _as_grey(pixels: np.ndarray) -> np.ndarray:
+    """[1, T, H, W] where channels differ by no more than compression changes; as they are where there are colours."""
+    first, *others = pixels.astype(np.int16)
+    grey = all(np.abs(first - other).max() <= _LOSS for other in others)
+    return pixels[:1] if grey else pixels
+
+
+def _at_each_frame(still: np.ndarray, frames: int) -> np.ndarray:
+    """[C, T, H, W] of a still [H, W] or [C, H, W]."""
+    return np.repeat(still.reshape(-1, *still.shape[-2:])[:, None], frames, axis=1)
+
+
+def _loop_of_masks(path: Path) -> io.Loop | None:
+    """A mask that is a video, an animated picture or a DICOM file of several frames; None for a still.
+
+    Compression that is not lossless leaves values that no label has: merging tells it by the values.
+    """
+    family = io.family_of(path) if path.is_file() else ""
+    if family == "dicom":
+        frames = io.read_texts(path, ("NumberOfFrames",)).get("NumberOfFrames", "")
+        if not frames.isdecimal() or int(frames) < 2:
+            return None
+    elif family not in ("video", "animation"):
+        return None
+    drawn = io.open_video(path)
+    if family == "animation" and drawn.n_frames == 1:
+        return None
+    drawn.facts["lossy"] = family == "video" or bool(drawn.facts.get("lossy"))
+    return drawn
 
 
 def _frames_per_sample_frame(loop: io.Loop, frame_rate: float | None) -> float:

@@ -29,11 +29,11 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
 
     Args:
         sources: NIfTI files, DICOM files or folders with a series; several become channels on the first one's grid.
-            Masks are label volumes, or DICOM SEG or RTSTRUCT; one on another grid is refused or placed, by ``mask_grid``.
+            Masks are label volumes, or DICOM SEG or RTSTRUCT; ``mask_grid`` is of one on another grid.
         settings: the block of ``inputs:``. Where the brain is registered, the target grid lies in the template's space.
 
     Raises:
-        ReadError: a file cannot be used, the mask is on another grid or outside of the image, channels show different places.
+        ReadError: a file cannot be used, the mask is on another grid, channels show different places.
     """
     reading: dict[str, Any] = {
         "series": sources.series,

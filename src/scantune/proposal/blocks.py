@@ -180,7 +180,8 @@ def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
     if source.masks.endswith("*"):
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]
-    return mask_classes.masks_of(source.root, masks, described.labels(source.root, source.files), source.notes)
+    stated = described.labels(source.root, source.files, masks)
+    return mask_classes.masks_of(source.root, masks, stated, source.notes)
 
 
 def _with_ids(source: Source) -> Source:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scantune.cohort.values import is_empty
+from scantune.proposal import headings
 from scantune.tasks.suggestion import FEW
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-_UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(%|[A-Za-zµ²³/]{1,12})\.?")
+_UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(%|(?:[^\W\d_]|[²³/]){1,12})\.?")
 _ABSENT = frozenset(
     {
         ".", "..", "-", "--", "?", "missing", "unknown", "unk", "not available", "not applicable", "not recorded",
@@ -33,6 +34,15 @@ _NO = frozenset({"0", "n", "no", "false", "nein", "neg", "negative", "negativ", 
 _FEMALE = frozenset({"f", "female", "w", "weiblich", "woman", "frau", "femme", "mujer"})
 _MALE = frozenset({"m", "male", "männlich", "maennlich", "man", "mann", "homme", "hombre"})
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}  # DICOM PS3.5, 6.2: age string
+_TIMES = {  # units of an age in words of several languages
+    "y": ("y", "yr", "yrs", "yo", "y/o", "year", "years", "j", "jahr", "jahre", "jahren", "a", "an", "ans", "año",
+          "años", "anni", "anno", "jaar", "ano", "anos"),
+    "m": ("m", "mo", "mos", "mon", "month", "months", "monat", "monate", "monaten", "mois", "mes", "meses", "mesi",
+          "mese", "maand", "maanden"),
+    "w": ("w", "wk", "wks", "week", "weeks", "woche", "wochen", "semaine", "semaines", "semana", "semanas"),
+    "d": ("d", "day", "days", "t", "tag", "tage", "tagen", "jour", "jours", "día", "días", "dia", "dias", "dagen"),
+}  # fmt: skip
+_UNIT_OF_TIME = {word: unit for unit, words in _TIMES.items() for word in words}
 _MOST = 40  # spellings of a column that are joined
 
 
@@ -149,23 +159,42 @@ def _measures(column: str, texts: dict[str, list[str]], result: Cleaned) -> None
     fitting = sum(bool(m or _NUMBER.fullmatch(c)) for c, m in zip(cells, matches) if c in set(full))
     if not units or fitting < 0.9 * len(full):
         return
-    in_years = units <= set(_YEARS) and all(re.fullmatch(r"\d{3}[DWMY]", c) for c in odd)
+    strict = units <= set(_YEARS) and all(re.fullmatch(r"\d{3}[DWMY]", c) for c in odd)
+    in_years = strict or _are_ages(column, units, len(full) > len(odd))
     if len(set(odd)) <= FEW and not in_years and units != {"%"}:
         return
     if len(units) > 1 and not in_years:
         result.notes[column] = f"it has several units ({', '.join(sorted(units)[:4])}), so it is not read as numbers"
         return
     if not in_years and len(full) != len(odd) and units != {"%"}:
+        some = f"{odd[0]!r} beside numbers without a unit"
+        result.notes[column] = f"it has {some}, so it is not read as numbers: write one unit, or none"
         return
     texts[column] = [_in_years(m) if m and in_years else m[1].replace(",", ".") if m else c
                      for c, m in zip(cells, matches)]  # fmt: skip
     result.anew[column] = texts[column]
     unit = "years" if in_years else next(iter(units))
-    result.notes[column] = f"{odd[0]!r} is read as {texts[column][cells.index(odd[0])]}, in {unit}"
+    first = {_UNIT_OF_TIME[m[2].lower()] if in_years else "": i for i, m in reversed(list(enumerate(matches))) if m}
+    read = ", ".join(f"{cells[i]!r} is read as {texts[column][i]}" for i in sorted(first.values()))
+    bare = ", numbers without a unit too" if in_years and len(full) > len(odd) else ""
+    result.notes[column] = f"{read}, in {unit}{bare}"
+
+
+def _are_ages(column: str, units: set[str], numbers: bool) -> bool:
+    """Whether units are years, months, weeks and days, of which one column may have several.
+
+    Args:
+        column: its name: numbers without a unit are years in one of ages alone.
+        units: in lower case.
+        numbers: there are numbers without a unit.
+    """
+    if not units <= set(_UNIT_OF_TIME):
+        return False
+    return headings.group_of(column) == "age" if numbers else len(units) > 1
 
 
 def _in_years(match: re.Match[str]) -> str:
-    return f"{float(match[1]) * _YEARS[match[2].lower()]:.6g}"
+    return f"{float(match[1].replace(',', '.')) * _YEARS[_UNIT_OF_TIME[match[2].lower()]]:.6g}"
 
 
 def _coded(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:

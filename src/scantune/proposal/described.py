@@ -1,29 +1,110 @@
-"""What ``dataset.json`` says, the description that the Decathlon and nnU-Net put beside their images."""
+"""Names of labels and channels in files beside images and masks.
+
+``dataset.json`` of the Decathlon and nnU-Net; else a list of labels: JSON, ITK-SNAP's descriptions, colour tables of
+3D Slicer and FreeSurfer, lines such as ``1: liver``.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+_NAMED = re.compile(r"label|class|legend|lut|colou?r|segment|structure|key", re.I)  # of files that list labels
+_ENDINGS = {".json", ".txt", ".label", ".labels", ".ctbl", ".lut"}
+_LARGEST = 1 << 20  # bytes of such a file
+_LINES = (
+    re.compile(r'(\d+)\s+(?:\d+\s+){3}[\d.]+\s+\d+\s+\d+\s+"(.*)"'),  # ITK-SNAP: number, colour, opacity, shown, name
+    re.compile(r"(\d+)\s+(\S+)(?:\s+\d+){3,4}"),  # 3D Slicer and FreeSurfer: number, name, colour
+    re.compile(r"(\d+)\s*[:=,;\t ]\s*([^\W\d].{0,60})"),
+)
 
-def labels(root: Path, files: Sequence[str]) -> dict[int, str]:
-    """Value in the masks → name of the structure; empty without a description, or where labels are regions.
+
+@dataclass(frozen=True)
+class LabelNames:
+    """What is known of the labels in masks.
+
+    Attributes:
+        names: value → name of the structure; empty where nothing states them, or where labels are regions.
+        file: name of the file that states them.
+    """
+
+    names: dict[int, str] = field(default_factory=dict)
+    file: str = ""
+
+
+def labels(root: Path, files: Sequence[str], masks: Sequence[str] = ()) -> LabelNames:
+    """The names of labels that a file beside images or masks states.
 
     Args:
         root: folder of the files.
-        files: images below it; the description is sought in the folders above the first.
+        files: images below it; descriptions are sought in the folders above the first.
+        masks: the same of masks.
     """
-    names = _read(root, files).get("labels")
-    if not isinstance(names, dict):
+    stated = _names(_read(root, files).get("labels"))
+    if stated:
+        return LabelNames(stated, "dataset.json")
+    folders = dict.fromkeys(folder for names in (masks[:1], files[:1]) for n in names for folder in Path(n).parents)
+    for folder in folders:
+        for path in sorted((root / folder).glob("*")):
+            if path.suffix.lower() in _ENDINGS and _NAMED.search(path.name) and path.name != "dataset.json":
+                stated = _listed(path)
+                if stated:
+                    return LabelNames(stated, path.name)
+    return LabelNames()
+
+
+def _names(content: Any) -> dict[int, str]:
+    """Value → name of a mapping in either direction, or of a list of objects; empty where it is neither."""
+    if isinstance(content, list):
+        content = {_first(one, "id", "value", "label", "labelValue"): _first(one, "name", "title", "labelName")
+                   for one in content if isinstance(one, dict)}  # fmt: skip
+    if not isinstance(content, dict):
         return {}
     try:
-        if all(str(key).isdecimal() for key in names):  # Decathlon: {"1": "liver"}
-            return {int(key): str(name) for key, name in names.items()}
-        return {int(value): str(name) for name, value in names.items()}  # nnU-Net: {"liver": 1}
+        if all(str(key).isdecimal() for key in content):  # Decathlon: {"1": "liver"}
+            names = {int(key): name for key, name in content.items() if isinstance(name, str)}
+        else:
+            names = {int(value): str(name) for name, value in content.items()}  # nnU-Net: {"liver": 1}
     except (TypeError, ValueError):
         return {}
+    return names if len(names) == len(content) and len(set(names.values())) == len(names) else {}
+
+
+def _first(content: dict[str, Any], *keys: str) -> Any:
+    return next((content[key] for key in keys if key in content), None)
+
+
+def _listed(path: Path) -> dict[int, str]:
+    """Value → name of a file that lists labels and nothing else; empty for any other."""
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST:
+            return {}
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return {}
+    if path.suffix.lower() == ".json":
+        return _of_json(text)
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    for form in _LINES:
+        found = [form.fullmatch(line) for line in lines]
+        if found and all(found):
+            return _names({m[1]: m[2].strip() for m in found if m})
+    return {}
+
+
+def _of_json(text: str) -> dict[int, str]:
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    keys = ("labels", "label_names", "classes", "segments")
+    inner = [content[key] for key in keys if key in content] if isinstance(content, dict) else []
+    return next((names for one in (*inner, content) if (names := _names(one))), {})
 
 
 def modality(root: Path, files: Sequence[str]) -> str:

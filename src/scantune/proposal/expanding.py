@@ -25,7 +25,19 @@ _MOST = 0.95  # share of the rows with a file from which columns of files are co
 
 def expanded(source: Source, listing: Listing) -> Source | None:
     """The source with a row for each sample; None where a row is a sample."""
+    if _by_numbers(source, listing):  # those of the folders that a PACS exports are not the patients'
+        stated = _by_header(source, listing, surer=True)
+        if stated is not None:
+            return stated
     return _by_columns(source, listing) or _by_folder_or_id(source, listing) or _by_header(source, listing)
+
+
+def _by_numbers(source: Source, listing: Listing) -> bool:
+    """Whether files are found by short numbers in their names alone, which cells have by chance too, or not at all."""
+    if _count(source.files) >= _FEWEST:
+        return all(by_chance(column, source.rows) for column in source.ids)
+    column, _ = by_id(source.columns, source.rows, replace(listing, names=tuple(images_of(listing))))
+    return not column or by_chance(column, source.rows)
 
 
 def _by_columns(source: Source, listing: Listing) -> Source | None:
@@ -107,14 +119,15 @@ def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
     return _grouped(source, listing, column, files)
 
 
-def _by_header(source: Source, listing: Listing) -> Source | None:
-    """Rows whose ids stand in the headers of DICOM files alone."""
-    if _count(source.files) >= _FEWEST:
+def _by_header(source: Source, listing: Listing, surer: bool = False) -> Source | None:
+    """Rows whose ids stand in the headers of DICOM files alone; ``surer`` than those in names."""
+    count = _count(source.files)
+    match = by_header(source.columns, source.rows, listing) if surer or count < _FEWEST else None
+    if match is None or (surer and not match.surer_than(count)):
         return None
-    column, keyword, files = by_header(source.columns, source.rows, listing)
-    found = _grouped(source, listing, column, files) if column else None
+    found = _grouped(source, listing, match.column, match.files)
     if found:
-        found.notes.append(f"column {column!r} is {keyword} in the headers of the DICOM files")
+        found.notes += [f"column {match.column!r} is {match.keyword} in the headers of the DICOM files", *match.notes]
     return found
 
 

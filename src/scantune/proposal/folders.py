@@ -216,7 +216,8 @@ def _add_levels(source: Source, levels: Levels, pairing: Pairing) -> None:
             subjects = [m.group(1 if m.re.groups else 0).lower() for m in found if m]
             source.notes.append(f"{part.reason} (column {SUBJECT!r})")
     else:
-        source.notes.append(f"folders such as {subjects[0]!r} are taken for subjects (column {SUBJECT!r})")
+        subjects, reason = _people(subjects)
+        source.notes.append(f"{reason} (column {SUBJECT!r})")
     if subjects:
         source.add_column(SUBJECT, subjects)
     if levels.sides and not _parted(levels.sides, subjects):
@@ -225,6 +226,20 @@ def _add_levels(source: Source, levels: Levels, pairing: Pairing) -> None:
         source.notes.append("subjects are in several folders of partitions, which are not used: partitions are drawn")
     for group, cells in levels.groups.items():
         source.add_column(group, cells)
+
+
+def _people(folders: Sequence[str]) -> tuple[list[str], str]:
+    """Whose each folder is, where several are of one person, such as ``OAS1_0001_MR1`` and ``OAS1_0001_MR2``."""
+    part = subject_pattern(sorted(set(folders)))
+    found = [re.search(part.pattern, folder) for folder in folders] if part else []
+    people = [m.group(1 if m.re.groups else 0).lower() for m in found if m]
+    if len(people) < len(folders) or len(set(people)) == len(set(folders)):
+        return list(folders), f"folders such as {folders[0]!r} are taken for subjects"
+    own: dict[str, set[str]] = defaultdict(set)
+    for folder, person in zip(folders, people, strict=True):
+        own[person].add(folder)
+    alike = next(sorted(names) for names in own.values() if len(names) > 1)
+    return people, f"folders such as {alike[0]!r} and {alike[1]!r} are taken for one subject's"
 
 
 def _parted(sides: Sequence[str], subjects: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from scantune.cohort.column_names import is_reader as is_reader
 _SUBJECT = re.compile(
     r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
     r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key))?[ ._]*(/ ?\w+)?$|"
-    r"^(hospital[ ._-]?number|mrn|pid|patnr|fallnummer|ptid|rid|eid|empi)$|"
+    r"^(hospital[ ._-]?number|mrn|pid|patid|patnr|fallnummer|ptid|rid|eid|empi)$|"
     r"^[a-z0-9]*(subject|patient)_?id$", re.I
 )  # fmt: skip
 _PEOPLE = 6  # values of a column that recur, from which on it is rather the subject than another one named so
@@ -25,14 +25,15 @@ _ID = re.compile(
 )  # fmt: skip
 _CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
-    r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|age|alter|edad|site|centre|center|hospital|klinik|"
+    r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|[aâ]ge|alter|edad|età|idade|leeftijd|site|centre|center|hospital|klinik|"
     r"clinic|institut(ion|e)?|scanner|modality|vendor|manufacturer|field strength|coil|station|view|projection|device|"
     r"ger(ä|ae)t|probe|machine|researcher|operators?|radiographer|technologist|technician|sonographer|laterality|ethnicity|"
     r"race)(?![a-z])", re.I
 )  # fmt: skip
 _SHORT = {
     "gender": "sex", "m/f": "sex", "male": "sex", "female": "sex", "geschlecht": "sex", "sexe": "sex", "sexo": "sex",
-    "alter": "age", "edad": "age", "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
+    "âge": "age", "alter": "age", "edad": "age", "età": "age", "idade": "age", "leeftijd": "age",
+    "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
     "clinic": "site", "institut": "institution", "institute": "institution", "operators": "operator",
     "field strength": "field_strength",
     "projection": "view", "gerät": "device", "geraet": "device",

@@ -49,6 +49,10 @@ def key_of(content: Content, listing: Listing, table: str) -> list[str]:
     if led < _FEWEST or led < len({f for f in named if f}):  # a number in few names may lead there by chance
         key, files = [column], named
     names = [file for file in files if file]
+    if len(set(names)) < _FEWEST or all(by_chance(c, rows) for c in key):
+        stated = _by_header(content, listing, len(set(names)))
+        if stated is not None:
+            return stated
     if len(set(names)) >= _FEWEST:
         return key if len(set(names)) < len(names) else []
     return _by_id(content, listing)
@@ -65,9 +69,25 @@ def _by_id(content: Content, listing: Listing) -> list[str]:
         if count >= max(_FEWEST, len(firsts) // 2) and count > most:
             best, most = column, count
     if not best:
-        column, _, files = by_header(content.columns, content.rows, listing)
-        best = column if sum(map(bool, files)) > len({row[column] for row in content.rows if column}) else ""
-    return [best] if best else []
+        match = by_header(content.columns, content.rows, listing)
+        return match.key if match and match.rows > _distinct(content, match.key) else []
+    return [best]
+
+
+def _by_header(content: Content, listing: Listing, by_numbers: int) -> list[str] | None:
+    """The columns whose cells stand in headers, [] where rows have files of their own; None where names are surer."""
+    column, _ = by_id([c for c in content.columns if headings.is_id(c)], content.rows, listing)
+    if column and not by_chance(column, content.rows):
+        return None
+    match = by_header(content.columns, content.rows, listing)
+    if match is None or not match.surer_than(by_numbers):
+        return None
+    return match.key if match.rows > _distinct(content, match.key) else []
+
+
+def _distinct(content: Content, columns: Sequence[str]) -> int:
+    """Number of combinations of cells in some columns, none of them empty."""
+    return len({cells for row in content.rows if all(cells := tuple(row[c] for c in columns))})
 
 
 def with_ids_apart(content: Content, listing: Listing) -> Content:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune import io
+from scantune.proposal.described import LabelNames
 from scantune.proposal.instances import numbers_instances
 from scantune.proposal.listing import spread
 from scantune.proposal.source import MASK, Source
@@ -20,15 +21,13 @@ Block = dict[str, Any]
 _MASKS = 12  # masks whose labels are looked at
 
 
-def masks_of(
-    root: Path, masks: Sequence[str], described: Mapping[int, str], notes: list[str]
-) -> tuple[Block, Block, str]:
+def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: list[str]) -> tuple[Block, Block, str]:
     """Keys for the input, the task's classes and the reason, from the values in masks.
 
     Args:
         root: folder of the masks.
         masks: paths below it.
-        described: value → name, where a description of the data set states them.
+        described: what a file beside the masks states of their labels.
         notes: what could not be known is added.
     """
     values: set[int] = set()
@@ -55,15 +54,15 @@ def masks_of(
         )
     labels = sorted(values - {0})
     reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
-    numbered = False if described else numbers_instances(arrays)
+    numbered = False if described.names else numbers_instances(arrays)
     if numbered:
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, f"{reason}: a number an instance"
     if len(labels) > 16:
         return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
     names = ["foreground"] if len(labels) <= 1 else [f"label_{n}" for n in range(1, len(labels) + 1)]
-    if labels and set(labels) <= set(described):
-        names = [described[label] for label in labels]
-        reason = f"{reason}; names from dataset.json"
+    if labels and set(labels) <= set(described.names):
+        names = [described.names[label] for label in labels]
+        reason = f"{reason}; names from {described.file}"
     input_keys: Block = {}
     if labels not in (list(range(1, len(labels) + 1)), [255]):
         input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}
