@@ -58,8 +58,8 @@ def refuse_changed(before: Mapping[str, Any]) -> None:
     if changed:
         raise ScantuneError(
             f"params.yaml was changed meanwhile, and DVC would record this result under the new settings: "
-            f"{'; '.join(changed)}. Run the stage again with the new settings; or put the old ones back, and 'dvc commit "
-            f"--force {os.environ['DVC_STAGE']}' records what is there as its result"
+            f"{'; '.join(changed)}. Run the stage again with the new settings; or put the old ones back, and "
+            f"'dvc commit --force {os.environ['DVC_STAGE']}' records what is there as its result"
         )
 
 

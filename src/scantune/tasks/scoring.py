@@ -194,7 +194,6 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
             *(module, data, rows, labels, resampler), confidence=options.confidence, min_group=options.min_group
         )
     )
-    left_out = subgroups.left_out(labels, rows)
     crossed = casemix.intersections(
         *(module, data, rows, grouped, resampler), confidence=options.confidence, min_group=options.min_group
     )
@@ -223,7 +222,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         "headline": list(module.headline_names(data)),
         "metrics": overall.figures | more.figures,
         "subgroups": by_group,
-        **({"subgroups_left_out": left_out} if left_out else {}),
+        **subgroups.left_out(labels, rows),
         **({"intersections": subgroups.adjusted(crossed)} if crossed else {}),
         **({"standardised": weighted} if weighted else {}),
         "baselines": {},

@@ -86,8 +86,8 @@ def figures(
     return out
 
 
-def left_out(labels: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, str]:
-    """Column → why there are no subgroups by it.
+def left_out(labels: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, dict[str, str]]:
+    """``subgroups_left_out``: column → why there are no subgroups by it; without the key where all have some.
 
     Args:
         labels: column to the level of each row of the table, [N].
@@ -100,7 +100,7 @@ def left_out(labels: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, st
             reasons[column] = f"{len(names)} levels, more than {MAX_LEVELS}"
         elif len(names) == 1:
             reasons[column] = f"every sample has the level {names[0]}"
-    return reasons
+    return {"subgroups_left_out": reasons} if reasons else {}
 
 
 def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int) -> dict[str, Estimate]:
