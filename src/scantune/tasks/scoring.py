@@ -197,11 +197,9 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     crossed = casemix.intersections(
         *(module, data, rows, grouped, resampler), confidence=options.confidence, min_group=options.min_group
     )
-    weighted = (
-        casemix.standardised(module, data, rows, grouped, options.case_mix, resampler, options.confidence)
-        if options.case_mix
-        else {}
-    )
+    weighted = {}
+    if options.case_mix:
+        weighted = casemix.standardised(module, data, rows, grouped, options.case_mix, resampler, options.confidence)
     fitted_on = np.flatnonzero(table.split == "validation") if options.split != "validation" else rows[:0]
     context = Context(
         *(table, rows, fitted_on, labels, resampler),
