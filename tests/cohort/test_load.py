@@ -173,6 +173,15 @@ def test_decimal_comma_by_key(table, dataset):
     assert cohort.load(dataset(**block, decimal=","), HERE)[0].targets["score"] == "1.5"
 
 
+@pytest.mark.parametrize("column", ["age_years", "Patient Age", "PATIENT_AGE", "Âge (years)", "Alter", "edad"])
+def test_ages_over_89_are_banded_whatever_the_column_of_ages_is_called(table, dataset, column):
+    table(f"id,{column},stage\na,89,92\nb,90,7\n")
+    group = column.casefold().replace(" ", "_").split("_(")[0]
+    rows = cohort.load(dataset(files="{id}", groups={group: column, "stage": "stage"}), HERE)
+    assert [row.groups[group] for row in rows] == ["89", "90+"]
+    assert rows[0].groups["stage"] == "92", "a stage is no age"
+
+
 def test_ages_over_89_are_banded_and_bands_are_cut(table, dataset):
     table("id,Age,weight\na,89,60\nb,90,80\nc,101Y,\nd,40,100\n")
     plain = cohort.load(dataset(files="{id}", groups={"age": "Age"}), HERE)

@@ -11,6 +11,7 @@ from scantune.cohort.faults import Fault
 from scantune.cohort.folders import SIDES
 from scantune.cohort.table import Row
 from scantune.config.dataset import DatasetConfig, TargetColumn
+from scantune.statistics.ages import is_age
 
 _YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
 
@@ -65,7 +66,7 @@ def plain(text: str, decimal: str, named: Collection[object] = ()) -> str:
 def group_of(name: str, row: Row, column: str, dataset: DatasetConfig, faults: list[Fault]) -> str:
     """A grouping cell as it may be written: numbers plain, ages over 89 as 90+."""
     text = plain(row.cells[column], dataset.decimal)
-    text = ids.cap_age(text) if "age" in {name.casefold(), column.casefold()} else text
+    text = ids.cap_age(text) if is_age(name) or is_age(column) else text
     if name not in dataset.bands:
         return text
     try:

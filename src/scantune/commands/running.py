@@ -239,7 +239,7 @@ def _refuse_no_targets(params: Any, targets: Sequence[str]) -> None:
     for target in targets:
         if "=" in target:
             raise ScantuneError(f"{target}: is no target of DVC; a setting is typed as --set '{target}'")
-        groups = ("experiments", "derived", "ensembles", "external")
+        groups = ("experiments", "derived", "ensembles", "external", "external_ensembles")
         if any(target in getattr(params, group) for group in groups):
             raise ScantuneError(f"{target}: is no target of DVC; all its stages are run by --experiment {target}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from scantune.config.dataset import DatasetConfig, SplitConfig, TargetColumn
+from scantune.statistics.ages import is_age
 
 if TYPE_CHECKING:
     from scantune.config.params import Params
@@ -37,7 +38,7 @@ def faults(params: Params) -> Iterator[str]:
         if dataset.join_ids and not dataset.subjects_known:
             yield f"{key}.join_ids: there are no subjects to join; add subject: <column>, or remove the key"
         for group, edges in dataset.bands.items():
-            if "age" in {group.casefold(), dataset.groups[group].casefold()} and max(edges) > _OLDEST:
+            if (is_age(group) or is_age(dataset.groups[group])) and max(edges) > _OLDEST:
                 yield f"{key}.bands.{group}: {max(edges):g}, but ages over 89 are written as 90+; edges up to {_OLDEST}"
         for target, rule in dataset.targets.items():
             if rule.min is not None and rule.max is not None and rule.min > rule.max:

@@ -285,8 +285,8 @@ class DatasetConfig(Block):
     targets: Annotated[dict[Text, Target], BeforeValidator(_named)] = {}
     """Targets to predict: a name and its column."""
     groups: Columns = {}
-    """Columns for subgroup tables, group-out splits and scanner terms: sex, age, site, scanner. An ``age`` over 89
-    becomes 90+."""
+    """Columns for subgroup tables, group-out splits and scanner terms: sex, age, site, scanner. An age over 89
+    (``age``, ``Patient Age``, ``age_years`` …) becomes 90+."""
     bands: dict[Text, Annotated[list[float], Field(min_length=1)]] = {}
     """Groups cut into bands at these numbers: ``{age: [18, 40, 65]}``."""
     raters: Columns = {}

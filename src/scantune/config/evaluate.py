@@ -69,7 +69,7 @@ class EvaluateConfig(Block):
     """Columns by which subgroups are formed. None: the data set's ``groups``."""
 
     age_bands: tuple[float, ...] = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
-    """Years at which a band of the group ``age`` (``age_years``, ``patient_age``) begins."""
+    """Years at which a band of a group of ages begins: ``age``, ``Patient Age``, ``age_years``."""
 
     min_group: int = Field(20, ge=2)
     """Subgroups with fewer subjects are shown but marked as small."""

@@ -9,9 +9,9 @@ from scantune.config.evaluate import EvaluateConfig
 from scantune.config.names import unknown
 from scantune.config.params import Params
 from scantune.models import catalogue as backbones
+from scantune.statistics.ages import is_age
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import custom_metrics
-from scantune.tasks.levels import AGES
 
 #: Facts of each image that a baseline may use beside the groups.
 INTENSITY = ("mean", "sd", "min", "max")
@@ -68,7 +68,7 @@ def _columns(key: str, settings: EvaluateConfig, datasets: Sequence[str], params
 
 def _ages(key: str, groups: Sequence[str], datasets: Sequence[str], params: Params) -> Iterator[str]:
     """Bands of an age by which nothing is grouped, or that another key has cut already."""
-    ages = [group for group in groups if group.casefold() in AGES]
+    ages = [group for group in groups if is_age(group)]
     cut = {group for name in datasets if name in params.datasets for group in params.datasets[name].bands}
     if not ages:
         yield (

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
+_COLUMNS = frozenset((
+    "age", "age_years", "age_at_scan", "age_at_study", "patient_age", "patients_age", "patient's_age",
+    "alter", "âge", "edad", "età", "idade", "leeftijd",
+))  # fmt: skip
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+
+
+def is_age(column: str) -> bool:
+    """Whether a column of this name holds ages: ``age``, ``Patient Age``, ``age_years`` …, in any case."""
+    words = re.sub(r"[\s._-]+", "_", re.sub(r"[(\[].*", "", column.casefold())).strip("_")
+    return words in _COLUMNS
 
 
 def years(text: str) -> float:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from scantune.class_names import label
-from scantune.statistics.ages import years
+from scantune.statistics.ages import is_age, years
 from scantune.tasks.joining import Aggregate
-from scantune.tasks.levels import AGES
 from scantune.tasks.predictions import Faults, PredictionTable, grouped
 
 _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -55,7 +54,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
         elif kind == "target":
             joined[column] = _agreed(table, column, members, rule.by, faults, empty=exclusive)
         elif kind not in ("lower", "upper", "set"):
-            mean_age = _mean_age(table.text(column), members) if column.lower() in AGES else None
+            mean_age = _mean_age(table.text(column), members) if is_age(column) else None
             joined[column] = _same(table.text(column), members) if mean_age is None else mean_age
     joined |= _probabilities(table, members, rule.name, exclusive)
     joined["sample_id"] = by[first]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from scantune.statistics.ages import years
+from scantune.statistics.ages import is_age, years
 
 UNKNOWN = "unknown"
-AGES = ("age", "age_years", "patient_age")
-"""Columns that hold an age, whatever their case."""
 
 
 def age_band(text: str, bands: Sequence[float]) -> str:
@@ -26,7 +24,7 @@ def age_band(text: str, bands: Sequence[float]) -> str:
 def level(column: str, text: str, bands: Sequence[float]) -> str:
     """The level of a cell of a column; of an age its band where there are any; what is a band already
     (``18–40``, ``60-69``) stays."""
-    if not (column.lower() in AGES and bands):
+    if not (is_age(column) and bands):
         return text or UNKNOWN
     band = age_band(text, bands)
     return text if band == UNKNOWN and any(letter.isdigit() for letter in text) else band
