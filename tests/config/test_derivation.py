@@ -32,6 +32,7 @@ def knees(use: str, **changes: dict[str, Any]) -> dict[str, Any]:
     [
         ("weights", {}),
         ("weights", {"task": {"classes": ["a", "b", "c"]}, "train": {"freezing": "backbone"}}),
+        ("weights", {"model": {"min_matched": 0.1}}),
         ("teacher", {"model": {"backbone": "small_cnn", "dropout": 0.3}}),
     ],
 )
@@ -48,7 +49,6 @@ def test_what_fits_the_other_model_is_read(use: str, changes: dict[str, Any]) ->
             r"model\.backbone: resnet50 would have no effect: .* resnet18",
         ),
         ("weights", {"model": {"weights": "imagenet"}}, r"model\.weights: imagenet would have no effect: .* with none"),
-        ("weights", {"model": {"min_matched": 0.1}}, r"model\.min_matched: has no effect: it is of starting weights"),
         ("weights", {"model": {"pretrained": True}}, r"model\.weights: published would have no effect"),
         ("weights", {"model": {"options": {"drop_rate": 0.1}}}, r"model\.options: .*drop_rate.* would have no effect"),
         ("weights", {"model": {"normalization": None}}, r"model\.normalization: none would have no effect: .*0\.5"),

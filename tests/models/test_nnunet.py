@@ -43,7 +43,7 @@ def test_thick_slices_are_not_pooled_before_their_turn():
     assert net(torch.randn(1, 1, 3, 17, 20)).shape == (1, 1, 3, 17, 20)
     first = next(part for part in net.modules() if isinstance(part, nn.Conv3d))
     assert first.kernel_size == (1, 3, 3)
-    with pytest.raises(ScantuneError, match=r"strides .*3 stages need 3 entries"):
+    with pytest.raises(ScantuneError, match=r"strides: .*3 stages need 3 entries"):
         models.build_dense("plain_unet", ndim=3, channels=[4, 8, 8], strides=[1, 2])
 
 

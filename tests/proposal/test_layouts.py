@@ -259,7 +259,7 @@ def folders_of_no_meaning() -> None:
 def left_and_right_masks() -> None:
     for i in range(12):
         picture(f"CXR_png/MCU_{i:04d}.png", i)
-        for side in ("leftMask", "rightMask"):
+        for side in ("left", "right"):
             drawn = np.zeros((16, 16), np.uint8)
             drawn[2:14, slice(1, 7) if side == "leftMask" else slice(9, 15)] = 255
             path = Path(f"raw/ManualMask/{side}/MCU_{i:04d}.png")
@@ -460,7 +460,7 @@ def read(proposed: Proposed):
 def test_masks_that_do_not_overlap_are_classes_and_not_readers(home):
     left_and_right_masks()
     params, records = read(propose(Path("raw")))
-    assert params.experiments["raw"].task.classes == ("background", "leftMask", "rightMask")
+    assert params.experiments["raw"].task.classes == ("background", "left", "right")
     assert all(len(record.masks) == 2 and not record.rater_masks for record in records)
 
 

@@ -93,7 +93,7 @@ _INPUT = "a network takes it from the input and the task of its experiment"
 #: What is no option of a network's builder, and where it is set.
 _NOT_OPTIONS = {
     **dict.fromkeys(("in_channels", "in_chans", "modality", "ndim", "num_classes", "out_channels", "size"), _INPUT),
-    **{name: f"this is model.{name}" for name in ("backbone", "download", "first_stride", "min_matched")},
+    **{name: f"this is model.{name}" for name in ("backbone", "download", "min_matched")},
     **{name: f"this is model.{name}" for name in ("normalization", "weights", "weights_folder")},
     "seed": "this is train.seed",
 }
@@ -110,6 +110,8 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
         yield f"{key}.model.backbone: {fault}"
     for option in sorted(_NOT_OPTIONS.keys() & block.model.options.keys()):
         yield f"{key}.model.options.{option}: {_NOT_OPTIONS[option]}; remove it from options"
+    if block.model.first_stride is not None and "first_stride" in block.model.options:
+        yield f"{key}.model.options.first_stride: model.first_stride is stated too; remove it from options"
     if modality == "volume" and table == "dense" and block.model.backbone in backbones.IN_THE_PLANE:
         yield (
             f"{key}.model.backbone: {block.model.backbone} is for images, and inputs.{block.input} is of volumes; use "

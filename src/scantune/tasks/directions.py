@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,6 +42,8 @@ class CustomMetric:
         return task is None or not self.tasks or task in self.tasks
 
 
+#: The mean absolute error of a range of the target (:func:`named_ranges`).
+_OF_A_RANGE = re.compile(r"mae_(below_[^_]+|from_[^_]+|[^_]+_to_[^_]+)")
 #: Custom metrics by name.
 CUSTOM: dict[str, CustomMetric] = {}
 
@@ -135,8 +138,8 @@ def direction(monitor: str, mode: str = "auto", known: Mapping[str, Direction] |
     Args:
         monitor: the metric with its side (``val_mae``).
         mode: ``min``, ``max``, or ``auto`` for the table's.
-        known: the table (:func:`epoch_directions`); None: what all tasks have with their default settings, for a loop
-            that has no task.
+        known: the table (:func:`epoch_directions`); None: what all tasks have with their default settings, and errors
+            by range, for a loop that has no task.
 
     Raises:
         ScantuneError: ``auto``, and the table has no such metric.
@@ -148,6 +151,8 @@ def direction(monitor: str, mode: str = "auto", known: Mapping[str, Direction] |
     if name in table:
         return table[name]
     if name.endswith("_loss") and name not in CUSTOM:  # a term of the loss
+        return "min"
+    if known is None and _OF_A_RANGE.fullmatch(name):
         return "min"
     raise ScantuneError(
         f"monitor: unknown whether {monitor!r} is to be maximised or minimised; set mode: min or mode: max beside it"
