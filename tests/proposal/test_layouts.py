@@ -259,7 +259,7 @@ def folders_of_no_meaning() -> None:
 def left_and_right_masks() -> None:
     for i in range(12):
         picture(f"CXR_png/MCU_{i:04d}.png", i)
-        for side in ("left", "right"):
+        for side in ("leftMask", "rightMask"):
             drawn = np.zeros((16, 16), np.uint8)
             drawn[2:14, slice(1, 7) if side == "leftMask" else slice(9, 15)] = 255
             path = Path(f"raw/ManualMask/{side}/MCU_{i:04d}.png")
