@@ -226,6 +226,13 @@ def test_keys_of_masks_of_an_external_validation_are_those_of_its_models_input()
         parse(params)
     params["external"] = {"away": {"experiment": "knees", "dataset": "far", "input": "far"}}
     parse(params)
+    del params["external"]
+    params["experiments"]["twin"] = params["experiments"]["knees"]
+    joined = {"dataset": "knees", "input": "knees", "members": ["knees", "twin"], "evaluate": {}, "register": {}}
+    params["ensembles"] = {"both": joined}
+    params["ensemble_members"] = {one: {"ensemble": "both", "member": one} for one in ("knees", "twin")}
+    params["external_ensembles"] = {"away": {"ensemble": "both", "dataset": "far", "input": "far"}}
+    parse(params)
 
 
 @pytest.mark.parametrize("key", [{"interpolation": "nearest"}, {"antialias": False}])

@@ -37,12 +37,12 @@ _MASK_KEYS = frozenset((
 
 def _of_masks(params: Params) -> Iterator[str]:
     """Keys of masks in an input whose dataset has none; that of an external validation has them of its model."""
-    external = {block.input for block in params.external.values()}
+    external = {block.input for block in params.externals.values()}
     for name, input_ in params.inputs.items():
         dataset = params.datasets.get(input_.dataset)
         if dataset is None or dataset.masks or name in external:
             continue
-        for key in _MASK_KEYS:
+        for key in sorted(_MASK_KEYS):
             if key in type(input_).model_fields and input_.differs(key):
                 yield (
                     f"inputs.{name}.{key}: has no effect: datasets.{input_.dataset} has no masks; add masks: the path "
