@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pydicom.datadict import tag_for_keyword
 
 from scantune.cohort.column_names import is_reader as is_reader
+from scantune.statistics import ages
 
 _SUBJECT = re.compile(
     r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
@@ -25,14 +26,14 @@ _ID = re.compile(
 )  # fmt: skip
 _CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
-    r"(?<![a-z])(sex|gender|m/f|male|female|geschlecht|sexe|sexo|[aâ]ge|alter|edad|età|idade|leeftijd|site|centre|center|hospital|klinik|"
-    r"clinic|institut(ion|e)?|scanner|modality|vendor|manufacturer|field strength|coil|station|view|projection|device|"
-    r"ger(ä|ae)t|probe|machine|researcher|operators?|radiographer|technologist|technician|sonographer|laterality|ethnicity|"
-    r"race)(?![a-z])", re.I
+    rf"(?<![a-z])({'|'.join(ages.WORDS)}|sex|gender|m/f|male|female|geschlecht|sexe|sexo|site|centre|center|hospital|"
+    r"klinik|clinic|institut(ion|e)?|scanner|modality|vendor|manufacturer|field strength|coil|station|view|projection|"
+    r"device|ger(ä|ae)t|probe|machine|researcher|operators?|radiographer|technologist|technician|sonographer|laterality|"
+    r"ethnicity|race)(?![a-z])", re.I
 )  # fmt: skip
 _SHORT = {
     "gender": "sex", "m/f": "sex", "male": "sex", "female": "sex", "geschlecht": "sex", "sexe": "sex", "sexo": "sex",
-    "âge": "age", "alter": "age", "edad": "age", "età": "age", "idade": "age", "leeftijd": "age",
+    **dict.fromkeys(ages.WORDS, "age"),
     "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
     "clinic": "site", "institut": "institution", "institute": "institution", "operators": "operator",
     "field strength": "field_strength",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-_COLUMNS = frozenset((
-    "age", "age_years", "age_at_scan", "age_at_study", "patient_age", "patients_age", "patient's_age",
-    "alter", "âge", "edad", "età", "idade", "leeftijd",
-))  # fmt: skip
+WORDS = ("age", "âge", "alter", "edad", "età", "idade", "leeftijd")
+"""What ages are called in tables of several languages."""
+_COLUMNS = {*WORDS, "age_years", "age_at_scan", "age_at_study", "patient_age", "patients_age", "patient's_age"}
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
