@@ -2,6 +2,7 @@ import datetime
 import zipfile
 
 import openpyxl
+import pandas as pd
 import pytest
 
 from scantune.cohort.faults import CohortError
@@ -91,6 +92,16 @@ def test_excel_sheet_by_name(tmp_path):
     assert read_table(tmp_path / "t.xlsx", sheet="second").columns == ("b",)
     with pytest.raises(CohortError, match="second"):
         read_table(tmp_path / "t.xlsx", sheet="third")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_sheet_of_a_file_without_sheets_is_refused(tmp_path, name):
+    frame = pd.DataFrame({"id": ["a", "b"], "y": [1, 2]})
+    path = tmp_path / name
+    frame.to_csv(path, index=False) if name.endswith("csv") else frame.to_parquet(path)
+    with pytest.raises(CohortError, match=f"table {name}"):
+        read_table(path, sheet="labels")
+    assert len(read_table(path).rows) == 2
 
 
 def test_a_quote_that_is_not_closed_is_refused_and_line_breaks_in_cells_are_not(table):

@@ -69,6 +69,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("listed", {"task": {"uncertain": "present"}}, "task.uncertain: has no effect"),
     ("two", {"train": {"monitoring": {"error_ranges": [5]}}}, "error_ranges: absolute errors are of a regression"),
     ("targets", {"train": {"monitoring": {"error_ranges": [5]}}}, "error_ranges: absolute errors are of a regression"),
+    ("three", {"train": {"monitoring": {"bins": 20}}}, "monitoring.bins: histograms are of a regression of one target"),
+    ("masks", {"train": {"monitoring": {"range": [0, 1]}}}, "monitoring.range: histograms are of a regression"),
+    ("regression", {"train": {"monitoring": {"pictures": 4}}}, "monitoring.pictures: has no effect: TensorBoard and"),
     (
         "masks",
         {"task": {"largest_component": False}, "train": {"calibration_fraction": 0.3}},
@@ -155,6 +158,8 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         ("survival", {"train": {"calibration": "none", "calibration_fraction": 0.3}}),
         ("masks", {"train": {"calibration_fraction": 0.3}}),
         ("regression", {"train": {"monitoring": {"error_ranges": [5]}, "calibration_fraction": 0.3}}),
+        ("regression", {"train": {"monitoring": {"bins": 20, "range": [0, 34]}}}),
+        ("masks", {"train": {"monitoring": {"pictures": 0}}}),
         ("listed", {"task": {"separator": ";", "ignored": ["x"], "blank": "absent"}}),
         ("findings", {"task": {"uncertain": "present"}}),
         ("two", {"train": {"loss": {"name": "cross_entropy", "class_weights": [1, 2]}, "class_weights": [1, 2]}}),

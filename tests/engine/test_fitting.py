@@ -680,6 +680,10 @@ def test_gradient_checkpointing_changes_no_weight() -> None:
     assert not any("forward" in vars(module) for module in again.modules())
     with pytest.raises(ScantuneError, match="does not name its blocks"):
         _fit(gradient_checkpointing=True)
+    single = made()
+    single.backbone.blocks = [("stem", [nn.Conv2d(1, 4, 3)])]
+    with pytest.raises(ScantuneError, match="gradient_checkpointing: has no effect: no block of Backbone has several"):
+        _fit(single, Pictures(4, 0), validation=Pictures(2, 1), gradient_checkpointing=True)
 
 
 @pytest.mark.parametrize("platform, name, other", [("linux", "g++", "clang++"), ("darwin", "clang++", "g++")])

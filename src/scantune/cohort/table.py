@@ -77,7 +77,7 @@ def read_table(
 
     Raises:
         CohortError: the file is not there, is too large, is empty, has two columns of one name, quotes that are not
-            closed, or rows with more or fewer cells than the header (all such rows).
+            closed, or rows with more or fewer cells than the header (all such rows); ``sheet`` of a file without sheets.
     """
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in TABLES)
@@ -89,6 +89,7 @@ def read_table(
         raise CohortError(f"table {path.name}", [wrong])
     stated = _in_columns(content, path, decimal, max_megabytes)
     if stated is not None:
+        _refuse_sheet(path, sheet)
         return _checked(path, *stated, header, quotes=False, repeated=repeated)
     book = _excel(content)
     if book is not None:
@@ -103,10 +104,16 @@ def read_table(
     if markup.is_markup(text):
         table = _of_sheet(markup.read_markup(content, path, sheet, decimal), path, header, repeated)
         return replace(table, unusable={**table.unusable, **_lost_letters(table)})
+    _refuse_sheet(path, sheet)
     separator = separator or separator_of(text, path, header)
     lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
     table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
     return replace(table, unusable=_lost_letters(table))
+
+
+def _refuse_sheet(path: Path, sheet: str | None) -> None:
+    if sheet is not None:
+        raise CohortError(f"table {path.name}", [f"sheet {sheet!r}: the file has no sheets; remove the key"])
 
 
 def _in_columns(

@@ -105,11 +105,7 @@ def _of_task(key: str, block: ExperimentConfig) -> Iterator[str]:
         return  # told with the losses that there are
     for name, why in task.idle(spec):
         yield f"{key}.task.{name}: has no effect: {why}"
-    if train.monitoring.error_ranges and "mae" not in task.epoch_metrics():
-        yield (
-            f"{key}.train.monitoring.error_ranges: absolute errors are of a regression of one target, not of this "
-            f"{task.name}: remove the key"
-        )
+    yield from _monitored(f"{key}.train", block)
     if not block.model.init_output and not task.starts_from_targets(spec["name"]):
         yield (
             f"{key}.model.init_output: has no effect: the output layer of a {task.name} with the loss {spec['name']} "
@@ -120,6 +116,24 @@ def _of_task(key: str, block: ExperimentConfig) -> Iterator[str]:
         yield (
             f"{key}.train.calibration_fraction: nothing is fitted on that part of the validation set with these "
             "settings of the task and train.calibration: remove the key"
+        )
+
+
+def _monitored(key: str, block: Any) -> Iterator[str]:
+    """What is recorded each epoch: errors and histograms are of one number per sample, pictures go to two services."""
+    monitoring, train = block.train.monitoring, block.train
+    if "mae" not in block.task.epoch_metrics():
+        whats = {"error_ranges": "absolute errors are", "bins": "histograms are", "range": "histograms are"}
+        for name, what in whats.items():
+            if monitoring.differs(name):
+                yield (
+                    f"{key}.monitoring.{name}: {what} of a regression of one target, not of this {block.task.name}: "
+                    "remove the key"
+                )
+    if monitoring.pictures and monitoring.differs("pictures") and not (train.loggers.tensorboard or train.loggers.wandb):
+        yield (
+            f"{key}.monitoring.pictures: has no effect: TensorBoard and Weights & Biases receive them, and neither is "
+            "switched on; set train.loggers.tensorboard: true or train.loggers.wandb, or remove the key"
         )
 
 

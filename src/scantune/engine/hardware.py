@@ -48,7 +48,7 @@ def prepared_network(network: nn.Module, settings: Settings) -> Iterator[None]:
     """Memory format and gradient checkpointing, in place; the latter is removed at the end.
 
     Raises:
-        ScantuneError: gradient checkpointing of a network that does not name its blocks.
+        ScantuneError: gradient checkpointing of a network that does not name its blocks, or whose blocks are too small.
     """
     if settings.channels_last:
         for tensor in (*network.parameters(), *network.buffers()):  # a network may have both of 4 axes and of 5
@@ -71,6 +71,11 @@ def _enable_checkpointing(network: nn.Module) -> list[nn.Module]:
             f"train.gradient_checkpointing: {type(network).__name__} does not name its blocks (backbone.blocks)"
         )
     names = checkpointing.enable(backbone)
+    if not names:
+        raise ScantuneError(
+            f"train.gradient_checkpointing: has no effect: no block of {type(backbone).__name__} has several layers, "
+            "whose activations could be computed again; remove it"
+        )
     return [backbone.get_submodule(name) for name in names]
 
 
