@@ -84,6 +84,7 @@ def test_each_section_is_at_most_forty_lines():
     assert max(lengths.values()) <= 40, lengths
 
 
+@pytest.mark.slow
 def test_every_example_works_once_registered(project: Path):
     environment = {"PYTHONPATH": f"{ROOT / 'src'}:{project}", "PATH": "/usr/bin:/bin", "HOME": str(project)}
     command = [sys.executable, "-c", CHECKS]

@@ -157,6 +157,7 @@ stopping.call([sys.executable, "-c", child])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("how", ["pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
 def test_command_ends_all_that_it_started(number: int, how: str) -> None:

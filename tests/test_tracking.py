@@ -336,6 +336,7 @@ def test_over_http_and_the_server_dies_midway_nothing_is_lost(server, store, mon
     assert not list(Path(store / ".scantune" / "pending").glob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_store_lose_nothing(store):
     with open_run("train", "first", dataset="hips"):
         pass  # the store's tables are there

@@ -12,9 +12,8 @@ from benchmarks import gpu, gpu_nets
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    "net", [pytest.param(gpu_nets.SMALL[0], marks=pytest.mark.slow), gpu_nets.SMALL[3]], ids=lambda net: net[0]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("net", [gpu_nets.SMALL[0], gpu_nets.SMALL[3]], ids=lambda net: net[0])
 def test_engine_and_bare_loop_come_to_the_same_loss(net):
     result = gpu.of_net(*net, steps=3)
     assert result["float32"]["loss"] == pytest.approx(result["bare float32"]["loss"], rel=1e-3)

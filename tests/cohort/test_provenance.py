@@ -46,6 +46,7 @@ def test_a_file_that_is_not_understood_is_refused_by_name(tmp_path, text, messag
     assert FILE in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_cohort_and_its_manifest_and_flow_carry_it(tmp_path):
     import cv2
     import numpy as np

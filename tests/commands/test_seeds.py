@@ -104,6 +104,7 @@ def test_a_round_trains_what_is_not_complete_and_the_model_that_it_starts_from()
     assert kept.to_train(parents, parents, complete | {"small": None}) & set(parents) == {"small"}
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):
     settings = parse(params())
     with pytest.raises(ScantuneError, match=r"'nothing' is not in experiments or derived"):

@@ -174,6 +174,7 @@ def test_stopped_within_validation_it_resumes_from_the_trained_weights(tmp_path:
         _equal(_weights(tmp_path / "stopped", epoch), _weights(tmp_path / "whole", epoch))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"ema": 0.9}, {"swa": {"start": 0.4}}], ids=["ema", "swa"])
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(
     nursery: Nursery, tmp_path: Path, options: dict[str, Any]

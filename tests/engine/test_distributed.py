@@ -96,6 +96,7 @@ def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, 
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -117,6 +118,7 @@ def test_two_processes_broken_off_in_an_epoch_know_what_was_before(
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_when_one_process_runs_out_of_memory_all_end_with_its_message_and_start_again_smaller(
     nursery: Nursery, tmp_path: Path
 ) -> None:

@@ -249,6 +249,7 @@ class _Away:
         self.points += [(step, dict(values)) for step, values in points]
 
 
+@pytest.mark.slow
 def test_server_that_comes_back_gets_every_point_once(tmp_path: Path) -> None:
     sink = _Away(refusals=1)
     _fit(tmp_path, sinks=[sink], save_every_steps=1)

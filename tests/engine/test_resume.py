@@ -51,6 +51,7 @@ def _survives(nursery: Nursery, tmp_path: Path, kills: int, seed: int, **options
     return hit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", list(SCHEDULES))
 def test_killed_training_ends_with_the_same_bytes_whatever_the_schedule(
     nursery: Nursery, tmp_path: Path, schedule: str
@@ -69,6 +70,7 @@ class _Broken(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [9, 11, 14])
 def test_plateau_stopping_and_weights_of_the_loss_remember_what_was_before(tmp_path: Path, at: int) -> None:
     """Broken off in the third epoch or at its edges (five steps each): what hangs on earlier epochs must come back."""

@@ -71,6 +71,7 @@ def _worker(study: Path, pause: float, n: int) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", _WORKER.format(**words)], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_trial_of_a_killed_process_is_tried_again(tmp_path: Path) -> None:
     killed = _worker(tmp_path / "study", 60, 4)
     assert killed.stdout is not None

@@ -195,6 +195,7 @@ def test_sheet_has_a_row_a_group_and_says_how_it_was_drawn(modality: str) -> Non
     assert sum(is_coloured(axes) for axes in figure.axes if axes.images and axes.get_title(loc="left")) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_the_same_figure_is_the_same_file(modality: str, tmp_path: Path) -> None:
     view = sample_view(modality)

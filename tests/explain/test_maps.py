@@ -30,6 +30,7 @@ def hits(net: nn.Module, planted: PLANTED, method: str) -> tuple[float, float]:
     return float(np.mean(areas)) - chance, float(np.mean(points)) - chance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [*BY_LAYER, "scorecam"])
 def test_a_taught_network_looks_at_the_patch_and_an_untaught_one_does_not(
     method: str, trained: Teachable, untrained: Teachable, planted: PLANTED

@@ -54,6 +54,7 @@ def centre(network: nn.Module, question: Question) -> Saliency:
     return Saliency(np.exp(-(rows**2 + columns**2) / 200).astype(np.float32), "none", "centre")
 
 
+@pytest.mark.slow
 def test_a_taught_networks_maps_pass_every_check(
     trained: Teachable, trained_again: Teachable, untrained: Teachable, questions: list[Question]
 ) -> None:
@@ -166,6 +167,7 @@ def test_too_few_subjects_get_no_verdict() -> None:
     assert verdict(figure, "passes where …", lambda lower, upper: True)["passed"] is None
 
 
+@pytest.mark.slow
 def test_every_interval_and_verdict_of_the_checks_goes_by_the_stated_level(
     trained: Teachable, questions: list[Question]
 ) -> None:

@@ -28,6 +28,7 @@ def _train(make_network, name, modality, shape, options, checkpointed):
     return network.state_dict(), result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "modality", "shape", "options"), CASES)
 def test_weights_and_statistics_are_those_without(make_network, name, modality, shape, options):
     plain, _ = _train(make_network, name, modality, shape, options, False)

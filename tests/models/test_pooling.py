@@ -45,6 +45,7 @@ def test_values_gradients_and_layout_are_those_of_pytorch(
         assert own.stride() == faster.stride()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_step_with_it_ends_with_the_very_weights_of_one_without(monkeypatch: pytest.MonkeyPatch, bf16: bool) -> None:
     def step() -> dict[str, torch.Tensor]:

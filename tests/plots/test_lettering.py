@@ -45,6 +45,7 @@ def drawn_texts(figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(lettering.Text) if text.get_text()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [3, 20])
 def test_classes_whose_names_begin_alike_are_told_apart_in_every_figure(number):
     names = LONG[:number]

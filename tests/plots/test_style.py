@@ -16,6 +16,7 @@ def _some_roc():
     return plots.roc(plots.Scored(target, rng.random(40) + target, "lesion"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["svg", "pdf", "png"])
 def test_the_same_figure_gives_the_same_bytes(form):
     first, second = plots.render(_some_roc(), form), plots.render(_some_roc(), form)

@@ -100,6 +100,7 @@ preprocess.run(records, ImageInput(dataset="d", modality="image", workers=1), ro
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_no_process_behind(planted, tmp_path):
     planted(150, {0: b"PRNT"})
     parent = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)])

@@ -201,6 +201,7 @@ def test_processes_give_what_one_process_gives(run, pictures, inputs, tmp_path):
     assert outputs(tmp_path / "two") == outputs(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tmp_path):
     distributed = pytest.importorskip("distributed")
     run(pictures(3), inputs["image"]())

@@ -80,6 +80,7 @@ def test_each_is_a_row_with_its_reason_and_the_others_are_answered(folder: Path,
     assert all(not answers[i].values for i, end in enumerate(ends) if end in REASONS), "never zeros"
 
 
+@pytest.mark.slow
 def test_the_registered_model_and_the_command_do_so_too(folder: Path, planted: Any, monkeypatch: Any) -> None:
     import pandas as pd
 
@@ -116,6 +117,7 @@ def test_a_process_that_was_killed_while_idle_costs_nothing(folder: Path, plante
     assert [answer.values for answer in model.predict(paths)] == [answer.values for answer in before]
 
 
+@pytest.mark.slow
 def test_who_stops_half_way_or_asks_from_many_threads_gets_the_right_answers(folder: Path, planted: Any) -> None:
     paths, model = planted([b""] * 8), Predictor.load(folder)
     whole = [answer.values for answer in model.predict(paths)]

@@ -31,6 +31,7 @@ def _rows(made):
     return list(csv.DictReader(made.table.open(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_whatever_the_workers(cohort, tmp_path):
     demos.make("cells", tmp_path / "again", n=10, edge=48, workers=2)
     assert _bytes(tmp_path / "again") == _bytes(cohort.folder)

@@ -101,6 +101,7 @@ def test_masks_lie_on_the_screen_and_in_the_sector(cohort):
     assert marked > 8
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whatever_the_workers_and_others_by_another_seed(tmp_path):
     made = [
         demos.make("echo", tmp_path / name, n=3, seed=seed, workers=workers, unusable=False)
@@ -118,6 +119,7 @@ def test_site_b_is_other_people_on_another_machine(tmp_path):
         assert pydicom.dcmread(tmp_path / row["video_path"]).Manufacturer == "Fulmar (phantom)"
 
 
+@pytest.mark.slow
 def test_the_confounder_ties_the_machine_to_quality_and_leaves_its_cursor(tmp_path):
     from scantune_phantoms.cohort import generator
     from scantune_phantoms.echo import SCANNERS, draw_subject, make_loop, quality

@@ -43,6 +43,7 @@ class Refusing:
         return getattr(self.service, name)
 
 
+@pytest.mark.slow
 def test_a_run_whose_end_and_files_were_refused_is_completed_by_the_next_stage(store: Path) -> None:
     (store / "a.txt").write_text("kept")
     (store / "b.txt").write_text("old")
@@ -112,6 +113,7 @@ def test_a_model_that_was_refused_is_logged_by_the_next_stage_and_found_by_regis
     assert {"code/scantune/__init__.py", "code/scantune/scantune.zip"} <= set(files)
 
 
+@pytest.mark.slow
 def test_the_code_of_a_logged_model_opens_it_where_scantune_is_not_installed(unsent, store: Path) -> None:
     with open_run("index", "mine", dataset="mine") as run:
         result = RunReference(unsent[0], None).completed(run)
@@ -182,6 +184,7 @@ def test_a_process_of_a_container_with_another_name_is_known_by_what_it_wrote(st
         assert not unfinished.has_orphans()
 
 
+@pytest.mark.slow
 def test_a_run_of_another_process_that_lives_is_left_alone(store: Path) -> None:
     code = """
         import time

@@ -87,6 +87,7 @@ def unharmed(project: Project, *command: str) -> str:
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["dvc", "keep-going", "run"])
 def test_no_name_of_any_group_is_run_by_a_shell(project: Project, command: str) -> None:
     names = {group: [text.format(f"made-{group}-{n}") for n, text in enumerate(SHELL)] for group in FOLDERS}
@@ -104,6 +105,7 @@ def leading_to(group: str, victim: str) -> str:
     return "../" * depth + victim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", FOLDERS)
 def test_no_name_removes_what_is_not_an_output(project: Project, group: str) -> None:
     project.write(poisoned({group: [leading_to(group, "data/victim")]}))
@@ -122,6 +124,7 @@ def test_dvc_alone_would_remove_it(project: Project) -> None:
         (path / "precious.txt").write_text("x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../../../victim", "/etc", "a/../../../data/victim", ".", "..", ""])
 def test_names_that_lead_elsewhere_in_other_ways(project: Project, name: str) -> None:
     project.write(poisoned({"demo": [name], "inputs": [name]}))
@@ -188,6 +191,7 @@ def address() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["watch", "root"])
 def test_no_address_is_asked(project: Project, address: tuple[str, list[str]], key: str) -> None:
     params = digits_params(60)

@@ -31,6 +31,7 @@ def write(home: Path, **inputs: dict) -> None:
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_a_stage_refuses_tensors_of_another_shape_than_the_block_says(beside, call):
     write(beside, digits={"shape": [12, 12]}, far={"shape": [12, 12]})
@@ -42,6 +43,7 @@ def test_a_stage_refuses_tensors_of_another_shape_than_the_block_says(beside, ca
     assert "[16, 16]" in message
 
 
+@pytest.mark.slow
 def test_evaluate_refuses_a_model_that_was_trained_on_otherwise_prepared_tensors(beside, grouped):
     cache = beside / "data"
     cache.unlink()

@@ -44,6 +44,7 @@ def _mlflow_state(project: Project) -> dict:
     return json.loads(project.python("-c", ASK).splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_nothing_runs_in_the_clone(clone):
     assert "Running stage" not in clone.dvc("repro")
     assert not (clone.home / "mlflow.db").exists()

@@ -176,6 +176,7 @@ def pipeline(tmp_path_factory) -> Pipeline:
     return Pipeline(tmp_path_factory.mktemp("dependencies"))
 
 
+@pytest.mark.slow
 def test_every_key_is_seen_by_the_stages_that_use_it_and_no_others(pipeline):
     before = pipeline.keys(params())
     wrong = {}

@@ -150,6 +150,7 @@ def test_the_drop_stands_in_metrics_table_and_figure(grouped):
     assert (grouped / "external" / "small_far" / "across_datasets.png").exists()
 
 
+@pytest.mark.slow
 def test_a_derived_model_is_validated_elsewhere_as_any_other(grouped, tmp_path):
     home = tmp_path / "project"
     shutil.copytree(grouped, home)
@@ -179,6 +180,7 @@ def joined(grouped, tmp_path_factory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_validated_elsewhere_and_answers_the_mean_of_its_members(joined):
     import torch
 
@@ -230,6 +232,7 @@ def test_an_ensemble_among_the_external_experiments_is_told_where_it_belongs():
         parse(params)
 
 
+@pytest.mark.slow
 def test_what_any_member_was_trained_on_counts_as_known(joined):
     """Both members share the training side of their dataset; samples that each of them knows are counted once."""
     one, both = (
@@ -346,6 +349,7 @@ def test_the_maps_of_an_ensemble_are_the_means_of_its_members(grouped):
     assert list((grouped / "ensembles" / "both" / "evaluate" / "saliency").glob("*.png"))
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_logged_with_its_test_metrics_and_registered(grouped, tmp_path):
     from scantune.tracking import client
 
@@ -521,6 +525,7 @@ def stages_of(folder: Path, params: dict) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_dvc_takes_empty_groups_and_full_ones(tmp_path):
     plain = stages_of(tmp_path, digits_params())
     assert "register@small" in plain

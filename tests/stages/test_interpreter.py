@@ -38,6 +38,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/usr/bin:/bin", "/nowhere:/bin"])
 def test_stages_run_by_the_python_of_dvc(environment, project, path):
     environ = {"PATH": path, "HOME": str(project), "DVC_NO_ANALYTICS": "true"}

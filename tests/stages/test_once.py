@@ -25,7 +25,8 @@ from tests.stages.systems import params_of, prepare
 SALIENCY = {"enabled": True, "checks": True, "samples": 2}
 
 
-@pytest.mark.parametrize("system", ["angio", pytest.param("cells", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["angio", "cells"])
 def test_networks_are_opened_samples_predicted_and_the_table_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ) -> None:

@@ -138,8 +138,12 @@ def agree(table: PredictionTable, other: PredictionTable, columns: list[str]) ->
             np.testing.assert_allclose(np.array(one, float), np.array(two, float), atol=1e-6, err_msg=name)
 
 
-#: Of every system one network, and several of which copies are averaged too; of two systems every mode.
-QUICK = [case for case in CASES if case[0] in ("loes", "angio") or case[1] in ("one", "members and copies")]
+#: Of two systems every mode, of the loops one network and several of which copies are averaged too.
+QUICK = [
+    case
+    for case in CASES
+    if case[0] in ("loes", "angio") or (case[0] == "echo" and case[1] in ("one", "members and copies"))
+]
 
 
 @pytest.mark.parametrize(
@@ -227,6 +231,7 @@ def test_so_is_the_distance_from_the_training_images(
         Predictor.load(tmp_path / "model", reading=Reading(isolated=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "model"),
     [

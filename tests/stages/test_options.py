@@ -123,6 +123,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_changes_what_is_learned(runs, plain, name):
     got = weights(runs(OPTIONS[name]))
@@ -171,6 +172,7 @@ def runs_best(folder: Path) -> str:
     return next((stem for stem, body in bodies.items() if body == best), "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "kept"),
     [

@@ -203,6 +203,7 @@ def runs(homes, tmp_path, monkeypatch) -> Runs:
     return one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("system", "option"), cases())
 def test_an_option_changes_what_is_learned(runs, trained_plainly, system, option):
     settings = options_of(system)[option]

@@ -168,6 +168,7 @@ def test_maps_of_larger_samples_are_made_window_by_window(
     assert windowed.grid <= (16, 16), "cells of one window"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["image"], indirect=True)
 def test_a_training_that_was_ended_goes_on_to_the_same_weights(
     trained: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

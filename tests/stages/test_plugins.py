@@ -83,6 +83,7 @@ def elsewhere(ran, tmp_path) -> Project:
     return Project(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_metric_is_monitored_and_evaluated(ran):
     with (ran.home / "outputs/small/train/history.csv").open() as file:
         history = [float(row["val_within_one"]) for row in csv.DictReader(file)]
@@ -96,12 +97,14 @@ def test_the_metric_is_monitored_and_evaluated(ran):
     assert "within_one" in json.loads((ran.home / "outputs/small/evaluate/summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_predictions_are_counts(ran):
     _, counts = predictions(ran)
     assert all(-1 < count < 20 for count in counts)
     assert max(counts) > 2.5  # log(1 + 9) is 2.3
 
 
+@pytest.mark.slow
 def test_where_the_model_alone_is_its_code_runs_only_if_trusted(ran, elsewhere):
     files, expected = predictions(ran)
     command = ("-m", "scantune.cli", "predict", "model", *files, "--out", "answers.csv")
@@ -115,6 +118,7 @@ def test_where_the_model_alone_is_its_code_runs_only_if_trusted(ran, elsewhere):
     assert not list((elsewhere.home / "model").rglob("__pycache__"))
 
 
+@pytest.mark.slow
 def test_the_project_itself_needs_no_trust(ran):
     files, expected = predictions(ran)
     ran.python("-m", "scantune.cli", "predict", "outputs/small/train/model", *files)
@@ -122,6 +126,7 @@ def test_the_project_itself_needs_no_trust(ran):
         assert [float(row["prediction"]) for row in csv.DictReader(file)] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_whoever_serves_it_trusts_the_digest(ran, elsewhere):
     files, expected = predictions(ran)
     digest = json.loads((elsewhere.home / "model/model.json").read_text())["plugins"]["digest"]
@@ -131,6 +136,7 @@ def test_whoever_serves_it_trusts_the_digest(ran, elsewhere):
     assert json.loads(printed.strip().splitlines()[-1]) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_code_that_was_changed_is_not_run_though_trusted(ran, elsewhere):
     files, _ = predictions(ran)
     with (elsewhere.home / "model/plugins/two_layers.py").open("a") as file:
@@ -140,6 +146,7 @@ def test_code_that_was_changed_is_not_run_though_trusted(ran, elsewhere):
     assert "ran\n" not in printed
 
 
+@pytest.mark.slow
 def test_a_misspelt_name_of_a_plugin_is_told_without_torch(ran):
     code = (
         "import sys\nfrom scantune.config.edit import Change, edited\n"

@@ -136,7 +136,11 @@ def test_every_shipped_block_with_imagenet_weights_is_trained_here():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.heavy] if name != "csi_imagenet" else []) for name in FINE_TUNED]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "csi_imagenet" else pytest.mark.heavy)
+        for name in FINE_TUNED
+    ],
 )
 def test_a_shipped_block_fine_tunes_from_its_weights(name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """All layers of the file match, the head trains first, then the network, in float32 on a CPU; two epochs."""

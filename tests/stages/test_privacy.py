@@ -53,6 +53,7 @@ def test_the_search_finds_what_is_there(tmp_path):
     assert planted.found_in(home) == {"params.yaml": ["root folder"]}
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_in_what_preprocess_and_split_write(tmp_path):
     home = project(tmp_path, 14)
     calls = [f"{stage} {name}" for name in planted.COHORTS for stage in ("index", "preprocess", "split")]

@@ -13,7 +13,9 @@ from scantune.cohort.manifest import read_manifest
 from tests.stages.conftest import run_stages
 
 
-@pytest.mark.parametrize("watch", [None, pytest.param("../scans", marks=pytest.mark.slow), "../scans/images"])
+@pytest.mark.parametrize(
+    "watch", [None, *(pytest.param(path, marks=pytest.mark.slow) for path in ("../scans", "../scans/images"))]
+)
 def test_a_root_beside_the_project_is_prepared_like_its_absolute_path(tmp_path: Path, watch: str | None) -> None:
     scans = tmp_path / "scans"
     (scans / "images").mkdir(parents=True)

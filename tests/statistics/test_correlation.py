@@ -71,6 +71,7 @@ RANKED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(RANKED))
 @pytest.mark.parametrize("rho", [0.5, 0.99])
 def test_intervals_of_rank_correlations_contain_the_truth_at_every_strength(name, rho):

@@ -77,6 +77,7 @@ def test_a_number_is_drawn_with_its_intervals():
     assert any(np.isclose(np.ptp(bars[0].get_paths()[0].vertices[:, 1]), 6) for _ in bars)
 
 
+@pytest.mark.slow
 def test_zones_have_their_reliability_and_the_class_of_the_mean_score():
     plotted, metrics = drawn(table_of("zones"), scoring.settings_of("zones"))
     names = {"zones", "zone_confusions", "zone_reliability", "mean_score", "mean_score_agreement"}

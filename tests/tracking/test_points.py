@@ -63,6 +63,7 @@ def of_model(store: Path) -> list[tuple[Any, ...]]:
     return rows(store, "SELECT metric_name, metric_value FROM logged_model_metrics ORDER BY metric_timestamp_ms")
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_was_killed_leaves_each_point_once(store: Path, trained: RunReference) -> None:
     evaluate(store, trained, 0.8, killed=True)
     once = points(store, trained.run_id)

@@ -44,6 +44,7 @@ def notes(folder: Path) -> list[Path]:
     return sorted((folder / ".scantune/open").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_was_killed_when_it_had_just_been_created_is_closed(store: Path) -> None:
     created = run_apart(KILLED_WHILE_A_RUN_IS_CREATED.format(before="pass"), store)
     service = tracking.client()
@@ -54,6 +55,7 @@ def test_a_run_whose_process_was_killed_when_it_had_just_been_created_is_closed(
     assert notes(store) == []
 
 
+@pytest.mark.slow
 def test_a_note_without_a_run_stays_until_no_server_can_still_create_it(store: Path) -> None:
     assert run_apart(KILLED_WHILE_A_RUN_IS_CREATED.format(before="os._exit(9)"), store) == ""
     (note,) = notes(store)

@@ -130,7 +130,11 @@ def _monitored(key: str, block: Any) -> Iterator[str]:
                     f"{key}.monitoring.{name}: {what} of a regression of one target, not of this {block.task.name}: "
                     "remove the key"
                 )
-    if monitoring.pictures and monitoring.differs("pictures") and not (train.loggers.tensorboard or train.loggers.wandb):
+    if (
+        monitoring.pictures
+        and monitoring.differs("pictures")
+        and not (train.loggers.tensorboard or train.loggers.wandb)
+    ):
         yield (
             f"{key}.monitoring.pictures: has no effect: TensorBoard and Weights & Biases receive them, and neither is "
             "switched on; set train.loggers.tensorboard: true or train.loggers.wandb, or remove the key"

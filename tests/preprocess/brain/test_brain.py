@@ -92,6 +92,7 @@ def test_a_bias_field_is_taken_out(head):
     assert change.std() < 0.4 * np.log(field[head.brain]).std()
 
 
+@pytest.mark.slow
 def test_a_stripped_scan_lies_in_the_template_and_its_mask_in_the_patient(head, tmp_path, monkeypatch):
     known = rigid((0.2, 0.1, -0.15), (10, 12, -8))
     affine = known @ head.volume.affine

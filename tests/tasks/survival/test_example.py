@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from scantune import io
@@ -16,6 +17,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "survival.yaml"
 HEADER = ["PatientID", "age", "Overall.Stage", "Histology", "gender", "Survival.time", "deadstatus.event"]
 
 
+@pytest.mark.slow
 def test_the_example_prepares_and_splits_the_collection(tmp_path):
     root, rng = tmp_path / "raw", np.random.default_rng(0)
     (root / "ct").mkdir(parents=True)
