@@ -77,7 +77,7 @@ def read_table(
 
     Raises:
         CohortError: the file is not there, is too large, is empty, has two columns of one name, quotes that are not
-            closed, or rows with more or fewer cells than the header (all such rows); ``sheet`` of a file without sheets.
+            closed, or rows with more or fewer cells than the header (all such rows); a sheet of a file that has none.
     """
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in TABLES)
