@@ -95,6 +95,24 @@ def test_a_volume_is_shown_where_most_is_marked_and_its_sizes_are_in_mm(tmp_path
     assert np.argwhere(drawn)[:, 0].min() > SIDE_WITH_MASKS // 2 - 5, "posterior lies below"
 
 
+def test_what_mends_a_mask_on_another_grid_is_told_once(tmp_path: Path):
+    records = []
+    for i, length in enumerate((8, 8, 6)):
+        for name, shape in (("i", (8, 8, 8)), ("m", (length, 8, 8))):
+            values = np.random.default_rng(i).random(shape, np.float32) if name == "i" else np.ones(shape, np.float32)
+            volume = io.Volume(values, np.eye(4))
+            io.write_nifti(tmp_path / f"{name}{i}.nii.gz", volume)
+        records.append(Record(f"s{i}", f"s{i}", (tmp_path / f"i{i}.nii.gz",), (tmp_path / f"m{i}.nii.gz",)))
+    settings = VolumeInput(dataset="d", modality="volume", shape=[8, 8, 8], workers=1)
+    result = check(Cohort(records, 3), settings, tmp_path / "store", progress=False)
+    screen = StringIO()
+    print_check("d", result, Console(file=screen, width=900))
+    assert screen.getvalue().count("mask and image differ in geometry: 8×8×8") == 3
+    assert screen.getvalue().count("SimpleITK.Resample") == 1
+    (fault,) = [fault for fault in result.faults if "mask that does not fit" in fault]
+    assert "6×8×8" in fault
+
+
 def test_what_a_crop_of_a_volume_cuts_is_counted_by_the_middles_of_voxels():
     mask = np.zeros((6, 8, 10), np.uint8)
     mask[1:5, 2:6, :] = 1

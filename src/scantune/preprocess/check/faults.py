@@ -32,7 +32,8 @@ def faults_of(
         faults.append(f"none of {len(cohort.records)} samples can be prepared")
     if of_mask:
         reasons = ", ".join(
-            f"{len(ids)} × {reason}" for reason, ids in grouped({i: excluded[i] for i in of_mask}).items()
+            f"{len(ids)} × {without_remedy(reason)}"
+            for reason, ids in grouped({i: excluded[i] for i in of_mask}).items()
         )
         faults.append(f"{len(of_mask)} samples have a mask that does not fit or cannot be read: {reasons}")
     for target, keys in needed_targets.items():
@@ -43,6 +44,11 @@ def faults_of(
                 f"fill the cells, or set 'missing: exclude' at the target {target!r} to leave such rows out"
             )
     return faults
+
+
+def without_remedy(reason: str) -> str:
+    """What is wrong, without what would mend it, where both are told elsewhere."""
+    return reason.split("; ", 1)[0]
 
 
 def grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from scantune.preprocess.check.faults import grouped
+from scantune.preprocess.check.faults import grouped, without_remedy
 from scantune.preprocess.check.findings import Findings
 from scantune.preprocess.mask_labels import named
 
@@ -25,11 +25,13 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
 
     console = console or Console()
     console.rule(Text(f"check of {name}"))
+    below = grouped(findings.excluded)  # told in full with its samples
     for step in findings.flow["steps"]:
         subjects = "" if step["subjects"] is None else f" of {step['subjects']} subjects"
         console.print(Text(f"{step['name']}: {step['samples']} samples{subjects}"))
         for reason, count in _summed(step["excluded"]).items():
-            console.print(Text(f"    − {count}  {reason}", style="yellow"))
+            shown = without_remedy(reason) if reason in below else reason
+            console.print(Text(f"    − {count}  {shown}", style="yellow"))
     if not findings.flow["subjects_known"]:
         console.print(Text("no subject identifiers: each sample is treated as a separate subject", style="yellow"))
     for note in findings.table_notes:
