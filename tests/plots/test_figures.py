@@ -219,6 +219,18 @@ GROUPS = {
 }
 
 
+@pytest.mark.parametrize("few", [3, 80])
+def test_the_wide_interval_of_a_small_group_is_cut_with_an_arrow_and_that_of_a_large_one_is_shown(few):
+    entries = {"A": entry(7, 6, 8, n_subjects=80), "B": entry(9, -40, 260, n_subjects=few)}
+    groups = {"site": {level: {"mae": one} for level, one in entries.items()}}
+    for figure in (plots.forest(groups, "mae"), plots.across_datasets({"one": entries}, "mae")):
+        low, high = figure.axes[0].get_xlim()
+        assert (low > 0 and high < 20) == (few == 3)
+        assert ("Arrows: the interval reaches beyond the axis." in words_in(figure)) is (few == 3)
+        arrows = [line.get_marker() for line in figure.axes[0].lines if line.get_marker() in ("<", ">")]
+        assert arrows == (["<", ">"] if few == 3 else [])
+
+
 def test_forest_marks_small_groups_and_says_what_is_undefined():
     text = words_in(plots.forest(GROUPS, "mae", overall=entry(1.2, 1.0, 1.4)))
     for part in ("All", "sex", "F", "40 (30)", "1.00 (0.80 to 1.30)", "3.00 (1.00 to 5.00) *", "fewer than 20 subjects",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW = 0.16  # inches per line
+_SPAN = 2.0  # intervals that need more than this multiple of what the others and all values need are cut
 
 
 @style.styled
@@ -61,8 +62,8 @@ def forest(
     if reference is not None:
         axes.axvline(reference, color=style.VERMILION, linestyle=(0, (4, 2)), linewidth=0.9, zorder=0)
         style.note(figure, f"Dashed: {reference_name} {words.number(reference)}.")
-    if limits:
-        axes.set_xlim(*limits)
+    drawn = [(row, words.entry(entry)) for row, (_, entry) in enumerate(rows) if entry is not None]
+    _limit(figure, axes, drawn, limits, reference, min_subjects)
     if small:
         style.note(figure, f"Hollow: fewer than {min_subjects} subjects, too few for a reliable estimate.")
     style.note(figure, f"Bars: {words.per_cent(confidence)} intervals. n: samples (subjects).")
@@ -137,6 +138,39 @@ def _mark(axes: Axes, entry: Mapping[str, Any], row: float, colour: str, marker:
     axes.plot(value, row, marker, color="white" if hollow else colour, markeredgecolor=colour, markersize=4, zorder=3)
 
 
+def _limit(
+    figure: Figure,
+    axes: Axes,
+    drawn: Sequence[tuple[float, Mapping[str, Any]]],
+    limits: tuple[float, float] | None,
+    reference: float | None,
+    min_subjects: int = 20,
+) -> None:
+    """Limits of the axis: as stated, or such that one wide interval, cut by an arrow, does not squeeze the others."""
+    if limits:
+        axes.set_xlim(*limits)
+        return
+    entries = [(row, entry) for row, entry in drawn if words.defined(entry.get("value"))]
+    bounds = [(row, entry["lower"], entry["upper"]) for row, entry in entries if words.defined(entry.get("lower"))]
+    kept = [entry["value"] for _, entry in entries] + ([] if reference is None else [reference])
+    for _, entry in entries:
+        if words.defined(entry.get("lower")) and (entry.get("n_subjects") or entry.get("n") or 0) >= min_subjects:
+            kept += [entry["lower"], entry["upper"]]
+    if not bounds or max(kept) == min(kept):
+        return
+    low, high = min(kept), max(kept)
+    if max(upper for *_, upper in bounds) - min(lower for _, lower, _ in bounds) <= _SPAN * (high - low):
+        return
+    pad = 0.08 * (high - low)
+    low, high = low - pad, high + pad
+    axes.set_xlim(low, high)
+    for row, lower, upper in bounds:
+        for edge, arrow, beyond in ((low, "<", lower < low), (high, ">", upper > high)):
+            if beyond:
+                axes.plot(edge, row, arrow, color=style.INK, markersize=4, clip_on=False, zorder=4)
+    style.note(figure, "Arrows: the interval reaches beyond the axis.")
+
+
 @style.styled
 def across_datasets(
     table: Mapping[str, Mapping[str, Any]],
@@ -170,6 +204,7 @@ def across_datasets(
     axes.set_yticks(range(len(datasets)), datasets)
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x")
+    drawn = []
     for row in range(1, len(datasets)):
         axes.axhline(row - 0.5, color=style.PALE, linewidth=0.5)
     for index, model in enumerate(models):
@@ -181,13 +216,13 @@ def across_datasets(
             entry = words.entry(table[model][dataset])
             place = row + 0.7 * ((index + 0.5) / len(models) - 0.5)
             _mark(axes, entry, place, colour, marker, hollow=False)
+            drawn.append((place, entry))
             text = words.interval(entry) + (f", n = {entry['n']}" if entry.get("n") else "")
             _beside(axes, place, text if len(text) < 60 else text[:59] + "…", 6)
     if reference is not None:
         axes.axvline(reference, color=style.VERMILION, linestyle=(0, (4, 2)), linewidth=0.9, zorder=0)
         style.note(figure, f"Dashed: {reference_name} {words.number(reference)}.")
-    if limits:
-        axes.set_xlim(*limits)
+    _limit(figure, axes, drawn, limits, reference)
     if len(models) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
     style.note(figure, f"Bars: {words.per_cent(confidence)} intervals.")
