@@ -7,6 +7,7 @@ from sklearn import metrics as peer
 from scantune.tasks import scoring
 from scantune.tasks.catalogue import part
 from scantune.tasks.comparing import compare
+from scantune.tasks.multilabel.figures import _co_occurrence
 from scantune.tasks.multilabel.settings import Multilabel
 from scantune.tasks.predictions import PredictionsError, PredictionTable
 
@@ -103,6 +104,14 @@ def test_co_occurrence_counts_pairs_that_are_known():
     assert result["target"][0][1] == int(((test[:, 0] == 1) & (test[:, 1] == 1)).sum())
     assert result["known"][0][2] == int((np.isfinite(test[:, 0]) & np.isfinite(test[:, 2])).sum())
     assert np.array_equal(result["target"], np.transpose(result["target"]))
+    first = test[(test[:, 0] == 1) & np.isfinite(test[:, 2])]
+    assert 0 < len(first) < (test[:, 0] == 1).sum(), "some with the first finding have no state of the third"
+    assert result["target_known"][0][2] == len(first)
+    assert result["target"][0][2] / result["target_known"][0][2] == pytest.approx((first[:, 2] == 1).mean())
+    both = {"findings": ["A", "B"], "target": [[8, 3], [3, 4]], "target_known": [[8, 4], [4, 4]]}
+    drawn = _co_occurrence(both | {f"prediction{k}": both[f"target{k}"] for k in ("", "_known")})
+    cells = [cell.get_text() for cell in drawn.axes[0].texts]
+    assert cells == ["8", "75", "75", "4"]
 
 
 def test_the_order_of_findings_and_the_scale_of_probabilities_change_no_value():

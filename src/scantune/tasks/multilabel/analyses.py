@@ -51,8 +51,9 @@ def run(data: Data, context: Context) -> Analyses:
 def co_occurrence(data: Data, rows: np.ndarray) -> dict[str, Any]:
     """Samples with each pair of findings, by the reference and as called, among those in which both are known.
 
-    Entry [i][j] of ``target`` and ``prediction`` counts samples with both; of ``known`` those that could have both. On
-    the diagonal stands the finding itself.
+    Entry [i][j] of ``target`` and ``prediction`` counts samples with both; of ``known`` those that could have both; of
+    ``target_known`` and ``prediction_known`` the samples with finding i whose state of finding j is known, of which
+    those with both are a share. On the diagonal stands the finding itself.
     """
     target, called = data.target[rows], data.called[rows]
     known = np.isfinite(target).astype(np.int64)
@@ -63,6 +64,8 @@ def co_occurrence(data: Data, rows: np.ndarray) -> dict[str, Any]:
         "target": present.T @ present,
         "prediction": positive.T @ positive,
         "known": known.T @ known,
+        "target_known": present.T @ known,
+        "prediction_known": positive.T @ known,
     }
 
 

@@ -67,8 +67,8 @@ def _co_occurrence(section: dict[str, Any]) -> Any:
     panels = np.ravel(figure.subplots(1, 2, sharey=True))
     for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
         counts = np.asarray(section[side], np.float64)
-        positives = counts.diagonal()[:, None]
-        share = np.divide(counts, positives, out=np.full_like(counts, np.nan), where=positives > 0)
+        among = np.asarray(section[f"{side}_known"], np.float64)
+        share = np.divide(counts, among, out=np.full_like(counts, np.nan), where=among > 0)
         seaborn.heatmap(
             share, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, linewidths=0.5, cbar=False,
             annot=_fields(counts, share), fmt="", annot_kws={"fontsize": 5}, xticklabels=names, yticklabels=names,
@@ -76,7 +76,10 @@ def _co_occurrence(section: dict[str, Any]) -> Any:
         axes.set_title(title, fontsize=7)
         axes.tick_params(length=0, labelsize=6)
         axes.tick_params(axis="x", labelrotation=90)
-    style.note(figure, "Per cent of the row's finding; on the diagonal its samples. Only known states count.")
+    style.note(
+        figure,
+        "Per cent of the samples with the row's finding in which the column's is known; on the diagonal its samples.",
+    )
     return figure
 
 
