@@ -29,6 +29,7 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.mark.slow
 def test_pictures_of_one_person_share_a_subject_and_a_side(folders, dataset, tmp_path):
     from scantune.config.input import ImageInput
 

@@ -169,6 +169,7 @@ def test_a_mask_of_a_still_lies_on_its_own_pixels(tmp_path: Path, modality: str)
         io.write_image_segmentation(tmp_path / "b.dcm", mask[1:], source, {1: "vessel"}, origin=MODEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("date", ["********", "20200230", "00000000", "19999999"])
 def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path, date: str) -> None:
     for path in series(tmp_path / "s"):

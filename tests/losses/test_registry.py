@@ -29,6 +29,7 @@ def test_the_sources_say_what_the_functions_take():
             assert registry.origin(one.name) == module
 
 
+@pytest.mark.slow
 def test_names_and_options_are_checked_without_torch():
     code = (
         "import sys\nfrom scantune import losses\nfrom scantune.losses import parts\n"

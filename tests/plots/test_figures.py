@@ -480,6 +480,7 @@ def under_text(axes, text, x, y):
     return np.mean([box.contains(*point) for point in pixels])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("skill", "prevalence"), [(3.0, 0.1), (0.0, 0.1), (-3.0, 0.1), (-2.0, 0.3), (3.0, 0.6)])
 @pytest.mark.parametrize(("draw", "area"), [("roc_by_class", "AUC"), ("precision_recall_by_class", "AP")])
 def test_the_area_of_a_class_stands_where_it_does_not_hide_the_curve(draw, area, skill, prevalence):

@@ -41,6 +41,7 @@ def rows(made):
     return list(csv.DictReader(made.table.open(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_table_names_files_that_read_with_their_masks(made, rows):
     assert len(rows) == made.n_samples
     assert len({row["subject"] for row in rows}) == made.n_subjects == 24

@@ -32,6 +32,7 @@ def made(tmp_path_factory):
     return demos.make("csi", tmp_path_factory.mktemp("csi"), n=16, workers=1, readers=2)
 
 
+@pytest.mark.slow
 def test_table_has_the_columns_of_the_score_and_grades_or_blanks(made):
     rows = read_rows(made.table)
     assert list(rows[0])[:7] == ["FileID", *ZONES]
@@ -99,6 +100,7 @@ def zone_mean(film, zone):
     return float(film.pixels[film.zones == ZONES.index(zone) + 1].mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_congested_zone_is_whiter_than_its_own_film_without(zone):
     well = dict.fromkeys(ZONES, 0.0)

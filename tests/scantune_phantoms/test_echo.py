@@ -34,6 +34,7 @@ def cohort(tmp_path_factory):
     return demos.make("echo", tmp_path_factory.mktemp("echo"), n=24, seed=3, workers=1, masks=True)
 
 
+@pytest.mark.slow
 def test_each_loop_is_a_synthetic_cine_of_its_machine(cohort):
     seen = set()
     for row in rows_of(cohort):

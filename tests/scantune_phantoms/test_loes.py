@@ -35,6 +35,7 @@ def made(tmp_path_factory):
     return demos.make("loes", tmp_path_factory.mktemp("loes"), n=20, workers=1, spacing=5.0, masks=True)
 
 
+@pytest.mark.slow
 def test_the_table_names_every_file(made):
     rows = rows_of(made)
     assert list(rows[0]) == [*COLUMNS, "mask"]
@@ -87,6 +88,7 @@ def test_the_template_reads_the_layout_without_dicom(tmp_path):
     assert not (tmp_path / "dicom").exists()
 
 
+@pytest.mark.slow
 def test_both_kinds_of_file_hold_the_same_scan(tmp_path):
     mixed = demos.make("loes", tmp_path / "mixed", n=14, workers=1, spacing=5.0, unusable=False)
     plain = demos.make("loes", tmp_path / "plain", n=14, workers=1, spacing=5.0, layout="nifti", unusable=False)

@@ -49,6 +49,7 @@ def test_without_the_files_the_report_has_the_same_pictures(evaluated: Path) -> 
     assert pictures(evaluated) == before
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_files_own_resolution(copied: Path) -> None:
     copies = sorted((copied / "data/cache/digits/display").iterdir())
     assert len(copies) == len(list((copied / "data/cache/digits/samples").iterdir()))

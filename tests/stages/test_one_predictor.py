@@ -200,7 +200,9 @@ def half_marked(networks: list[Any], plan: Any) -> None:
             last.bias -= network(x).median()
 
 
-@pytest.mark.parametrize(("system", "mode"), [("echo", "members"), ("csi", "folds")])
+@pytest.mark.parametrize(
+    ("system", "mode"), [("echo", "members"), pytest.param("csi", "folds", marks=pytest.mark.slow)]
+)
 def test_so_is_the_distance_from_the_training_images(
     home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, mode: str
 ) -> None:

@@ -120,6 +120,7 @@ def test_p_values_equal_scipy():
     assert correlation_p(spearman(x, y), 30) == pytest.approx(stats.spearmanr(x, y).pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("x", "y"),
     [

@@ -164,7 +164,17 @@ def findings() -> PredictionTable:
     return PredictionTable.make(columns | {"sex": np.where(np.arange(60) % 2, "F", "M")})
 
 
-@pytest.mark.parametrize("task", ["classification", "regression", "zones", "segmentation", "multilabel", "survival"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        "classification",
+        "regression",
+        pytest.param("zones", marks=pytest.mark.slow),
+        "segmentation",
+        "multilabel",
+        "survival",
+    ],
+)
 def test_notes_state_the_level_of_the_intervals_and_the_size_of_small_groups(task):
     table = {"multilabel": findings, "survival": cohort}.get(task, lambda: table_of(task))()
     schema = SETTINGS if task == "survival" else scoring.settings_of(task)

@@ -111,6 +111,7 @@ def test_the_file_that_a_preparation_depends_on_has_the_words_for_an_empty_cell_
     assert (tmp_path / "d.csv").read_text() == "target,word\n" + words
 
 
+@pytest.mark.slow
 def test_samples_of_a_class_named_as_an_empty_cell_are_kept_and_that_changes_the_file(tmp_path):
     import yaml
 

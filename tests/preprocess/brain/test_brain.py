@@ -47,6 +47,7 @@ def block(**brain) -> VolumeInput:
     )
 
 
+@pytest.mark.slow
 def test_the_brain_is_found_in_a_head(head):
     result = extraction.brain_mask(head.volume)
     assert dice(result, head.brain) > 0.93

@@ -77,6 +77,7 @@ def test_about_three_scans_in_ten_show_nothing():
         assert all(not session.gadolinium for session in subject.sessions if session.stage == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", [item for item in ITEMS if not item.atrophy], ids=lambda item: item.name)
 def test_every_lesion_darkens_its_place_on_its_side(item):
     side = disease.sides(item)[0]

@@ -78,6 +78,7 @@ def test_exact_match_and_hamming_loss_count_known_findings_alone():
     assert metrics["states"]["a"] == {"present": 1, "absent": 1, "unknown": 2, "called": 4}
 
 
+@pytest.mark.slow
 def test_thresholds_come_from_validation_unless_the_table_says_what_was_called():
     predictions, target, p = table(unknown=0)
     metrics = scoring.evaluate(predictions, Multilabel(findings=FINDINGS, threshold="youden"), draws=50)
