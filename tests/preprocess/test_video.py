@@ -91,6 +91,37 @@ def test_sector_is_found_about_where_it_is():
     assert (result & ~sector).sum() < 0.12 * sector.sum()
 
 
+def slow_lung(moving: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Frames [T, 240, 320] of a sector through which a narrow band moves from left to right, and the sector.
+
+    Args:
+        moving: share of its width through which the band moves; the rest stands still.
+    """
+    frames, sector = echo(1)
+    x = np.mgrid[0:240, 0:320][1]
+    places = np.linspace(30, 30 + 260 * moving, 60)
+    loop = [np.where(sector & (abs(x - place) < 12), 250, frames[0]) for place in places]
+    return np.stack(loop).astype(np.uint8), sector
+
+
+def test_the_sector_is_what_moves_in_the_whole_loop_and_not_in_the_few_frames_that_are_taken(tmp_path, inputs):
+    frames, sector = slow_lung()
+    assert sector_mask(frames[27:33]).sum() < 0.5 * sector.sum()
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    prepared = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=6, shape=[240, 320], sector=True))
+    assert (prepared.tensor[0][:, sector] == frames[:6][:, sector]).mean() > 0.95
+    assert (prepared.tensor[0][:, :20, :140] == 0).all()
+    assert not any("stands still" in note for note in prepared.facts["notes"])
+
+
+def test_what_stands_still_around_the_sector_and_is_blanked_is_told(tmp_path, inputs):
+    frames, _ = slow_lung(0.4)
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    prepared = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=6, shape=[240, 320], sector=True))
+    (note,) = [note for note in prepared.facts["notes"] if "stands still" in note]
+    assert "of the lit picture around the ultrasound sector stands still and is blanked" in note
+
+
 def test_without_a_sector_nothing_is_guessed(tmp_path, inputs):
     still = np.zeros((5, 64, 64), np.uint8)
     still[:, 30:33, 30:60] = 255

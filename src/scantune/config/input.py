@@ -300,8 +300,8 @@ class VideoInput(_Common):
     channels: Literal[1, 3] = 1
     """1: grey. 3: colour."""
     sector: bool = False
-    """Ultrasound: find the sector and blank everything outside it, burned-in text too. It is found by its movement, at
-    a ``shape`` of about 64 pixels or more."""
+    """Ultrasound: find the sector and blank everything outside it, burned-in text too. It is found by its movement
+    in 16 frames over the whole loop, at a ``shape`` of about 64 pixels or more; a note says where much stands still."""
     intensity: Annotated[Scale | ZScore, Field(discriminator="name"), BeforeValidator(by_name)] = Scale()
     """How values are scaled."""
     dtype: Literal["uint8", "float16", "float32"] | None = None

@@ -43,18 +43,20 @@ def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
     chosen = frame_indices(loop.n_frames, settings.frames, step, settings.start)
     size = (settings.shape[0], settings.shape[1])
     fitted = fit((loop.height, loop.width), size, settings.resize, loop.facts.get("pixel_sides"))
-    pictures = loop.frames(chosen, grey=settings.channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
+    scale, inside = _decode_scale(loop.height, loop.width, fitted), None
+    if settings.sector:
+        pictures, inside = _with_sector(loop, chosen, settings.channels == 1, scale)
+    else:
+        pictures = loop.frames(chosen, grey=settings.channels == 1, scale=scale)
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")
     facts: dict[str, Any] = {**loop.facts, "frames": loop.n_frames, "frame_time": loop.frame_time}
     facts |= source_facts(pictures, (loop.height, loop.width), None)
     facts["looped"] = settings.frames * step > loop.n_frames
-    if settings.sector:
-        from scantune.preprocess.sector import sector_mask
-
-        inside = sector_mask(pictures[: loop.n_frames].mean(axis=3).astype(np.uint8))
-        pictures = pictures * inside[None, :, :, None]  # T h w C
-        facts["sector_fraction"] = round(float(inside.mean()), 4)
+    if inside is not None:
+        pictures = pictures * inside.mask[None, :, :, None]  # T h w C
+        facts["sector_fraction"] = round(float(inside.mask.mean()), 4)
+        facts["notes"] = [*facts.get("notes", ()), *inside.notes]
     placed = np.stack([place(picture, fitted) for picture in pictures])  # T H W C
     if settings.channels == 3 and placed.shape[3] == 1:
         placed = np.repeat(placed, 3, axis=3)
@@ -70,6 +72,26 @@ def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
         still = [place(frame, fitted, nearest=True) for frame in drawn]
         mask = np.stack(still * (len(chosen) if len(still) == 1 else 1))[None]  # T H W -> 1 T H W
     return Prepared(np.ascontiguousarray(tensor), mask, None, facts)
+
+
+class _Sector(NamedTuple):
+    """The ultrasound sector, bool [h, w], and what a user should know of it."""
+
+    mask: np.ndarray
+    notes: list[str]
+
+
+def _with_sector(loop: io.Loop, chosen: Sequence[int], grey: bool, scale: int) -> tuple[np.ndarray, _Sector]:
+    """The chosen frames [T, h, w, C], and the sector, which frames over the whole loop show."""
+    from scantune.preprocess.sector import STILL, sector_mask, spread_over, still_share
+
+    every = sorted({*chosen, *spread_over(loop.n_frames)})
+    pictures = loop.frames(every, grey=grey, scale=scale)
+    seen = pictures.mean(axis=3).astype(np.uint8)
+    mask = sector_mask(seen)
+    still = still_share(seen, mask)
+    told = "%.0f %% of the lit picture around the ultrasound sector stands still and is blanked" % (100 * still)
+    return pictures[np.searchsorted(every, chosen)], _Sector(mask, [told] if still > STILL else [])
 
 
 class _Drawn(NamedTuple):
