@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -14,7 +14,8 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import outlines_note, runs_note
-from scantune.proposal.listing import Listing
+from scantune.proposal.listing import Listing, stem
+from scantune.proposal.matching import by_chance
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
 from scantune.proposal.widening import widened
@@ -49,14 +50,14 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         folder_name: stands in for names of tables that name a partition alone.
     """
     found = Tables()
-    contents = _merged(_read(root, listing, found), found, listing)
+    contents = _merged(_read(root, listing, found), found, listing, root)
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
     for path, long in contents:
-        content = long
+        content, own = long, _own(listing, path, contents, root)
         try:
-            content = widened(long, listing, path)
-            source = of_content(content, root, _name(path, folder_name), listing, path)
+            content = widened(long, own, path)
+            source = of_content(content, root, _name(path, folder_name), own, path)
             sources.append((path, content, source))
         except ScantuneError as error:
             others.append((path, content))
@@ -80,12 +81,23 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         for path in dict.fromkeys(p for p, _ in others)
         if path not in joined and not _mentioned(path, found.notes)
     ]
-    left = [name for name in left if not name.lower().endswith(".txt")]
+    left = [name for name in dict.fromkeys(left) if not name.lower().endswith(".txt")]
     if left:
         found.notes.append(f"{', '.join(left)}: no row leads to a file or to a row of another table, so not used")
+    _name_apart(found.sources, [cohort[0][0] for cohort in cohorts])
     if name and found.sources:
         _rename(found.sources, name)
     return found
+
+
+def _name_apart(sources: Sequence[Source], paths: Sequence[Path]) -> None:
+    """Names of the folders before those of tables that are named alike, whose blocks would replace each other."""
+    twice = {name for name, count in Counter(source.name for source in sources).items() if count > 1}
+    for number, (source, path) in enumerate(zip(sources, paths, strict=True), 1):
+        if source.name in twice:
+            source.name = f"{re.sub(r'[^A-Za-z0-9_-]+', '_', path.parent.name).strip('_-')}_{source.name}"
+        if source.name in {other.name for other in sources[: number - 1]}:
+            source.name = f"{source.name}_{number}"
 
 
 def _rename(sources: Sequence[Source], name: str) -> None:
@@ -121,13 +133,27 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
     return contents
 
 
-def _merged(contents: list[tuple[Path, Content]], found: Tables, listing: Listing) -> list[tuple[Path, Content]]:
-    """Tables that are named after partitions and have the same columns, one below the other."""
+def _merged(
+    contents: list[tuple[Path, Content]], found: Tables, listing: Listing, root: Path
+) -> list[tuple[Path, Content]]:
+    """Tables that are named after partitions, or lie in their folders, and have the same columns, one below the other.
+
+    Files of tables that have one name in several folders are those in the folder of each.
+    """
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
+    places: dict[str, set[Path]] = defaultdict(set)
+    for path, _ in contents:
+        places[path.name.lower()].add(path.parent)
     for path, content in contents:
         words = re.split(r"[ _.\-]+", path.stem.lower())
         side = next((SIDES[word] for word in words if word in SIDES), "")
         rest = "_".join(word for word in words if word not in SIDES)
+        folders = [part.lower() for part in path.relative_to(root).parts[:-1]]
+        if not side and any(part in SIDES for part in folders):
+            side = next(SIDES[part] for part in folders if part in SIDES)
+            rest = "/".join([*(part for part in folders if part not in SIDES), rest])
+        if side and len(places[path.name.lower()]) > 1:
+            content = _in_folder(content, path.parent.relative_to(root).as_posix(), listing)
         groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
     result: list[tuple[Path, Content]] = []
     for members in groups.values():
@@ -143,9 +169,39 @@ def _merged(contents: list[tuple[Path, Content]], found: Tables, listing: Listin
         if whole.marked:
             whole.notes.append(runs_note({side: path for path, _, side in members}, listing))
         result.append((training, whole))
-        names = ", ".join(path.name for path, _, _ in members)
+        names = ", ".join(path.relative_to(root).as_posix() for path, _, _ in members)
         found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
     return sorted(result, key=lambda pair: pair[0])
+
+
+def _own(listing: Listing, path: Path, contents: Sequence[tuple[Path, Content]], root: Path) -> Listing:
+    """The files in a table's folder where another folder has a table of its name; all where that is not so."""
+    named = {other.parent for other, _ in contents if other.name.lower() == path.name.lower()}
+    folder = path.parent.relative_to(root).as_posix()
+    names = tuple(name for name in listing.names if name.startswith(f"{folder}/"))
+    return replace(listing, names=names) if len(named) > 1 and names else listing
+
+
+def _in_folder(content: Content, folder: str, listing: Listing) -> Content:
+    """The table with the paths of files below a folder in place of their names, with or without ending."""
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for path in listing.names:
+        if path.startswith(f"{folder}/"):
+            for key in {path.rpartition("/")[2].lower(), stem(path)}:
+                by_name[key].append(path)
+    named: dict[str, list[str]] = {}
+    for column in content.columns:
+        cells = [row[column].replace("\\", "/").rpartition("/")[2].lower() for row in content.rows]
+        paths = [by_name[cell][0] if len(by_name.get(cell, ())) == 1 else "" for cell in cells]
+        if sum(map(bool, paths)) * 2 > len(paths) and not by_chance(column, content.rows):
+            named[column] = paths
+    if not named:
+        return content
+    rows = [
+        {**row, **{column: paths[i] or row[column] for column, paths in named.items()}}
+        for i, row in enumerate(content.rows)
+    ]
+    return replace(content, rows=rows, anew=True)
 
 
 def _cohorts(sources: Sequence[tuple[Path, Content, Source]]) -> list[list[tuple[Path, Content, Source]]]:

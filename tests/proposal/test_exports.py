@@ -1,0 +1,107 @@
+"""Exports of annotation tools and registries: whose row is of which file and subject, and what is told of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scantune import cohort
+from scantune.config.load import parse
+from scantune.proposal.blocks import Proposed, propose
+from scantune.records import Record
+from tests.proposal.test_layouts import picture, table
+
+N = 24
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(proposed: Proposed):
+    """The one data set's block and its records by the stem of their file."""
+    for path, source in proposed.tables.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source.written())
+    (dataset,) = parse({"experiments": {}, **proposed.blocks}).datasets.values()
+    return dataset, {record.files[0].stem: record for record in cohort.load(dataset, Path())}
+
+
+def below(record: Record) -> str:
+    """The path of its file below the root."""
+    return record.files[0].relative_to(Path("raw").resolve()).as_posix()
+
+
+@pytest.mark.parametrize(
+    "path", ["/data/upload/1/ab12cd{i:02x}-{i:03d}.png", "/data/local-files/?d={i:03d}.png", "s3://films/a/{i:03d}.png"]
+)
+def test_rows_go_by_the_names_of_files_and_not_by_a_running_number_that_files_have_too(home, path):
+    order = np.random.default_rng(1).permutation(N)
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+    rows = [(n, f"2024-01-0{1 + n % 9}T10:00:00Z", ("well", "ill")[int(i % 3 > 0)], path.format(i=i), 900 + n)
+            for n, i in enumerate(order)]  # fmt: skip
+    table("project-1.csv", "annotation_id,created_at,choice,image,id", rows)
+    _, records = read(propose(Path("raw")))
+    assert {name: record.targets["choice"] for name, record in records.items()} == {
+        f"{i:03d}": ("well", "ill")[i % 3 > 0] for i in range(N)
+    }
+
+
+def test_names_of_files_that_are_not_there_beside_numbers_that_are_told(home):
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+    table("a.csv", "no,image,grade", [(i, f"x{i * 7919}.png", i % 2) for i in range(N)])
+    assert any("'image' names files, of which 0 are there" in note for note in propose(Path("raw")).notes)
+
+
+@pytest.mark.parametrize(
+    ("place", "cell"), [("{side}/{side}{i:03d}.png", "{side}{i:03d}.png"), ("{side}/{i:03d}.png", "{i:03d}.png"),
+                        ("{side}/images/a{i:03d}.png", "a{i:03d}")],
+)  # fmt: skip
+def test_tables_of_one_name_in_folders_of_partitions_are_one(home, place, cell):
+    labels = {}
+    for seed, side in enumerate(("train", "valid", "test")):
+        for i in range(N):
+            picture(place.format(side=side, i=i), 100 * seed + i)
+            labels[f"raw/{place.format(side=side, i=i)}"] = ("well", "ill")[(i + seed) % 3 > 0]
+        rows = [(cell.format(side=side, i=i), ("well", "ill")[(i + seed) % 3 > 0]) for i in range(N)]
+        table(f"{side}/_classes.csv", "filename,diagnosis", rows)
+    dataset, _ = read(propose(Path("raw")))
+    records = cohort.load(dataset, Path())
+    assert {f"raw/{below(record)}": record.targets["diagnosis"] for record in records} == labels
+    for record in records:
+        side = below(record).partition("/")[0]
+        assert record.split == {"valid": "validation"}.get(side, side)
+
+
+def test_tables_of_one_name_in_other_folders_have_their_own_files_and_a_block_each(home):
+    for side in ("munich", "paris"):
+        for i in range(N):
+            picture(f"{side}/{i:03d}.png", i + len(side) * 100)
+        table(f"{side}/labels.csv", "filename,diagnosis", [(f"{i:03d}.png", i % 2) for i in range(N)])
+    proposed = propose(Path("raw"))
+    assert sorted(proposed.blocks["datasets"]) == ["munich_labels", "paris_labels"]
+    for path, source in proposed.tables.items():
+        assert {file.partition("/")[0] for file in source.files} == {path.stem.partition("_")[0]}
+        assert len(source.files) == N
+
+
+@pytest.mark.parametrize(
+    "head", ["record_id,redcap_repeat_instrument,redcap_repeat_instance", "Study ID,Repeat Instrument,Repeat Instance",
+             "Record ID,Event Name,Run"],
+)  # fmt: skip
+def test_records_of_redcap_are_subjects(home, head):
+    rows: list[tuple[object, ...]] = []
+    for p in range(12):
+        rows += [(f"{p + 1:04d}", "film", k, ("well", "ill")[p % 2], f"{p + 1:04d}_{k}.png") for k in (1, 2)]
+        for k in (1, 2):
+            picture(f"films/{p + 1:04d}_{k}.png", 2 * p + k)
+    table("data.csv", f"{head},diagnosis,film_file", rows)
+    dataset, records = read(propose(Path("raw")))
+    assert dataset.subject == head.partition(",")[0]
+    assert len({record.subject_id for record in records.values()}) == 12
