@@ -90,7 +90,7 @@ def masks(
         unused += ["--unlisted-empty"] if unlisted_empty else []
         if unused:
             raise ScantuneError(f"{', '.join(unused)}: not for COCO, which states all of its images: leave it out")
-        table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root)
+        table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root, say=typer.echo)
     else:
         counting = Counting(order.value if order else None, starts.value if starts else None, first)
         written = masks_of(

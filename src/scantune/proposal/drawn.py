@@ -22,18 +22,19 @@ _SNIFFED = 6  # files of outlines that are looked at
 _MARKED = ("label", "marked", "has mask")  # names of the column of what has a mask
 
 
-def masks_command(annotations: Mapping[str, Path], images: Path, out: Path) -> str:
+def masks_command(annotations: Mapping[str, Path], images: Path, out: Path, *, coco: bool = False) -> str:
     """The command that draws annotations as masks, in words.
 
     Args:
         annotations: side ("" for all) to file or folder.
         images: folder of the images.
         out: new folder.
+        coco: of COCO, whose images are elsewhere without a folder.
     """
     sides = [f"{side}={path}" if side else str(path) for side, path in annotations.items()]
     first = next(iter(annotations.values()))
     folder = os.path.relpath(images, first if first.is_dir() else first.parent)
-    seen = [] if folder == "." else ["--images", folder]
+    seen = [] if folder == "." and not coco else ["--images", folder]
     return f"{_MASKS} {shlex.join([*sides, *seen, '--out', str(out)])}"
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from scantune.cohort.file_names import IMAGES
+from scantune.cohort.file_names import IMAGES, UPLOADED
 from scantune.cohort.template import fields, fill
 from scantune.proposal import headings
 from scantune.proposal.listing import ENDING as _ENDING_OF
@@ -26,7 +26,6 @@ _SURE = 30  # files of these rows that the best leads to, from which on others a
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
 _FEWEST = 4  # files that they must lead to
-_UPLOADED = re.compile(r"^([0-9a-f]{8}-|\?d=)(?=.)")  # what Label Studio writes before the name of a file
 _NAMED = 0.5  # share of cells with the ending of an image, from which on a column names files
 _RUNS = 6  # numbers in a file's name that are compared with a column
 
@@ -123,7 +122,7 @@ def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, 
 
 
 def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) -> str:
-    names = named.get(_stem(cell)) or named.get(_stem(_UPLOADED.sub("", cell.rpartition("/")[2])), ())
+    names = named.get(_stem(cell)) or named.get(_stem(UPLOADED.sub("", cell.rpartition("/")[2])), ())
     if len(names) <= 1:
         return names[0] if names else ""
     shared = {name: _shared(cell, name) for name in names}

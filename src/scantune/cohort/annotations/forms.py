@@ -11,7 +11,7 @@ from typing import Any
 
 from scantune.cohort.annotations import contours, shapes, tables
 from scantune.cohort.annotations.areas import Annotated, Mark
-from scantune.cohort.annotations.images import Images
+from scantune.cohort.annotations.images import Images, size_fault
 from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.annotations.tables import Read
 from scantune.cohort.faults import CohortError
@@ -70,13 +70,9 @@ class _Gathering:
             return
         size = self.images.size(files[0])
         other = [n for n in stated if isinstance(n, int | float)]
-        if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
-            height, width = size
-            turned = tuple(reversed(other)) == size
-            why = "is it turned by an EXIF tag? Save it upright" if turned else "is it a copy of another size?"
-            self.faults.append(
-                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {files[0]} has {width}×{height}: {why}"
-            )
+        if not isinstance(size, str) and len(other) == 2:
+            wrong = size_fault((other[0], other[1]), size, files[0])
+            self.faults += [f"{path.name}: {wrong}"] if wrong else []
         if files[0] in self.by_image:
             self.faults.append(self._twice(name, files[0], path))
             return
