@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scantune import cohort
+from scantune import cohort, io
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
 from scantune.records import Record
@@ -105,3 +105,43 @@ def test_records_of_redcap_are_subjects(home, head):
     dataset, records = read(propose(Path("raw")))
     assert dataset.subject == head.partition(",")[0]
     assert len({record.subject_id for record in records.values()}) == 12
+
+
+def mask(path: str, *values: int) -> None:
+    """A mask of 16 × 16 pixels with a band of each value."""
+    Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+    array = np.zeros((16, 16), np.uint8)
+    for place, value in enumerate(values):
+        array[3 * place : 3 * place + 3, 2:9] = value
+    io.write_png(Path("raw", path), array)
+
+
+@pytest.mark.parametrize(
+    ("values", "keys", "classes"),
+    [
+        (lambda i: (1, 2, 255) if i % 3 else (1, 255), {255: "ignore"}, ["background", "label_1", "label_2"]),
+        (lambda i: (1, 255), {255: "ignore"}, ["background", "foreground"]),
+        (lambda i: (1,) if i % 3 else (255,), {255: 1}, ["background", "foreground"]),
+        (lambda i: (128, 255), {128: 1, 255: 2}, ["background", "label_1", "label_2"]),
+        (lambda i: (255,), {}, ["background", "foreground"]),
+    ],
+)
+def test_white_in_masks_beside_labels_is_no_class(home, values, keys, classes):
+    for i in range(N):
+        picture(f"JPEGImages/{i:03d}.png", i)
+        mask(f"SegmentationClass/{i:03d}.png", *values(i))
+    proposed = propose(Path("raw"))
+    assert proposed.blocks["inputs"]["raw"].get("mask_values", {}) == keys
+    assert proposed.blocks["experiments"]["raw"]["task"]["classes"] == classes
+    assert any("255" in note for note in proposed.notes) == (keys in ({255: "ignore"}, {255: 1}))
+
+
+def test_masks_that_number_objects_are_no_readers(home):
+    for i in range(N):
+        picture(f"JPEGImages/{i:03d}.png", i)
+        mask(f"SegmentationClass/{i:03d}.png", 1, 1, 2)
+        mask(f"SegmentationObject/{i:03d}.png", 1, 2, 3)
+    proposed = propose(Path("raw"))
+    assert "rater_masks" not in proposed.blocks["datasets"]["raw"]
+    assert proposed.blocks["experiments"]["raw"]["task"]["classes"] == ["background", "label_1", "label_2"]
+    assert any("SegmentationObject" in note and "not used" in note for note in proposed.notes)
