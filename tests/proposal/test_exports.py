@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,12 @@ from scantune.records import Record
 from tests.proposal.test_layouts import picture, table
 
 N = 24
+CVAT = (
+    '<annotations><version>1.1</version><image id="0" name="000.png" width="16" height="16">'
+    '<box label="a" xtl="1" ytl="1" xbr="5" ybr="5"/></image></annotations>'
+)
+VOC = "<annotation><object><name>a</name><bndbox><xmin>1</xmin></bndbox></object></annotation>"
+SUPERVISELY = {"tags": [], "size": {"height": 16, "width": 16}, "objects": []}
 
 
 @pytest.fixture
@@ -145,3 +153,21 @@ def test_masks_that_number_objects_are_no_readers(home):
     assert "rater_masks" not in proposed.blocks["datasets"]["raw"]
     assert proposed.blocks["experiments"]["raw"]["task"]["classes"] == ["background", "label_1", "label_2"]
     assert any("SegmentationObject" in note and "not used" in note for note in proposed.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("annotations.xml", CVAT, "1 files have outlines of CVAT.*scantune convert masks raw/annotations.xml"),
+        ("boxes/{i:03d}.xml", VOC, "annotations that are not read are Pascal VOC"),
+        ("ann/{i:03d}.png.json", json.dumps(SUPERVISELY), "annotations that are not read are of Supervisely"),
+        ("labels/{i:03d}.txt", "0 0.1 0.2 0.3 0.2 0.3 0.4\n", "annotations that are not read are labels of YOLO"),
+    ],
+)
+def test_annotations_beside_images_are_told(home, name, text, words):
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+        path = Path("raw", name.format(i=i))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert any(re.search(words, note) for note in propose(Path("raw")).notes)

@@ -76,7 +76,8 @@ def masks(
 ) -> None:
     """Convert annotations to masks, with a table of images and masks.
 
-    Read are COCO (ARCADE and others), tables of run lengths, XML of Aperio ImageScope and ASAP, labelme and VIA.
+    Read are COCO (ARCADE and others), tables of run lengths, XML of CVAT, Aperio ImageScope and ASAP, labelme and
+    VIA.
     """
     from scantune.cohort.annotations.masks import masks_of
     from scantune.cohort.annotations.run_lengths import Counting

@@ -55,8 +55,8 @@ def masks_of(
     that they do not name is left out, and counted: it may not have been looked at.
 
     Args:
-        annotations: side (train, validation, test; "" for all) to a table of run lengths, an ImageScope or ASAP XML
-            file, a labelme or VIA file, or a folder of these.
+        annotations: side (train, validation, test; "" for all) to a table of run lengths, a CVAT, ImageScope or ASAP
+            XML file, a labelme or VIA file, or a folder of these.
         out_dir: a new folder beside the images, never within theirs.
         images: folder of the images as seen from that of the annotations, which it is without.
         labels: "binary": 1 wherever anything is marked, written as 0 and 255. "category": numbers from 1 in the order
