@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from scantune import cohort, io
+from scantune.cli import app
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
 from scantune.records import Record
@@ -171,3 +173,56 @@ def test_annotations_beside_images_are_told(home, name, text, words):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert any(re.search(words, note) for note in propose(Path("raw")).notes)
+
+
+@pytest.mark.parametrize("form", ["coco", "cvat"])
+def test_classes_of_converted_masks_have_the_names_of_the_categories(home, form):
+    boxes = {"cyst": (1, 1, 5, 5), "tumour": (8, 8, 14, 14)}
+    images, shapes = [], []
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+        images.append({"id": i, "file_name": f"{i:03d}.png", "width": 16, "height": 16})
+        for key, (name, (x, y, u, v)) in enumerate(boxes.items(), 3):
+            corners = [x, y, u, y, u, v, x, v]
+            shapes.append({"image_id": i, "category_id": key, "segmentation": [corners], "name": name})
+    categories = [{"id": 3, "name": "cyst"}, {"id": 4, "name": "tumour"}, {"id": 9, "name": "other"}]
+    path = Path("raw/annotations/a.json" if form == "coco" else "raw/annotations.xml")
+    path.parent.mkdir(exist_ok=True)
+    if form == "coco":
+        path.write_text(json.dumps({"images": images, "annotations": shapes, "categories": categories}))
+    else:
+        texts = [
+            f'<image name="{image["file_name"]}" width="16" height="16">'
+            + "".join(
+                f'<box label="{name}" xtl="{x}" ytl="{y}" xbr="{u}" ybr="{v}"/>' for name, (x, y, u, v) in boxes.items()
+            )
+            + "</image>"
+            for image in images
+        ]
+        path.write_text(f"<annotations>{''.join(texts)}</annotations>")
+    command = [
+        "convert",
+        "masks",
+        str(path),
+        "--images",
+        "../images" if form == "coco" else "images",
+        "--out",
+        "raw/m",
+        "--labels",
+        "category",
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    proposed = propose(Path("raw/m/cohort.csv"), Path("raw"))
+    (experiment,) = proposed.blocks["experiments"].values()
+    assert experiment["task"]["classes"] == ["background", "cyst", "tumour"]
+    (block,) = proposed.blocks["inputs"].values()
+    assert block.get("mask_values", {}) == ({3: 1, 4: 2} if form == "coco" else {})
+
+
+def test_names_of_pixel_values_are_those_of_classes(home):
+    for i in range(N):
+        picture(f"train/{i:03d}_png.rf.{i * 7919:05x}.png", i)
+        mask(f"train/{i:03d}_png.rf.{i * 7919:05x}_mask.png", 1, 2)
+    Path("raw/train/_classes.csv").write_text("Pixel Value, Class\n0, background\n1, cyst\n2, tumour\n")
+    assert propose(Path("raw")).blocks["experiments"]["raw"]["task"]["classes"] == ["background", "cyst", "tumour"]

@@ -27,7 +27,7 @@ import numpy as np
 from scantune.cohort.annotations.areas import Outlines
 from scantune.cohort.annotations.images import Images, size_fault
 from scantune.cohort.coco_masks import counts_of, draw, from_runs, hidden
-from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_rows
+from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_label_names, write_rows
 from scantune.cohort.faults import CohortError, Fault, nearest
 
 log = logging.getLogger(__name__)
@@ -111,8 +111,11 @@ def masks_of_coco(
             )
     _warn_of_hidden(overlapping, len(rows))
     _warn_of_boxes(boxed, ", ".join(source.name for source in sources.values()), len(rows))
-    for line in _told(contents.values(), chosen.values(), labels, rows) if say else ():
+    named = _label_names(contents.values(), chosen.values())
+    for line in _told(named, labels, rows) if say else ():
         say(line)
+    if labels != "binary":
+        write_label_names(target, named)
     return write_rows(target / "cohort.csv", rows)
 
 
@@ -144,17 +147,19 @@ def _warn_of_boxes(boxed: Sequence[str], title: str, images: int) -> None:
     )  # fmt: skip
 
 
-def _told(
-    contents: Iterable[Mapping[str, Sequence[Mapping[str, Any]]]], chosen: Iterable[Mapping[Any, int]],
-    labels: Mapping[str, int] | str, rows: Sequence[Mapping[str, object]],
-) -> list[str]:  # fmt: skip
-    """How many masks are empty, and which category has which label."""
+def _label_names(
+    contents: Iterable[Mapping[str, Sequence[Mapping[str, Any]]]], chosen: Iterable[Mapping[Any, int]]
+) -> dict[str, int]:
+    """Name of each category with annotations → its label."""
     named: dict[str, int] = {}
     for content, numbers in zip(contents, chosen, strict=True):
-        used = {annotation["category_id"] for annotation in content["annotations"]}
-        named |= {
-            str(c["name"]): numbers[c["id"]] for c in content["categories"] if c["id"] in numbers if c["id"] in used
-        }
+        used = {annotation["category_id"] for annotation in content["annotations"]} & numbers.keys()
+        named |= {str(c["name"]): numbers[c["id"]] for c in content["categories"] if c["id"] in used}
+    return named
+
+
+def _told(named: Mapping[str, int], labels: Mapping[str, int] | str, rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """How many masks are empty, and which category has which label."""
     empty = sum(not row["categories"] for row in rows)
     lines = [f"{len(rows)} images: {len(rows) - empty} with something marked, {empty} with nothing"]
     if labels == "binary":

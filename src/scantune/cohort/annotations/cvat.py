@@ -86,8 +86,8 @@ def _box(element: Element, shape: Shape) -> Outlines:
 
 
 def _ellipse(element: Element, shape: Shape) -> Outlines:
-    middle = (_number(element, key) for key in ("cx", "cy", "rx", "ry"))
-    return Outlines([ellipse(*middle, math.radians(float(element.get("rotation") or 0)))])
+    x, y, across, down = (_number(element, key) for key in ("cx", "cy", "rx", "ry"))
+    return Outlines([ellipse(x, y, across, down, math.radians(float(element.get("rotation") or 0)))])
 
 
 def _mask(element: Element, shape: Shape) -> Runs:
