@@ -226,3 +226,21 @@ def test_names_of_pixel_values_are_those_of_classes(home):
         mask(f"train/{i:03d}_png.rf.{i * 7919:05x}_mask.png", 1, 2)
     Path("raw/train/_classes.csv").write_text("Pixel Value, Class\n0, background\n1, cyst\n2, tumour\n")
     assert propose(Path("raw")).blocks["experiments"]["raw"]["task"]["classes"] == ["background", "cyst", "tumour"]
+
+
+def test_tables_that_are_not_read_are_told(home):
+    for s in range(1, 13):
+        for ses in (1, 2):
+            picture(f"sub-{s:02d}/ses-{ses}/anat/sub-{s:02d}_ses-{ses}_T1w.png", 2 * s + ses)
+        table(f"sub-{s:02d}/sub-{s:02d}_sessions.tsv", "session_id,pain", [("ses-1", s), ("ses-2", s + 1)], "\t")
+    table("participants.tsv", "participant_id,diagnosis", [(f"sub-{s:02d}", s % 2) for s in range(1, 13)], "\t")
+    (note,) = [note for note in propose(Path("raw")).notes if "12 tables in folders below are not used" in note]
+    assert "sub-01/sub-01_sessions.tsv" in note
+    assert "participant_id and session_id" in note
+
+
+def test_too_many_tables_are_told(home):
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+        table(f"t{i:02d}.csv", "file,score", [(f"{i:03d}.png", i)])
+    assert any("24 tables (t00.csv, t01.csv, …) are more than 20" in note for note in propose(Path("raw")).notes)

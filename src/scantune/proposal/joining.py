@@ -14,8 +14,8 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import outlines_note, runs_note
-from scantune.proposal.listing import Listing, stem
-from scantune.proposal.matching import by_chance
+from scantune.proposal.listing import Listing
+from scantune.proposal.same_names import own_files, with_paths
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
 from scantune.proposal.widening import widened
@@ -54,7 +54,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
     for path, long in contents:
-        content, own = long, _own(listing, path, contents, root)
+        content, own = long, own_files(listing, path, contents, root)
         try:
             content = widened(long, own, path)
             source = of_content(content, root, _name(path, folder_name), own, path)
@@ -119,6 +119,7 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
         heights[table.count("/")].append(table)
     contents: list[tuple[Path, Content]] = []
     names = next((heights[height] for height in sorted(heights)), [])
+    found.notes += _unread(listing.tables, names)
     for table in names if len(names) <= _MOST else []:
         path = root / table
         try:
@@ -131,6 +132,24 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
             if path.suffix.lower() != ".txt" or (len(content.columns) > 1 and len(content.rows) > 3):
                 contents.append((path, content))
     return contents
+
+
+def _unread(tables: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Notes of tables that are not looked at: too many of one folder, and those in folders below it."""
+    notes = []
+    many = [name for name in names if not name.lower().endswith(".txt")]
+    if len(names) > _MOST and many:
+        some = ", ".join(many[:2])
+        notes.append(f"{len(names)} tables ({some}, …) are more than {_MOST}, and none is used: name one for init")
+    deeper = [name for name in tables if name not in set(names) and not name.lower().endswith(".txt")]
+    if deeper:
+        own = "; of BIDS write one with participant_id and session_id beside participants.tsv"
+        hint = own if any(name.endswith(("_sessions.tsv", "_scans.tsv")) for name in deeper) else ""
+        notes.append(
+            f"{len(deeper)} tables in folders below are not used, such as {deeper[0]}: name one for init, or join them "
+            f"to one table{hint}"
+        )
+    return notes
 
 
 def _merged(
@@ -153,7 +172,7 @@ def _merged(
             side = next(SIDES[part] for part in folders if part in SIDES)
             rest = "/".join([*(part for part in folders if part not in SIDES), rest])
         if side and len(places[path.name.lower()]) > 1:
-            content = _in_folder(content, path.parent.relative_to(root).as_posix(), listing)
+            content = with_paths(content, path.parent.relative_to(root).as_posix(), listing)
         groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
     result: list[tuple[Path, Content]] = []
     for members in groups.values():
@@ -172,36 +191,6 @@ def _merged(
         names = ", ".join(path.relative_to(root).as_posix() for path, _, _ in members)
         found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
     return sorted(result, key=lambda pair: pair[0])
-
-
-def _own(listing: Listing, path: Path, contents: Sequence[tuple[Path, Content]], root: Path) -> Listing:
-    """The files in a table's folder where another folder has a table of its name; all where that is not so."""
-    named = {other.parent for other, _ in contents if other.name.lower() == path.name.lower()}
-    folder = path.parent.relative_to(root).as_posix()
-    names = tuple(name for name in listing.names if name.startswith(f"{folder}/"))
-    return replace(listing, names=names) if len(named) > 1 and names else listing
-
-
-def _in_folder(content: Content, folder: str, listing: Listing) -> Content:
-    """The table with the paths of files below a folder in place of their names, with or without ending."""
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for path in listing.names:
-        if path.startswith(f"{folder}/"):
-            for key in {path.rpartition("/")[2].lower(), stem(path)}:
-                by_name[key].append(path)
-    named: dict[str, list[str]] = {}
-    for column in content.columns:
-        cells = [row[column].replace("\\", "/").rpartition("/")[2].lower() for row in content.rows]
-        paths = [by_name[cell][0] if len(by_name.get(cell, ())) == 1 else "" for cell in cells]
-        if sum(map(bool, paths)) * 2 > len(paths) and not by_chance(column, content.rows):
-            named[column] = paths
-    if not named:
-        return content
-    rows = [
-        {**row, **{column: paths[i] or row[column] for column, paths in named.items()}}
-        for i, row in enumerate(content.rows)
-    ]
-    return replace(content, rows=rows, anew=True)
 
 
 def _cohorts(sources: Sequence[tuple[Path, Content, Source]]) -> list[list[tuple[Path, Content, Source]]]:
