@@ -1,4 +1,4 @@
-"""Tables of one name in several folders, ``train/_classes.csv`` beside ``valid/_classes.csv``: which files are whose."""
+"""Tables of one name in several folders, ``train/_classes.csv`` beside ``valid/_classes.csv``: whose files are which."""
 
 from __future__ import annotations
 
