@@ -89,7 +89,7 @@ def masks_of_coco(
     for side, content in contents.items():
         for image, parts, names in _marked(content, chosen[side]):
             place = places[side][image["id"]]
-            if not all(map(_is_drawn, (segmentation for _, segmentation in parts))):
+            if not all(segmentation for _, segmentation in parts):  # of a box alone there is an empty list, or nothing
                 boxed.append(image["file_name"])
                 continue
             stem = _stem(side, place)
@@ -112,8 +112,9 @@ def masks_of_coco(
     _warn_of_hidden(overlapping, len(rows))
     _warn_of_boxes(boxed, ", ".join(source.name for source in sources.values()), len(rows))
     named = _label_names(contents.values(), chosen.values())
-    for line in _told(named, labels, rows) if say else ():
-        say(line)
+    if say is not None:
+        for line in _told(named, labels, rows):
+            say(line)
     if labels != "binary":
         write_label_names(target, named)
     return write_rows(target / "cohort.csv", rows)
@@ -122,11 +123,6 @@ def masks_of_coco(
 def _stem(side: str, place: str) -> str:
     """The name of a sample and its mask."""
     return "_".join([side] * bool(side) + list(Path(place).with_suffix("").parts))
-
-
-def _is_drawn(segmentation: Any) -> bool:
-    """Whether an object has an outline or run lengths; an object with a box alone has an empty list or nothing."""
-    return bool(segmentation)
 
 
 def _warn_of_boxes(boxed: Sequence[str], title: str, images: int) -> None:
@@ -303,8 +299,8 @@ def _faults(
             faults.append(f"image {name!r}: height and width are {size}, not from 1 to {_MAX_EDGE}")
         elif image["id"] in places:
             there = pictures.size(places[image["id"]])
-            wrong = there if isinstance(there, str) else size_fault(size, there, places[image["id"]])
-            faults += [f"image {name!r}: {wrong}"] if wrong else []
+            differs = there if isinstance(there, str) else size_fault(size, there, places[image["id"]])
+            faults += [f"image {name!r}: {differs}"] if differs else []
     categories = {category["id"] for category in content["categories"]}
     if len(categories) < len(content["categories"]):
         faults.append("two categories have one id")

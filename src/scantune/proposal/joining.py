@@ -160,9 +160,9 @@ def _merged(
     Files of tables that have one name in several folders are those in the folder of each.
     """
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
-    places: dict[str, set[Path]] = defaultdict(set)
+    named: dict[str, set[Path]] = defaultdict(set)
     for path, _ in contents:
-        places[path.name.lower()].add(path.parent)
+        named[path.name.lower()].add(path.parent)
     for path, content in contents:
         words = re.split(r"[ _.\-]+", path.stem.lower())
         side = next((SIDES[word] for word in words if word in SIDES), "")
@@ -171,7 +171,7 @@ def _merged(
         if not side and any(part in SIDES for part in folders):
             side = next(SIDES[part] for part in folders if part in SIDES)
             rest = "/".join([*(part for part in folders if part not in SIDES), rest])
-        if side and len(places[path.name.lower()]) > 1:
+        if side and len(named[path.name.lower()]) > 1:
             content = with_paths(content, path.parent.relative_to(root).as_posix(), listing)
         groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
     result: list[tuple[Path, Content]] = []

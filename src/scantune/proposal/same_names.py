@@ -1,4 +1,4 @@
-"""Tables of one name in several folders, ``train/_classes.csv`` beside ``valid/_classes.csv``: whose files are which."""
+"""Tables of one name in several folders, ``train/_classes.csv`` beside ``valid/_classes.csv``, and their files."""
 
 from __future__ import annotations
 
