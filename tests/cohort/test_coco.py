@@ -216,3 +216,59 @@ def test_two_images_that_would_share_a_mask_are_named(tmp_path, written, content
         image["file_name"] = name
     with pytest.raises(cohort.CohortError, match="would share a mask"):
         masks_of_coco(written(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("nothing", [[], None, "absent"])
+def test_an_image_with_an_object_of_a_box_alone_gets_no_mask_without_it(tmp_path, written, content, caplog, nothing):
+    box = {"image_id": 7, "category_id": 6, "bbox": [1, 1, 5, 5], "segmentation": nothing}
+    if nothing == "absent":
+        del box["segmentation"]
+    content["annotations"].append(box)
+    rows, _ = read(masks_of_coco(written(), tmp_path / "out"), tmp_path)
+    assert [row["sample_id"] for row in rows] == ["1"]
+    assert "1 of 2 images have objects with a box and no outline (2.png)" in caplog.text
+    rows, _ = read(masks_of_coco(written(), tmp_path / "one", labels={"stenosis": 1}), tmp_path)
+    assert [row["sample_id"] for row in rows] == ["1", "2"]
+    content["annotations"].append({**box, "image_id": 9})
+    with pytest.raises(cohort.CohortError, match=r"2 of 2 images(.|\n)*nothing can be drawn"):
+        masks_of_coco(written(), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("size", "why"), [((40, 20), "another size"), ((10, 20), "EXIF")])
+def test_pictures_of_another_size_than_stated_are_named(tmp_path, written, content, size, why):
+    content["images"][0]["width"], content["images"][0]["height"] = size
+    with pytest.raises(cohort.CohortError, match=rf"'2\.png': drawn on {size[0]}×{size[1]} pixels(.|\n)*{why}"):
+        masks_of_coco(written(), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["C:\\scans\\{}.png", "/data/upload/1/ab12cd34-{}.png", "..\\..\\label-studio\\upload\\{}.png", "a/b/{}.PNG"],
+)
+def test_names_of_another_machine_lead_to_the_pictures(tmp_path, written, content, name):
+    plain, expected = read(masks_of_coco(written(), tmp_path / "plain"), tmp_path)
+    for image, number in zip(content["images"], (2, 1), strict=True):
+        image["file_name"] = name.format(number)
+    rows, masks = read(masks_of_coco(written(), tmp_path / "out"), tmp_path)
+    assert [row["file"] for row in rows] == [row["file"] for row in plain]
+    assert all(np.array_equal(masks[key], expected[key]) for key in expected)
+
+
+def test_ids_from_0_are_labels_by_name_and_an_unused_0_is_no_label(tmp_path, written, content):
+    content["categories"].append({"id": 0, "name": "all"})
+    masks_of_coco(written(), tmp_path / "out", labels="category")
+    content["annotations"].append(annotation(3, 9, 0, [2, 3, 12, 3, 12, 6, 2, 6]))
+    with pytest.raises(cohort.CohortError, match=r"\[0\] cannot be labels.*--labels 5=1,stenosis=2,all=3"):
+        masks_of_coco(written(), tmp_path / "again", labels="category")
+
+
+def test_it_is_told_which_label_a_category_has_and_how_many_masks_are_empty(tmp_path, written):
+    told = []
+    masks_of_coco(written(), tmp_path / "out", say=told.append)
+    assert told == [
+        "2 images: 1 with something marked, 1 with nothing",
+        "2 categories (5, stenosis) are one label: --labels category keeps them apart",
+    ]
+    masks_of_coco(written(), tmp_path / "all", labels="category", say=told.append)
+    assert told[-1] == "labels: 5 6, stenosis 26"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from scantune.cohort.annotations.masks import masks_of
 from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.coco_masks import filled
 from scantune.cohort.faults import CohortError
-from tests.cohort.test_run_lengths import drawn, picture
+from tests.cohort.test_run_lengths import blob, drawn, picture
 
 SHAPE = (40, 60)
 SQUARE = [(10, 5), (30, 5), (30, 25), (10, 25)]
@@ -152,6 +154,104 @@ def test_shapes_of_labelme(tmp_path):
     assert "1 files are something else (settings.json)" in written.notes
 
 
+def encoded(mask: np.ndarray) -> tuple[list[list[float]], str]:
+    """Corners of a mask's box and its PNG, as labelme writes them."""
+    rows, columns = np.nonzero(mask)
+    part = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    buffer = BytesIO()
+    Image.fromarray(part.astype(np.uint8) * 255).save(buffer, "PNG")
+    corners = [[float(columns.min()), float(rows.min())], [float(columns.max()), float(rows.max())]]
+    return corners, base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_masks_of_labelme(tmp_path):
+    content = json.loads(labelme("a.png", ("cell", "polygon", TRIANGLE), ("cell", "mask", [])))
+    content["shapes"][1]["points"], content["shapes"][1]["mask"] = encoded(blob(3))
+    root = home(tmp_path, {"a.json": json.dumps(content)})
+    picture(root / "a.png", SHAPE)
+    _, masks = drawn(masks_of({"": root}, tmp_path / "m"), tmp_path)
+    assert np.array_equal(masks["a"] > 0, area(TRIANGLE) | blob(3))
+    for wrong in ({"points": [[50, 30], [60, 40]]}, {"mask": "no"}, {"mask": encoded(np.ones((50, 70)))[1]}):
+        broken = {**content, "shapes": [{**content["shapes"][1], **wrong}]}
+        (root / "a.json").write_text(json.dumps(broken))
+        with pytest.raises(CohortError, match=r"shape 1 of a\.json: its mask cannot be drawn"):
+            masks_of({"": root}, tmp_path / "again")
+
+
+def shape_of_cvat(mask: np.ndarray, label: str) -> str:
+    """Run lengths of a mask along the rows of its box, background first, as CVAT has them."""
+    rows, columns = np.nonzero(mask)
+    top, left = rows.min(), columns.min()
+    flat = mask[top : rows.max() + 1, left : columns.max() + 1].ravel()
+    edges = np.flatnonzero(np.diff(flat.astype(int))) + 1
+    counts = [0] * bool(flat[0]) + np.diff([0, *edges, flat.size]).tolist()
+    return (
+        f'<mask label="{label}" rle="{", ".join(map(str, counts))}" left="{left}" top="{top}" '
+        f'width="{columns.max() + 1 - left}" height="{rows.max() + 1 - top}" z_order="0"/>'
+    )
+
+
+def cvat(*images: tuple[str, str], size: tuple[object, object] = SHAPE) -> str:
+    texts = [f'<image id="{i}" name="{name}" width="{size[1]}" height="{size[0]}">{shapes}</image>'
+             for i, (name, shapes) in enumerate(images)]  # fmt: skip
+    return f'<?xml version="1.0"?><annotations><version>1.1</version><meta/>{"".join(texts)}</annotations>'
+
+
+def test_shapes_of_cvat(tmp_path):
+    points = ";".join(f"{x:.2f},{y:.2f}" for x, y in TRIANGLE)
+    above = f'<polygon label="b" points="{points}" z_order="4"/>'
+    box = '<box label="a" xtl="10.0" ytl="5.0" xbr="30.0" ybr="25.0" z_order="1"/>'
+    quarter = '<box label="a" xtl="10.0" ytl="5.0" xbr="30.0" ybr="15.0" rotation="90.0" z_order="0"/>'
+    other = '<ellipse label="b" cx="30" cy="20" rx="12" ry="6"/><polyline label="b" points="1,1;2,2"/><tag label="x"/>'
+    root = home(tmp_path, {"annotations.xml": cvat(
+        ("one/a.png", above + box), ("two/a.png", shape_of_cvat(blob(3), "a")), ("c.png", other), ("d.png", quarter),
+        ("e.png", ""),
+    )})  # fmt: skip
+    for name in ("one/a", "two/a", "c", "d", "e"):
+        picture(root / f"images/{name}.png", SHAPE)
+    written = masks_of({"": root / "annotations.xml"}, tmp_path / "m", labels="category")
+    rows, masks = drawn(written, tmp_path)
+    by_file = {row["file"].removeprefix("d/images/"): masks[name] for name, row in rows.items()}
+    expected = np.where(area(SQUARE), 1, 0)
+    assert np.array_equal(by_file["one/a.png"], np.where(area(TRIANGLE), 2, expected))
+    assert np.array_equal(by_file["two/a.png"], blob(3) * 1)
+    assert (by_file["c.png"] == 2).sum() == pytest.approx(np.pi * 72, rel=0.03)
+    assert np.array_equal(by_file["d.png"], area([(15, 0), (25, 0), (25, 20), (15, 20)]) * 1)
+    assert not by_file["e.png"].any()
+    assert "1 lines, arrows or points are not drawn" in written.notes
+
+
+LABEL_STUDIO = [{"id": 1, "data": {"image": "/data/upload/1/a.png"}, "annotations": [{"result": []}]}]
+VIA_3 = {"project": {}, "config": {}, "attribute": {}, "file": {}, "metadata": {}, "view": {}}
+SUPERVISELY = {"description": "", "tags": [], "size": {"height": 40, "width": 60}, "objects": []}
+VIDEO = '<annotations><version>1.1</version><meta/><track id="0" label="a"><box frame="0"/></track></annotations>'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.json", json.dumps(LABEL_STUDIO), "Label Studio: export them as COCO"),
+        ("a.json", json.dumps(VIA_3), "VIA 3: export them as COCO"),
+        ("a.json", json.dumps(SUPERVISELY), "Supervisely: export them as COCO"),
+        ("a.xml", VIDEO, "tracks of a video: export them as 'CVAT for images"),
+        ("a.txt", "0 0.1 0.2 0.3 0.2 0.3 0.4\n1 0.5 0.5 0.6 0.5 0.6 0.7\n", "YOLO, fractions of the picture: export"),
+        ("a.txt", "0 0.5 0.5 0.2 0.2\n", "YOLO, boxes and no outlines"),
+        ("a.xml", cvat(("a.png", '<box label="a" xtl="1"/>')), r"shape 1 of a\.png in a\.xml: .*ytl"),
+        ("a.xml", cvat(("a.png", '<star label="a"/>')), "a shape of the kind 'star' is not read"),
+        ("a.xml", cvat(("a.png", ""), size=(80, 120)), r"drawn on 120×80 pixels, and a\.png has 60×40"),
+        ("a.xml", cvat(("a.png", ""), size=("x", 120)), "height and width are no numbers from 1 to"),
+        ("a.xml", cvat(("a.png", '<mask label="a" rle="1, 2" left="0" top="0" width="2" height="2"/>')), "3 pixels"),
+        ("a.xml", cvat(("a.png", '<mask label="a" rle="0, 4" left="59" top="0" width="2" height="2"/>')), "leaves"),
+    ],
+)  # fmt: skip
+def test_annotations_of_other_tools_are_told_with_what_to_export(tmp_path, name, text, words):
+    root = home(tmp_path, {f"labels/{name}": text})
+    picture(root / "images/a.png", SHAPE)
+    with pytest.raises(CohortError, match=words):
+        masks_of({"": root / "labels"}, root / "m", images="../images" if name != "a.txt" else "")
+    assert not (root / "m").exists()
+
+
 def via(old: bool = False, **regions: tuple[str, dict[str, object]]) -> dict[str, object]:
     listed = [{"shape_attributes": shape, "region_attributes": {"type": {"benign": True, "x": False} if old else name}}
               for name, shape in regions.values()]  # fmt: skip
@@ -273,12 +373,16 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
         ("a.xml", BOMB, "declares a document type or entities"),
         ("a.xml", OUTSIDE, "declares a document type or entities"),
         ("a.xml", "<Annotations><Annotation>", r"not readable as XML \(no element found"),
-        ("a.xml", "<annotation><object><bndbox/></object></annotation>", "no outlines of .*Pascal VOC has boxes"),
+        (
+            "a.xml",
+            "<annotation><object><bndbox/></object></annotation>",
+            "nothing that can be drawn: Pascal VOC, which has boxes",
+        ),
         ("a.xml", imagescope(("", region([("x", 1), (2, 2), (3, 1)]))), "X is 'x', not a number"),  # type: ignore[list-item]
         ("a.xml", imagescope(("", region([(900, 5), (930, 5), (930, 25)]))), r"outside of the picture of 60×40"),
         ("a.xml", imagescope(("", region([(1, 5), (30, 5), (30, 1e9)]))), r"outside of the picture of 60×40"),
         ("a.json", "[1, 2", "not readable as JSON"),
-        ("a.json", '{"a.png": "mass"}', "no outlines of"),
+        ("a.json", '{"a.png": "mass"}', "nothing that can be drawn: CVAT, ImageScope"),
         ("a.json", labelme("a.png", size=(80, 120)), r"drawn on 120×80 pixels, and images/a\.png has 60×40"),
         (
             "a.json",
@@ -286,10 +390,10 @@ OUTSIDE = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/pass
             r"drawn on 40×60 pixels, and .* has 60×40: is it turned by an EXIF",
         ),
         ("a.json", labelme("a.png", size=(80.0, 120.0)), r"drawn on 120×80 pixels.*: is it a copy of another size"),  # type: ignore[arg-type]
-        ("a.json", labelme("a.png", ("x", "mask", SQUARE)), "a shape of the kind 'mask' is not read; read are polygon"),
+        ("a.json", labelme("a.png", ("x", "star", SQUARE)), "a shape of the kind 'star' is not read; read are polygon"),
         ("a.json", labelme("a.png", ("x", "polygon", [(1, 2, 3)])), "shape 1 of a.json: its corners are no numbers"),  # type: ignore[list-item]
         ("a.json", labelme("a.png", ("x", "polygon", [(10**400, 1), (2, 2), (3, 1)])), "its corners are no numbers"),
-        ("a.json", '{"a": {"filename": "a.png", "regions": 3}}', "no outlines of"),
+        ("a.json", '{"a": {"filename": "a.png", "regions": 3}}', "nothing that can be drawn: CVAT, ImageScope"),
         ("a.json", '{"a": {"filename": "a.png", "regions": [3]}}', "a shape of the kind '' is not read"),
         (
             "a.json",

@@ -18,15 +18,16 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scantune.cohort.annotations.areas import Outlines
+from scantune.cohort.annotations.images import Images, size_fault
 from scantune.cohort.coco_masks import counts_of, draw, from_runs, hidden
-from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_rows
+from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_label_names, write_rows
 from scantune.cohort.faults import CohortError, Fault, nearest
 
 log = logging.getLogger(__name__)
@@ -42,28 +43,32 @@ def masks_of_coco(
     images: str = "../images",
     labels: Mapping[str, int] | str = "binary",
     root: Path | str | None = None,
+    say: Callable[[str], object] | None = None,
 ) -> Path:
     """Draw the polygons of each image as a PNG below ``out_dir/masks`` and list all in ``out_dir/cohort.csv``.
 
     The table has a row for each image: ``sample_id``, ``file`` and ``mask`` (relative to ``root``), ``categories``
     (names that are marked, separated by a space), ``width``, ``height``, ``split``. COCO knows no subjects: an image is
-    its own. Where polygons of two labels overlap, the later annotation wins, of which a warning is logged.
+    its own. An image of which an object has a box and no outline is left out, since its mask would lack the object; a
+    warning counts them. Where polygons of two labels overlap, the later annotation wins, of which a warning is logged.
 
     Args:
         annotations: the JSON file, or side (train, validation, test) to its file.
         out_dir: a new folder beside the data, never within it.
-        images: folder of the pictures as seen from the JSON's own.
+        images: folder of the pictures as seen from the JSON's own. Names with folders of another machine are sought in
+            it without these.
         labels: "binary": 1 wherever anything is marked, written as 0 and 255. "category": the category's id. Or name of
             category → label, 1 to 255; other categories are omitted (``{"stenosis": 1}``).
         root: what the table's paths start from; without it the nearest folder that pictures and masks share.
+        say: is called with what is to be known of labels and empty masks.
 
     Returns:
         The table.
 
     Raises:
         CohortError: ``out_dir`` lies within the data, a JSON is not COCO, or what is wrong in it (ids that do not
-            exist, run lengths of another size, polygons of an odd number of values, missing pictures): all at once. Or
-            pictures or masks are not below ``root``.
+            exist, run lengths or pictures of another size, polygons of an odd number of values, missing pictures): all
+            at once. Or no image is left, or pictures or masks are not below ``root``.
     """
     sides = annotations if isinstance(annotations, Mapping) else {"": annotations}
     target = Path(out_dir).resolve()
@@ -71,17 +76,23 @@ def masks_of_coco(
     folders = {side: (source.parent / images).resolve() for side, source in sources.items()}
     refuse_data_folder(target, *(source.parent for source in sources.values()), *folders.values())
     start = shared_root(root, target, *folders.values())
-    contents, chosen = {}, {}
+    contents, chosen, places = {}, {}, {}
     for side, source in sources.items():  # all are checked before anything is written
         contents[side] = _read(source)
-        chosen[side] = _labels(source, contents[side]["categories"], labels)
-        faults = _faults(contents[side], folders[side])
+        chosen[side] = _labels(source, contents[side], labels)
+        pictures = Images(folders[side], without=target)
+        places[side], lost = _places(contents[side]["images"], pictures, source)
+        faults = [*lost, *_faults(contents[side], places[side], pictures)]
         if faults:
             raise CohortError(f"COCO file {source.name}", faults)
-    rows, overlapping = [], dict[str, int]()
+    rows, overlapping, boxed = [], dict[str, int](), list[str]()
     for side, content in contents.items():
         for image, parts, names in _marked(content, chosen[side]):
-            stem = "_".join([side] * bool(side) + list(Path(image["file_name"]).with_suffix("").parts))
+            place = places[side][image["id"]]
+            if not all(segmentation for _, segmentation in parts):  # of a box alone there is an empty list, or nothing
+                boxed.append(image["file_name"])
+                continue
+            stem = _stem(side, place)
             mask = draw(parts, (image["height"], image["width"]))
             if len({label for label, _ in parts}) > 1 and (pixels := hidden(parts, mask.shape, mask)):
                 overlapping[image["file_name"]] = pixels
@@ -90,7 +101,7 @@ def masks_of_coco(
             rows.append(
                 {
                     "sample_id": stem,
-                    "file": Path(os.path.relpath(folders[side] / image["file_name"], start)).as_posix(),
+                    "file": Path(os.path.relpath(folders[side] / place, start)).as_posix(),
                     "mask": Path(os.path.relpath(path, start)).as_posix(),
                     "categories": " ".join(names),
                     "width": image["width"],
@@ -99,7 +110,59 @@ def masks_of_coco(
                 }
             )
     _warn_of_hidden(overlapping, len(rows))
+    _warn_of_boxes(boxed, ", ".join(source.name for source in sources.values()), len(rows))
+    named = _label_names(contents.values(), chosen.values())
+    if say is not None:
+        for line in _told(named, labels, rows):
+            say(line)
+    if labels != "binary":
+        write_label_names(target, named)
     return write_rows(target / "cohort.csv", rows)
+
+
+def _stem(side: str, place: str) -> str:
+    """The name of a sample and its mask."""
+    return "_".join([side] * bool(side) + list(Path(place).with_suffix("").parts))
+
+
+def _warn_of_boxes(boxed: Sequence[str], title: str, images: int) -> None:
+    """Warn of the images that are left out, since objects in them have a box alone.
+
+    Raises:
+        CohortError: no image is left.
+    """
+    if not boxed:
+        return
+    some = ", ".join(boxed[:_SHOWN]) + ", …" * (len(boxed) > _SHOWN)
+    words = f"{len(boxed)} of {images + len(boxed)} images have objects with a box and no outline ({some})"
+    if not images:
+        raise CohortError(f"COCO file {title}", [f"{words}: nothing can be drawn; export polygons or masks"])
+    log.warning(
+        "%s and are left out, since their masks would lack these: outline them, or take the categories that are "
+        "outlined (labels={NAME: 1})", words,
+    )  # fmt: skip
+
+
+def _label_names(
+    contents: Iterable[Mapping[str, Sequence[Mapping[str, Any]]]], chosen: Iterable[Mapping[Any, int]]
+) -> dict[str, int]:
+    """Name of each category with annotations → its label."""
+    named: dict[str, int] = {}
+    for content, numbers in zip(contents, chosen, strict=True):
+        used = {annotation["category_id"] for annotation in content["annotations"]} & numbers.keys()
+        named |= {str(c["name"]): numbers[c["id"]] for c in content["categories"] if c["id"] in used}
+    return named
+
+
+def _told(named: Mapping[str, int], labels: Mapping[str, int] | str, rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """How many masks are empty, and which category has which label."""
+    empty = sum(not row["categories"] for row in rows)
+    lines = [f"{len(rows)} images: {len(rows) - empty} with something marked, {empty} with nothing"]
+    if labels == "binary":
+        some = ", ".join(list(named)[:8])
+        several = f"{len(named)} categories ({some}) are one label: --labels category keeps them apart"
+        return [*lines, *([several] if len(named) > 1 else [])]
+    return [*lines, "labels: " + ", ".join(f"{name} {label}" for name, label in named.items())]
 
 
 def _warn_of_hidden(pixels: Mapping[str, int], images: int) -> None:
@@ -125,7 +188,7 @@ def _marked(
             by_image[annotation["image_id"]].append(annotation)
     for image in sorted(content["images"], key=lambda image: str(image["file_name"])):
         annotations = by_image[image["id"]]
-        parts = [(chosen[a["category_id"]], a["segmentation"]) for a in annotations]
+        parts = [(chosen[a["category_id"]], a.get("segmentation")) for a in annotations]
         yield image, parts, sorted({names[a["category_id"]] for a in annotations})
 
 
@@ -150,7 +213,7 @@ def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
     needs = {
         "images": ("id", "file_name", "width", "height"),
         "categories": ("id", "name"),
-        "annotations": ("image_id", "category_id", "segmentation"),
+        "annotations": ("image_id", "category_id"),
     }
     faults = []
     for part, keys in needs.items():
@@ -168,18 +231,22 @@ def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
     return content
 
 
-def _labels(source: Path, categories: Sequence[Mapping[str, Any]], labels: Mapping[str, int] | str) -> dict[Any, int]:
+def _labels(
+    source: Path, content: Mapping[str, Sequence[Mapping[str, Any]]], labels: Mapping[str, int] | str
+) -> dict[Any, int]:
     """Category id to label."""
+    categories = content["categories"]
     if labels == "binary":
         return {category["id"]: 1 for category in categories}
     names = {category["id"]: str(category["name"]) for category in categories}  # of which two can be the same
     if labels == "category":
+        used = {annotation["category_id"] for annotation in content["annotations"]}
         wrong = [key for key in names if not isinstance(key, int) or not 1 <= key <= 255]
-        if wrong:
-            raise CohortError(
-                f"COCO file {source.name}", [f"category ids {wrong} cannot be labels, which are from 1 to 255"]
-            )
-        return {key: key for key in names}
+        if used & set(wrong):
+            numbers = ",".join(f"{names[key]}={n}" for n, key in enumerate((k for k in names if k in used), 1))
+            words = f"category ids {wrong} cannot be labels, which are from 1 to 255: state them, --labels {numbers}"
+            raise CohortError(f"COCO file {source.name}", [words])
+        return {key: key for key in names if key not in wrong}
     if isinstance(labels, str):
         raise CohortError("labels", [f"{labels!r} is not one of binary, category; or give names and numbers"])
     known = list(dict.fromkeys(names.values()))
@@ -192,7 +259,30 @@ def _labels(source: Path, categories: Sequence[Mapping[str, Any]], labels: Mappi
     return {key: labels[name] for key, name in names.items() if name in labels}
 
 
-def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) -> list[Fault | str]:
+def _places(
+    images: Sequence[Mapping[str, Any]], pictures: Images, source: Path
+) -> tuple[dict[Any, str], list[Fault | str]]:
+    """Image id to its file's path below the folder of pictures, and names that lead to none or to several."""
+    places: dict[Any, str] = {}
+    faults: list[Fault | str] = []
+    for image in images:
+        name = str(image["file_name"])
+        leaves = Path(name).is_absolute() or ".." in Path(name).parts
+        files = [name] if not leaves and (pictures.folder / name).is_file() else pictures.find(name, source)
+        if len(files) == 1:
+            places[image["id"]] = Path(files[0]).as_posix()
+        elif files:
+            faults.append(f"image {name!r} can be {' or '.join(files[:3])}: state the folder of the images, --images")
+        elif leaves:
+            faults.append(f"image {name!r} leaves the data folder")
+        else:
+            faults.append(f"image {name!r} is not in the folder of images {pictures.folder}: state another, --images")
+    return places, faults
+
+
+def _faults(
+    content: Mapping[str, Sequence[Mapping[str, Any]]], places: Mapping[Any, str], pictures: Images
+) -> list[Fault | str]:
     faults: list[Fault | str] = []
     listed = {image["id"] for image in content["images"]}
     if len(listed) < len(content["images"]):
@@ -200,17 +290,17 @@ def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) ->
     stems: dict[str, str] = {}
     for image in content["images"]:
         name = str(image["file_name"])
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            faults.append(f"image {name!r} leaves the data folder")
-        elif not (folder / name).is_file():
-            faults.append(f"image {name!r} is not in the folder of images {folder}")
-        stem = "_".join(Path(name).with_suffix("").parts).casefold()  # one file on Windows and macOS
+        stem = _stem("", places.get(image["id"], name)).casefold()  # one file on Windows and macOS
         if stem in stems:
             faults.append(f"images {stems[stem]!r} and {name!r} would share a mask")
         stems[stem] = name
         size = (image["height"], image["width"])
         if not all(isinstance(edge, int) and 1 <= edge <= _MAX_EDGE for edge in size):
             faults.append(f"image {name!r}: height and width are {size}, not from 1 to {_MAX_EDGE}")
+        elif image["id"] in places:
+            there = pictures.size(places[image["id"]])
+            differs = there if isinstance(there, str) else size_fault(size, there, places[image["id"]])
+            faults += [f"image {name!r}: {differs}"] if differs else []
     categories = {category["id"] for category in content["categories"]}
     if len(categories) < len(content["categories"]):
         faults.append("two categories have one id")
@@ -222,14 +312,15 @@ def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) ->
             faults.append(f"annotations[{number}]: no image has the id {annotation['image_id']!r}")
         if annotation["category_id"] not in categories:
             faults.append(f"annotations[{number}]: no category has the id {annotation['category_id']!r}")
-        wrong = _segmentation_fault(annotation["segmentation"], sizes.get(annotation["image_id"]))
+        wrong = _segmentation_fault(annotation.get("segmentation") or [], sizes.get(annotation["image_id"]))
         faults += [f"annotations[{number}]: {wrong}"] if wrong else []
     return faults
 
 
 def _normalised(annotations: Sequence[Mapping[str, Any]]) -> bool:
     """Whether all corners of all polygons lie in the first pixel."""
-    polygons = [p for a in annotations if isinstance(a["segmentation"], list) for p in a["segmentation"]]
+    drawn = [a.get("segmentation") for a in annotations]
+    polygons = [p for segmentation in drawn if isinstance(segmentation, list) for p in segmentation]
     values = [v for polygon in polygons if isinstance(polygon, list) for v in polygon if isinstance(v, int | float)]
     return bool(values) and min(values) >= 0 and max(values) <= 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from scantune.cohort.faults import CohortError
+from scantune.files import write_text
 from scantune.tables import write_csv
 
 
@@ -48,6 +50,24 @@ def write_grey(path: Path, pixels: np.ndarray) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, format="PNG")
+
+
+def write_label_names(folder: Path, labels: Mapping[str, int]) -> None:
+    """Write the names of labels as ``labels.json``, which `scantune init` takes for those of the task's classes.
+
+    Nothing is written where a category has no name, or that of the background.
+
+    Args:
+        folder: that of the masks' table.
+        labels: name of a category → label.
+    """
+    if not labels or any(name.strip().casefold() in ("", "background") for name in labels):
+        return
+    names: dict[str, list[str]] = {}
+    for name, label in sorted(labels.items(), key=lambda pair: pair[1]):
+        names.setdefault(str(label), []).append(name)
+    content = {"labels": {label: " or ".join(own) for label, own in names.items()}}
+    write_text(folder / "labels.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:

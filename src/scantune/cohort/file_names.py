@@ -21,6 +21,9 @@ IMAGES = (
 """Endings of images that are read."""
 ENDING = re.compile(r"(\.(nii|seg\.nrrd|nrrd|nhdr|mha|mhd|dcm|dicom)\.gz|\.seg\.nrrd|\.[a-z][a-z0-9]{0,5})$", re.I)
 
+UPLOADED = re.compile(r"^([0-9a-f]{8}-|\?d=)(?=.)")
+"""What Label Studio writes before the name of a file."""
+
 
 def stem(name: str) -> str:
     """A file's name without folder and ending, in lower case: that of ``a/B.nii.gz`` is ``b``."""

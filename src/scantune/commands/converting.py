@@ -76,7 +76,8 @@ def masks(
 ) -> None:
     """Convert annotations to masks, with a table of images and masks.
 
-    Read are COCO (ARCADE and others), tables of run lengths, XML of Aperio ImageScope and ASAP, labelme and VIA.
+    Read are COCO (ARCADE and others), tables of run lengths, XML of CVAT, Aperio ImageScope and ASAP, labelme and
+    VIA.
     """
     from scantune.cohort.annotations.masks import masks_of
     from scantune.cohort.annotations.run_lengths import Counting
@@ -90,7 +91,7 @@ def masks(
         unused += ["--unlisted-empty"] if unlisted_empty else []
         if unused:
             raise ScantuneError(f"{', '.join(unused)}: not for COCO, which states all of its images: leave it out")
-        table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root)
+        table = masks_of_coco(sides, out, images=images or "../images", labels=chosen, root=root, say=typer.echo)
     else:
         counting = Counting(order.value if order else None, starts.value if starts else None, first)
         written = masks_of(

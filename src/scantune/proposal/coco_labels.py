@@ -126,9 +126,9 @@ def _notes(root: Path, by_side: Mapping[str, tuple[Path, dict[str, Any]]], rows:
     if drawn and first:
         paths = {side: path for side, (path, _) in by_side.items()}
         _, content = next(iter(by_side.values()))
-        name = str(content["images"][0]["file_name"])
-        beside = root / first.removesuffix(name) != root and all(path.parent != root for path in paths.values())
+        name = str(content["images"][0]["file_name"]).replace("\\", "/")
+        images = first.removesuffix(name) if first.endswith(name) else os.path.dirname(first)
+        beside = root / images != root and all(path.parent != root for path in paths.values())
         out = root / "coco_masks" if beside else beside_root(root)
-        command = masks_command(paths, root / first.removesuffix(name), out)
-        notes.append(f"the outlines become masks, and {command}")
+        notes.append(f"the outlines become masks, and {masks_command(paths, root / images, out, coco=True)}")
     return notes

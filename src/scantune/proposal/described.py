@@ -1,7 +1,7 @@
 """Names of labels and channels in files beside images and masks.
 
 ``dataset.json`` of the Decathlon and nnU-Net; else a list of labels: JSON, ITK-SNAP's descriptions, colour tables of
-3D Slicer and FreeSurfer, lines such as ``1: liver``.
+3D Slicer and FreeSurfer, Roboflow's ``_classes.csv``, lines such as ``1: liver``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 _NAMED = re.compile(r"label|class|legend|lut|colou?r|segment|structure|key", re.I)  # of files that list labels
-_ENDINGS = {".json", ".txt", ".label", ".labels", ".ctbl", ".lut"}
+_PIXELS = re.compile(r"pixel[ _]?value\W+class\W*$", re.I)  # the header of Roboflow's _classes.csv
+_ENDINGS = {".json", ".csv", ".txt", ".label", ".labels", ".ctbl", ".lut"}
 _LARGEST = 1 << 20  # bytes of such a file
 _LINES = (
     re.compile(r'(\d+)\s+(?:\d+\s+){3}[\d.]+\s+\d+\s+\d+\s+"(.*)"'),  # ITK-SNAP: number, colour, opacity, shown, name
@@ -90,6 +91,8 @@ def _listed(path: Path) -> dict[int, str]:
         return _of_json(text)
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
+    if path.suffix.lower() == ".csv":
+        lines = lines[1:] if lines and _PIXELS.match(lines[0]) else []
     for form in _LINES:
         found = [form.fullmatch(line) for line in lines]
         if found and all(found):

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scantune.cohort.annotations.forms import VIA, form_of
+from scantune.cohort.annotations.forms import CVAT, VIA, form_of, unread_of
 from scantune.cohort.annotations.run_lengths import column_of, is_nothing
+from scantune.cohort.annotations.unread import yolo_labels
 from scantune.cohort.faults import CohortError
 from scantune.proposal.listing import Listing, spread, stem
 from scantune.proposal.source import Content
@@ -22,18 +23,19 @@ _SNIFFED = 6  # files of outlines that are looked at
 _MARKED = ("label", "marked", "has mask")  # names of the column of what has a mask
 
 
-def masks_command(annotations: Mapping[str, Path], images: Path, out: Path) -> str:
+def masks_command(annotations: Mapping[str, Path], images: Path, out: Path, *, coco: bool = False) -> str:
     """The command that draws annotations as masks, in words.
 
     Args:
         annotations: side ("" for all) to file or folder.
         images: folder of the images.
         out: new folder.
+        coco: of COCO, whose images are elsewhere without a folder.
     """
     sides = [f"{side}={path}" if side else str(path) for side, path in annotations.items()]
     first = next(iter(annotations.values()))
     folder = os.path.relpath(images, first if first.is_dir() else first.parent)
-    seen = [] if folder == "." else ["--images", folder]
+    seen = [] if folder == "." and not coco else ["--images", folder]
     return f"{_MASKS} {shlex.join([*sides, *seen, '--out', str(out)])}"
 
 
@@ -88,17 +90,25 @@ def outlines_note(listing: Listing) -> list[str]:
     forms = {name: _form(listing.root / name) for name in spread(names, _SNIFFED)}
     known = {form for form in forms.values() if form}
     if not known:
-        return []
+        return _unread(listing, names)
     endings = tuple({Path(name).suffix.lower() for name, form in forms.items() if form})
     fitting = [name for name in names if name.lower().endswith(endings)]
-    if VIA in known:
-        paths = [listing.root / name for name, form in forms.items() if form == VIA]
+    if known & {VIA, CVAT}:
+        paths = [listing.root / name for name, form in forms.items() if form in (VIA, CVAT)]
     else:
         paths = [listing.root / folder for folder in _folders(fitting, listing.names)]
     commands = [masks_command({"": path}, listing.root, out_of(listing, path.stem)) for path in paths]
     what = f"{len(fitting)} files have outlines of {' and '.join(sorted(known))}, which become masks, and"
     more = [f"those in {path} are another reader's: {command}" for path, command in zip(paths[1:], commands[1:])]
     return [f"{what} {commands[0]}", *more]
+
+
+def _unread(listing: Listing, names: Sequence[str]) -> list[str]:
+    """A note of annotations of a form that is not read."""
+    told = next(filter(None, (unread_of(listing.root / name) for name in spread(names, _SNIFFED))), "")
+    texts = [name for name in listing.tables if name.lower().endswith(".txt")]
+    told = told or yolo_labels([listing.root / name for name in spread(texts, _SNIFFED)])
+    return [f"annotations that are not read are {told}"] if told else []
 
 
 def _form(path: Path) -> str:

@@ -17,6 +17,12 @@ _SUBJECT = re.compile(
     r"^[a-z0-9]*(subject|patient)_?id$", re.I
 )  # fmt: skip
 _PEOPLE = 6  # values of a column that recur, from which on it is rather the subject than another one named so
+#: REDCap's columns of events and repeated instruments, in its raw exports and in those with labels.
+_REGISTRY = re.compile(
+    r"^(redcap_(event_name|repeat_instrument|repeat_instance|data_access_group|survey_identifier)|event name|"
+    r"repeat instrument|repeat instance|data access group)$", re.I
+)  # fmt: skip
+_RECORD = re.compile(r"^record[ ._-]?(id|no|nr|number)$", re.I)
 _NOT_SUBJECT = re.compile(r"\b(age|sex|gender|comment|history|weight|height|position|birth|status)", re.I)
 _UNIT = re.compile(r"(stud(y|ie)|exam(ination)?|lesion|accession|session|visit|series|stack|slide|specimen|scan|case)"
                    r"([ _-]?(instance)?[ _-]?(id|uid|no|number|key))", re.I)  # fmt: skip
@@ -73,14 +79,26 @@ def subject_of(columns: Sequence[str], rows: Sequence[Mapping[str, str]] = ()) -
         rows: cells by column. Of several columns one whose cells recur is taken, since samples of one subject share
             them: ``mrn`` beside a ``case`` of its own in each row. One of two values, such as ``case`` beside
             controls, is none.
+
+    A record of REDCap is a participant, with rows for events and repeated instruments: its id, the first column of an
+    export, is the subject where no other column is named so.
     """
-    fitting = [c for c in columns if _SUBJECT.search(c.strip()) and not _NOT_SUBJECT.search(c)]
+    fitting = [c for c in columns if _SUBJECT.search(c.strip()) and not _NOT_SUBJECT.search(c)] or _records(columns)
     if not rows:
         return next(iter(fitting), None)
     filled = {c: [row[c] for row in rows if row[c]] for c in fitting}
     people = {c: len(set(cells)) for c, cells in filled.items()}
     fitting = [c for c in fitting if people[c] > 2 or people[c] == len(rows)]
     return max(fitting, key=lambda c: _PEOPLE <= people[c] < len(filled[c]), default=None)
+
+
+def _records(columns: Sequence[str]) -> list[str]:
+    """The column of the record's id: by its name, or the first id beside REDCap's own columns."""
+    named = [c for c in columns if _RECORD.match(c.strip())]
+    registry = any(_REGISTRY.match(c.strip()) for c in columns)
+    ids = (c for c in columns if registry and is_id(c) and c != "sample_id" and not _REGISTRY.match(c.strip()))
+    first = next(ids, None)
+    return named[:1] or ([first] if first else [])
 
 
 def unit_of(columns: Sequence[str]) -> list[str]:

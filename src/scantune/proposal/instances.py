@@ -22,6 +22,7 @@ _LOOKED = 6  # images whose masks are compared
 _OVERLAP = 0.1  # share of the smaller of two masks that the other one covers, at most
 _MANY = 8  # labels of a mask from which on they can be instances without a doubt
 _EVEN = 0.8  # share of neighbours of one value within an instance, at least
+_CLASSES, _OBJECTS = "SegmentationClass", "SegmentationObject"  # folders of Pascal VOC
 _COMPLETE = 0.7  # share of the numbers up to the highest one that a mask has, at least
 
 
@@ -141,3 +142,15 @@ def numbers_instances(arrays: Sequence[np.ndarray]) -> bool | None:
     if len(set(highest)) < min(3, len(arrays)) or max(highest, default=0) < 3:
         return False
     return True if max(highest) > _MANY else None
+
+
+def without_objects(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Files without those that number the objects of masks beside them, and a note of these.
+
+    ``SegmentationObject`` beside ``SegmentationClass`` is of Pascal VOC, which CVAT and others export.
+    """
+    folders = {name.rpartition("/")[0] for name in names}
+    objects = {f for f in folders if f.endswith(_OBJECTS) and f.removesuffix(_OBJECTS) + _CLASSES in folders}
+    kept = [name for name in names if name.rpartition("/")[0] not in objects]
+    words = f"those in {', '.join(sorted(objects))} number the objects of the masks in {_CLASSES} and are not used"
+    return kept, [words] if objects else []

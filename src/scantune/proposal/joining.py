@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -15,6 +15,7 @@ from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import outlines_note, runs_note
 from scantune.proposal.listing import Listing
+from scantune.proposal.same_names import own_files, with_paths
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
 from scantune.proposal.widening import widened
@@ -49,14 +50,14 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         folder_name: stands in for names of tables that name a partition alone.
     """
     found = Tables()
-    contents = _merged(_read(root, listing, found), found, listing)
+    contents = _merged(_read(root, listing, found), found, listing, root)
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
     for path, long in contents:
-        content = long
+        content, own = long, own_files(listing, path, contents, root)
         try:
-            content = widened(long, listing, path)
-            source = of_content(content, root, _name(path, folder_name), listing, path)
+            content = widened(long, own, path)
+            source = of_content(content, root, _name(path, folder_name), own, path)
             sources.append((path, content, source))
         except ScantuneError as error:
             others.append((path, content))
@@ -80,12 +81,23 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         for path in dict.fromkeys(p for p, _ in others)
         if path not in joined and not _mentioned(path, found.notes)
     ]
-    left = [name for name in left if not name.lower().endswith(".txt")]
+    left = [name for name in dict.fromkeys(left) if not name.lower().endswith(".txt")]
     if left:
         found.notes.append(f"{', '.join(left)}: no row leads to a file or to a row of another table, so not used")
+    _name_apart(found.sources, [cohort[0][0] for cohort in cohorts])
     if name and found.sources:
         _rename(found.sources, name)
     return found
+
+
+def _name_apart(sources: Sequence[Source], paths: Sequence[Path]) -> None:
+    """Names of the folders before those of tables that are named alike, whose blocks would replace each other."""
+    twice = {name for name, count in Counter(source.name for source in sources).items() if count > 1}
+    for number, (source, path) in enumerate(zip(sources, paths, strict=True), 1):
+        if source.name in twice:
+            source.name = f"{re.sub(r'[^A-Za-z0-9_-]+', '_', path.parent.name).strip('_-')}_{source.name}"
+        if source.name in {other.name for other in sources[: number - 1]}:
+            source.name = f"{source.name}_{number}"
 
 
 def _rename(sources: Sequence[Source], name: str) -> None:
@@ -107,6 +119,7 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
         heights[table.count("/")].append(table)
     contents: list[tuple[Path, Content]] = []
     names = next((heights[height] for height in sorted(heights)), [])
+    found.notes += _unread(listing.tables, names)
     for table in names if len(names) <= _MOST else []:
         path = root / table
         try:
@@ -121,13 +134,45 @@ def _read(root: Path, listing: Listing, found: Tables) -> list[tuple[Path, Conte
     return contents
 
 
-def _merged(contents: list[tuple[Path, Content]], found: Tables, listing: Listing) -> list[tuple[Path, Content]]:
-    """Tables that are named after partitions and have the same columns, one below the other."""
+def _unread(tables: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Notes of tables that are not looked at: too many of one folder, and those in folders below it."""
+    notes = []
+    many = [name for name in names if not name.lower().endswith(".txt")]
+    if len(names) > _MOST and many:
+        some = ", ".join(many[:2])
+        notes.append(f"{len(names)} tables ({some}, …) are more than {_MOST}, and none is used: name one for init")
+    deeper = [name for name in tables if name not in set(names) and not name.lower().endswith(".txt")]
+    if deeper:
+        own = "; of BIDS write one with participant_id and session_id beside participants.tsv"
+        hint = own if any(name.endswith(("_sessions.tsv", "_scans.tsv")) for name in deeper) else ""
+        notes.append(
+            f"{len(deeper)} tables in folders below are not used, such as {deeper[0]}: name one for init, or join them "
+            f"to one table{hint}"
+        )
+    return notes
+
+
+def _merged(
+    contents: list[tuple[Path, Content]], found: Tables, listing: Listing, root: Path
+) -> list[tuple[Path, Content]]:
+    """Tables that are named after partitions, or lie in their folders, and have the same columns, one below the other.
+
+    Files of tables that have one name in several folders are those in the folder of each.
+    """
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
+    named: dict[str, set[Path]] = defaultdict(set)
+    for path, _ in contents:
+        named[path.name.lower()].add(path.parent)
     for path, content in contents:
         words = re.split(r"[ _.\-]+", path.stem.lower())
         side = next((SIDES[word] for word in words if word in SIDES), "")
         rest = "_".join(word for word in words if word not in SIDES)
+        folders = [part.lower() for part in path.relative_to(root).parts[:-1]]
+        if not side and any(part in SIDES for part in folders):
+            side = next(SIDES[part] for part in folders if part in SIDES)
+            rest = "/".join([*(part for part in folders if part not in SIDES), rest])
+        if side and len(named[path.name.lower()]) > 1:
+            content = with_paths(content, path.parent.relative_to(root).as_posix(), listing)
         groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
     result: list[tuple[Path, Content]] = []
     for members in groups.values():
@@ -143,7 +188,7 @@ def _merged(contents: list[tuple[Path, Content]], found: Tables, listing: Listin
         if whole.marked:
             whole.notes.append(runs_note({side: path for path, _, side in members}, listing))
         result.append((training, whole))
-        names = ", ".join(path.name for path, _, _ in members)
+        names = ", ".join(path.relative_to(root).as_posix() for path, _, _ in members)
         found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
     return sorted(result, key=lambda pair: pair[0])
 

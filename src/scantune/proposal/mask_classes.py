@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune import io
+from scantune.mask_codes import IGNORE, PAINTED
 from scantune.proposal.described import LabelNames
 from scantune.proposal.instances import numbers_instances
 from scantune.proposal.listing import spread
@@ -18,6 +19,11 @@ from scantune.records import ReadError
 
 Block = dict[str, Any]
 
+_WHITE = {
+    "void": "pixels of the value 255 beside labels from 1 on are taken for borders or what nobody marked, and do not "
+    "count: where 255 is a label, the input's mask_values is {{255: {next}}}",
+    "same": "some masks have 1 and others 255 for what is marked: both are taken for one label",
+}
 _MASKS = 12  # masks whose labels are looked at
 
 
@@ -30,7 +36,7 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
         described: what a file beside the masks states of their labels.
         notes: what could not be known is added.
     """
-    values: set[int] = set()
+    by_file: list[set[int]] = []
     tables: list[Mapping[str, str]] = []
     arrays: list[np.ndarray] = []
     for mask in spread(masks, _MASKS):
@@ -41,9 +47,8 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
         tables.append(content.facts.get("label_names", {}) if content.facts["format"] == "nrrd" else {})
         if not isinstance(content, io.Video):
             arrays.append(content.array)
-            values |= {
-                int(v) for v in np.unique(np.rint(content.array[..., :: max(1, content.array.shape[-1] // 256)]))
-            }
+            step = max(1, content.array.shape[-1] // 256)
+            by_file.append({int(v) for v in np.unique(np.rint(content.array[..., ::step]))})
     named = _named_segments(tables)
     if named:
         reason = f"names of segments in {len(tables)} masks, whose numbers may differ by file"
@@ -52,6 +57,7 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
             {"classes": ["background", *named]},
             reason,
         )
+    values = set[int]().union(*by_file)
     labels = sorted(values - {0})
     reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
     numbered = False if described.names else numbers_instances(arrays)
@@ -59,19 +65,33 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, f"{reason}: a number an instance"
     if len(labels) > 16:
         return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
+    white = _white_of(labels, by_file) if PAINTED not in described.names else ""
+    labels = labels[:-1] if white else labels
+    if white:
+        notes.append(_WHITE[white].format(next=len(labels) + 1))
     names = ["foreground"] if len(labels) <= 1 else [f"label_{n}" for n in range(1, len(labels) + 1)]
     if labels and set(labels) <= set(described.names):
         names = [described.names[label] for label in labels]
         reason = f"{reason}; names from {described.file}"
     input_keys: Block = {}
-    if labels not in (list(range(1, len(labels) + 1)), [255]):
+    if labels not in (list(range(1, len(labels) + 1)), [PAINTED]):
         input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}
+    if white:
+        input_keys = {"mask_values": {PAINTED: IGNORE if white == "void" else 1}}
     if numbered is None:
         notes.append(
             "whether the values of masks are classes, or number cells or lesions (then: input key `mask_instances: "
             "true` and task `classes: [background, foreground]`)"
         )
     return input_keys, {"classes": ["background", *names]}, reason
+
+
+def _white_of(labels: Sequence[int], by_file: Sequence[set[int]]) -> str:
+    """What 255 is beside labels counted from 1: "void", the "same" as 1 where files have either, "" for a label."""
+    if len(labels) < 2 or labels[-1] != PAINTED or list(labels[:-1]) != list(range(1, len(labels))):
+        return ""
+    together = any(PAINTED in values and values & set(labels[:-1]) for values in by_file)
+    return "void" if together else "same" if len(labels) == 2 else ""
 
 
 def _named_segments(tables: Sequence[Mapping[str, str]]) -> list[str]:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from scantune.cohort.file_names import IMAGES, UPLOADED
 from scantune.cohort.template import fields, fill
 from scantune.proposal import headings
 from scantune.proposal.listing import ENDING as _ENDING_OF
@@ -25,6 +26,7 @@ _SURE = 30  # files of these rows that the best leads to, from which on others a
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
 _FEWEST = 4  # files that they must lead to
+_NAMED = 0.5  # share of cells with the ending of an image, from which on a column names files
 _RUNS = 6  # numbers in a file's name that are compared with a column
 
 Rows = Sequence[Mapping[str, str]]
@@ -37,7 +39,7 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
         columns: of the table.
         rows: cells by column.
         listing: the files.
-        table: name of the table, which decides between folders that match equally.
+        table: path or name of the table, which decides between folders that match equally.
     """
     candidates = [f"{{{column}}}{ending}" for column in columns for ending in _ENDINGS]
     candidates = [c for c in candidates if any(files_of(c, rows[:50], listing))]
@@ -77,6 +79,13 @@ def _promising(templates: list[str], rows: Rows, listing: Listing) -> list[str]:
     return [template for template, count in counts.items() if 2 * count >= most or most < _SURE]
 
 
+def naming(columns: Sequence[str], rows: Rows) -> list[str]:
+    """The columns of which most cells end as files of images do."""
+    filled = {c: [row[c].strip().lower() for row in rows if row[c].strip()] for c in columns}
+    ending = {c: sum(cell.endswith(IMAGES) for cell in cells) for c, cells in filled.items()}
+    return [c for c, cells in filled.items() if cells and ending[c] >= _NAMED * len(cells)]
+
+
 def by_chance(column: str, rows: Rows) -> bool:
     """Whether a column has short numbers alone, which names of files can contain by chance."""
     cells = [row[column].removesuffix(".0") for row in rows if row[column]]
@@ -113,7 +122,7 @@ def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, 
 
 
 def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) -> str:
-    names = named.get(_stem(cell), ())
+    names = named.get(_stem(cell)) or named.get(_stem(UPLOADED.sub("", cell.rpartition("/")[2])), ())
     if len(names) <= 1:
         return names[0] if names else ""
     shared = {name: _shared(cell, name) for name in names}

@@ -81,6 +81,7 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
         root: the folder.
         names: images below it, masks among them.
     """
+    names, notes = instances.without_objects(names)
     common = os.path.commonpath([os.path.dirname(n) for n in names]) if names else ""
     short = {n: os.path.relpath(n, common) if common else n for n in names}
     ranks = {n: mask_rank(short[n]) for n in names}
@@ -109,6 +110,7 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
                 f"used ({', '.join(drawn[:2])})"
             )
         return _channels(root, alone)
+    pairing.notes += notes
     if regions:
         _add_regions(pairing, {keys[n]: n for n in regions})
     return _channels(root, pairing)
@@ -327,7 +329,9 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
         return pairing
     whole = [own for own in places.values() if set(usual) <= set(own)]
     sampled = whole[:: max(1, len(whole) // 5)]
-    chosen = usual if all(_grids(root, [names[own[role]] for role in usual]) for own in sampled) else usual[:1]
+    chosen = (
+        usual if all(readings.one_grid(root, [names[own[role]] for role in usual]) for own in sampled) else usual[:1]
+    )
     result = pairing.subset([own[chosen[0]] for own in whole])
     result.images = [tuple(names[own[role]] for role in chosen) for own in whole]
     result.keys = [key for key, own in places.items() if set(usual) <= set(own)]
@@ -339,12 +343,3 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
     if len(whole) < len(places):
         result.notes.append(f"{len(places) - len(whole)} samples lack one of {', '.join(usual)} and are not used")
     return result
-
-
-def _grids(root: Path, names: Sequence[str]) -> bool:
-    """Whether volumes have one size and spacing."""
-    try:
-        extents = [io.read_extent(root / name) for name in names]
-    except ReadError:
-        return False
-    return len({(tuple(e.shape), tuple(np.round(e.spacing or (), 3))) for e in extents}) == 1

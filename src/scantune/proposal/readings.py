@@ -156,3 +156,12 @@ def _marked(path: Path) -> np.ndarray | None:
     except ReadError:
         return None
     return None if isinstance(content, io.Video) else np.asarray(content.array) > 0
+
+
+def one_grid(root: Path, names: Sequence[str]) -> bool:
+    """Whether volumes have one size and spacing."""
+    try:
+        extents = [io.read_extent(root / name) for name in names]
+    except ReadError:
+        return False
+    return len({(tuple(e.shape), tuple(np.round(e.spacing or (), 3))) for e in extents}) == 1

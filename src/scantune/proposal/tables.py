@@ -14,7 +14,7 @@ from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import with_marks
 from scantune.proposal.expanding import expanded
 from scantune.proposal.listing import Listing, list_files
-from scantune.proposal.matching import by_path, by_template
+from scantune.proposal.matching import by_chance, by_path, by_template, naming
 from scantune.proposal.source import FILE, Content, Source
 from scantune.proposal.widening import agreed, widened
 from scantune.records import ScantuneError
@@ -49,15 +49,25 @@ def of_table(path: Path, root: Path, name: str, listing: Listing | None = None) 
 def of_content(content: Content, root: Path, name: str, listing: Listing, path: Path) -> Source:
     """As :func:`of_table`, of a table that was read."""
     rows, columns, notes = content.rows, content.columns, list(content.notes)
-    template, files = by_template(columns, rows, listing, path.stem)
+    inside = path.absolute().is_relative_to(root.absolute())
+    place = path.absolute().relative_to(root.absolute()).with_suffix("").as_posix() if inside else path.stem
+    template, files = by_template(columns, rows, listing, place)
     how, present, ids = f"by {template!r}", _count(files), fields(template)
     filled = [i for i, row in enumerate(rows) if all(row[c] for c in fields(template))]
     kept = present >= max(1.0, _MOST * len(filled))
-    if not kept:
-        column, by_name = by_path(columns, rows, listing)
-        if _count(by_name) > present:
+    counted = naming(columns, rows) if present and all(by_chance(c, rows) for c in fields(template)) else []
+    if not kept or counted:
+        column, by_name = by_path(counted or columns, rows, listing)
+        if _count(by_name) > (present // 2 if counted else present):
+            kept = False
             files, how = by_name, f"by the names in column {column!r}, whatever their folder and ending"
             ids = [column]
+        elif counted:
+            numbers = " and ".join(repr(c) for c in fields(template))
+            notes.append(
+                f"{column or counted[0]!r} names files, of which {_count(by_name)} are there, and rows are taken for "
+                f"those of the files with the numbers in {numbers}: look whether they are"
+            )
     table = None if content.anew else path
     source = Source(
         name, root, columns, rows, files, template, table, max(content.header, 1), notes=notes, origin=path.name

@@ -134,3 +134,35 @@ def ellipse(x: float, y: float, across: float, down: float, turn: float = 0.0) -
     u, v = across * np.cos(angle), down * np.sin(angle)
     corners = np.stack([x + u * np.cos(turn) - v * np.sin(turn), y + u * np.sin(turn) + v * np.cos(turn)], axis=1)
     return [float(value) for value in corners.ravel()]
+
+
+def turned(corners: Sequence[float], angle: float) -> list[float]:
+    """Corners turned about their middle, by radians from x towards y."""
+    x, y = np.asarray(corners, np.float64).reshape(-1, 2).T
+    u, v = x - x.mean(), y - y.mean()
+    points = np.stack(
+        [x.mean() + u * np.cos(angle) - v * np.sin(angle), y.mean() + u * np.sin(angle) + v * np.cos(angle)]
+    )
+    return [float(value) for value in (points.T if angle else np.stack([x, y]).T).ravel()]
+
+
+def pasted(inside: np.ndarray, left: int, top: int, shape: tuple[int, int]) -> Runs:
+    """A mask of a part of a picture as runs of the whole.
+
+    Args:
+        inside: bool [h, w].
+        left: column of its first pixel in the picture.
+        top: row of its first pixel in the picture.
+        shape: H, W of the picture.
+
+    Raises:
+        ValueError: it leaves the picture.
+    """
+    height, width = inside.shape
+    if left < 0 or top < 0 or top + height > shape[0] or left + width > shape[1]:
+        raise ValueError(
+            f"a mask of {width}×{height} from x {left}, y {top} leaves the picture of {shape[1]}×{shape[0]}"
+        )
+    rows, columns = np.nonzero(np.diff(np.pad(inside, ((0, 0), (1, 1))).astype(np.int8), axis=1))
+    edges = (rows + top) * shape[1] + columns + left
+    return Runs(edges[::2].astype(np.int64), (edges[1::2] - edges[::2]).astype(np.int64), "rows")

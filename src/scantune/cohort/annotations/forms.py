@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import Element
 
-from scantune.cohort.annotations import contours, shapes, tables
+from scantune.cohort.annotations import contours, cvat, shapes, tables, unread
 from scantune.cohort.annotations.areas import Annotated, Mark
-from scantune.cohort.annotations.images import Images
+from scantune.cohort.annotations.images import Images, size_fault
 from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.annotations.tables import Read
 from scantune.cohort.faults import CohortError
@@ -23,7 +24,7 @@ ENDINGS = (".xml", ".json")
 """Of files with outlines, as a folder of them is read."""
 _SOME = 8  # names in a message
 _MOST_MEGABYTES = 300  # of a file
-XML, LABELME, VIA = "ImageScope or ASAP", "labelme", "VIA"
+XML, LABELME, VIA, CVAT = "ImageScope or ASAP", "labelme", "VIA", "CVAT"
 
 
 @dataclass
@@ -70,13 +71,9 @@ class _Gathering:
             return
         size = self.images.size(files[0])
         other = [n for n in stated if isinstance(n, int | float)]
-        if not isinstance(size, str) and len(other) == 2 and tuple(other) != size:
-            height, width = size
-            turned = tuple(reversed(other)) == size
-            why = "is it turned by an EXIF tag? Save it upright" if turned else "is it a copy of another size?"
-            self.faults.append(
-                f"{path.name}: drawn on {other[1]:g}×{other[0]:g} pixels, and {files[0]} has {width}×{height}: {why}"
-            )
+        if not isinstance(size, str) and len(other) == 2:
+            wrong = size_fault((other[0], other[1]), size, files[0])
+            self.faults += [f"{path.name}: {wrong}"] if wrong else []
         if files[0] in self.by_image:
             self.faults.append(self._twice(name, files[0], path))
             return
@@ -124,7 +121,9 @@ def read(path: Path, images: Images, counting: Counting, category: str = "", row
         CohortError: it is none, or what is wrong in it.
     """
     if not files_of(path):
+        texts = sorted(path.rglob("*.txt")) if path.is_dir() else []
         words = "name a table or another file, or a folder or pattern of XML or JSON files"
+        words = unread.yolo_labels(texts) or words
         raise CohortError(f"no annotations {path}", [words])
     if path.suffix.lower() in TABLES and not path.is_dir():
         table = tables.with_rows(read_table(path, repeated=True, max_megabytes=tables.MEGABYTES), rows, path)
@@ -163,9 +162,10 @@ def _outlines(path: Path, images: Images, category: str) -> Read:
         others += [] if kind else [file.name]
     title = f"annotations {path.name}"
     if not into.faults and not any(kinds.values()):
-        words = "no outlines of ImageScope, ASAP, labelme or VIA, and no run lengths"
-        boxes = "; Pascal VOC has boxes, which are no outlines" if path.suffix.lower() == ".xml" else ""
-        raise CohortError(title, [f"{words}{boxes}"])
+        known = "CVAT, ImageScope, ASAP, labelme and VIA have outlines that are read, and tables run lengths"
+        raise CohortError(
+            title, [f"nothing that can be drawn: {next(filter(None, map(unread_of, files_of(path))), known)}"]
+        )
     if category and not into.faults and not kinds[VIA]:
         raise CohortError(title, ["--category is a column of a table or an attribute of VIA, and there is neither"])
     told = [f"{number} files of {kind}" for kind, number in kinds.items() if number]
@@ -186,6 +186,8 @@ def form_of(path: Path) -> tuple[str, Any]:
         raise CohortError(f"annotations {path.name}", [words])
     if path.suffix.lower() == ".xml":
         root = contours.tree_of(path)
+        if cvat.is_form(root):
+            return CVAT, root
         return (XML if contours.is_form(root) else ""), root
     content = shapes.content_of(path)
     if shapes.is_labelme(content):
@@ -194,12 +196,26 @@ def form_of(path: Path) -> tuple[str, Any]:
     return (VIA, images) if images is not None else ("", content)
 
 
+def unread_of(path: Path) -> str:
+    """What an XML or JSON file of no form that is read is, and what to export instead; "" where it is not known."""
+    try:
+        form, content = form_of(path)
+    except CohortError:
+        return ""
+    if form:
+        return ""
+    return unread.unread_xml(content) if isinstance(content, Element) else unread.unread_json(content)
+
+
 def _add_file(path: Path, category: str, into: _Gathering) -> str:
     """Add what one XML or JSON file says; whose form it is, "" for none that is known."""
     form, content = form_of(path)
     left = Counter[str]()
     if form == XML:
         into.add(path.stem, contours.marks_of(content, path, left), path, left)
+    if form == CVAT:
+        for name, shape, marks, without in cvat.images_of(content, path):
+            into.add(name, marks, path, without, shape)
     if form == LABELME:
         name, size, marks = shapes.of_labelme(content, path, left)
         into.add(name if into.images.find(name, path) else path.stem, marks, path, left, size)

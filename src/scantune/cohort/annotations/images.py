@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 
 from scantune import io
-from scantune.cohort.file_names import ENDING, NO_IMAGES, stem
+from scantune.cohort.file_names import ENDING, NO_IMAGES, UPLOADED, stem
 from scantune.cohort.folders import system_folder
 from scantune.records import ReadError
 
@@ -48,7 +48,10 @@ class Images:
         """
         text = _folded(name.replace("\\", "/")).strip("/ ")
         base = text.rpartition("/")[2]
-        files = self._named.get(base) or self._named.get(stem(base)) or []
+        plain = UPLOADED.sub("", base)
+        keys = dict.fromkeys((base, stem(base), plain, stem(plain)))
+        files = next((self._named[key] for key in keys if key in self._named), [])
+        base = base if not files or base == plain or stem(base) in self._named else plain
         if ENDING.search(base):  # a.png is not a.jpg where both are there
             files = [one for one in files if _folded(one).endswith(base)] or files
         if len(files) > 1:
@@ -73,6 +76,22 @@ class Images:
         if max(height, width) > _EDGE:
             return f"it has {width}×{height} pixels; masks of at most {_EDGE} along an edge are drawn"
         return height, width
+
+
+def size_fault(stated: tuple[float, float], size: tuple[int, int], image: str) -> str:
+    """What is wrong where an annotation was drawn on another size than the image's; "" for nothing.
+
+    Args:
+        stated: height and width that the annotation has.
+        size: height and width of the image.
+        image: its path, for the words.
+    """
+    if tuple(stated) == size:
+        return ""
+    why = "is it turned by an EXIF tag? Save it upright" if tuple(stated)[::-1] == size else (
+        "is it a copy of another size?"
+    )  # fmt: skip
+    return f"drawn on {stated[1]:g}×{stated[0]:g} pixels, and {image} has {size[1]}×{size[0]}: {why}"
 
 
 def _folded(name: str) -> str:

@@ -16,7 +16,7 @@ from scantune.cohort.annotations.forms import read
 from scantune.cohort.annotations.images import Images
 from scantune.cohort.annotations.run_lengths import Counting, shared_counting
 from scantune.cohort.annotations.tables import Read
-from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_rows
+from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_label_names, write_rows
 from scantune.cohort.faults import CohortError, nearest
 from scantune.cohort.file_names import ENDING
 
@@ -50,13 +50,14 @@ def masks_of(
 ) -> Written:
     """Draw what annotations mark as a PNG below ``out_dir/masks`` and list all in ``out_dir/cohort.csv``.
 
-    The table has the columns of :func:`scantune.cohort.coco.masks_of_coco`, and those of the annotations' own table in
-    which the rows of an image agree. An image that annotations name without anything marked gets an empty mask; one
-    that they do not name is left out, and counted: it may not have been looked at.
+    Names of labels, unless all are one, stand in ``out_dir/labels.json``. The table has the columns of
+    :func:`scantune.cohort.coco.masks_of_coco`, and those of the annotations' own table in which
+    the rows of an image agree. An image that annotations name without anything marked gets an empty mask; one that they
+    do not name is left out, and counted: it may not have been looked at.
 
     Args:
-        annotations: side (train, validation, test; "" for all) to a table of run lengths, an ImageScope or ASAP XML
-            file, a labelme or VIA file, or a folder of these.
+        annotations: side (train, validation, test; "" for all) to a table of run lengths, a CVAT, ImageScope or ASAP
+            XML file, a labelme or VIA file, or a folder of these.
         out_dir: a new folder beside the images, never within theirs.
         images: folder of the images as seen from that of the annotations, which it is without.
         labels: "binary": 1 wherever anything is marked, written as 0 and 255. "category": numbers from 1 in the order
@@ -105,6 +106,8 @@ def masks_of(
             f"{', …' * (len(overlapping) > 5)}), which have the label of the last: to keep both, "
             "convert one category at a time (--labels NAME=1) and name all masks, with mask_overlap"
         )
+    if labels != "binary":
+        write_label_names(target, chosen)
     columns = list(dict.fromkeys(column for row in rows for column in row))
     write_rows(result.table, [{column: row.get(column, "") for column in columns} for row in rows])
     return result

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from scantune.cohort.annotations.areas import Mark, Outlines, ellipse, rectangle
+import numpy as np
+from PIL import Image
+
+from scantune.cohort.annotations.areas import Mark, Outlines, Runs, ellipse, pasted, rectangle
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.table import Row
 
@@ -49,9 +54,25 @@ def of_labelme(content: Mapping[str, Any], path: Path, left: Counter[str]) -> tu
         if kind in _NO_AREA:
             left["lines, arrows or points"] += 1
             continue
+        if kind == "mask":
+            area = _labelme_mask(shape, (content.get("imageHeight"), content.get("imageWidth")), place, path)
+            marks.append(Mark(str(shape.get("label") or ""), area, place))
+            continue
         corners = _tried(_LABELME, kind, shape.get("points"), place, path)
         marks += _mark(str(shape.get("label") or ""), corners, place, left)
     return str(content["imagePath"]), (content.get("imageHeight"), content.get("imageWidth")), marks
+
+
+def _labelme_mask(shape: Mapping[str, Any], size: tuple[Any, Any], place: str, path: Path) -> Runs:
+    """A shape of the kind "mask": a PNG of its box, from the first corner on."""
+    try:
+        ((x, y), *_), (height, width) = shape["points"], size
+        picture = Image.open(BytesIO(base64.b64decode(shape["mask"], validate=True)), formats=["PNG"])
+        if picture.width > width or picture.height > height:  # before it is decoded
+            raise ValueError(f"it has {picture.width}×{picture.height} pixels, and the picture {width}×{height}")
+        return pasted(np.asarray(picture.convert("L")) > 0, round(float(x)), round(float(y)), (int(height), int(width)))
+    except (KeyError, TypeError, ValueError, OverflowError, OSError, Image.DecompressionBombError) as error:
+        raise CohortError(f"annotations {path.name}", [f"{place}: its mask cannot be drawn ({error})"]) from error
 
 
 def via_images(content: Any) -> list[Mapping[str, Any]] | None:
