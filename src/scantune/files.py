@@ -87,7 +87,7 @@ def write(path: Path, put: Callable[[Any], None], size: int = 0, *, sync_folder:
     except OSError as error:
         if error.errno in NO_ROOM:
             staged.unlink(missing_ok=True)
-            raise _full(path, size) from error
+            raise _full(path, size, error.errno) from error
         raise
     finally:
         staged.unlink(missing_ok=True)
@@ -117,7 +117,7 @@ def _write_to(path: Path, put: Callable[[Any], None]) -> None:
             file.write(content.getbuffer())
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise _full(path, 0) from error
+            raise _full(path, 0, error.errno) from error
         raise
 
 
@@ -187,7 +187,7 @@ def append(path: Path, text: str) -> None:
             if error.errno not in NO_ROOM:
                 raise
             file.truncate(before)
-            raise _full(path, len(content)) from error
+            raise _full(path, len(content), error.errno) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -235,11 +235,15 @@ def copy(source: Path, target: Path) -> None:
         write(target, lambda file: shutil.copyfileobj(content, file, 1 << 20), source.stat().st_size)
 
 
-def _full(path: Path, size: int) -> DiskFullError:
+_LIMITS = {errno.EDQUOT: "a quota is used up", errno.EFBIG: "a limit on the size of files is reached (ulimit -f)"}
+
+
+def _full(path: Path, size: int, number: int = errno.ENOSPC) -> DiskFullError:
+    why = f"the disk is full, or {_LIMITS[number]}" if number in _LIMITS else "the disk is full"
     free = shutil.disk_usage(path.parent).free
     needed = f"{_amount(size)} needed, " if size else ""
     return DiskFullError(
-        f"the disk is full: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
+        f"{why}: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
         "Nothing written before is damaged; free space and start again: the run resumes from what was saved last"
     )
 
