@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import signal
+import stat
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from scantune import files
 from scantune.files import DiskFullError
+from scantune.records import ScantuneError
 
 
 def full(*_: Any) -> None:
@@ -64,7 +67,7 @@ def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> N
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # stands for the disk: a write ends in the middle
     try:
-        with pytest.raises(DiskFullError, match="disk is full"):
+        with pytest.raises(DiskFullError, match="disk is full, or a limit on the size of files"):
             files.append(path, "half of this line is written\n")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -91,3 +94,49 @@ def test_of_paths_and_addresses_among_settings_the_last_part_remains() -> None:
         "name": "imagenet",
         "nothing": None,
     }
+
+
+def test_a_device_or_a_pipe_is_written_to_and_never_replaced(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    answers: list[str] = []
+    reader = threading.Thread(target=lambda: answers.append(pipe.read_text()))
+    reader.start()
+    files.refuse_unwritable(pipe)
+    files.write_text(pipe, "a,b\n1,2\n")
+    reader.join(10)
+    assert answers == ["a,b\n1,2\n"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    link = tmp_path / "null"
+    link.symlink_to("/dev/null")
+    files.refuse_unwritable(link)
+    files.write_text(link, "gone")
+    assert link.is_symlink()
+    assert stat.S_ISCHR(link.stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] in (["pipe", "null"], ["null", "pipe"]), "no partial file"
+
+
+def test_a_full_device_is_a_full_disk(tmp_path: Path):
+    link = tmp_path / "full"
+    link.symlink_to("/dev/full")
+    with pytest.raises(DiskFullError, match="full"):
+        files.write_text(link, "text")
+    assert link.is_symlink()
+
+
+def test_a_link_to_a_file_is_replaced_and_what_it_leads_to_is_kept(tmp_path: Path):
+    """As DVC links files to its cache."""
+    (tmp_path / "cached").write_text("before")
+    (tmp_path / "out").symlink_to(tmp_path / "cached")
+    files.write_text(tmp_path / "out", "after")
+    assert (tmp_path / "cached").read_text() == "before"
+    assert (tmp_path / "out").read_text() == "after"
+
+
+def test_another_name_of_an_open_file_is_refused(tmp_path: Path):
+    with (tmp_path / "open").open("w") as file:
+        name = Path(f"/proc/self/fd/{file.fileno()}")
+        for refuse in (files.refuse_unwritable, lambda path: files.write_text(path, "text")):
+            with pytest.raises(ScantuneError, match="is an open file here; name the file itself"):
+                refuse(name)
+    assert (tmp_path / "open").read_text() == ""

@@ -55,3 +55,18 @@ def test_an_interrupted_training_says_where_it_stopped_and_how_to_resume(monkeyp
         "train digits: stopped in epoch 2 of 12 (step 45 of 360) by Ctrl-C; the state is saved: run the same command "
         "again to resume\n"
     )
+
+
+@pytest.mark.parametrize("main", ["stage_main", "settings_main"])
+def test_an_interrupt_while_the_settings_are_read_is_no_traceback(monkeypatch, capsys, main):
+    from scantune import script
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["stages/evaluate.py", *(["digits"] if main == "stage_main" else [])])
+    monkeypatch.setattr(script, "declared_settings", interrupt)
+    monkeypatch.setattr(script, "params_digest", interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        getattr(script, main)(lambda *_: None)
+    assert stopped.value.code == 130

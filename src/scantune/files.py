@@ -7,7 +7,9 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -17,6 +19,7 @@ from scantune.records import ScantuneError
 
 #: End of the name of a file that is still being written.
 STAGED = ".partial"
+_OPEN = re.compile(r"/proc/[^/]+/fd$")
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -55,11 +58,17 @@ def write(path: Path, put: Callable[[Any], None], size: int = 0, *, sync_folder:
         size: approximate number of bytes; if the disk has less, nothing is written.
         sync_folder: survive a power cut right after the call too; doubles the duration.
 
+    A device or a pipe (``/dev/null``) is written to, since a rename would put a file in its place.
+
     Raises:
         DiskFullError: no room, with the bytes needed and free.
+        ScantuneError: the path is that of an open file, such as ``/dev/stdout``.
         OSError: any other failure to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if _is_device(path):
+        _write_to(path, put)
+        return
     if size and shutil.disk_usage(path.parent).free < size:
         raise _full(path, size)
     staged = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{STAGED}")
@@ -78,10 +87,38 @@ def write(path: Path, put: Callable[[Any], None], size: int = 0, *, sync_folder:
     except OSError as error:
         if error.errno in NO_ROOM:
             staged.unlink(missing_ok=True)
-            raise _full(path, size) from error
+            raise _full(path, size, error.errno) from error
         raise
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path is a device, a pipe or a socket, which has no content that another file could replace.
+
+    Raises:
+        ScantuneError: it is another name of a file that this process has open, as ``/dev/stdout`` is after ``> file``.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    if stat.S_ISREG(mode) and (path.absolute().parent == Path("/dev") or _OPEN.match(os.path.realpath(path.parent))):
+        raise ScantuneError(f"{path}: is an open file here; name the file itself, such as answers.csv")
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _write_to(path: Path, put: Callable[[Any], None]) -> None:
+    """Write to a device or a pipe."""
+    content = io.BytesIO()  # writers go back in a file, which a pipe does not
+    put(content)
+    try:
+        with path.open("wb") as file:
+            file.write(content.getbuffer())
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise _full(path, 0, error.errno) from error
+        raise
 
 
 @contextlib.contextmanager
@@ -120,14 +157,15 @@ def refuse_unwritable(path: Path) -> None:
     """Refuse a file that cannot be written, before the work of which it is the result; its folder is created.
 
     Raises:
-        ScantuneError: it is a folder.
+        ScantuneError: it is a folder, or another name of an open file.
         OSError: its folder cannot be created or written.
     """
     if path.is_dir():
         raise ScantuneError(f"{path}: is a folder; name a file, such as {path / 'answers.csv'}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+    place = path if _is_device(path) else path.parent
+    if not os.access(place, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
 
 def append(path: Path, text: str) -> None:
@@ -149,7 +187,7 @@ def append(path: Path, text: str) -> None:
             if error.errno not in NO_ROOM:
                 raise
             file.truncate(before)
-            raise _full(path, len(content)) from error
+            raise _full(path, len(content), error.errno) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -197,11 +235,15 @@ def copy(source: Path, target: Path) -> None:
         write(target, lambda file: shutil.copyfileobj(content, file, 1 << 20), source.stat().st_size)
 
 
-def _full(path: Path, size: int) -> DiskFullError:
+_LIMITS = {errno.EDQUOT: "a quota is used up", errno.EFBIG: "a limit on the size of files is reached (ulimit -f)"}
+
+
+def _full(path: Path, size: int, number: int = errno.ENOSPC) -> DiskFullError:
+    why = f"the disk is full, or {_LIMITS[number]}" if number in _LIMITS else "the disk is full"
     free = shutil.disk_usage(path.parent).free
     needed = f"{_amount(size)} needed, " if size else ""
     return DiskFullError(
-        f"the disk is full: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
+        f"{why}: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
         "Nothing written before is damaged; free space and start again: the run resumes from what was saved last"
     )
 

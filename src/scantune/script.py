@@ -24,9 +24,9 @@ def stage_main(run: Callable[[str], object]) -> None:
     name is never part of a command that a shell reads.
     """
     key = _name_in_params()
-    before = declared_settings()
 
     def unchanged() -> None:
+        before = declared_settings()
         run(key)
         refuse_changed(before)
 
@@ -35,9 +35,9 @@ def stage_main(run: Callable[[str], object]) -> None:
 
 def settings_main(run: Callable[[], object]) -> None:
     """The same for a script that uses all of params.yaml."""
-    before = params_digest()
 
     def unchanged() -> None:
+        before = params_digest()
         run()
         if params_digest() != before:
             raise ScantuneError("params.yaml was changed while it was read: run the same command again")

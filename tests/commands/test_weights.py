@@ -42,3 +42,18 @@ def test_a_pattern_looks_through_timms_names_and_a_file_in_the_folder_is_here(tm
     assert len(listed("convnext_n*", "--here", "--folder", str(tmp_path))) == 2
     with pytest.raises(ScantuneError, match="no backbone matches nothing_like_it"):
         listed("nothing_like_it")
+
+
+def test_a_licence_is_told_whole(tmp_path, monkeypatch):
+    """What is cut is the condition: "for research, not for clinical practice"."""
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    text = "\n".join(listed("--folder", str(tmp_path)))
+    for (name, backbone), weights in KNOWN.items():
+        if f"\n{backbone} " in text:
+            assert weights.licence in text, (name, backbone)
+
+
+def test_no_weights_on_this_machine_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    lines = listed("chexnet", "--here", "--folder", str(tmp_path))
+    assert lines[-1].startswith("none of 2 is on this machine")

@@ -129,3 +129,24 @@ def test_a_label_is_described_by_its_class_and_pixels():
     assert described("1=12 2=7 ignored=3", ("background", "anterior")) == "anterior 12, label 2 7 pixels"
     assert described("255=4", ("background", "vessel")) == "vessel 4 pixels"
     assert described("", ("background", "vessel")) == ""
+
+
+def test_a_line_is_whole_however_narrow_the_screen(tmp_path: Path):
+    folder = tmp_path / "Aufnahmen der Klinik, Größe 5 %" / "a folder with a name of many words"
+    folder.mkdir(parents=True)
+    records = []
+    for i in range(3):
+        name = folder / f"picture number {i}.png"
+        pixels = np.random.default_rng(min(i, 1)).integers(0, 255, (16, 16), np.uint8)  # the last two are alike
+        Image.fromarray(pixels).save(name)
+        records.append(Record(f"sample_{i}", f"sample_{i}", (name,)))
+    broken = folder / "picture number 3.png"
+    broken.write_bytes(b"")
+    records.append(Record("sample_3", "sample_3", (broken,)))
+    settings = ImageInput(dataset="d", modality="image", shape=[16, 16], workers=1)
+    result = check(Cohort(records, 4), settings, tmp_path / "store", progress=False)
+    for screen in (Console(file=StringIO(), width=80), Console(file=StringIO(), width=80, force_terminal=True)):
+        print_check("d", result, screen)
+        text = screen.file.getvalue()  # type: ignore[attr-defined]
+        assert f"{folder / 'picture number 1.png'} (sample_1)" in text, "one of two that are the same"
+        assert str(broken) in text, "one that cannot be used"

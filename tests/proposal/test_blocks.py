@@ -69,6 +69,26 @@ def test_masks_of_loops_are_no_segmentation(home, capsys):
     assert "segmentation is of images and volumes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "drawn", [("masks/P{}_3.png", "masks/P{}_8.png"), ("manual/P{}_manual.png", "mask/P{}_mask.png")]
+)
+def test_several_masks_of_a_loop_are_told_and_not_used(home, drawn):
+    """Of two frames, or a field of view: settings of images, which are refused for loops."""
+    rng = np.random.default_rng(0)
+    for n in range(8):
+        Path("raw/loops").mkdir(parents=True, exist_ok=True)
+        io.write_video(f"raw/loops/P{n}.avi", rng.integers(0, 255, (12, 32, 32), np.uint8))
+        for name in drawn:
+            path = Path("raw", name.format(n))
+            path.parent.mkdir(exist_ok=True)
+            io.write_png(path, np.where(rng.random((32, 32)) > 0.5, 255, 0).astype(np.uint8))
+    proposed = propose(Path("raw"))
+    (dataset,) = proposed.blocks["datasets"].values()
+    assert {"masks", "region", "rater_masks"} & set(dataset) == set()
+    assert proposed.blocks.get("experiments", {}) == {}
+    assert any("masks are of loops, several of each, which are not used" in note for note in proposed.notes)
+
+
 def test_of_loops_few_frames_are_taken_and_few_steps(home):
     Path("raw/echo").mkdir(parents=True)
     for n in range(24):

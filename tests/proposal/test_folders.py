@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from scantune.proposal.blocks import propose
 from scantune.records import ScantuneError
 from tests.proposal.test_layouts import home as home
-from tests.proposal.test_layouts import picture, read, table, volume
+from tests.proposal.test_layouts import mask, picture, read, table, volume
 
 N = 60
 
@@ -228,3 +229,29 @@ def test_folders_of_one_person_are_one_subject(home, folder, person):
     assert {a: {b for b in subjects if subjects[b] == subjects[a]} for a in subjects} == {
         a: {b for b in expected if expected[b] == expected[a]} for a in expected
     }
+
+
+@pytest.mark.parametrize(
+    ("named", "drawn"),
+    [
+        ("P{:02d}_{:03d}.png", "P{:02d}_{:03d}_mask.png"),
+        ("img_P{:02d}_{:03d}.png", "mask_P{:02d}_{:03d}.png"),
+        ("{:02d}-{:03d}_image.png", "{:02d}-{:03d}_gt.png"),
+        ("P{:02d} ({}).png", None),
+        ("CT_{:02d}_{}.png", None),
+        ("images/P{:02d}_{}.png", "masks/P{:02d}_{}.png"),
+    ],
+)
+def test_names_that_begin_alike_are_one_subject_in_a_flat_folder_too(home, named, drawn):
+    for i in range(8):
+        for k in range(1, 7):
+            picture(named.format(i, k), 10 * i + k)
+            if drawn:
+                mask(drawn.format(i, k), 10 * i + k)
+    _, records = read(propose(Path("raw")))
+    images: dict[str, set[str]] = {}
+    for record in records:
+        person = re.search(r"\d\d(?=[_ -])", record.files[0].name)
+        images.setdefault(record.subject_id, set()).add(person[0])
+    assert len(records) == 48
+    assert sorted(images.values(), key=min) == [{f"{i:02d}"} for i in range(8)]

@@ -9,6 +9,8 @@ import typer
 
 from scantune.records import ScantuneError
 
+_WIDTH = 28  # of a licence in the table; longer ones stand below it
+
 
 def weights(
     names: Annotated[list[str] | None, typer.Argument(help="backbones or patterns such as 'convnext*'")] = None,
@@ -34,7 +36,7 @@ def weights(
             row.modality,
             row.weights or "none known",
             row.place or ("no" if row.weights else ""),
-            row.licence if len(row.licence) <= 28 else f"{row.licence[:27]}…",
+            row.licence if len(row.licence) <= _WIDTH else f"{row.licence[: _WIDTH - 1]}…",
             row.input,
             row.get,
         )
@@ -43,5 +45,10 @@ def weights(
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]) - 1)]
     for line in table:
         typer.echo("  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths)), line[-1]]).rstrip())
+    for licence in dict.fromkeys(row.licence for row in listed if len(row.licence) > _WIDTH):
+        owners = dict.fromkeys(f"{row.backbone} ({row.weights})" for row in listed if row.licence == licence)
+        typer.echo(f"licence of {', '.join(owners)}: {licence}")
+    if not listed:
+        typer.echo(f"none of {len(rows)} is on this machine; without --here they are listed with how to obtain them")
     if not names:
         typer.echo("Other timm backbones with ImageNet weights: scantune weights 'resnet*'. Your own file: its path.")

@@ -133,11 +133,8 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     files = survey(source.root, source.files, choice.words)
     masked = bool(known and "masks" in known.dataset)
     dense = masked and files.kind != "video"
-    if masked and not dense:
-        source.notes.append(
-            "the masks are of loops, and a segmentation is of images and volumes: no experiment is proposed; "
-            "--target names a column to predict"
-        )
+    if known and masked and not dense:
+        source = _of_loops(source, known)
     source.notes += [note for note in [named_as_masks(source.files)] if note]
     samples = _training(source)
     name = source.name
@@ -170,6 +167,20 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     block = {"dataset": name, "input": name, "task": task, "model": model.block, "train": train.block}
     why = {f"model.{k}": v for k, v in model.reasons.items()} | {f"train.{k}": v for k, v in train.reasons.items()}
     proposed.add("experiments", name, {**block, "evaluate": {}, "register": {}}, why)
+
+
+def _of_loops(source: Source, known: Roles) -> Source:
+    """A source of loops with masks: the one of each loop is kept; of several none, since each may be a frame's."""
+    several = bool(source.rater_masks or source.region or source.structures)
+    if several:
+        source = replace(source, masks="", region="", rater_masks={}, structures=[])
+        known.dataset.pop("masks", None)
+    what = "several of each, which are not used: " if several else ""
+    source.notes.append(
+        f"the masks are of loops, {what}a segmentation is of images and volumes, and no experiment is proposed. Frames "
+        "written as pictures, beside masks of the same names, can be segmented; --target names a column to predict"
+    )
+    return source
 
 
 def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:

@@ -208,10 +208,9 @@ def _add_levels(source: Source, levels: Levels, pairing: Pairing) -> None:
         source.add_column(LABEL, [name.strip() for name in levels.classes])
     subjects = levels.subjects
     if not subjects:
-        part = subject_pattern(
-            ["_".join(key) if "/" not in file else file for file, key in zip(source.files, pairing.keys)]
-        )
-        found = [re.search(part.pattern, file) for file in source.files] if part else []
+        texts = ["_".join(key[1:]) if "/" not in file else file for file, key in zip(source.files, pairing.keys)]
+        part = subject_pattern(texts)
+        found = [re.search(part.pattern, text) for text in texts] if part else []
         if part and all(found):
             subjects = [m.group(1 if m.re.groups else 0).lower() for m in found if m]
             source.notes.append(f"{part.reason} (column {SUBJECT!r})")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scantune import records
 from scantune.records import ScantuneError
-from scantune.tracking import moved
+from scantune.tracking import creation, moved
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -123,6 +123,7 @@ def client() -> Any:
             log.warning("%s", message)
     mlflow.set_tracking_uri(uri)
     try:
+        creation.create(uri)
         return mlflow.MlflowClient(uri)
     except Exception as error:
         raise TrackingError(unreachable_message(error)) from error
@@ -164,6 +165,11 @@ def unreachable_message(error: Exception) -> str:
             f"MLflow's store {without_password(tracking_uri())} was written by another MLflow version. Back it up, "
             f"then run: mlflow db upgrade {without_password(tracking_uri())}. If that fails, it is of a newer MLflow: "
             "install that one, or move the store away and run: scantune restore"
+        )
+    if re.search(r"(table|index) \S+ already exists|no such (table|column)|duplicate column name", str(error)):
+        return (
+            f"MLflow's store {without_password(tracking_uri())} lacks some of its tables ({first_line(error)}): it was "
+            "stopped while it was created. Move the file away and run again (scantune restore logs existing outputs)"
         )
     if re.search(r"file is not a database|database disk image is malformed", str(error)):
         return (

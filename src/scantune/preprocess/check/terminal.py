@@ -28,14 +28,14 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     below = grouped(findings.excluded)  # told in full with its samples
     for step in findings.flow["steps"]:
         subjects = "" if step["subjects"] is None else f" of {step['subjects']} subjects"
-        console.print(Text(f"{step['name']}: {step['samples']} samples{subjects}"))
+        _say(console, f"{step['name']}: {step['samples']} samples{subjects}")
         for reason, count in _summed(step["excluded"]).items():
             shown = without_remedy(reason) if reason in below else reason
-            console.print(Text(f"    − {count}  {shown}", style="yellow"))
+            _say(console, f"    − {count}  {shown}", style="yellow")
     if not findings.flow["subjects_known"]:
-        console.print(Text("no subject identifiers: each sample is treated as a separate subject", style="yellow"))
+        _say(console, "no subject identifiers: each sample is treated as a separate subject", style="yellow")
     for note in findings.table_notes:
-        console.print(Text(f"the table: {note}", style="yellow"))
+        _say(console, f"the table: {note}", style="yellow")
     _left_out(console, findings)
     _listed(console, "labels of masks", {named(k, findings.masks): v for k, v in findings.wrong_labels.items()})
 
@@ -63,7 +63,14 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
             table.add_row(Text(value), Text("█" * _blocks(count, most), style="blue"), str(count))
         console.print(table)
     for fault in findings.faults:
-        console.print(Text(fault, style="bold red"))
+        _say(console, fault, style="bold red")
+
+
+def _say(console: Console, words: str, style: str = "") -> None:
+    """A line as it is, however wide the screen: a path or an id that is to be copied has no line end in it."""
+    from rich.text import Text
+
+    console.print(Text(words, style=style), soft_wrap=True)
 
 
 def _blocks(count: int, most: int) -> int:
@@ -88,25 +95,21 @@ def _summed(reasons: Mapping[str, int]) -> dict[str, int]:
 
 def _left_out(console: Console, findings: Findings) -> None:
     """Each reason once, with its first samples and their files."""
-    from rich.text import Text
-
     for reason, ids in grouped(findings.excluded).items():
-        console.print(Text(f"excluded, {len(ids)} × {reason}", style="bold"))
+        _say(console, f"excluded, {len(ids)} × {reason}", style="bold")
         for sample_id in ids[:SHOWN_EACH]:
             other = "" if findings.excluded[sample_id] == reason else f"  {findings.excluded[sample_id]}"
-            console.print(Text(f"    {sample_id}{other}  {findings.details.get(sample_id, '')}"))
+            _say(console, f"    {sample_id}{other}  {findings.details.get(sample_id, '')}")
         if len(ids) > SHOWN_EACH:
-            console.print(Text(f"    … and {len(ids) - SHOWN_EACH} more (all: excluded.csv beside the page)"))
+            _say(console, f"    … and {len(ids) - SHOWN_EACH} more (all: excluded.csv beside the page)")
 
 
 def _listed(console: Console, title: str, lines: Mapping[str, str]) -> None:
-    from rich.text import Text
-
     if not lines:
         return
-    console.print(Text(title, style="bold"))
+    _say(console, title, style="bold")
     for number, (key, text) in enumerate(lines.items()):
         if number == SHOWN:
-            console.print(Text(f"    … and {len(lines) - SHOWN} more (all: check.json beside the page)"))
+            _say(console, f"    … and {len(lines) - SHOWN} more (all: check.json beside the page)")
             break
-        console.print(Text(f"    {key}  {text}"))
+        _say(console, f"    {key}  {text}")
