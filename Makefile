@@ -21,8 +21,8 @@ run: $(VENV)/.ready            ## the quick default, from files to a registered 
 all: $(VENV)/.ready            ## everything in params.yaml
 	$(BIN)/scantune run --all
 
-test: $(VENV)/.ready           ## the quick tests, in three processes: two cores are busy while one of them waits
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+test: $(VENV)/.ready           ## the quick tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 slow: $(VENV)/.ready           ## tests that take seconds to a minute; CI runs them too
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "slow and not heavy and not real"

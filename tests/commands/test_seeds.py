@@ -118,6 +118,7 @@ def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):
         list(seeds.run_seeds(settings, ["tuned"], 2, bare))
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_named_with_its_seed_and_its_last_words(home):
     broken = params()
     broken["experiments"]["small"]["task"]["target"] = "lable"

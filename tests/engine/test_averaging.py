@@ -183,6 +183,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(
     assert _survives(nursery, tmp_path, 3, random.Random(0).randint(0, 99), **options, **more) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", [{"ema": 0.9}, {"swa": {"start": 0.0}}], ids=["ema", "swa"])
 def test_two_processes_average_as_one(nursery: Nursery, tmp_path: Path, average: dict[str, Any]) -> None:
     """The order of a step's samples differs, so that weights agree to rounding; batch norm is frozen (``thaw``)."""

@@ -86,6 +86,7 @@ def test_gpus_are_all_those_visible_or_what_the_cluster_says(
     assert calls[0]["strategy"]._ddp_kwargs["find_unused_parameters"] is True
 
 
+@pytest.mark.slow
 def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, tmp_path: Path) -> None:
     options = {**SAME, "pause": 0.01, "processes": 2, "save_every_steps": 1}
     assert nursery.train(tmp_path / "whole", tmp_path / "s1", **options) == 0

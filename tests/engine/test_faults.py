@@ -258,6 +258,7 @@ def test_server_that_comes_back_gets_every_point_once(tmp_path: Path) -> None:
     assert [step for step, values in sink.points if "step/loss" in values] == [1, 10]
 
 
+@pytest.mark.slow
 def test_server_that_never_answers_ends_no_training_and_its_points_are_kept(tmp_path: Path) -> None:
     result = _fit(tmp_path, sinks=[_Away(refusals=10**6)])
     assert result.finished == "all epochs"

@@ -55,6 +55,7 @@ def test_table_names_files_that_read_with_their_masks(made, rows):
         assert 0.003 < mask.mean() < 0.2
 
 
+@pytest.mark.slow
 def test_columns_say_what_the_frame_shows(rows):
     assert {row["view"] for row in rows} == {"LAO", "RAO"}
     for row in rows:

@@ -41,6 +41,7 @@ def test_same_seed_same_bytes_whatever_the_workers(cohort, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_class_folders_load_with_subjects_on_one_side_each(cohort):
     records = load_folders(cohort.folder)
     rows = _rows(cohort)

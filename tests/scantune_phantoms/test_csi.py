@@ -43,6 +43,7 @@ def test_table_has_the_columns_of_the_score_and_grades_or_blanks(made):
         assert row["reader_1_mean"] == (f"{np.mean(known):.3f}" if known else "")
 
 
+@pytest.mark.slow
 def test_usable_files_read_with_their_zones_in_place_and_say_that_they_are_synthetic(made):
     rows = read_rows(made.table)
     assert {name.split(".", 1)[1] for name in (row["file"] for row in rows)} == {"dcm", "nii.gz"}

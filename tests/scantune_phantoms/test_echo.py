@@ -54,6 +54,7 @@ def test_each_loop_is_a_synthetic_cine_of_its_machine(cohort):
     }
 
 
+@pytest.mark.slow
 def test_the_score_is_both_readers_mean_and_the_label_its_threshold(cohort):
     rows = rows_of(cohort)
     for row in rows:

@@ -53,6 +53,7 @@ def test_the_table_names_every_file(made):
     assert {row["training"] + row["validation"] for row in rows} <= {"00", "01", "10"}
 
 
+@pytest.mark.slow
 def test_one_dataset_block_reads_both_kinds(made):
     block = DatasetConfig(
         root=str(made.folder), table="cohort.csv", files="{file}", masks="{mask}", subject="anonymized_subject_id",

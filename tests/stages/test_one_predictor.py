@@ -324,8 +324,8 @@ def cells_of(plan: Any, table: PredictionTable) -> dict[str, list[str]]:
 
 
 COVARIATES = [
-    ("csi", "folds", {"covariates": {"columns": ["age", "sex"], "fusion": "film"}}),
-    ("echo", "members and copies", {"covariates": ["age", "sex"]}),
+    pytest.param("csi", "folds", {"covariates": {"columns": ["age", "sex"], "fusion": "film"}}, marks=pytest.mark.slow),
+    pytest.param("echo", "members and copies", {"covariates": ["age", "sex"]}, marks=pytest.mark.slow),
     ("loes", "one", {"covariates": {"columns": {"age": "number", "scanner": "category"}}}),
 ]
 

@@ -27,7 +27,6 @@ DATASET = {
 #: Key of a dataset to another value, and what must change by it: what preprocess writes, what split writes.
 DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
     "table": ("corrected.csv", {"cache", "splits"}),
-    "sheet": ("second", set()),  # of an Excel file
     "header": (1, set()),  # where it is anyway
     "separator": (",", set()),  # which the header shows already
     "decimal": (",", {"cache"}),
@@ -53,6 +52,7 @@ DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
 }
 #: They say where things are, or belong to class folders, and are tested there.
 ELSEWHERE = {"root", "watch", "class_folders", "subject_from", "split"}
+ELSEWHERE |= {"sheet"}  # of an Excel file, and refused of others: tests/cohort/test_table.py
 ELSEWHERE |= {"region", "rater_masks"}  # they stand beside masks: tests/preprocess/test_masks_beside.py
 GROUP_OUT = {"method": "group_out", "group": "site", "test": ["A"]}
 PREDEFINED = {"method": "predefined", "columns": "side", "rest": "leave_out"}

@@ -111,12 +111,12 @@ def test_a_preset_elsewhere_or_of_another_name_is_answered():
         parse(params)
 
 
-#: Of these an epoch takes several seconds; of the radiographs one.
+#: Of these an epoch takes several seconds.
 MARKS = {name: pytest.mark.heavy if name in ("loes", "image_classification", "csi") else pytest.mark.slow
-         for name in PRESETS if name != "radiograph"}  # fmt: skip
+         for name in PRESETS}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in PRESETS])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS[name]) for name in PRESETS])
 def test_a_preset_trains(name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     prepare(tmp_path, SMALL[name][0])
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from scantune.cli import app
@@ -13,6 +14,7 @@ from scantune.tracking import client
 from tests.stages.conftest import grouped_params
 
 
+@pytest.mark.slow
 def test_run_of_predict_is_in_the_experiment_of_the_models_dataset(grouped: Path, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SCANTUNE_MLFLOW", raising=False)
