@@ -41,6 +41,7 @@ def test_a_taught_network_looks_at_the_patch_and_an_untaught_one_does_not(
     assert hits(untrained, planted, method)[0] < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", BY_LAYER)
 def test_volumes_and_videos(method: str, trained_3d: Teachable, planted_3d: PLANTED) -> None:
     """Both are five axes to a network; one set of weights serves for both."""

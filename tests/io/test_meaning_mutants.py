@@ -46,6 +46,7 @@ def _outcomes(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[s
     return outcome, wrong
 
 
+@pytest.mark.slow
 def test_no_mutant_is_silently_different(tmp_path: Path) -> None:
     outcome, wrong = _outcomes(250, 1, tmp_path)
     assert wrong == []

@@ -432,7 +432,7 @@ def drawn_beside(figure):
     return all(min(axes.get_position().size) > 0.02 for axes in figure.axes if axes.get_visible())
 
 
-@pytest.mark.parametrize("number", [2, 12, 13, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [2, 13, *(pytest.param(n, marks=pytest.mark.slow) for n in (12, 50))])
 def test_matrices_of_many_classes_with_long_names_have_room_for_them(number):
     counts = np.diag(np.arange(number) + 5)
     counts[0, 1] = 3
@@ -458,8 +458,9 @@ def test_a_matrix_of_a_thousand_classes_is_a_picture_without_text():
 @pytest.mark.parametrize(
     ("draw", "number"),
     [
-        *itertools.product([plots.roc, plots.precision_recall, plots.roc_by_class], [3, 12]),
-        pytest.param(plots.roc_by_class, 50, marks=pytest.mark.slow),  # one panel has fewer
+        *itertools.product([plots.roc, plots.precision_recall, plots.roc_by_class], [3]),
+        *(pytest.param(draw, 12, marks=pytest.mark.slow) for draw in (plots.roc, plots.precision_recall)),
+        *(pytest.param(plots.roc_by_class, n, marks=pytest.mark.slow) for n in (12, 50)),  # one panel has fewer
     ],
 )
 def test_curves_of_classes_with_long_names_leave_room_for_the_panels(draw, number):

@@ -74,6 +74,7 @@ def test_no_line_shows_a_pseudonym_beside_a_path(planted: Path, capfd: pytest.Ca
     assert NAME in index.read_text(), "it holds names, which is why others may not read it"
 
 
+@pytest.mark.slow
 def test_an_export_has_no_name_of_a_file_in_it(planted: Path) -> None:
     run_stages(planted, "index digits", "preprocess digits", "split digits", "train small")
     (planted / "outputs/small/evaluate").mkdir()

@@ -171,6 +171,7 @@ def cleaning(facts: Any, chosen: bool = True) -> Any:
     return replace(facts, fitted=facts.fitted | {"largest_component": {key: {"chosen": chosen} for key in choices}})
 
 
+@pytest.mark.slow
 def test_so_are_masks_without_components_below_a_size(
     home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -292,6 +292,7 @@ def test_loggers_are_shown_augmented_samples_at_the_start_and_answers_with_maps_
     assert [image.step for image in events.Images("validation")] == [1]
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_any_checkpoint_that_was_kept_with_its_optimizer(prepared, tmp_path, monkeypatch):
     import shutil
 

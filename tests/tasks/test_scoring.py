@@ -421,6 +421,7 @@ def test_nan_and_constant_probabilities():
     assert flat["metrics"]["precision"]["value"] is None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=5)
 @given(st.integers(0, 1000))
 def test_order_of_rows_changes_no_value(seed):
