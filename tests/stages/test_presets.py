@@ -112,11 +112,11 @@ def test_a_preset_elsewhere_or_of_another_name_is_answered():
 
 
 #: Of these an epoch takes several seconds.
-MARKS = {name: pytest.mark.heavy if name in ("loes", "image_classification", "csi") else pytest.mark.slow
-         for name in PRESETS}  # fmt: skip
+HEAVY = ("loes", "image_classification", "csi")
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS[name]) for name in PRESETS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.heavy] * (n in HEAVY)) for n in PRESETS])
 def test_a_preset_trains(name, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     prepare(tmp_path, SMALL[name][0])
     monkeypatch.chdir(tmp_path)

@@ -90,7 +90,7 @@ def _with_sector(loop: io.Loop, chosen: Sequence[int], grey: bool, scale: int) -
     seen = pictures.mean(axis=3).astype(np.uint8)
     mask = sector_mask(seen)
     still = still_share(seen, mask)
-    told = "%.0f %% of the lit picture around the ultrasound sector stands still and is blanked" % (100 * still)
+    told = f"{100 * still:.0f} % of the lit picture around the ultrasound sector stands still and is blanked"
     return pictures[np.searchsorted(every, chosen)], _Sector(mask, [told] if still > STILL else [])
 
 

@@ -138,12 +138,11 @@ def ellipse(x: float, y: float, across: float, down: float, turn: float = 0.0) -
 
 def turned(corners: Sequence[float], angle: float) -> list[float]:
     """Corners turned about their middle, by radians from x towards y."""
-    x, y = np.asarray(corners, np.float64).reshape(-1, 2).T
-    u, v = x - x.mean(), y - y.mean()
-    points = np.stack(
-        [x.mean() + u * np.cos(angle) - v * np.sin(angle), y.mean() + u * np.sin(angle) + v * np.cos(angle)]
-    )
-    return [float(value) for value in (points.T if angle else np.stack([x, y]).T).ravel()]
+    if not angle:
+        return list(corners)
+    points = np.asarray(corners, np.float64).reshape(-1, 2)
+    middle, (cos, sin) = points.mean(axis=0), (np.cos(angle), np.sin(angle))
+    return (middle + (points - middle) @ np.array([[cos, sin], [-sin, cos]])).ravel().tolist()
 
 
 def pasted(inside: np.ndarray, left: int, top: int, shape: tuple[int, int]) -> Runs:

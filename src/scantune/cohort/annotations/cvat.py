@@ -39,7 +39,7 @@ def images_of(root: Element, path: Path) -> list[tuple[str, Shape, list[Mark], C
 def _of_image(image: Element, path: Path) -> tuple[str, Shape, list[Mark], Counter[str]]:
     name = image.get("name", "")
     left = Counter[str]()
-    marks: list[tuple[float, Mark]] = []
+    marks: list[tuple[int, Mark]] = []
     try:
         shape = round(float(image.get("height", ""))), round(float(image.get("width", "")))
     except (ValueError, OverflowError):
@@ -57,7 +57,7 @@ def _of_image(image: Element, path: Path) -> tuple[str, Shape, list[Mark], Count
             raise CohortError(f"annotations {path.name}", [words])
         try:
             area = _DRAWN[element.tag](element, shape)
-            above = float(element.get("z_order") or 0)
+            above = int(element.get("z_order") or 0)
         except (KeyError, ValueError, IndexError, OverflowError) as error:
             words = f"{place}: its values cannot be drawn ({element.tag}: {error})"
             raise CohortError(f"annotations {path.name}", [words]) from error
