@@ -250,7 +250,7 @@ def test_init_sees_zones_masks_and_readers(tmp_path):
 
 
 def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
-    from scantune.commands.predicting import samples_of
+    from scantune.commands.named_samples import samples_of
 
     volume = io.Volume(np.random.default_rng(2).random((4, 5, 6), np.float32), np.diag([1.5, 1.5, 1.5, 1.0]))
     io.write_dicom_series(tmp_path / "all" / "one", volume, patient_id="P1", seed="s")

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from scantune import io
-from scantune.commands.predicting import predict, samples_of
+from scantune.commands.named_samples import samples_of
+from scantune.commands.predicting import predict
 from scantune.files import words_of
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts
@@ -93,6 +94,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings = {"dataset": "d", "modality": "image", "shape": [8, 8], "intensity": {"name": "scale"}, "workers": 1}
     facts = ModelFacts("m", "d", {"name": "segmentation"}, settings)
     model = Predictor(facts, [Twice()], reading=Reading(isolated=False))
+    model.folder = tmp_path
     monkeypatch.setattr("scantune.registry.opening.open_model", lambda *_, **__: model)
     for number in range(2):
         pixels = np.random.default_rng(number).integers(0, 255, (9, 7)).astype(np.uint8)
@@ -209,3 +211,55 @@ def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:
         ScantuneError, match=r"--root .* is where the paths of --table FILE start from, and none is named"
     ):
         predict("m", [opened / "Doe_0.png"], root=opened, out=opened / "answers.csv")
+
+
+def test_a_command_that_was_stopped_goes_on_where_it_was(opened: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    rng = np.random.default_rng(0)
+    folder = opened / "films"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(rng.integers(0, 255, (16, 16), np.uint8)).save(folder / f"{number}.png")
+    (folder / "5.png").write_bytes(b"no picture")
+    predict("model", [folder], out=opened / "whole.csv", batch_size=1)
+
+    answered: list[str] = []
+    answers = Predictor.answers
+
+    def stopped_after(count: float) -> Any:
+        def stops(self: Predictor, samples: Any, *rest: Any) -> Any:
+            samples = list(samples)
+            for sample, answer in zip(samples, answers(self, samples, *rest), strict=True):
+                if len(answered) == count:
+                    raise KeyboardInterrupt
+                answered.append(sample.files[0].name)
+                yield answer
+
+        return stops
+
+    monkeypatch.setattr(Predictor, "answers", stopped_after(3))
+    with pytest.raises(KeyboardInterrupt):
+        predict("model", [folder], out=opened / "out.csv", batch_size=1)
+    kept = opened / "out.csv.unfinished"
+    assert f"3 new answers are in {kept}; the same command goes on there" in capsys.readouterr().err
+    assert kept.stat().st_mode & 0o077 == 0  # it names the files
+    with kept.open("a") as file:
+        file.write('["cut')  # a line that a kill has cut off
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(
+        folder / "1.png"
+    )  # and a file that has changed since
+    answered.clear()
+    monkeypatch.setattr(Predictor, "answers", stopped_after(float("inf")))
+    predict("model", [folder], out=opened / "out.csv", batch_size=1)
+    assert answered == ["1.png", "3.png", "4.png", "5.png"]
+    assert "2 of 6 samples were answered by the command before" in capsys.readouterr().out
+    assert not kept.exists()
+    rows, whole = [(opened / name).read_text().splitlines() for name in ("out.csv", "whole.csv")]
+    assert [row for at, row in enumerate(rows) if at != 2] == [row for at, row in enumerate(whole) if at != 2]
+    assert rows[2] != whole[2]
+
+
+def test_answers_of_another_model_are_not_taken_up(opened: Path, capsys) -> None:
+    (opened / "out.csv.unfinished").write_text('["0" , {"file": "x", "reason": ""}]\n')
+    predict("model", [opened / "Doe_0.png"], out=opened / "out.csv")
+    assert "answered by the command before" not in capsys.readouterr().out
+    assert len(read(opened / "out.csv")) == 1

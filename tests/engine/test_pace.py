@@ -2,10 +2,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import pytest
-
 from scantune import engine
-from scantune.engine.pace import Pace, duration
+from scantune.engine.pace import Pace
 
 
 def test_pace_by_hand() -> None:
@@ -39,11 +37,3 @@ def test_epochs_without_a_validation_take_no_time_for_one() -> None:
     pace.step(5.0)
     pace.epoch(5.0)
     assert pace.seconds_left() == 80 * 1.0 + 3 * 3.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (725, "12 min"), (11100, "3 h 05 min")]
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-    assert duration(float("nan")) == "?"

@@ -10,12 +10,14 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.digests import file_digest
 from scantune.files import absolute
+from scantune.progress import with_progress
 from scantune.tables import unguarded, write_csv
 from scantune.tracking import own_folder
 
@@ -54,12 +56,15 @@ def write_index(root: Path, path: Path) -> Indexed:
     unreadable: list[str] = []
     hashed = 0
     with ThreadPoolExecutor(THREADS) as pool:
-        for name, entry, was_read in pool.map(lambda file: _entry(file, before), _walk(root)):
-            hashed += was_read
-            if isinstance(entry, str):
-                unreadable.append(f"{Path(name).relative_to(root)} ({entry})")
-            else:
-                entries[name] = entry
+        files = list(_walk(root))
+        found = pool.map(lambda file: _entry(file, before), files)
+        with closing(with_progress(found, len(files), "index")) as counted:
+            for name, entry, was_read in counted:
+                hashed += was_read
+                if isinstance(entry, str):
+                    unreadable.append(f"{Path(name).relative_to(root)} ({entry})")
+                else:
+                    entries[name] = entry
     rows = [[Path(name).relative_to(root).as_posix(), *map(str, entry)] for name, entry in sorted(entries.items())]
     write_csv(path, COLUMNS, rows)
     return Indexed(len(entries), hashed, len(set(before) - set(entries)), tuple(unreadable))

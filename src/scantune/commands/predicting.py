@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scantune.commands import named_samples
+from scantune.commands.unfinished import Unfinished
 from scantune.records import ScantuneError, Source
 
 if TYPE_CHECKING:
@@ -71,17 +73,17 @@ def predict(
     from scantune.engine.distributed import device_kind
     from scantune.files import private, refuse_unwritable
     from scantune.registry.opening import open_model
-    from scantune.registry.predictor import Answer, Reading
+    from scantune.registry.predictor import Reading
     from scantune.tasks.predictions import PredictionTable, write
     from scantune.tracking.parent import adopted
 
-    paths = [*((path, "") for path in files or []), *_listed(listed)]
+    paths = [*((path, "") for path in files or []), *named_samples.listed(listed)]
     if not paths and table is None:
         raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
     if root is not None and table is None:
         raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
     if table is not None:
-        paths, root = [], _root_of(table, files or [], root, listed)
+        paths, root = [], named_samples.root_of(table, files or [], root, listed)
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
@@ -97,29 +99,22 @@ def predict(
         raise ScantuneError(
             f"predict: this model requires {listing} beside the image: --table FILE, with path, {listing}"
         )
-    samples, aside = _below(paths, series, listed)
+    samples, aside = named_samples.below(paths, series, listed)
     if table is not None:
-        samples, notes = _of_table(table, opened, root)
+        samples, notes = named_samples.of_table(table, opened, root)
         for note in notes:
             typer.echo(f"{table}: {note}")
-    rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
-    usable = [sample for sample in samples if not sample.reason]
-    cells = None if table is None else [sample.covariates for sample in usable]
-    has_ids, times = any(s.sample_id for s in samples), Counter(s.sample_id for s in samples)
+    writers = _writers(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
-        answers = opened.answers([sample.source for sample in usable], batch_size, cells)
-        for sample in samples:
-            answer = Answer({}, reason=sample.reason) if sample.reason else next(answers)
-            named = {"sample_id": sample.sample_id} if has_ids else {}
-            file = "; ".join(map(str, sample.source.files))
-            rows.append({**named, "file": file, **answer.values, "reason": answer.reason})
-            if not answer.reason:
-                only = sample.sample_id if times[sample.sample_id] == 1 else ""
-                rows[-1] |= _give_back(opened, sample.source, answer, writers, only)
+        folders = {column: folder for column, folder, _ in writers}
+        options = {"method": map_method, "layer": map_layer} | {name: str(path) for name, path in folders.items()}
+        unfinished = Unfinished(out, opened, options, folders)
+        rows = _rows_of(samples, opened, batch_size, writers, unfinished)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     with private():  # the table names the files
         write(PredictionTable.make(columns), out)
+    unfinished.finish()
     silent = [row for row in rows if row.get("answered") == "no"]
     bad = [row for row in rows if row["reason"] and row not in silent]
     unlike = [row for row in rows if float(row.get("distance") or 0) > 1]
@@ -129,6 +124,8 @@ def predict(
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
+    usable = [sample for sample in samples if not sample.reason]
+    cells = [sample.covariates for sample in usable]
     for sentence in opened.covariates.unknown_as_text(cells) if cells and opened.covariates else ():
         typer.echo(f"  {sentence}")
     if unlike:
@@ -147,112 +144,49 @@ def predict(
         raise typer.Exit(1)
 
 
-def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str]]:
-    """What a path means: a file, a folder with a DICOM series, or a folder of files or of such folders.
+def _rows_of(
+    samples: Sequence[Sample],
+    opened: Any,
+    batch_size: int,
+    writers: Sequence[tuple[str, Path, Callable[..., Any]]],
+    unfinished: Unfinished,
+) -> list[dict[str, Any]]:
+    """A row of the table for each sample, in order; those that the same command has answered before are taken up."""
+    from scantune.progress import with_progress
+    from scantune.registry.predictor import Answer
 
-    Every file below a folder is a sample or part of one, be it that it cannot be used: it gets its reason in the table.
-
-    Args:
-        path: a file or folder.
-        series: a folder with DICOM files is one sample, as in a table of volumes; else each file is one.
-
-    Returns:
-        Samples by name, ``path`` itself if nothing lies below it; and the count of entries that are not samples, by
-        reason.
-    """
-    from scantune import io
-
-    aside: Counter[str] = Counter()
-    if not path.is_dir():
-        return [path], aside
-    files: list[Path] = []
-    below: list[Path] = []
-    for entry in sorted(path.iterdir()):
-        if entry.name.startswith("."):
-            aside["hidden"] += 1
-        elif entry.is_symlink() and entry.is_dir():
-            aside["links to folders"] += 1
-        elif entry.is_dir():
-            inner, left = samples_of(entry, series)
-            below += inner
-            aside += left
-        elif entry.is_file():
-            files.append(entry)
-        else:
-            aside["neither files nor folders"] += 1
-    data = io.only_data(files)
-    files = [file for file in files if file not in data]
-    kinds = {file: io.kind_of(file) for file in files} if series else {}
-    if any(kind.startswith("dicom") for kind in kinds.values()):
-        foreign = sum(not kind.startswith("dicom") for kind in kinds.values())
-        return sorted([path, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
-    return sorted([*files, *below]) or [path], aside
-
-
-def _root_of(table: Path, files: list[Path], root: Path | None, listed: Path | None) -> Path | None:
-    """The folder that the paths of a table start from: ``--root``, or the one folder beside ``--table``.
-
-    Raises:
-        ScantuneError: other files beside a table, two such folders, or one that is none.
-    """
-    named = [*files, *([root] if root else [])]
-    if listed is not None or len(named) > 1 or not all(folder.is_dir() for folder in named):
-        raise ScantuneError(
-            f"predict: --table {table} names the files; beside it give no others, but the one folder that its paths "
-            "start from (--root FOLDER)"
-        )
-    return named[0] if named else None
-
-
-def _of_table(path: Path, model: Any, root: Path | None) -> tuple[list[Sample], list[str]]:
-    """Samples of a table, and notes of how it was read; see :func:`scantune.cohort.unlabelled.read_samples`."""
-    from scantune.cohort.unlabelled import read_samples
-
-    names = () if model.covariates is None else model.covariates.names
-    return read_samples(path, model.facts.table if model.facts else {}, names, root)
-
-
-def _below(paths: Sequence[tuple[Path, str]], series: bool, listed: Path | None) -> tuple[list[Sample], Counter[str]]:
-    """The samples of files and folders, each path with its sample's id or "", and the count of what is none.
-
-    Raises:
-        ScantuneError: an id whose folder holds several samples.
-    """
-    from scantune.cohort.unlabelled import Sample
-
-    samples, aside = [], Counter[str]()
-    for path, sample_id in paths:
-        below, left = samples_of(path, series)
-        if sample_id and len(below) > 1:
-            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
-        samples += [Sample(0, Source((one,), leaves_out=True), sample_id) for one in below]  # and counted
-        aside += left
-    return samples, aside
-
-
-def _listed(path: Path | None) -> list[tuple[Path, str]]:
-    """Each path of a list with its sample's id, "" without one.
-
-    Raises:
-        ScantuneError: there is no such file; an id cannot name a file, or occurs twice.
-    """
-    from scantune.cohort.delimited import decoded
-    from scantune.cohort.ids import is_safe
-
-    if path is None:
-        return []
-    if not path.is_file():
-        raise ScantuneError(f"--list {path}: no such file")
-    pairs: list[tuple[Path, str]] = []
-    for number, line in enumerate(decoded(path.read_bytes())[0].splitlines(), start=1):
-        first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
-        if not first:
-            continue
-        if second and (not is_safe(first) or first in {known for _, known in pairs}):
-            fault = "occurs twice" if is_safe(first) else "cannot name a file: use letters, digits and . _ - + = @"
-            raise ScantuneError(f"--list {path}, line {number}: the sample id {first!r} {fault}")
-        pairs.append((Path(second), first) if second else (Path(first), ""))
-    return pairs
+    before = [unfinished.row(sample) for sample in samples]
+    to_predict = [s for s, row in zip(samples, before, strict=True) if row is None and not s.reason]
+    taken_up = sum(row is not None for row in before)
+    if taken_up:
+        typer.echo(f"{unfinished.path}: {taken_up} of {len(samples)} samples were answered by the command before")
+    cells = [sample.covariates for sample in to_predict] if opened.covariates is not None else None
+    has_ids, times = any(s.sample_id for s in samples), Counter(s.sample_id for s in samples)
+    rows: list[dict[str, Any]] = []
+    answers = opened.answers([sample.source for sample in to_predict], batch_size, cells)
+    try:
+        with (
+            contextlib.closing(answers),
+            contextlib.closing(with_progress(samples, len(samples), "predict")) as counted,
+        ):
+            for sample, known in zip(counted, before, strict=True):
+                if known is not None:
+                    rows.append(known)
+                    continue
+                answer = Answer({}, reason=sample.reason) if sample.reason else next(answers)
+                named = {"sample_id": sample.sample_id} if has_ids else {}
+                file = "; ".join(map(str, sample.source.files))
+                rows.append({**named, "file": file, **answer.values, "reason": answer.reason})
+                if not answer.reason:
+                    only = sample.sample_id if times[sample.sample_id] == 1 else ""
+                    rows[-1] |= _give_back(opened, sample.source, answer, writers, only)
+                unfinished.keep(sample, rows[-1])
+    except BaseException:
+        if unfinished.kept:
+            kept = f"{unfinished.kept} new answers are in {unfinished.path}"
+            typer.echo(f"{kept}; the same command goes on there", err=True)
+        raise
+    return rows
 
 
 def _writers(

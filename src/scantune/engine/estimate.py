@@ -12,9 +12,10 @@ from torch import nn
 from scantune.engine import hardware
 from scantune.engine.faults import is_out_of_memory
 from scantune.engine.loading import to_device
-from scantune.engine.pace import duration, seconds_left
+from scantune.engine.pace import seconds_left
 from scantune.engine.step import forward, mixed_batch
 from scantune.engine.training import Training
+from scantune.progress import duration
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ class Loader:
             generator=generator("workers"),  # otherwise every pass would draw from the global state
         )
 
-    def batches(self, epoch: int, planned: Sequence[np.ndarray]) -> Iterator[dict[str, Any]]:
+    def batches(self, epoch: int, planned: Sequence[np.ndarray]) -> Generator[dict[str, Any]]:
         """The batches of ``planned``, each an array of sample indices.
 
         Raises:

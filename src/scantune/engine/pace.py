@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from scantune.engine.training import Training
+from scantune.progress import duration
 
 
 def seconds_left(training: Training, step_seconds: float, validation_seconds: float) -> float:
@@ -53,13 +54,3 @@ class Pace:
         if math.isnan(self.step_seconds):
             return ""
         return f"{1 / max(self.step_seconds, 1e-9):.3g} steps/s · {self.left()} left"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as text for people: ``40 s``, ``12 min``, ``3 h 05 min``; ``?`` for NaN."""
-    if math.isnan(seconds):
-        return "?"
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

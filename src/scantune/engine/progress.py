@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.engine.pace import Pace
 from scantune.engine.training import Training
+from scantune.progress import LINE_SECONDS
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 log = logging.getLogger(__name__)
-
-#: Seconds between two lines where there is no terminal.
-LINE_SECONDS = 60.0
 
 
 class Progress:

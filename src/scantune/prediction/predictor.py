@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from scantune.engine.samplers import shard
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.averaging import averaged, mean_output
 from scantune.prediction.windows import Windows
+from scantune.progress import with_progress
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Batch, MaskTask, Task
 
@@ -222,18 +223,19 @@ class TensorPredictor:
             ScantuneError: as :meth:`over`.
         """
         parts = []
-        for batch, output in self.over(data, batch_size=batch_size):
-            rows = batch["index"].tolist()
-            there = None if places is None else [places[i] for i in rows]
-            masks = None if there is None else self.file_masks(output, there)
-            if each is not None:
-                each(rows, output, masks)
-            parts.append(self.columns(output, batch["target"].numpy(), there, masks))
+        with closing(self.over(data, batch_size=batch_size)) as outputs:
+            for batch, output in outputs:
+                rows = batch["index"].tolist()
+                there = None if places is None else [places[i] for i in rows]
+                masks = None if there is None else self.file_masks(output, there)
+                if each is not None:
+                    each(rows, output, masks)
+                parts.append(self.columns(output, batch["target"].numpy(), there, masks))
         return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
     def over(
         self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None
-    ) -> Iterator[tuple[Batch, Output]]:
+    ) -> Generator[tuple[Batch, Output]]:
         """Batches of a data set and their outputs; with several processes those of this process.
 
         Args:
@@ -247,17 +249,20 @@ class TensorPredictor:
         """
         group = processes or Local(self.device)
         batch_size = 1 if self.windows else batch_size
-        for batch in Loader(data, workers=workers).batches(
-            0, shard(len(data), batch_size, group.world_size, group.global_rank)
-        ):
-            output = self.output(*network_inputs(batch))
-            if not output.finite.all():
-                names = sample_ids(data, batch["index"][~torch.from_numpy(output.finite)].tolist())
-                raise ScantuneError(
-                    f"{NOT_FINITE}, of sample {', '.join(names)}: the weights contain NaN or the layers overflow. "
-                    "Train again with a lower learning rate, train.clip_norm or precision: 32"
-                )
-            yield batch, output
+        share = shard(len(data), batch_size, group.world_size, group.global_rank)
+        batches = Loader(data, workers=workers).batches(0, share)
+        if group.global_rank == 0:
+            batches = with_progress(batches, len(share), "predict, in batches")
+        with closing(batches):
+            for batch in batches:
+                output = self.output(*network_inputs(batch))
+                if not output.finite.all():
+                    names = sample_ids(data, batch["index"][~torch.from_numpy(output.finite)].tolist())
+                    raise ScantuneError(
+                        f"{NOT_FINITE}, of sample {', '.join(names)}: the weights contain NaN or the layers overflow. "
+                        "Train again with a lower learning rate, train.clip_norm or precision: 32"
+                    )
+                yield batch, output
 
     def predict(
         self,
@@ -274,14 +279,16 @@ class TensorPredictor:
         """
         batches = []
         measured = None if places is None else self._mask_task
-        for batch, output in self.over(data, batch_size=batch_size, workers=workers, processes=processes):
-            answer = self.task.reduce(output.mean, to_device(batch, self.device))
-            spread = torch.zeros(len(answer)) if output.spread is None else output.spread
-            parts = [t.cpu().numpy() for t in (answer, spread, self.task.reduced_target(batch), batch["index"])]
-            if measured is not None and places is not None:
-                there = [places[i] for i in batch["index"].tolist()]
-                parts.append(measured.fit_rows(output.mean.cpu(), batch["target"], there))
-            batches.append(parts)
+        share = self.over(data, batch_size=batch_size, workers=workers, processes=processes)
+        with closing(share) as outputs:
+            for batch, output in outputs:
+                answer = self.task.reduce(output.mean, to_device(batch, self.device))
+                spread = torch.zeros(len(answer)) if output.spread is None else output.spread
+                parts = [t.cpu().numpy() for t in (answer, spread, self.task.reduced_target(batch), batch["index"])]
+                if measured is not None and places is not None:
+                    there = [places[i] for i in batch["index"].tolist()]
+                    parts.append(measured.fit_rows(output.mean.cpu(), batch["target"], there))
+                batches.append(parts)
         shares = distributed.gather_objects(processes or Local(self.device), batches)
         rows = [row for share in shares for row in share]
         if not rows:

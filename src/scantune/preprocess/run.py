@@ -17,6 +17,7 @@ from scantune.preprocess.manifest import write_manifest
 from scantune.preprocess.mask_labels import column_text, masks_of, named, refuse_wrong_labels
 from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.units import differing_units
+from scantune.progress import with_progress
 from scantune.records import Record, ScantuneError
 from scantune.tables import write_csv
 
@@ -152,12 +153,23 @@ def outcomes_of(
 ) -> Generator[Outcome]:
     """The outcome of each record in order of completion: prepared, found in the store, or excluded."""
     from scantune.preprocess.parallel import outcomes
-    from scantune.preprocess.progress import with_progress
 
     jobs = [Job.of(record) for record in records]
     plain = settings.model_dump(mode="json")
     results = outcomes(jobs, plain, store_dir, index)
-    return with_progress(results, len(jobs)) if progress else results
+    return with_progress(results, len(jobs), "preprocess", _counts()) if progress else results
+
+
+def _counts() -> Callable[[Outcome], str]:
+    """What stands beside the count of samples: how many were prepared now, and how many are left out."""
+    prepared = excluded = 0
+
+    def told(outcome: Outcome) -> str:
+        nonlocal prepared, excluded
+        prepared, excluded = prepared + outcome.is_new, excluded + bool(outcome.reason)
+        return f"{prepared} prepared, {excluded} excluded"
+
+    return told
 
 
 def _tell(outcome: Outcome, files: Mapping[str, Sequence[Path]], say: Callable[[str], None], *, hidden: bool) -> None:

@@ -85,6 +85,7 @@ class Predictor:
         from scantune.tasks.catalogue import settings_of
 
         self.facts = facts
+        self.folder: Path | None = None  # that it was opened from
         self.networks = list(networks)
         self.reading = reading or Reading()
         self.input: Any = input_of(facts)
@@ -124,7 +125,9 @@ class Predictor:
 
             ahead.start()  # it comes up while the weights are read
         try:
-            return cls(facts, load_networks(folder, facts), reading=reading, device=device)
+            opened = cls(facts, load_networks(folder, facts), reading=reading, device=device)
+            opened.folder = folder
+            return opened
         except ScantuneError:
             raise
         except Exception as error:  # values of a stranger's model.json that no model has

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.display import sample_view
 from scantune.pipeline.maps.request import MapRequest, input_of, maps_of, path_of
+from scantune.progress import with_progress
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -80,7 +82,8 @@ def _explain(
     rows = list(dict.fromkeys(row for rows in chosen.values() for row in rows))
     rows += [row for row, error in enumerate(samples) if error.sample_id in set(errors) and row not in rows]
     started = time.perf_counter()
-    maps_by_row = {row: _maps(request, sides, members[samples[row].sample_id], samples[row]) for row in rows}
+    with closing(with_progress(rows, len(rows), "saliency maps")) as counted:
+        maps_by_row = {row: _maps(request, sides, members[samples[row].sample_id], samples[row]) for row in counted}
     section = _section(request, samples, chosen, maps_by_row)
     log.info(
         "saliency: %s at %s, grid %s, %d maps in %.1f s",

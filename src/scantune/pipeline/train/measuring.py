@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from scantune.config.train import PatchesConfig
-from scantune.engine.pace import duration
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.preprocess.settings import patch_shape
+from scantune.progress import duration
 
 if TYPE_CHECKING:
     from torch import nn

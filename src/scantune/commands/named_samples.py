@@ -1,0 +1,121 @@
+"""What the arguments of ``scantune predict`` name: files, folders, lists and tables → samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scantune.records import ScantuneError, Source
+
+if TYPE_CHECKING:
+    from scantune.cohort.unlabelled import Sample
+
+
+def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str]]:
+    """What a path means: a file, a folder with a DICOM series, or a folder of files or of such folders.
+
+    Every file below a folder is a sample or part of one, be it that it cannot be used: it gets its reason in the table.
+
+    Args:
+        path: a file or folder.
+        series: a folder with DICOM files is one sample, as in a table of volumes; else each file is one.
+
+    Returns:
+        Samples by name, ``path`` itself if nothing lies below it; and the count of entries that are not samples, by
+        reason.
+    """
+    from scantune import io
+
+    aside: Counter[str] = Counter()
+    if not path.is_dir():
+        return [path], aside
+    files: list[Path] = []
+    below: list[Path] = []
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith("."):
+            aside["hidden"] += 1
+        elif entry.is_symlink() and entry.is_dir():
+            aside["links to folders"] += 1
+        elif entry.is_dir():
+            inner, left = samples_of(entry, series)
+            below += inner
+            aside += left
+        elif entry.is_file():
+            files.append(entry)
+        else:
+            aside["neither files nor folders"] += 1
+    data = io.only_data(files)
+    files = [file for file in files if file not in data]
+    kinds = {file: io.kind_of(file) for file in files} if series else {}
+    if any(kind.startswith("dicom") for kind in kinds.values()):
+        foreign = sum(not kind.startswith("dicom") for kind in kinds.values())
+        return sorted([path, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
+    return sorted([*files, *below]) or [path], aside
+
+
+def root_of(table: Path, files: list[Path], root: Path | None, listed: Path | None) -> Path | None:
+    """The folder that the paths of a table start from: ``--root``, or the one folder beside ``--table``.
+
+    Raises:
+        ScantuneError: other files beside a table, two such folders, or one that is none.
+    """
+    named = [*files, *([root] if root else [])]
+    if listed is not None or len(named) > 1 or not all(folder.is_dir() for folder in named):
+        raise ScantuneError(
+            f"predict: --table {table} names the files; beside it give no others, but the one folder that its paths "
+            "start from (--root FOLDER)"
+        )
+    return named[0] if named else None
+
+
+def of_table(path: Path, model: Any, root: Path | None) -> tuple[list[Sample], list[str]]:
+    """Samples of a table, and notes of how it was read; see :func:`scantune.cohort.unlabelled.read_samples`."""
+    from scantune.cohort.unlabelled import read_samples
+
+    names = () if model.covariates is None else model.covariates.names
+    return read_samples(path, model.facts.table if model.facts else {}, names, root)
+
+
+def below(paths: Sequence[tuple[Path, str]], series: bool, listed: Path | None) -> tuple[list[Sample], Counter[str]]:
+    """The samples of files and folders, each path with its sample's id or "", and the count of what is none.
+
+    Raises:
+        ScantuneError: an id whose folder holds several samples.
+    """
+    from scantune.cohort.unlabelled import Sample
+
+    samples, aside = [], Counter[str]()
+    for path, sample_id in paths:
+        below, left = samples_of(path, series)
+        if sample_id and len(below) > 1:
+            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
+        samples += [Sample(0, Source((one,), leaves_out=True), sample_id) for one in below]  # and counted
+        aside += left
+    return samples, aside
+
+
+def listed(path: Path | None) -> list[tuple[Path, str]]:
+    """Each path of a list with its sample's id, "" without one.
+
+    Raises:
+        ScantuneError: there is no such file; an id cannot name a file, or occurs twice.
+    """
+    from scantune.cohort.delimited import decoded
+    from scantune.cohort.ids import is_safe
+
+    if path is None:
+        return []
+    if not path.is_file():
+        raise ScantuneError(f"--list {path}: no such file")
+    pairs: list[tuple[Path, str]] = []
+    for number, line in enumerate(decoded(path.read_bytes())[0].splitlines(), start=1):
+        first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
+        if not first:
+            continue
+        if second and (not is_safe(first) or first in {known for _, known in pairs}):
+            fault = "occurs twice" if is_safe(first) else "cannot name a file: use letters, digits and . _ - + = @"
+            raise ScantuneError(f"--list {path}, line {number}: the sample id {first!r} {fault}")
+        pairs.append((Path(second), first) if second else (Path(first), ""))
+    return pairs
