@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -229,18 +230,27 @@ def built(name: str, build: Callable[..., Parts], options: Mapping[str, Any]) ->
     """``build(**options)``.
 
     Raises:
-        ScantuneError: it refuses an option; with its key and value.
+        ScantuneError: it refuses an option, or a layer of it would be empty; with its key and value.
     """
+
+    def whole(**given: Any) -> Parts:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+            parts = build(**given)
+        empty = next((name for name, tensor in parts.net.named_parameters() if not tensor.numel()), None)
+        if empty is not None:
+            raise ValueError(f"its layer {empty.rpartition('.')[0]} has no channels")
+        return parts
 
     def builds(others: Mapping[str, Any]) -> bool:
         try:
-            build(**others)
+            whole(**others)
         except UNBUILT:  # ScantuneError is a ValueError
             return False
         return True
 
     try:
-        return build(**options)
+        return whole(**options)
     except ScantuneError:
         raise
     except UNBUILT as error:
