@@ -52,6 +52,9 @@ def predict(
     trust: Annotated[
         bool, typer.Option("--trust", help="run the code that a model contains: plugins, or another format")
     ] = False,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="columns image_mean, … of the prepared image, for scantune drift")
+    ] = False,
     batch_size: Annotated[int, typer.Option(help="samples per batch", min=1)] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="number of processes that read files")] = 1,
@@ -107,9 +110,10 @@ def predict(
     writers = _writers(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
         folders = {column: folder for column, folder, _ in writers}
-        options = {"method": map_method, "layer": map_layer} | {name: str(path) for name, path in folders.items()}
+        options: dict[str, Any] = {"method": map_method, "layer": map_layer, "statistics": statistics}
+        options |= {name: str(path) for name, path in folders.items()}
         unfinished = Unfinished(out, opened, options, folders)
-        rows = _rows_of(samples, opened, batch_size, writers, unfinished)
+        rows = _rows_of(samples, opened, batch_size, writers, unfinished, statistics)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     with private():  # the table names the files
@@ -150,6 +154,7 @@ def _rows_of(
     batch_size: int,
     writers: Sequence[tuple[str, Path, Callable[..., Any]]],
     unfinished: Unfinished,
+    statistics: bool,
 ) -> list[dict[str, Any]]:
     """A row of the table for each sample, in order; those that the same command has answered before are taken up."""
     from scantune.progress import with_progress
@@ -177,6 +182,8 @@ def _rows_of(
                 named = {"sample_id": sample.sample_id} if has_ids else {}
                 file = "; ".join(map(str, sample.source.files))
                 rows.append({**named, "file": file, **answer.values, "reason": answer.reason})
+                if statistics and answer.prepared is not None:
+                    rows[-1] |= _image_statistics(answer.prepared)
                 if not answer.reason:
                     only = sample.sample_id if times[sample.sample_id] == 1 else ""
                     rows[-1] |= _give_back(opened, sample.source, answer, writers, only)
@@ -187,6 +194,14 @@ def _rows_of(
             typer.echo(f"{kept}; the same command goes on there", err=True)
         raise
     return rows
+
+
+def _image_statistics(prepared: Any) -> dict[str, float]:
+    """What ``manifest.csv`` has of each image of the cohort."""
+    from scantune.pipeline.train.cohort import IMAGE
+    from scantune.preprocess.sample import moments
+
+    return {name: float(f"{value:.6g}") for name, value in zip(IMAGE, moments(prepared.tensor), strict=True)}
 
 
 def _writers(

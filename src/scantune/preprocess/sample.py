@@ -275,7 +275,7 @@ def _display(
 def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | None) -> dict[str, Any]:
     """The manifest's entries of a tensor."""
     tensor = arrays["input"]
-    mean, sd, low, high = _moments(tensor)
+    mean, sd, low, high = moments(tensor)
     facts: dict[str, Any] = {
         "shape": list(tensor.shape),
         "dtype": str(tensor.dtype),
@@ -291,7 +291,7 @@ def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | Non
     return facts
 
 
-def _moments(tensor: np.ndarray, chunk: int = 1 << 16) -> tuple[float, float, float, float]:
+def moments(tensor: np.ndarray, chunk: int = 1 << 16) -> tuple[float, float, float, float]:
     """Mean, standard deviation, smallest and largest value; piece by piece, so that each stays in the CPU's cache."""
     flat = tensor.reshape(-1)
     shift = np.float32(store.as_float(flat[:chunk]).mean())

@@ -12,7 +12,7 @@ from typing import Any
 from scantune.config.reading import ConfigError, read_text
 from scantune.plugins import UntrustedCode
 from scantune.records import ScantuneError, Source
-from scantune.registry.model import MODEL
+from scantune.registry.model import MODEL, ModelFacts, read_facts
 from scantune.registry.predictor import Answer, Files, Predictor, Reading, each_alone
 
 _LOADER = "scantune.registry.pyfunc"
@@ -36,9 +36,7 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
         UntrustedCode: another format or other plugins, and ``trust`` is not set.
         ScantuneError: there is no model.
     """
-    folder = _fetched(source) if ":/" in source else Path(source)
-    if not folder.is_dir():
-        raise ScantuneError(f"{source}: no such folder; a model is a folder, or an address such as models:/name@alias")
+    folder = _here(source)
     model_folder = _scantune_folder(folder)
     if model_folder is not None:
         return Predictor.load(model_folder, device, reading=reading, trust=trust, remedy="--trust")
@@ -50,6 +48,25 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
             "made it and trust them: --trust"
         )
     return Foreign(folder)
+
+
+def facts_of(source: str) -> ModelFacts:
+    """What a scantune model says of itself; arguments as of :func:`open_model`.
+
+    Raises:
+        ScantuneError: there is no model, or it is another tool's.
+    """
+    folder = _scantune_folder(_here(source))
+    if folder is None:
+        raise ScantuneError(f"{source}: not a scantune model ({MODEL})")
+    return read_facts(folder)
+
+
+def _here(source: str) -> Path:
+    folder = _fetched(source) if ":/" in source else Path(source)
+    if not folder.is_dir():
+        raise ScantuneError(f"{source}: no such folder; a model is a folder, or an address such as models:/name@alias")
+    return folder
 
 
 def _fetched(source: str) -> Path:

@@ -1,0 +1,148 @@
+"""``scantune drift``: whether new images and answers are distributed as in the training cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.statistics.drift import Shift
+    from scantune.tasks.predictions import PredictionTable
+
+HEADER = ("group", "column", "n_reference", "n", "reference", "now", "psi", "p_value", "p_holm", "shifted", "reason")
+_DISTANCE = "distance above 1"
+
+
+def drift(
+    model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
+    tables: Annotated[list[Path], typer.Argument(help="tables of scantune predict, best with --statistics")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="predictions.csv of the model's evaluation: its answers are a reference too")
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="a column of the tables, such as scanner or month")] = None,
+    out: Annotated[Path, typer.Option(help="file of the comparison")] = Path("drift.csv"),
+    strict: Annotated[bool, typer.Option("--strict", help="exit code 1 where a column has shifted")] = False,
+) -> None:
+    """Hold new images and answers against the training cohort: image statistics, grouping columns, distance, answers.
+
+    A column has shifted where p is below 0.05 after Holm's correction and the population stability index is above 0.1.
+    Each row counts as one observation.
+    """
+    from scantune.files import refuse_unwritable
+    from scantune.registry.opening import facts_of
+    from scantune.statistics.comparison import holm
+    from scantune.statistics.drift import NOTEWORTHY
+    from scantune.tables import write_csv
+    from scantune.tasks.predictions import read
+
+    refuse_unwritable(out)
+    facts = facts_of(model)
+    reference = dict(facts.training.get("cohort") or {})
+    if not reference:
+        raise ScantuneError(f"{model}: a model of an older version, which keeps nothing of its cohort: train it again")
+    if predictions is not None:
+        reference = _answers_of(read(predictions)) | reference
+    columns, unusable = _joined([read(path) for path in tables])
+    if by is not None and by not in columns:
+        raise ScantuneError(f"--by {by}: no such column; there are {', '.join(columns)}")
+    known = [name for name in reference if name in columns and name != by]
+    if not known and "distance" not in columns:
+        raise ScantuneError(
+            f"{tables[0]}: has none of {', '.join(reference)}. Write the table by scantune predict --statistics"
+        )
+    shifts = dict(_shifts(columns, {name: reference[name] for name in known}, by))
+    adjusted = holm({_key(*key): one.p_value for key, one in shifts.items()})
+    rows, moved = [], []
+    for key, one in shifts.items():
+        p = adjusted[_key(*key)]
+        shifted = None if p is None or one.psi is None else p < 0.05 and one.psi > NOTEWORTHY
+        said = {None: "", True: "yes", False: "no"}[shifted]
+        texts = _in_words(one.reference), _in_words(one.now)
+        rows.append([*key, one.n_reference, one.n, *texts, one.psi, one.p_value, p, said, one.reason])
+        if shifted:
+            moved.append(f"{' · '.join(part for part in key if part)}: {texts[0]} → {texts[1]}, PSI {one.psi:.2f}")
+    write_csv(out, HEADER, rows)
+    n = len(next(iter(columns.values())))
+    left = f", {unusable} without an answer" if unusable else ""
+    typer.echo(f"{out}: {n} answers of {facts.name}{left}; {len(moved)} of {len(rows)} comparisons show a shift")
+    for line in moved:
+        typer.echo(f"  {line}")
+    for reason in dict.fromkeys(one.reason for one in shifts.values() if one.reason):
+        typer.echo(f"  nothing can be said of {sum(one.reason == reason for one in shifts.values())}: {reason}")
+    missing = [name for name in reference if name not in columns]
+    if missing:
+        typer.echo(f"  not in the tables: {', '.join(missing)}")
+    if strict and moved:
+        raise typer.Exit(1)
+
+
+def _answers_of(table: PredictionTable) -> dict[str, Any]:
+    """References of the columns that the model answers, from its evaluation."""
+    from scantune.statistics.drift import described
+
+    names = [name for name in table.columns if name.startswith(("p/", "prediction", "volume_prediction"))]
+    known = {name: described(list(table.text(name))) for name in names}
+    return {name: reference for name, reference in known.items() if reference}
+
+
+def _joined(tables: Sequence[PredictionTable]) -> tuple[dict[str, list[str]], int]:
+    """The columns that all tables have, of the rows with an answer, and how many have none.
+
+    A row that the model would not answer, because it is unlike the training images, counts with its distance.
+    """
+    names = [name for name in tables[0].columns if all(name in table for table in tables)]
+    joined: dict[str, list[str]] = {name: [] for name in names}
+    unusable = 0
+    for table in tables:
+        cells = {name: list(table.text(name)) for name in names}
+        for row in range(len(table)):
+            if cells.get("reason", [""] * len(table))[row] and not cells.get("distance", [""] * len(table))[row]:
+                unusable += 1
+                continue
+            for name in names:
+                joined[name].append(cells[name][row])
+    if not any(joined.values()):
+        raise ScantuneError(f"{tables[0].name}: no row has an answer")
+    return joined, unusable
+
+
+def _shifts(
+    columns: Mapping[str, Sequence[str]], references: Mapping[str, Any], by: str | None
+) -> Iterator[tuple[tuple[str, str], Shift]]:
+    """Each comparison by level and column; without a level, of all rows."""
+    from scantune.statistics.drift import shift
+
+    levels = sorted(set(columns[by])) if by is not None else [""]
+    for level in levels:
+        rows = [row for row, cell in enumerate(columns[by]) if cell == level] if by is not None else None
+        of_level = {name: cells if rows is None else [cells[row] for row in rows] for name, cells in columns.items()}
+        name_of_level = f"{by} {level or 'unknown'}" if by is not None else ""
+        if "distance" in of_level:
+            yield (name_of_level, _DISTANCE), _distance(of_level["distance"])
+        for name, reference in references.items():
+            try:
+                yield (name_of_level, name), shift(reference, of_level[name])
+            except ValueError as error:
+                raise ScantuneError(f"column {name}: {error}") from None
+
+
+def _distance(cells: Sequence[str]) -> Shift:
+    """The share of images unlike the training images; by construction it was 5 % of the validation images."""
+    from scantune.statistics.drift import share_above
+
+    return share_above([float(cell) for cell in cells if cell], 1.0, 0.05)
+
+
+def _key(group: str, column: str) -> str:
+    return f"{group}\n{column}"
+
+
+def _in_words(values: Mapping[str, float]) -> str:
+    if "median" in values:
+        return f"{values['median']:.4g} ({values['lower_quartile']:.4g} to {values['upper_quartile']:.4g})"
+    return "; ".join(f"{level} {share:.1%}" for level, share in values.items())

@@ -1,0 +1,145 @@
+"""Whether values are distributed as in a reference: numbers by Kolmogorov and Smirnov, levels by chi-square, both with
+the population stability index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+#: Order statistics that stand for a reference of more values.
+KEPT = 200
+#: Numbers of at most so many different values are levels.
+FEW = 10
+#: A stability index above which a shift is worth a look (Siddiqi, Credit Risk Scorecards, 2006: 0.1 to 0.25 is small).
+NOTEWORTHY = 0.1
+#: Fewer values than this show nothing.
+FEWEST = 20
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One column beside its reference.
+
+    Attributes:
+        n_reference: values of the reference.
+        n: new values.
+        reference: median and quartiles, or the share of each level.
+        now: the same of the new values.
+        psi: population stability index, ∑ (q − p) ln(q / p) over the tenths of the reference or the levels, with half
+            a count added to each.
+        p_value: of the hypothesis that both come from one distribution; None with a reason.
+        reason: why there is no p-value.
+    """
+
+    n_reference: int
+    n: int
+    reference: dict[str, float]
+    now: dict[str, float]
+    psi: float | None
+    p_value: float | None
+    reason: str = ""
+
+
+def described(values: Sequence[str]) -> dict[str, Any]:
+    """A reference of the cells of a column, as JSON; empty cells do not count.
+
+    Returns:
+        ``n`` and ``values``, at most 200 order statistics in ascending order; or ``counts``, level to number, of text
+        and of numbers with few different values; or nothing where all cells are empty or most are different texts.
+    """
+    cells = [cell for cell in values if cell != ""]
+    numbers = _numbers(cells)
+    if numbers is not None and len(np.unique(numbers)) > FEW:
+        places = np.linspace(0, len(numbers) - 1, min(KEPT, len(numbers))).round().astype(int)
+        return {"n": len(numbers), "values": [float(f"{value:.6g}") for value in np.sort(numbers)[places]]}
+    counts = Counter(cells if numbers is None else [f"{number:g}" for number in numbers])
+    if not cells or (len(counts) > FEW and len(counts) > len(cells) / 4):
+        return {}
+    return {"n": len(cells), "counts": dict(sorted(counts.items()))}
+
+
+def shift(reference: Mapping[str, Any], values: Sequence[str]) -> Shift:
+    """New cells of a column against its reference of :func:`described`; empty cells do not count.
+
+    Raises:
+        ValueError: the reference is of numbers, and a cell is none.
+    """
+    cells = [cell for cell in values if cell != ""]
+    numbers = _numbers(cells)
+    if "counts" in reference:
+        return _of_levels(reference, cells if numbers is None else [f"{number:g}" for number in numbers])
+    if numbers is None:
+        wrong = next(cell for cell in cells if _numbers([cell]) is None)
+        raise ValueError(f"{wrong!r} is not a number, as in the training cohort")
+    return _of_numbers(int(reference["n"]), np.asarray(reference["values"], np.float64), numbers)
+
+
+def _of_numbers(n_reference: int, known: np.ndarray, now: np.ndarray) -> Shift:
+    before, after = _quartiles(known), _quartiles(now)
+    if min(n_reference, len(now)) < FEWEST:
+        return Shift(n_reference, len(now), before, after, None, None, _too_few(n_reference, len(now)))
+    edges = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9)))
+    bins = len(edges) + 1
+    old = np.bincount(np.searchsorted(edges, known, side="right"), minlength=bins) * n_reference / len(known)
+    new = np.bincount(np.searchsorted(edges, now, side="right"), minlength=bins)
+    distance = stats.ks_2samp(known, now, method="asymp").statistic
+    together = n_reference * len(now) / (n_reference + len(now))
+    p_value = float(stats.kstwobign.sf(np.sqrt(together) * distance))
+    return Shift(n_reference, len(now), before, after, _stability(old, new), p_value)
+
+
+def _of_levels(reference: Mapping[str, Any], now: Sequence[str]) -> Shift:
+    known, counts = reference["counts"], Counter(now)
+    levels = [*known, *sorted(counts.keys() - known.keys())]
+    old, new = (np.array([of.get(level, 0) for level in levels], np.float64) for of in (known, counts))
+    n_reference = int(reference["n"])
+    before = {level: float(value) / n_reference for level, value in zip(levels, old, strict=True)}
+    after = {level: float(value) / len(now) for level, value in zip(levels, new, strict=True)} if now else {}
+    if min(n_reference, len(now)) < FEWEST:
+        return Shift(n_reference, len(now), before, after, None, None, _too_few(n_reference, len(now)))
+    if len(levels) == 1:
+        return Shift(n_reference, len(now), before, after, 0.0, 1.0)
+    p_value = float(stats.chi2_contingency(np.stack([old, new]), correction=False).pvalue)
+    return Shift(n_reference, len(now), before, after, _stability(old, new), p_value)
+
+
+def _stability(old: np.ndarray, new: np.ndarray) -> float:
+    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (old, new))
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def _quartiles(values: np.ndarray) -> dict[str, float]:
+    if not len(values):
+        return {}
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return {"median": float(middle), "lower_quartile": float(low), "upper_quartile": float(high)}
+
+
+def _too_few(n_reference: int, n: int) -> str:
+    which, count = ("reference", n_reference) if n_reference < FEWEST else ("new", n)
+    return f"too few {which} values: {count} of at least {FEWEST}"
+
+
+def _numbers(cells: Sequence[str]) -> np.ndarray | None:
+    """The cells as finite numbers; None where one is none."""
+    try:
+        numbers = np.array([float(cell) for cell in cells], np.float64)
+    except ValueError:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def share_above(values: Sequence[float], limit: float, expected: float) -> Shift:
+    """The share of values above a limit, by the one-sided exact binomial test of the expected share."""
+    above, n = sum(value > limit for value in values), len(values)
+    before = {"above": expected}
+    if n < FEWEST:
+        return Shift(0, n, before, {"above": above / n} if n else {}, None, None, _too_few(FEWEST, n))
+    p_value = float(stats.binomtest(above, n, expected, alternative="greater").pvalue)
+    psi = _stability(np.array([expected, 1 - expected]) * n, np.array([above, n - above], np.float64))
+    return Shift(0, n, before, {"above": above / n}, psi, p_value)
