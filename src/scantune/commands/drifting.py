@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEADER = ("group", "column", "n_reference", "n", "reference", "now", "psi", "p_value", "p_holm", "shifted", "reason")
 _DISTANCE = "distance above 1"
+_SHOWN = 6  # levels in words, the most frequent ones
 
 
 def drift(
@@ -63,7 +64,8 @@ def drift(
         shifted = None if p is None or one.psi is None else p < 0.05 and one.psi > NOTEWORTHY
         said = {None: "", True: "yes", False: "no"}[shifted]
         texts = _in_words(one.reference), _in_words(one.now)
-        rows.append([*key, one.n_reference, one.n, *texts, one.psi, one.p_value, p, said, one.reason])
+        numbers = [None if value is None else f"{value:.4g}" for value in (one.psi, one.p_value, p)]
+        rows.append([*key, one.n_reference, one.n, *texts, *numbers, said, one.reason])
         if shifted:
             moved.append(f"{' · '.join(part for part in key if part)}: {texts[0]} → {texts[1]}, PSI {one.psi:.2f}")
     write_csv(out, HEADER, rows)
@@ -145,4 +147,8 @@ def _key(group: str, column: str) -> str:
 def _in_words(values: Mapping[str, float]) -> str:
     if "median" in values:
         return f"{values['median']:.4g} ({values['lower_quartile']:.4g} to {values['upper_quartile']:.4g})"
-    return "; ".join(f"{level} {share:.1%}" for level, share in values.items())
+    if list(values) == ["above"]:
+        return f"{values['above']:.1%}"
+    shown = sorted(values, key=lambda level: -values[level])[:_SHOWN]
+    more = f"; {len(values) - len(shown)} more levels" if len(values) > len(shown) else ""
+    return "; ".join(f"{level} {values[level]:.1%}" for level in sorted(shown)) + more

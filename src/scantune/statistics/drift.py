@@ -45,8 +45,12 @@ class Shift:
     reason: str = ""
 
 
-def described(values: Sequence[str]) -> dict[str, Any]:
+def described(values: Sequence[str], *, few: int = FEW) -> dict[str, Any]:
     """A reference of the cells of a column, as JSON; empty cells do not count.
+
+    Args:
+        values: the cells.
+        few: numbers of at most so many different values are levels; 0 where they are measurements.
 
     Returns:
         ``n`` and ``values``, at most 200 order statistics in ascending order; or ``counts``, level to number, of text
@@ -54,7 +58,7 @@ def described(values: Sequence[str]) -> dict[str, Any]:
     """
     cells = [cell for cell in values if cell != ""]
     numbers = _numbers(cells)
-    if numbers is not None and len(np.unique(numbers)) > FEW:
+    if numbers is not None and len(np.unique(numbers)) > few:
         places = np.linspace(0, len(numbers) - 1, min(KEPT, len(numbers))).round().astype(int)
         return {"n": len(numbers), "values": [float(f"{value:.6g}") for value in np.sort(numbers)[places]]}
     counts = Counter(cells if numbers is None else [f"{number:g}" for number in numbers])

@@ -15,8 +15,8 @@ def described(side: Side) -> dict[str, Any]:
     """Distribution of the prepared images' statistics and of each grouping column, see
     :func:`scantune.statistics.drift.described`; a column that tells samples apart by text is left out.
     """
-    columns = {name: [one.row.get(key, "") for one in side] for name, key in IMAGE.items()}
-    groups = side[0].groups if len(side) else {}
-    columns |= {name: [one.groups[name] for one in side] for name in groups}
-    known = {name: drift.described(cells) for name, cells in columns.items()}
+    images = {name: [one.row.get(key, "") for one in side] for name, key in IMAGE.items()}
+    groups = {name: [one.groups[name] for one in side] for name in (side[0].groups if len(side) else ())}
+    known = {name: drift.described(cells, few=0) for name, cells in images.items()}
+    known |= {name: drift.described(cells) for name, cells in groups.items()}
     return {name: reference for name, reference in known.items() if reference}
