@@ -30,6 +30,7 @@ def evaluate(params: Params, key: str) -> None:
     from scantune.pipeline.evaluate import across, covariates, distances, external, folders, reporting
     from scantune.pipeline.evaluate import stage as judging
     from scantune.pipeline.predictions import open_predictors, predictions_of
+    from scantune.pipeline.train import cohort as training_cohort
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows
@@ -84,6 +85,8 @@ def evaluate(params: Params, key: str) -> None:
         own = read(source / "evaluate" / "predictions.csv")
         if (distance := distances.section(table, experiment.task, experiment.evaluate, own)) is not None:
             metrics["distance"] = distance
+        if (beside_training := training_cohort.shifts(facts.training.get("cohort") or {}, sides.all_samples)) != {}:
+            metrics["cohort"] = beside_training
         beside_image = covariates.section(
             *(predictors, experiment.task, experiment.evaluate, sides, table, cohort),
             experiment.train.batch_size,

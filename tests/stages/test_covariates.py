@@ -332,3 +332,15 @@ def test_a_column_that_determines_the_target_is_refused_before_anything_is_prepa
     settings["datasets"]["films"] |= {"table": "marked.csv", "groups": ["finding"]}
     with pytest.raises(ScantuneError, match="'finding' is the target 'ill' in bands"):
         read_for_tasks(parse(settings), "films", Path())
+
+
+def test_an_external_dataset_stands_beside_the_training_cohort(related: Path) -> None:
+    section = metrics(related, "outputs/external/away")["cohort"]
+    assert set(section) == {"image_mean", "image_sd", "image_min", "image_max", "age", "sex", "site"}
+    assert {name: entry["n"] for name, entry in section.items()} == dict.fromkeys(section, 60) | {"age": 54}
+    assert 150 < section["age"]["n_reference"] < 180  # a tenth of the training side is unknown
+    assert section["sex"]["now"] == {"f": 0.5, "m": 0.5}
+    assert not any(entry["shifted"] for entry in section.values())  # of the same kind
+    page = (related / "outputs/external/away/report.html").read_text()
+    assert "Beside the training cohort" in page
+    assert "Image mean" in page

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 HEADER = ("group", "column", "n_reference", "n", "reference", "now", "psi", "p_value", "p_holm", "shifted", "reason")
 _DISTANCE = "distance above 1"
-_SHOWN = 6  # levels in words, the most frequent ones
 
 
 def drift(
@@ -36,8 +35,7 @@ def drift(
     """
     from scantune.files import refuse_unwritable
     from scantune.registry.opening import facts_of
-    from scantune.statistics.comparison import holm
-    from scantune.statistics.drift import NOTEWORTHY
+    from scantune.statistics.drift import in_words, judged
     from scantune.tables import write_csv
     from scantune.tasks.predictions import read
 
@@ -57,13 +55,10 @@ def drift(
             f"{tables[0]}: has none of {', '.join(reference)}. Write the table by scantune predict --statistics"
         )
     shifts = dict(_shifts(columns, {name: reference[name] for name in known}, by))
-    adjusted = holm({_key(*key): one.p_value for key, one in shifts.items()})
     rows, moved = [], []
-    for key, one in shifts.items():
-        p = adjusted[_key(*key)]
-        shifted = None if p is None or one.psi is None else p < 0.05 and one.psi > NOTEWORTHY
-        said = {None: "", True: "yes", False: "no"}[shifted]
-        texts = _in_words(one.reference), _in_words(one.now)
+    for key, (p, shifted) in judged(shifts).items():
+        one, said = shifts[key], {None: "", True: "yes", False: "no"}[shifted]
+        texts = in_words(one.reference), in_words(one.now)
         numbers = [None if value is None else f"{value:.4g}" for value in (one.psi, one.p_value, p)]
         rows.append([*key, one.n_reference, one.n, *texts, *numbers, said, one.reason])
         if shifted:
@@ -127,10 +122,7 @@ def _shifts(
         if "distance" in of_level:
             yield (name_of_level, _DISTANCE), _distance(of_level["distance"])
         for name, reference in references.items():
-            try:
-                yield (name_of_level, name), shift(reference, of_level[name])
-            except ValueError as error:
-                raise ScantuneError(f"column {name}: {error}") from None
+            yield (name_of_level, name), shift(reference, of_level[name])
 
 
 def _distance(cells: Sequence[str]) -> Shift:
@@ -138,17 +130,3 @@ def _distance(cells: Sequence[str]) -> Shift:
     from scantune.statistics.drift import share_above
 
     return share_above([float(cell) for cell in cells if cell], 1.0, 0.05)
-
-
-def _key(group: str, column: str) -> str:
-    return f"{group}\n{column}"
-
-
-def _in_words(values: Mapping[str, float]) -> str:
-    if "median" in values:
-        return f"{values['median']:.4g} ({values['lower_quartile']:.4g} to {values['upper_quartile']:.4g})"
-    if list(values) == ["above"]:
-        return f"{values['above']:.1%}"
-    shown = sorted(values, key=lambda level: -values[level])[:_SHOWN]
-    more = f"; {len(values) - len(shown)} more levels" if len(values) > len(shown) else ""
-    return "; ".join(f"{level} {values[level]:.1%}" for level in sorted(shown)) + more

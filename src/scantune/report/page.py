@@ -82,6 +82,7 @@ def sections(facts: RunFacts) -> list[Section]:
                 *beside.covariates(facts),
                 *results.levels(facts),
                 *results.distance(facts),
+                *results.training_cohort(facts),
                 *results.beforehand(facts),
             ],
         ),

@@ -9,6 +9,7 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, text
+from scantune.statistics import drift
 from scantune.statistics.comparison import holm
 from scantune.tasks.catalogue import part
 
@@ -259,6 +260,28 @@ def distance(facts: RunFacts) -> list[Any]:
         clause = "The distance distinguishes these subjects from those of the internal test set"
         sentence += f" {clause} with AUROC {section['auroc']:.3f}{ends}."
     return [Words(sentence), *_abstained(facts, section)]
+
+
+def training_cohort(facts: RunFacts) -> list[Any]:
+    """Images and groups of an external dataset beside those of the training cohort."""
+    section = facts.metrics.get("cohort")
+    if not section:
+        return []
+    rows = [
+        [
+            text(facts.label(name)),
+            *(text(drift.in_words(entry[of])) for of in ("reference", "now")),
+            *(text(words.number(entry[of])) for of in ("psi", "p_holm")),
+            text({None: entry["reason"], True: "yes", False: "no"}[entry["shifted"]]),
+        ]
+        for name, entry in section.items()
+    ]
+    header = ["", "Training cohort", "Here", "Stability index", "p (Holm)", "Shifted"]
+    note = (
+        "Median and quartiles of the prepared images' values, and shares of levels; each image counts once. Shifted: "
+        f"p below 0.05 after Holm's correction, and a population stability index above {drift.NOTEWORTHY}."
+    )
+    return [Table(header, rows, "Beside the training cohort", [note])]
 
 
 def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:

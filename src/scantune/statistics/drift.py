@@ -4,12 +4,14 @@ the population stability index."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import stats
+
+from scantune.statistics.comparison import holm
 
 #: Order statistics that stand for a reference of more values.
 KEPT = 200
@@ -19,6 +21,9 @@ FEW = 10
 NOTEWORTHY = 0.1
 #: Fewer values than this show nothing.
 FEWEST = 20
+_SHOWN = 6  # levels in words
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,7 @@ def described(values: Sequence[str], *, few: int = FEW) -> dict[str, Any]:
 def shift(reference: Mapping[str, Any], values: Sequence[str]) -> Shift:
     """New cells of a column against its reference of :func:`described`; empty cells do not count.
 
-    Raises:
-        ValueError: the reference is of numbers, and a cell is none.
+    Where the reference is of numbers and a cell is none, there is a reason and no p-value.
     """
     cells = [cell for cell in values if cell != ""]
     numbers = _numbers(cells)
@@ -79,8 +83,30 @@ def shift(reference: Mapping[str, Any], values: Sequence[str]) -> Shift:
         return _of_levels(reference, cells if numbers is None else [f"{number:g}" for number in numbers])
     if numbers is None:
         wrong = next(cell for cell in cells if _numbers([cell]) is None)
-        raise ValueError(f"{wrong!r} is not a number, as in the training cohort")
+        before = _quartiles(np.asarray(reference["values"], np.float64))
+        return Shift(int(reference["n"]), len(cells), before, {}, None, None, f"{wrong!r} is not a number")
     return _of_numbers(int(reference["n"]), np.asarray(reference["values"], np.float64), numbers)
+
+
+def judged(shifts: Mapping[K, Shift]) -> dict[K, tuple[float | None, bool | None]]:
+    """p after Holm's correction for all of them, and whether a column has shifted: that p is below 0.05 and the index
+    above 0.1; None where nothing can be said."""
+    adjusted = holm({str(place): one.p_value for place, one in enumerate(shifts.values())})
+    verdicts: dict[K, tuple[float | None, bool | None]] = {}
+    for (key, one), p in zip(shifts.items(), adjusted.values(), strict=True):
+        verdicts[key] = p, None if p is None or one.psi is None else p < 0.05 and one.psi > NOTEWORTHY
+    return verdicts
+
+
+def in_words(values: Mapping[str, float]) -> str:
+    """Median and quartiles, or the shares of the most frequent levels, of :class:`Shift`."""
+    if "median" in values:
+        return f"{values['median']:.4g} ({values['lower_quartile']:.4g} to {values['upper_quartile']:.4g})"
+    if list(values) == ["above"]:
+        return f"{values['above']:.1%}"
+    shown = sorted(values, key=lambda level: -values[level])[:_SHOWN]
+    more = f"; {len(values) - len(shown)} more levels" if len(values) > len(shown) else ""
+    return "; ".join(f"{level} {values[level]:.1%}" for level in sorted(shown)) + more
 
 
 def _of_numbers(n_reference: int, known: np.ndarray, now: np.ndarray) -> Shift:

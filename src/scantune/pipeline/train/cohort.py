@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from scantune.pipeline.data.sides import Side
@@ -15,8 +17,24 @@ def described(side: Side) -> dict[str, Any]:
     """Distribution of the prepared images' statistics and of each grouping column, see
     :func:`scantune.statistics.drift.described`; a column that tells samples apart by text is left out.
     """
-    images = {name: [one.row.get(key, "") for one in side] for name, key in IMAGE.items()}
-    groups = {name: [one.groups[name] for one in side] for name in (side[0].groups if len(side) else ())}
-    known = {name: drift.described(cells, few=0) for name, cells in images.items()}
-    known |= {name: drift.described(cells) for name, cells in groups.items()}
+    known = {
+        name: drift.described(cells, few=0 if name in IMAGE else drift.FEW) for name, cells in _columns(side).items()
+    }
     return {name: reference for name, reference in known.items() if reference}
+
+
+def shifts(cohort: Mapping[str, Any], side: Side) -> dict[str, Any]:
+    """The section ``cohort`` of ``metrics.json``: other samples beside the training cohort that a model keeps.
+
+    Returns:
+        Column to the values of :class:`scantune.statistics.drift.Shift`, with ``p_holm`` and ``shifted``.
+    """
+    columns = _columns(side)
+    found = {name: drift.shift(reference, columns[name]) for name, reference in cohort.items() if name in columns}
+    verdicts = drift.judged(found)
+    return {name: asdict(one) | dict(zip(("p_holm", "shifted"), verdicts[name])) for name, one in found.items()}
+
+
+def _columns(side: Side) -> dict[str, list[str]]:
+    images = {name: [one.row.get(key, "") for one in side] for name, key in IMAGE.items()}
+    return images | {name: [one.groups[name] for one in side] for name in (side[0].groups if len(side) else ())}
