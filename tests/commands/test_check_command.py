@@ -122,3 +122,36 @@ def test_findings_that_a_cell_lists_are_counted_one_by_one(project):
     assert done.exit_code == 0, done.output
     assert facts["histograms"]["target y"] == {"Edema": 4, "Mass": 4, "No Finding": 2, "(empty)": 1}
     assert facts["labels"]["y"]["view"]["AP"] == {"Edema": 2, "Mass": 1, "No Finding": 2}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "shape", "fault"),
+    [
+        (
+            {"model": {"backbone": "small_cnn", "options": {"widths": [0]}}},
+            [16, 16],
+            "model.options.widths: [0] is not",
+        ),
+        (
+            {"model": {"backbone": "small_cnn", "covariates": {"columns": ["site"]}}},
+            [16, 16],
+            "'site' has the value 'a' alone",
+        ),
+        ({"task": {"name": "classification", "target": "y", "ordinal": True}}, [16, 16], "have no order of their own"),
+        ({}, None, "the samples must have one shape to make batches; they have 1×16×16, 1×16×20"),
+    ],
+)
+def test_what_a_training_would_refuse_is_told_before_it(project, tmp_path, experiment, shape, fault):
+    rows = ["file,y,id,site", *(f"i{k}.png,{['mild', 'severe'][k % 2]},P{k},a" for k in range(8))]
+    done, _ = project(rows, CLASSES, targets={"y": "y"}, groups=["site"])
+    assert done.exit_code == 0, done.output
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    params["experiments"]["x"] |= experiment
+    params["inputs"]["x"]["shape"] = shape
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    if shape is None:
+        Image.fromarray(np.arange(320, dtype=np.uint8).reshape(16, 20)).save(tmp_path / "scans" / "i0.png")
+    done = CliRunner().invoke(app, ["check", "x"], env={"COLUMNS": "400"})
+    assert done.exit_code == 1
+    assert "experiments.x: " in done.output
+    assert fault in done.output

@@ -41,6 +41,7 @@ def check(
     from scantune.cohort.split import settled
     from scantune.config.watching import indexed_folder
     from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks, separators, view_notes
+    from scantune.pipeline.train.rehearsal import refusals
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
@@ -66,6 +67,8 @@ def check(
             needed_targets=needed_targets(params, dataset),
             separators=separators(params, dataset),
         )
+        if not findings.faults:
+            findings = replace(findings, faults=refusals(params, name, read.records, findings.shapes))
         folder.mkdir(parents=True, exist_ok=True)
         write_check(folder, dataset, findings)
         counts = {

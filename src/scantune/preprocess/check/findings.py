@@ -61,6 +61,7 @@ class Findings:
         details: sample id to more of a reason: for the local terminal only, never written.
         masks: sample id to its masks' paths: for the local terminal only, never written.
         files: sample id to its first file: for the local terminal only, never written.
+        shapes: sample id to the shape [C, …] of its tensor: for what a training would refuse, not written.
     """
 
     flow: Mapping[str, Any]
@@ -84,10 +85,11 @@ class Findings:
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     intensity_notes: Sequence[str] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """All that may be written, JSON-able."""
-        hidden = {"thumbnails", "details", "masks", "files"}
+        hidden = {"thumbnails", "details", "masks", "files", "shapes"}
         return {name: value for name, value in self.__dict__.items() if name not in hidden}
 
 
@@ -170,6 +172,7 @@ def check(
         table_notes=cohort.warnings,
         masks={} if cohort.pseudonymous else masks_of(cohort.records),
         files={} if cohort.pseudonymous else {r.sample_id: r.files[:1] for r in cohort.records},
+        shapes={name: tuple(one["shape"]) for name, one in facts.items()},
         intensity_notes=spread,
         units=differing_units({name: one["reading"] for name, one in facts.items()}),
         thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
