@@ -1,0 +1,408 @@
+"use strict";
+// Texts come from tables of anyone's: they are set by textContent alone.
+const D = JSON.parse(document.getElementById("data").textContent);
+const $ = id => document.getElementById(id);
+const element = (tag, text, more) => Object.assign(document.createElement(tag), text == null ? {} : {textContent: text}, more);
+const byId = new Map(D.cases.map(c => [c.id, c]));
+const one = D.judgements.length === 1 ? D.judgements[0] : null;
+const isNumber = one && one.rule === "near";
+D.cases.forEach((c, rank) => { c.rank = rank + 1; });
+
+// ---- notes: in this browser where it allows that, else in memory
+const KEY = "scantune cases " + D.key;
+let notes = {};
+let stored = true;
+try { notes = JSON.parse(localStorage.getItem(KEY)) || {}; } catch { stored = false; }
+notes = Object.assign(Object.create(null), notes);
+const noteOf = c => notes[c.id] || {mark: "", note: ""};
+
+function keep(id, mark, note) {
+  if (mark || note) notes[id] = {mark, note}; else delete notes[id];
+  try { localStorage.setItem(KEY, JSON.stringify(notes)); } catch { stored = false; }
+  tellNotes();
+}
+
+function tellNotes(before = "") {
+  const n = D.cases.filter(c => notes[c.id]).length;
+  $("noted").textContent = before + `${n} with a note` + (stored ? "." : "; this browser keeps none: export them before you close the page.");
+  $("text").value = toCSV();
+}
+
+// ---- CSV
+function parseCSV(text) {
+  text = text.replace(/^\uFEFF/, "");
+  const head = text.split(/\r?\n/, 1)[0];
+  const separator = head.split(";").length > head.split(",").length ? ";" : ",";
+  const rows = [];
+  let row = [], cell = "", quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const letter = text[i];
+    if (quoted) {
+      if (letter !== '"') cell += letter;
+      else if (text[i + 1] === '"') { cell += '"'; i++; }
+      else quoted = false;
+    } else if (letter === '"') quoted = true;
+    else if (letter === separator) { row.push(cell); cell = ""; }
+    else if (letter === "\n") { row.push(cell); rows.push(row); row = []; cell = ""; }
+    else if (letter !== "\r") cell += letter;
+  }
+  if (cell || row.length) { row.push(cell); rows.push(row); }
+  const names = (rows.shift() || []).map(unguarded);
+  return rows.filter(r => r.length > 1 || r[0]).map(r => new Map(names.map((name, i) => [name, unguarded(r[i] || "")])));
+}
+const FORMULA = /^'*[=+\-@\t\r]/;  // as scantune.tables: what a spreadsheet would run is made text
+const guarded = text => FORMULA.test(text) && (text.trim() === "" || isNaN(Number(text))) ? "'" + text : text;
+const unguarded = text => text[0] === "'" && FORMULA.test(text) ? text.slice(1) : text;
+const quote = text => /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+
+function toCSV() {
+  const rows = D.cases.filter(c => notes[c.id]).map(c => [c.id, noteOf(c).mark, noteOf(c).note]);
+  return [["sample_id", "mark", "note"], ...rows].map(r => r.map(cell => quote(guarded(cell))).join(",")).join("\n") + "\n";
+}
+
+function fromCSV(text) {
+  const rows = parseCSV(text);
+  if (rows.length && !rows[0].has("sample_id")) return "The file has no column sample_id: nothing was imported. ";
+  let read = 0, unknown = 0;
+  for (const row of rows) {
+    if (!byId.has(row.get("sample_id"))) { unknown++; continue; }
+    keep(row.get("sample_id"), (row.get("mark") || "").trim(), row.get("note") || "");
+    read++;
+  }
+  return `${read} imported` + (unknown ? `, ${unknown} of other samples left out. ` : ". ");
+}
+
+// ---- the answers of two models
+function judged(rule, answer, truth) {  // true: wrong; null: unknown
+  if (answer === "") return null;
+  if (rule.rule === "least") return Number(answer) < rule.limit;
+  if (truth === "") return null;
+  if (rule.rule === "near") return rule.limit == null ? null : Math.abs(answer - truth) > rule.limit + 1e-9;
+  return answer !== truth;
+}
+const wrongIn = (c, answers) => {
+  const each = D.judgements.map((rule, i) => judged(rule, answers[i], c.truth[i])).filter(x => x !== null);
+  return each.length ? each.some(Boolean) : null;
+};
+const differ = (rule, a, b) => {
+  if (a === "" || b === "") return false;
+  if (rule.rule === "near") return Math.abs(a - b) > (rule.limit == null ? 0 : rule.limit + 1e-9);
+  return rule.rule === "least" ? (a < rule.limit) !== (b < rule.limit) : a !== b;
+};
+
+function answerIn(rule, row) {  // answer and words for it; null where columns are missing
+  const columns = Object.keys(rule.columns);
+  if (rule.rule === "class") {
+    const p = columns.map(name => row.get(name));
+    const known = p.filter(x => x !== undefined);
+    if (columns.length === 2 && known.length === 1) p[p.indexOf(undefined)] = known[0] === "" ? "" : String(1 - known[0]);
+    else if (!known.length || (known.length < columns.length && rule.name === "")) return null;
+    let best = -1;
+    p.forEach((x, i) => { if (x !== undefined && x !== "" && (best < 0 || Number(x) > Number(p[best]))) best = i; });
+    return best < 0 ? ["", "–"] : [rule.columns[columns[best]], `${rule.columns[columns[best]]} (${Number(p[best]).toFixed(2)})`];
+  }
+  const value = row.get(columns[0]);
+  if (rule.called && row.has("set")) {
+    const called = row.get("set").split("|").map(x => x.trim()).includes(rule.called);
+    return [called ? "1" : "0", called ? "present" : "absent"];
+  }
+  if (value === undefined) return null;
+  if (value.trim() === "" || isNaN(Number(value))) return ["", "–"];
+  const words = String(Number(Number(value).toPrecision(4)));
+  if (rule.rule !== "call") return [value, rule.rule === "least" ? `${columns[0]} ${words}` : words];
+  return [Number(value) >= rule.limit ? "1" : "0", words];
+}
+
+let other = null;  // name of the other file, once one is read
+function compare(text, name) {
+  const rows = parseCSV(text).filter(r => byId.has(r.get("sample_id")));
+  const bySample = new Map();
+  for (const row of rows) if (!row.get("split") || row.get("split") === "test" || !bySample.has(row.get("sample_id"))) bySample.set(row.get("sample_id"), row);
+  const first = rows[0];
+  const missing = first ? D.judgements.filter(rule => answerIn(rule, first) === null).flatMap(rule => Object.keys(rule.columns).filter(x => !first.has(x))) : [];
+  D.cases.forEach(c => { c.other = null; });
+  other = null;
+  if (!first) return `${name} has none of these samples (column sample_id).`;
+  if (missing.length) return `${name} is of another task: it lacks the columns ${missing.slice(0, 6).join(", ")}.`;
+  other = name;
+  for (const [id, row] of bySample) {
+    const c = byId.get(id), answers = D.judgements.map(rule => answerIn(rule, row));
+    const words = answers.map((a, i) => (D.judgements[i].name ? D.judgements[i].name + " " : "") + a[1]).join("; ");
+    const theirs = answers.map(a => a[0]);
+    c.other = {
+      words, answers: theirs, wrong: wrongIn(c, theirs), own: wrongIn(c, c.answers),
+      differs: D.judgements.some((rule, i) => differ(rule, c.answers[i], theirs[i])),
+    };
+  }
+  const tested = bySample.size;
+  return `${name}: ${tested} of ${D.cases.length} cases. ` + Object.entries(PAIRED).map(([key, of]) => `${key}: ${D.cases.filter(of).length}`).join("; ") + ".";
+}
+const PAIRED = {
+  "disagree": c => c.other && c.other.differs,
+  "only this one wrong": c => c.other && c.other.own === true && c.other.wrong === false,
+  "only the other wrong": c => c.other && c.other.own === false && c.other.wrong === true,
+  "both wrong": c => c.other && c.other.own === true && c.other.wrong === true,
+};
+
+// ---- the list
+const kindOf = c => [c.kind, c.error].filter(Boolean).join(" · ") + (c.doubtful ? " · label worth checking" : "");
+const columnsNow = () => [
+  {name: "#", text: c => c.rank, sort: c => c.rank},
+  {name: "Sample", text: c => c.id, sort: c => c.id},
+  ...(D.cases.some(c => c.subject && c.subject !== c.id) ? [{name: "Subject", text: c => c.subject, sort: c => c.subject}] : []),
+  {name: "Reference", text: c => c.target, sort: c => isNumber ? (c.truth[0] === "" ? null : Number(c.truth[0])) : c.target},
+  {name: "Predicted", text: c => c.prediction, sort: c => isNumber ? Number(c.answers[0]) : c.prediction},
+  ...(other ? [{name: "Other model", text: c => c.other ? c.other.words : "", sort: c => !c.other ? null : isNumber || (one && one.rule === "least") ? Number(c.other.answers[0]) : c.other.words, wrong: c => c.other && c.other.wrong}] : []),
+  {name: "Error", text: kindOf, sort: c => c.size, wrong: c => c.wrong, down: true},
+  ...(D.cases.some(c => c.distance != null) ? [{name: "Distance", text: c => c.distance == null ? "" : c.distance.toFixed(2), sort: c => c.distance, wrong: c => c.distance > 1, down: true}] : []),
+  ...D.groups.map((name, i) => ({name, text: c => c.groups[i], sort: c => c.groups[i]})),
+  {name: "Note", text: c => [noteOf(c).mark, noteOf(c).note].filter(Boolean).join(": "), sort: c => noteOf(c).mark + noteOf(c).note || null},
+];
+let columns = [], order = {name: "#", down: false}, shown = [], limit = 500, chosen = null;
+
+const unique = of => [...new Set(D.cases.map(of))].filter(x => x !== "").sort(natural);
+const natural = (a, b) => String(a).localeCompare(String(b), undefined, {numeric: true});
+const FEW = 40;
+function filtersNow() {
+  const equal = (name, of) => ({name, options: Object.fromEntries(unique(of).map(x => [x, c => of(c) === x]))});
+  const list = [];
+  const verdicts = {"wrong": c => c.wrong === true, "right": c => c.wrong === false, "label worth checking": c => c.doubtful};
+  if (D.cases.some(c => c.wrong)) list.push({name: "Verdict", options: verdicts});
+  if (one && one.rule === "class") list.push(equal("Reference", c => c.truth[0]), equal("Predicted", c => c.answers[0]));
+  else list.push(equal("Reference", c => c.target));
+  D.groups.forEach((name, i) => list.push(equal(name, c => c.groups[i])));
+  list.push({name: "Mark", options: {...Object.fromEntries(["agree", "label doubtful", "exclude"].map(x => [x, c => noteOf(c).mark === x])), "any note": c => !!notes[c.id], "no note": c => !notes[c.id]}});
+  if (D.cases.some(c => !c.picture)) list.push({name: "Picture", options: {"with": c => !!c.picture, "without": c => !c.picture}});
+  if (other) list.push({name: "Models", options: PAIRED});
+  return list.map(f => ({...f, options: Object.fromEntries(Object.entries(f.options).map(([x, of]) => [x, {of, n: D.cases.filter(of).length}]))}))
+    .filter(f => Object.keys(f.options).length > 1 && Object.keys(f.options).length <= FEW);
+}
+let filters = [];
+function buildFilters() {
+  const before = Object.fromEntries(filters.map(f => [f.name, f.select.value]));
+  filters = filtersNow();
+  $("selects").replaceChildren(...filters.map(f => {
+    f.select = element("select");
+    f.select.append(element("option", "all", {value: ""}), ...Object.entries(f.options).map(([x, o]) => element("option", `${x} (${o.n})`, {value: x})));
+    if (before[f.name] in f.options) f.select.value = before[f.name];
+    f.select.onchange = () => { limit = 500; list(); };
+    const label = element("label", f.name + " ");
+    label.append(f.select);
+    return label;
+  }));
+}
+
+function list() {
+  columns = columnsNow();
+  const text = $("search").value.trim().toLowerCase();
+  const active = filters.filter(f => f.select.value).map(f => f.options[f.select.value].of);
+  shown = D.cases.filter(c => active.every(of => of(c)) && (!text || columns.some(k => String(k.text(c)).toLowerCase().includes(text))));
+  const by = columns.find(k => k.name === order.name) || columns[0];
+  const missing = x => x == null || x === "" || Number.isNaN(x);
+  shown.sort((a, b) => {
+    const [x, y] = [by.sort(a), by.sort(b)];
+    if (missing(x) || missing(y)) return missing(x) - missing(y) || a.rank - b.rank;
+    const step = typeof x === "number" ? x - y : natural(x, y);
+    return (order.down ? -step : step) || a.rank - b.rank;
+  });
+  $("list").querySelector("thead tr").replaceChildren(...columns.map(k => {
+    const here = k === by, head = element("th", null, {scope: "col"});
+    if (here) head.setAttribute("aria-sort", order.down ? "descending" : "ascending");
+    const button = element("button", k.name + (here ? (order.down ? " ▼" : " ▲") : ""), {type: "button"});
+    button.onclick = () => { order = {name: k.name, down: here ? !order.down : !!k.down}; list(); };
+    head.append(button);
+    return head;
+  }));
+  $("list").querySelector("tbody").replaceChildren(...shown.slice(0, limit).map(c => {
+    const row = element("tr");
+    row.append(...columns.map(k => element("td", k.text(c), {dir: "auto", className: k.wrong && k.wrong(c) ? "wrong" : ""})));
+    row.onclick = () => choose(c);
+    row.setAttribute("aria-selected", c === chosen);
+    return row;
+  }));
+  $("more").hidden = shown.length <= limit;
+  $("count").textContent = `${shown.length} of ${D.cases.length} cases listed.`;
+}
+
+// ---- the chosen case
+let sprite = null, labels = null, at = 0, timer = 0;
+const load = uri => new Promise((done, failed) => { const image = new Image(); image.onload = () => done(image); image.onerror = failed; image.src = uri; });
+
+async function choose(c, scroll) {
+  stop();
+  chosen = c;
+  const index = shown.indexOf(c);
+  if (index >= limit) { limit = Infinity; list(); }
+  [...$("list").querySelector("tbody").rows].forEach((row, i) => row.setAttribute("aria-selected", i === index));
+  if (scroll && index >= 0) $("list").querySelector("tbody").rows[index].scrollIntoView({block: "nearest"});
+  $("chosen").textContent = c.id;
+  const rows = [["Reference", c.target], ["Predicted", c.prediction], ...(c.other ? [["Other model", c.other.words]] : []), ["Error", kindOf(c)],
+    ...(c.subject && c.subject !== c.id ? [["Subject", c.subject]] : []), ...(c.distance != null ? [["Distance", c.distance.toFixed(2) + (c.distance > 1 ? ": unlike the training images" : "")]] : []),
+    ...D.groups.map((name, i) => [name, c.groups[i]])].filter(r => r[1]);
+  $("facts").replaceChildren(...rows.flatMap(([name, text]) => [element("dt", name), element("dd", text, {dir: "auto"})]));
+  $("mark").value = noteOf(c).mark;
+  $("note").value = noteOf(c).note;
+  const p = c.picture;
+  sprite = labels = null;
+  $("base").hidden = $("over").hidden = $("controls").hidden = !p;
+  $("without").hidden = !!p;
+  $("convention").textContent = p ? convention(p) : "";
+  if (!p) { $("without").textContent = "No picture: the page has those of the largest errors (evaluate.cases)."; return; }
+  $("through").hidden = p.at.length < 2;
+  $("play").hidden = D.modality !== "video";
+  $("masks").hidden = !p.masks;
+  $("at").max = p.at.length - 1;
+  at = p.start;
+  const images = await Promise.all([load(p.image), ...(p.masks || []).map(load)]);
+  if (chosen !== c) return;
+  sprite = images[0];
+  labels = images.slice(1).map(image => {
+    const canvas = element("canvas", null, {width: image.width, height: image.height});
+    const context = canvas.getContext("2d", {willReadFrequently: true});
+    context.drawImage(image, 0, 0);
+    return context;
+  });
+  draw();
+}
+
+function convention(p) {
+  const parts = [];
+  if (D.modality === "volume") parts.push(`${D.convention} Axial planes, ${p.at.length} of ${p.of}, from inferior to superior; anterior is above.`);
+  else {
+    parts.push(p.sides ? `Letters: the patient's ${p.sides.map(x => NAMES[x[0]] || x).join(" and ")}, as the file states them.` : "Without letters: displayed as stored, because the file does not state the side.");
+    if (D.modality === "video") parts.push(`${p.at.length} of ${p.of} frames, ` + (p.time ? `${(1000 / p.time).toFixed(1)} a second, as recorded.` : "10 a second: the file does not state the speed."));
+  }
+  if (p.masks) parts.push(`Blue: the reference; orange: the model; on the grid of the network's input.`);
+  return parts.join(" ");
+}
+const NAMES = {R: "right", L: "left", A: "anterior", P: "posterior", H: "head", F: "foot"};
+
+function draw() {
+  const p = chosen && chosen.picture;
+  if (!p || !sprite) return;
+  const [h, w] = p.size, ratio = window.devicePixelRatio || 1;
+  const scale = Math.min($("stage").clientWidth / w, Math.max(240, window.innerHeight * 0.55) / h);
+  const [width, height] = [Math.round(w * scale * ratio), Math.round(h * scale * ratio)];
+  for (const canvas of [$("base"), $("over")]) {
+    Object.assign(canvas, {width, height});
+    Object.assign(canvas.style, {width: width / ratio + "px", height: height / ratio + "px"});
+  }
+  const row = Math.floor(at / p.across), column = at % p.across;
+  const base = $("base").getContext("2d"), over = $("over").getContext("2d");
+  base.imageSmoothingEnabled = Math.max(h, w) >= 64;
+  base.imageSmoothingQuality = "high";
+  base.drawImage(sprite, column * p.tile[1], row * p.tile[0], w, h, 0, 0, width, height);
+  if (labels.length) drawMasks(over, p, row, column, width, height, ratio);
+  if (p.sides) {
+    Object.assign(over, {font: `${16 * ratio}px sans-serif`, fillStyle: "#fff", strokeStyle: "#000", lineWidth: 3 * ratio, textBaseline: "middle"});
+    p.sides.forEach((letter, i) => {
+      over.textAlign = i ? "right" : "left";
+      const x = i ? width - 6 * ratio : 6 * ratio;
+      over.strokeText(letter, x, height / 2);
+      over.fillText(letter, x, height / 2);
+    });
+  }
+  $("at").value = at;
+  const where = D.modality === "volume" ? "Plane" : "Frame";
+  $("position").textContent = p.at.length > 1 ? `${where} ${p.at[at] + 1} of ${p.of}` : "";
+  $("at").setAttribute("aria-valuetext", $("position").textContent);
+  $("over").setAttribute("aria-label", [`Picture of ${chosen.id}`, $("position").textContent].filter(Boolean).join(", "));
+}
+
+function drawMasks(context, p, row, column, width, height, ratio) {
+  const [mh, mw] = p.labels, [top, left, tall, wide] = p.box;
+  const out = context.createImageData(width, height);
+  const line = (length, from, size, n) => Int32Array.from({length}, (_, i) => { const k = Math.floor(((i + 0.5) / length - from) / size * n); return k < 0 || k >= n ? -1 : k; });
+  const xs = line(width, left, wide, mw), ys = line(height, top, tall, mh);
+  const step = Math.max(1, Math.round(1.5 * ratio)), filled = $("style").value === "filled", which = Number($("label").value);
+  const counts = k => !which ? k > 0 : D.overlapping ? (k >> (which - 1)) & 1 : k === which;
+  labels.forEach((source, i) => {
+    if (!$(["reference", "model"][i]).checked) return;
+    const data = source.getImageData(column * mw, row * mh, mw, mh).data;
+    const up = new Uint8Array(width * height);
+    for (let y = 0; y < height; y++) if (ys[y] >= 0) for (let x = 0; x < width; x++) if (xs[x] >= 0) {
+      const k = data[4 * (ys[y] * mw + xs[x])];
+      up[y * width + x] = counts(k) ? k : 0;
+    }
+    const colour = [1, 3, 5].map(n => parseInt(D.colours[i].slice(n, n + 2), 16));
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+      const n = y * width + x, k = up[n];
+      if (!k) continue;
+      const edge = x < step || y < step || x >= width - step || y >= height - step || up[n - step] !== k || up[n + step] !== k || up[n - step * width] !== k || up[n + step * width] !== k;
+      if (!edge && !filled) continue;
+      const alpha = edge ? 255 : 90;
+      if (!edge && out.data[4 * n + 3] === 255) continue;
+      const mixed = !edge && out.data[4 * n + 3] > 0;
+      for (let c = 0; c < 3; c++) out.data[4 * n + c] = mixed ? (out.data[4 * n + c] + colour[c]) / 2 : colour[c];
+      out.data[4 * n + 3] = mixed ? 140 : alpha;
+    }
+  });
+  context.putImageData(out, 0, 0);
+}
+
+function light() { $("base").style.filter = `brightness(${$("brightness").value}%) contrast(${$("contrast").value}%)`; }
+function go(step, around) {
+  const n = chosen && chosen.picture ? chosen.picture.at.length : 0;
+  if (n < 2) return;
+  at = around ? (at + step + n) % n : Math.min(n - 1, Math.max(0, at + step));
+  draw();
+}
+function stop() { clearInterval(timer); timer = 0; $("play").textContent = "Play"; }
+function play() {
+  if (timer) return stop();
+  if (D.modality !== "video" || !chosen || !chosen.picture || chosen.picture.at.length < 2) return;
+  timer = setInterval(() => go(1, true), Math.max(15, chosen.picture.time || 100));
+  $("play").textContent = "Stop";
+}
+function move(step) {
+  if (!shown.length) return;
+  const index = shown.indexOf(chosen);
+  choose(shown[index < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, index + step))], true);
+}
+
+// ---- wiring
+$("filters").onsubmit = event => event.preventDefault();
+$("search").oninput = () => { limit = 500; list(); };
+$("clear").onclick = () => { $("search").value = ""; filters.forEach(f => { f.select.value = ""; }); list(); };
+$("more").onclick = () => { limit = Infinity; list(); };
+$("at").oninput = () => { stop(); at = Number($("at").value); draw(); };
+$("play").onclick = play;
+$("brightness").oninput = $("contrast").oninput = light;
+$("reset").onclick = () => { $("brightness").value = $("contrast").value = 100; light(); };
+for (const id of ["reference", "model", "style", "label"]) $(id).onchange = draw;
+$("stage").addEventListener("wheel", event => {
+  if (!chosen || !chosen.picture || chosen.picture.at.length < 2) return;
+  event.preventDefault();
+  stop();
+  go((event.deltaY > 0 ? 1 : -1) * (D.modality === "volume" ? -1 : 1));  // down is towards the feet
+}, {passive: false});
+document.addEventListener("keydown", event => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, textarea, select")) return;
+  const acts = {ArrowUp: () => move(-1), ArrowDown: () => move(1), ArrowLeft: () => { stop(); go(-1); }, ArrowRight: () => { stop(); go(1); }, " ": event.target.closest("button, summary, a") || D.modality !== "video" ? null : play};
+  const act = acts[event.key];
+  if (act) { event.preventDefault(); act(); }
+});
+const noted = () => { if (chosen) { keep(chosen.id, $("mark").value, $("note").value); buildFilters(); list(); } };
+$("mark").onchange = $("note").onchange = noted;
+$("export").onclick = () => {
+  const link = element("a", null, {href: URL.createObjectURL(new Blob([toCSV()], {type: "text/csv"})), download: `notes ${D.name}.csv`});
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+};
+const reads = (id, use) => { $(id).onchange = async () => { const file = $(id).files[0]; if (file) { await use(await file.text(), file.name); $(id).value = ""; } }; };
+reads("import", text => { const told = fromCSV(text); tellNotes(told); buildFilters(); list(); if (chosen) choose(chosen); });
+reads("other", (text, name) => { $("compared").textContent = compare(text, name); buildFilters(); list(); if (chosen) choose(chosen); });
+window.addEventListener("resize", draw);
+
+document.querySelector("h1").textContent = D.name;
+const pictures = D.cases.filter(c => c.picture).length;
+$("summary").textContent = [`Data set ${D.dataset}`, D.errors, pictures < D.cases.length ? `${pictures} of ${D.cases.length} have a picture, the largest errors first` : "", D.units].filter(Boolean).join(". ") + ".";
+$("comparison").hidden = !D.judgements.length;
+$("reference").nextElementSibling.style.color = D.colours[0];
+$("model").nextElementSibling.style.color = D.colours[1];
+$("label").append(element("option", "all classes", {value: 0}), ...D.classes.slice(1).map((name, i) => element("option", name, {value: i + 1})));
+$("of").hidden = D.classes.length < 3;
+buildFilters();
+list();
+tellNotes();
+if (shown.length) choose(shown[0]);
