@@ -38,8 +38,7 @@ def picture(
 ) -> dict[str, Any]:
     """The picture of a sample, from its display copy or, where there is none, from its tensor.
 
-    Volumes with masks are shown on the grid of the masks, by their tensor. A volume's slices are axial in radiological
-    convention, from inferior to superior.
+    A volume's slices are axial in radiological convention, from inferior to superior.
 
     Args:
         member: the sample.
@@ -55,7 +54,7 @@ def picture(
     """
     modality = settings["modality"]
     reading = store.facts(path).get("reading") or {}
-    pixels, spacing, box = _shown(member, path, settings, reading, masks)
+    pixels, spacing, box, masks = _shown(member, path, settings, reading, masks)
     stack = pixels[None] if modality == "image" else pixels  # [N, H, W] or [N, H, W, 3]
     pair = None if masks is None else [counted(mask)[None] if modality == "image" else counted(mask) for mask in masks]
     at, start = _chosen(len(stack), COUNTS[modality], None if pair is None else _difference(pair[0], pair[1]))
@@ -83,31 +82,50 @@ def picture(
     return entry | {"masks": [_encoded(sheet, exact=True) for sheet in sheets], "labels": labels, "box": box}
 
 
+Masks = tuple[np.ndarray, np.ndarray] | None
+_COMPLETE = (0.0, 0.0, 1.0, 1.0)
+
+
 def _shown(
-    member: Sample,
-    path: Path,
-    settings: Mapping[str, Any],
-    reading: Mapping[str, Any],
-    masks: tuple[np.ndarray, np.ndarray] | None,
-) -> tuple[np.ndarray, tuple[float, ...] | None, list[float]]:
-    """Pixels uint8, spacing, and where the tensor lies in each picture: top, left, height and width in shares of it."""
-    modality, complete = settings["modality"], [0.0, 0.0, 1.0, 1.0]
+    member: Sample, path: Path, settings: Mapping[str, Any], reading: Mapping[str, Any], masks: Masks
+) -> tuple[np.ndarray, tuple[float, ...] | None, tuple[float, ...], Masks]:
+    """Pixels uint8, spacing, where the masks lie in each picture (top, left, height, width in shares of it), masks."""
+    modality = settings["modality"]
     copy_path = display_copy.path_of(path.parent.parent, member.sample_id)
-    by_tensor = modality == "volume" and masks is not None
-    copy = None if by_tensor or not copy_path.is_file() else display_copy.read(copy_path)
-    if copy is not None and modality == "video" and masks is not None and len(copy.picture) != len(masks[0]):
-        copy = None
-    if copy is None:
-        spacing = spacing_of(member.row)
-        pixels = display_copy.eight_bits(visible(store.load(path)["input"], modality), None)
-        return pixels, spacing if spacing and len(spacing) == (2 if modality == "image" else 3) else None, complete
-    if masks is not None:
+    copy = display_copy.read(copy_path) if copy_path.is_file() else None
+    if copy is not None and masks is None:
+        return copy.picture, copy.spacing, _COMPLETE, None
+    if copy is not None and masks is not None and modality == "volume":
+        onto = _onto(masks, reading.get("affine"), copy)
+        if onto is not None:
+            return copy.picture, copy.spacing, _COMPLETE, onto
+    elif copy is not None and masks is not None and (modality == "image" or len(copy.picture) == len(masks[0])):
         rows, columns = copy.picture.shape[:2] if modality == "image" else copy.picture.shape[1:3]
-        own = reading["own_size"]
-        box = box_of((own[0], own[1]), (rows, columns), settings, reading.get("pixel_sides"))
-        if box is not None:
-            complete = [box[0] / rows, box[1] / columns, box[2] / rows, box[3] / columns]
-    return copy.picture, copy.spacing, complete
+        height, width = reading["own_size"]
+        box = box_of((height, width), (rows, columns), settings, reading.get("pixel_sides"))
+        shares = _COMPLETE if box is None else (box[0] / rows, box[1] / columns, box[2] / rows, box[3] / columns)
+        return copy.picture, copy.spacing, shares, masks
+    spacing = spacing_of(member.row)
+    pixels = display_copy.eight_bits(visible(store.load(path)["input"], modality), None)
+    axes = 2 if modality == "image" else 3
+    return pixels, spacing if spacing is not None and len(spacing) == axes else None, _COMPLETE, masks
+
+
+def _onto(masks: tuple[np.ndarray, np.ndarray], affine: Any, copy: display_copy.DisplayCopy) -> Masks:
+    """Labels [D, H, W] on the grid of a display copy, the nearest one; None where the grids are turned."""
+    if affine is None or copy.affine is None:
+        return None
+    steps = np.linalg.inv(np.array(affine, np.float64)) @ copy.affine  # index (i, j, k) of the copy to that of a mask
+    turned = steps[:3, :3] - np.diag(np.diag(steps[:3, :3]))
+    if (np.abs(turned) * max(copy.picture.shape)).max() > 0.5:
+        return None
+    places = []
+    for axis, row in zip(range(3), (2, 1, 0), strict=True):  # D is k, H is j, W is i
+        at = np.rint(steps[row, row] * np.arange(copy.picture.shape[axis]) + steps[row, 3]).astype(int)
+        size = masks[0].shape[axis]
+        places.append(np.where((at < 0) | (at >= size), size, at))
+    reference, prediction = (np.pad(mask, (0, 1))[np.ix_(*places)] for mask in masks)
+    return reference, prediction
 
 
 def _difference(reference: np.ndarray, prediction: np.ndarray) -> int:

@@ -29,20 +29,23 @@ MOST_BYTES = 24_000_000
 """Bytes of all pictures together, at most."""
 
 
-def write(evaluation: Evaluation, samples: Sequence[SampleError], most_bytes: int = MOST_BYTES) -> None:
+def write(
+    evaluation: Evaluation, samples: Sequence[SampleError], banners: Sequence[str] = (), most_bytes: int = MOST_BYTES
+) -> None:
     """Write ``cases.html``; where ``evaluate.cases`` is 0 a line that says so, as the file is an output of the stage.
 
     Args:
         evaluation: the evaluation.
         samples: the error of each test sample.
+        banners: what must stand above everything else.
         most_bytes: of all pictures together.
     """
     from scantune.files import write_text
     from scantune.report import cases
 
     settings = evaluation.block.evaluate
-    page = cases.html(content(evaluation, samples, most_bytes)) if settings.cases else cases.none()
-    write_text(evaluation.out / NAME, page)
+    data = {"banners": list(banners), **content(evaluation, samples, most_bytes)} if settings.cases else None
+    write_text(evaluation.out / NAME, cases.none() if data is None else cases.html(data))
 
 
 def content(evaluation: Evaluation, samples: Sequence[SampleError], most_bytes: int = MOST_BYTES) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def finish(evaluation: Evaluation) -> None:
     evaluation.metrics["saliency"] = explained.section
     write_json(evaluation.out / "metrics.json", evaluation.metrics)
     errors_of.write_errors(wrong, evaluation.out / "errors.csv")
-    cases.write(evaluation, samples)
     facts = facts_of(evaluation, samples, wrong, explained)
+    cases.write(evaluation, samples, report.banners(facts))
     report.build(facts, evaluation.out / "report.html")
     if evaluation.card:
         report.model_card(facts, evaluation.out / "model_card.md")

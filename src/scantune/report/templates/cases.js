@@ -15,11 +15,13 @@ let stored = true;
 try { notes = JSON.parse(localStorage.getItem(KEY)) || {}; } catch { stored = false; }
 notes = Object.assign(Object.create(null), notes);
 const noteOf = c => notes[c.id] || {mark: "", note: ""};
+const noteText = c => [noteOf(c).mark, noteOf(c).note].filter(Boolean).join(": ");
 
 function keep(id, mark, note) {
   if (mark || note) notes[id] = {mark, note}; else delete notes[id];
+}
+function save() {
   try { localStorage.setItem(KEY, JSON.stringify(notes)); } catch { stored = false; }
-  tellNotes();
 }
 
 function tellNotes(before = "") {
@@ -69,6 +71,7 @@ function fromCSV(text) {
     keep(row.get("sample_id"), (row.get("mark") || "").trim(), row.get("note") || "");
     read++;
   }
+  save();
   return `${read} imported` + (unknown ? `, ${unknown} of other samples left out. ` : ". ");
 }
 
@@ -86,7 +89,7 @@ const wrongIn = (c, answers) => {
 };
 const differ = (rule, a, b) => {
   if (a === "" || b === "") return false;
-  if (rule.rule === "near") return Math.abs(a - b) > (rule.limit == null ? 0 : rule.limit + 1e-9);
+  if (rule.rule === "near") return Math.abs(a - b) > (rule.limit || 0) + 1e-6 * Math.abs(a) + 1e-9;
   return rule.rule === "least" ? (a < rule.limit) !== (b < rule.limit) : a !== b;
 };
 
@@ -156,7 +159,7 @@ const columnsNow = () => [
   {name: "Error", text: kindOf, sort: c => c.size, wrong: c => c.wrong, down: true},
   ...(D.cases.some(c => c.distance != null) ? [{name: "Distance", text: c => c.distance == null ? "" : c.distance.toFixed(2), sort: c => c.distance, wrong: c => c.distance > 1, down: true}] : []),
   ...D.groups.map((name, i) => ({name, text: c => c.groups[i], sort: c => c.groups[i]})),
-  {name: "Note", text: c => [noteOf(c).mark, noteOf(c).note].filter(Boolean).join(": "), sort: c => noteOf(c).mark + noteOf(c).note || null},
+  {name: "Note", text: noteText, sort: c => noteOf(c).mark + noteOf(c).note || null},
 ];
 let columns = [], order = {name: "#", down: false}, shown = [], limit = 500, chosen = null;
 
@@ -169,7 +172,7 @@ function filtersNow() {
   const verdicts = {"wrong": c => c.wrong === true, "right": c => c.wrong === false, "label worth checking": c => c.doubtful};
   if (D.cases.some(c => c.wrong)) list.push({name: "Verdict", options: verdicts});
   if (one && one.rule === "class") list.push(equal("Reference", c => c.truth[0]), equal("Predicted", c => c.answers[0]));
-  else list.push(equal("Reference", c => c.target));
+  else if (D.judgements.some(rule => rule.rule !== "near" && rule.rule !== "least")) list.push(equal("Reference", c => c.target));
   D.groups.forEach((name, i) => list.push(equal(name, c => c.groups[i])));
   list.push({name: "Mark", options: {...Object.fromEntries(["agree", "label doubtful", "exclude"].map(x => [x, c => noteOf(c).mark === x])), "any note": c => !!notes[c.id], "no note": c => !notes[c.id]}});
   if (D.cases.some(c => !c.picture)) list.push({name: "Picture", options: {"with": c => !!c.picture, "without": c => !c.picture}});
@@ -215,7 +218,7 @@ function list() {
   }));
   $("list").querySelector("tbody").replaceChildren(...shown.slice(0, limit).map(c => {
     const row = element("tr");
-    row.append(...columns.map(k => element("td", k.text(c), {dir: "auto", className: k.wrong && k.wrong(c) ? "wrong" : ""})));
+    row.append(...columns.map(k => element("td", k.text(c), {dir: "auto", className: (k.wrong && k.wrong(c) ? "wrong " : "") + (k.name === "Error" ? "error" : "")})));
     row.onclick = () => choose(c);
     row.setAttribute("aria-selected", c === chosen);
     return row;
@@ -239,7 +242,11 @@ async function choose(c, scroll) {
   const rows = [["Reference", c.target], ["Predicted", c.prediction], ...(c.other ? [["Other model", c.other.words]] : []), ["Error", kindOf(c)],
     ...(c.subject && c.subject !== c.id ? [["Subject", c.subject]] : []), ...(c.distance != null ? [["Distance", c.distance.toFixed(2) + (c.distance > 1 ? ": unlike the training images" : "")]] : []),
     ...D.groups.map((name, i) => [name, c.groups[i]])].filter(r => r[1]);
-  $("facts").replaceChildren(...rows.flatMap(([name, text]) => [element("dt", name), element("dd", text, {dir: "auto"})]));
+  $("facts").replaceChildren(...rows.map(([name, text]) => {
+    const pair = element("div");
+    pair.append(element("dt", name), element("dd", text, {dir: "auto"}));
+    return pair;
+  }));
   $("mark").value = noteOf(c).mark;
   $("note").value = noteOf(c).note;
   const p = c.picture;
@@ -270,7 +277,7 @@ function convention(p) {
   if (D.modality === "volume") parts.push(`${D.convention} Axial planes, ${p.at.length} of ${p.of}, from inferior to superior; anterior is above.`);
   else {
     parts.push(p.sides ? `Letters: the patient's ${p.sides.map(x => NAMES[x[0]] || x).join(" and ")}, as the file states them.` : "Without letters: displayed as stored, because the file does not state the side.");
-    if (D.modality === "video") parts.push(`${p.at.length} of ${p.of} frames, ` + (p.time ? `${(1000 / p.time).toFixed(1)} a second, as recorded.` : "10 a second: the file does not state the speed."));
+    if (D.modality === "video") parts.push(`${p.at.length} of ${p.of} prepared frames, played ` + (p.time ? `at the speed of the recording (${(1000 / p.time).toFixed(1)} a second).` : "at 10 a second: the file does not state its speed."));
   }
   if (p.masks) parts.push(`Blue: the reference; orange: the model; on the grid of the network's input.`);
   return parts.join(" ");
@@ -281,7 +288,7 @@ function draw() {
   const p = chosen && chosen.picture;
   if (!p || !sprite) return;
   const [h, w] = p.size, ratio = window.devicePixelRatio || 1;
-  const scale = Math.min($("stage").clientWidth / w, Math.max(240, window.innerHeight * 0.55) / h);
+  const scale = Math.min($("stage").clientWidth / w, Math.max(240, window.innerHeight * 0.5) / h);
   const [width, height] = [Math.round(w * scale * ratio), Math.round(h * scale * ratio)];
   for (const canvas of [$("base"), $("over")]) {
     Object.assign(canvas, {width, height});
@@ -382,8 +389,16 @@ document.addEventListener("keydown", event => {
   const act = acts[event.key];
   if (act) { event.preventDefault(); act(); }
 });
-const noted = () => { if (chosen) { keep(chosen.id, $("mark").value, $("note").value); buildFilters(); list(); } };
-$("mark").onchange = $("note").onchange = noted;
+const noted = () => {  // the list stays as it is, so that a click on it that ends the writing hits its row
+  if (!chosen) return;
+  keep(chosen.id, $("mark").value, $("note").value);
+  save();
+  tellNotes();
+  const row = $("list").querySelector("tbody").rows[shown.indexOf(chosen)];
+  if (row) row.lastElementChild.textContent = noteText(chosen);
+};
+$("mark").onchange = () => { noted(); buildFilters(); };
+$("note").oninput = noted;
 $("export").onclick = () => {
   const link = element("a", null, {href: URL.createObjectURL(new Blob([toCSV()], {type: "text/csv"})), download: `notes ${D.name}.csv`});
   link.click();
@@ -394,7 +409,8 @@ reads("import", text => { const told = fromCSV(text); tellNotes(told); buildFilt
 reads("other", (text, name) => { $("compared").textContent = compare(text, name); buildFilters(); list(); if (chosen) choose(chosen); });
 window.addEventListener("resize", draw);
 
-document.querySelector("h1").textContent = D.name;
+document.querySelector("h1").textContent = `${D.name}: cases`;
+$("banners").append(...D.banners.map(text => element("p", text, {className: "banner"})));
 const pictures = D.cases.filter(c => c.picture).length;
 $("summary").textContent = [`Data set ${D.dataset}`, D.errors, pictures < D.cases.length ? `${pictures} of ${D.cases.length} have a picture, the largest errors first` : "", D.units].filter(Boolean).join(". ") + ".";
 $("comparison").hidden = !D.judgements.length;
