@@ -119,6 +119,8 @@ def _case(
 
 def _pictures(evaluation: Evaluation, ordered: Sequence[SampleError]) -> Iterator[dict[str, Any]]:
     """The picture of each sample, made when it is taken."""
+    if not ordered:
+        return
     settings = evaluation.facts.input
     side = evaluation.sides.only({one.sample_id for one in ordered})
     places = {member.sample_id: number for number, member in enumerate(side)}

@@ -130,8 +130,9 @@ function compare(text, name) {
   other = name;
   for (const [id, row] of bySample) {
     const c = byId.get(id), answers = D.judgements.map(rule => answerIn(rule, row));
-    const words = answers.map((a, i) => (D.judgements[i].name ? D.judgements[i].name + " " : "") + a[1]).join("; ");
     const theirs = answers.map(a => a[0]);
+    const count = theirs.filter((a, i) => judged(D.judgements[i], a, c.truth[i])).length;
+    const words = one ? answers[0][1] : `${count} of ${theirs.length} wrong`;
     c.other = {
       words, answers: theirs, wrong: wrongIn(c, theirs), own: wrongIn(c, c.answers),
       differs: D.judgements.some((rule, i) => differ(rule, c.answers[i], theirs[i])),
@@ -247,6 +248,7 @@ async function choose(c, scroll) {
     pair.append(element("dt", name), element("dd", text, {dir: "auto"}));
     return pair;
   }));
+  questions(c);
   $("mark").value = noteOf(c).mark;
   $("note").value = noteOf(c).note;
   const p = c.picture;
@@ -272,11 +274,26 @@ async function choose(c, scroll) {
   draw();
 }
 
+function questions(c) {  // zone by zone, finding by finding
+  const line = (tag, cells) => {
+    const row = element("tr");
+    row.append(...cells.map((x, i) => element(i && tag === "td" ? "td" : "th", x[0], {className: x[1] ? "wrong" : ""})));
+    return row;
+  };
+  const words = (rule, answer) => answer === "" ? "–" : rule.rule === "call" ? ["absent", "present"][answer] : rule.rule === "class" ? answer : String(Number(Number(answer).toPrecision(4)));
+  const parts = one ? [] : D.judgements.map((rule, i) => line("td", [[rule.name], [words(rule, c.truth[i])],
+    ...[c.answers, ...(c.other ? [c.other.answers] : [])].map(all => [words(rule, all[i]), judged(rule, all[i], c.truth[i])])]));
+  const head = element("thead"), body = element("tbody");
+  head.append(line("th", ["", "Reference", "Predicted", ...(c.other ? ["Other model"] : [])].map(x => [x])));
+  body.append(...parts);
+  $("questions").replaceChildren(...(parts.length ? [head, body] : []));
+}
+
 function convention(p) {
   const parts = [];
   if (D.modality === "volume") parts.push(`${D.convention} Axial planes, ${p.at.length} of ${p.of}, from inferior to superior; anterior is above.`);
   else {
-    parts.push(p.sides ? `Letters: the patient's ${p.sides.map(x => NAMES[x[0]] || x).join(" and ")}, as the file states them.` : "Without letters: displayed as stored, because the file does not state the side.");
+    parts.push(p.sides ? `Letters: ${p.sides.map(x => NAMES[x[0]] || x).join(" and ")} of the patient, by the file's header.` : "Without letters: displayed as stored, because the file does not state the side.");
     if (D.modality === "video") parts.push(`${p.at.length} of ${p.of} prepared frames, played ` + (p.time ? `at the speed of the recording (${(1000 / p.time).toFixed(1)} a second).` : "at 10 a second: the file does not state its speed."));
   }
   if (p.masks) parts.push(`Blue: the reference; orange: the model; on the grid of the network's input.`);
