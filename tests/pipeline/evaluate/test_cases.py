@@ -71,7 +71,9 @@ def test_a_still_is_its_display_copy_and_masks_lie_where_the_network_saw_it(tmp_
 
 def test_large_stills_shrink_and_pixels_become_square(tmp_path: Path) -> None:
     copy = DisplayCopy(np.full((500, 1000), 90, np.uint8), spacing=(0.5, 0.5))
-    entry = case_pictures.picture(*saved(tmp_path, np.zeros((1, 8, 8), np.uint8), {"own_size": [500, 1000]}, copy), IMAGE)
+    entry = case_pictures.picture(
+        *saved(tmp_path, np.zeros((1, 8, 8), np.uint8), {"own_size": [500, 1000]}, copy), IMAGE
+    )
     assert entry["size"] == [192, 384]
     assert entry["sides"] is None
     assert "masks" not in entry
@@ -111,7 +113,9 @@ def test_masks_of_a_volume_lie_on_its_display_copy(tmp_path: Path) -> None:
     rows, columns = np.nonzero(marked[entry["start"]][::-1, ::-1])
     for index, voxel in zip((place, rows, columns), (20, 3, 4)):
         assert np.all(np.abs(np.asarray(index) - 2.5 - 2 * voxel) <= 1), "the same millimetres"
-    turned = DisplayCopy(copy.picture, None, copy.spacing, np.array([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    turned = DisplayCopy(
+        copy.picture, None, copy.spacing, np.array([[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    )
     assert case_pictures._onto((reference, reference), affine, turned) is None
 
 
@@ -135,7 +139,8 @@ def evaluation(home: Path, schema: Any, made: Any, out: Path, **changes: Any) ->
     sides, facts, model, table = made
     block = SimpleNamespace(task=schema, evaluate=EvaluateConfig(**changes), dataset="d")
     return SimpleNamespace(
-        block=block, table=table, facts=facts, sides=sides, model=model, metrics={}, out=out, key="x", name="", data="d",
+        block=block, table=table, facts=facts, sides=sides, model=model, metrics={}, out=out,
+        key="x", name="", data="d",
         predictors=SimpleNamespace(task=task_of(schema, facts)),
     )  # fmt: skip
 
@@ -186,7 +191,9 @@ def data_of(page: str) -> dict[str, Any]:
 def test_no_text_breaks_out_of_the_page(tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script><!--"
     schema = Classification(target="y")
-    made = make(tmp_path, "image", schema, [{"y": "ab"[i % 2]} for i in range(N)], classes=("a", "b"), loss="cross_entropy")
+    made = make(
+        tmp_path, "image", schema, [{"y": "ab"[i % 2]} for i in range(N)], classes=("a", "b"), loss="cross_entropy"
+    )
     table = made[3].with_columns({"site": [evil] * N})
     page = evaluation(tmp_path, schema, (*made[:3], table), tmp_path)
     page.name = evil

@@ -30,7 +30,7 @@ EXACT = 1 << 14
 """Pixels up to which an image is stored without loss."""
 
 _BLOCK = 8
-"""Pixels of JPEG's blocks: pictures side by side begin at multiples of it, so that none shows through in its neighbour."""
+"""Pixels of JPEG's blocks, at multiples of which pictures side by side begin: none shows through in its neighbour."""
 
 
 def picture(

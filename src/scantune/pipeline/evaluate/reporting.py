@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def finish(evaluation: Evaluation) -> None:
-    """Write ``errors.csv``, ``saliency/``, ``cases.html``, ``report.html``, ``model_card.md``; add ``saliency`` to the metrics."""
+    """Write ``errors.csv``, ``saliency/``, ``cases.html``, ``report.html`` and ``model_card.md``.
+
+    Adds ``saliency`` to the metrics.
+    """
     from scantune import report
     from scantune.files import write_json
 
