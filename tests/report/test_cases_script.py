@@ -48,8 +48,7 @@ console.log(JSON.stringify(context.result));
 
 def ran(content: dict[str, Any], code: str) -> Any:
     """What a function returns in the page."""
-    script = (Path(page.__file__).parent / "templates" / "cases.js").read_text()
-    given = json.dumps({"script": script, "data": json.dumps({"banners": [], **content}), "code": code})
+    given = json.dumps({"script": page.script_of_page(), "data": json.dumps({"banners": [], **content}), "code": code})
     done = subprocess.run(["node", "-e", PAGE], input=given, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

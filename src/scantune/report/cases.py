@@ -21,7 +21,7 @@ def html(data: Mapping[str, Any]) -> str:
     import jinja2
     import markupsafe
 
-    script, style = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("cases.js", "cases.css"))
+    style, script = (_TEMPLATES / "cases.css").read_text(encoding="utf-8"), script_of_page()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -34,6 +34,11 @@ def html(data: Mapping[str, Any]) -> str:
         digest=markupsafe.Markup(digest),
         data=markupsafe.Markup(in_script(data)),
     )
+
+
+def script_of_page() -> str:
+    """What runs in the page: tables and judgements, then the list and the picture."""
+    return "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("cases_tables.js", "cases.js"))
 
 
 def none() -> str:
