@@ -80,7 +80,7 @@ function list() {
 }
 
 // ---- the chosen case
-let sprite = null, labels = null, at = 0, timer = 0;
+let sprite = null, labels = null, at = 0, timer = 0, turned = 0;
 const load = uri => new Promise((done, failed) => { const image = new Image(); image.onload = () => done(image); image.onerror = failed; image.src = uri; });
 
 async function choose(c, scroll) {
@@ -249,7 +249,10 @@ $("stage").addEventListener("wheel", event => {
   if (!chosen || !chosen.picture || chosen.picture.at.length < 2) return;
   event.preventDefault();
   stop();
-  go((event.deltaY > 0 ? 1 : -1) * (D.modality === "volume" ? -1 : 1));  // down is towards the feet
+  turned += event.deltaY * (event.deltaMode ? 30 : 1);  // lines, else pixels; touch pads send many small steps
+  if (Math.abs(turned) < 40) return;
+  go((turned > 0 ? 1 : -1) * (D.modality === "volume" ? -1 : 1));  // down is towards the feet
+  turned = 0;
 }, {passive: false});
 document.addEventListener("keydown", event => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, textarea, select")) return;
@@ -281,6 +284,8 @@ document.querySelector("h1").textContent = `${D.name}: cases`;
 $("banners").append(...D.banners.map(text => element("p", text, {className: "banner"})));
 const pictures = D.cases.filter(c => c.picture).length;
 $("summary").textContent = [`Data set ${D.dataset}`, D.errors, pictures < D.cases.length ? `${pictures} of ${D.cases.length} have a picture, the largest errors first` : "", D.units].filter(Boolean).join(". ") + ".";
+$("astext").open = !stored;  // in MLflow's view nothing can be stored or downloaded
+$("report").hidden = !/^(file|https?):/.test(document.URL);
 $("comparison").hidden = !D.judgements.length;
 $("reference").nextElementSibling.style.color = D.colours[0];
 $("model").nextElementSibling.style.color = D.colours[1];

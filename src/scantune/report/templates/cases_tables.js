@@ -26,7 +26,7 @@ function save() {
 
 function tellNotes(before = "") {
   const n = D.cases.filter(c => notes[c.id]).length;
-  $("noted").textContent = before + `${n} with a note` + (stored ? "." : "; this browser keeps none: export them before you close the page.");
+  $("noted").textContent = before + `${n} with a note` + (stored ? "." : "; they are lost when the page is closed: export or copy them before.");
   $("text").value = toCSV();
 }
 
