@@ -191,3 +191,8 @@ def test_notes_come_back_as_they_were_written(monkeypatch: pytest.MonkeyPatch) -
     assert empty == "sample_id,mark,note\n"
     assert told == "4 imported, 1 of other samples left out. "
     assert "no column sample_id" in refused
+    own = "sample_id,mark,note\ns3,to discuss,why\n"
+    assert ran(content, f"() => {{ fromCSV({json.dumps(own)}); return notes.s3; }}") == {
+        "mark": "",
+        "note": "to discuss: why",
+    }

@@ -26,7 +26,7 @@ NAME = "cases.html"
 """The page, beside ``report.html``."""
 
 MOST_BYTES = 24_000_000
-"""Bytes of all pictures together, at most."""
+"""Bytes of the list with all its pictures, at most: without them no sample is left out."""
 
 
 def write(
@@ -38,7 +38,7 @@ def write(
         evaluation: the evaluation.
         samples: the error of each test sample.
         banners: what must stand above everything else.
-        most_bytes: of all pictures together.
+        most_bytes: of the list with all its pictures.
     """
     from scantune.files import write_text
     from scantune.report import cases
@@ -58,7 +58,7 @@ def content(evaluation: Evaluation, samples: Sequence[SampleError], most_bytes: 
     named = grouping_columns(table) if block.evaluate.groups is None else block.evaluate.groups
     groups = levels(table, [name for name in named if name in table], block.evaluate.age_bands)
     cases = [_case(evaluation, one, groups, judgements) for one in ordered]
-    size = 0
+    size = len(json.dumps(cases))
     for case, drawn in zip(cases, _pictures(evaluation, ordered[: block.evaluate.cases]), strict=False):
         size += len(json.dumps(drawn))
         if size > most_bytes:

@@ -26,7 +26,7 @@ function filtersNow() {
   if (one && one.rule === "class") list.push(equal("Reference", c => c.truth[0]), equal("Predicted", c => c.answers[0]));
   else if (D.judgements.some(rule => rule.rule !== "near" && rule.rule !== "least")) list.push(equal("Reference", c => c.target));
   D.groups.forEach((name, i) => list.push(equal(name, c => c.groups[i])));
-  list.push({name: "Mark", options: {...Object.fromEntries(["agree", "label doubtful", "exclude"].map(x => [x, c => noteOf(c).mark === x])), "any note": c => !!notes[c.id], "no note": c => !notes[c.id]}});
+  list.push({name: "Mark", options: {...Object.fromEntries(MARKS.map(x => [x, c => noteOf(c).mark === x])), "any note": c => !!notes[c.id], "no note": c => !notes[c.id]}});
   if (D.cases.some(c => !c.picture)) list.push({name: "Picture", options: {"with": c => !!c.picture, "without": c => !c.picture}});
   if (other) list.push({name: "Models", options: PAIRED});
   return list.map(f => ({...f, options: Object.fromEntries(Object.entries(f.options).map(([x, of]) => [x, {of, n: D.cases.filter(of).length}]))}))
@@ -51,7 +51,7 @@ function list() {
   columns = columnsNow();
   const text = $("search").value.trim().toLowerCase();
   const active = filters.filter(f => f.select.value).map(f => f.options[f.select.value].of);
-  shown = D.cases.filter(c => active.every(of => of(c)) && (!text || columns.some(k => String(k.text(c)).toLowerCase().includes(text))));
+  shown = D.cases.filter(c => active.every(of => of(c)) && (!text || columns.slice(1).some(k => String(k.text(c)).toLowerCase().includes(text))));
   const by = columns.find(k => k.name === order.name) || columns[0];
   const missing = x => x == null || x === "" || Number.isNaN(x);
   shown.sort((a, b) => {
@@ -286,6 +286,7 @@ const pictures = D.cases.filter(c => c.picture).length;
 $("summary").textContent = [`Data set ${D.dataset}`, D.errors, pictures < D.cases.length ? `${pictures} of ${D.cases.length} have a picture, the largest errors first` : "", D.units].filter(Boolean).join(". ") + ".";
 $("astext").open = !stored;  // in MLflow's view nothing can be stored or downloaded
 $("report").hidden = !/^(file|https?):/.test(document.URL);
+$("mark").append(...MARKS.map(x => element("option", x)));
 $("comparison").hidden = !D.judgements.length;
 $("reference").nextElementSibling.style.color = D.colours[0];
 $("model").nextElementSibling.style.color = D.colours[1];

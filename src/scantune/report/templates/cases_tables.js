@@ -10,6 +10,7 @@ D.cases.forEach((c, rank) => { c.rank = rank + 1; });
 
 // ---- notes: in this browser where it allows that, else in memory
 const KEY = "scantune cases " + D.key;
+const MARKS = ["agree", "label doubtful", "exclude"];
 let notes = {};
 let stored = true;
 try { notes = JSON.parse(localStorage.getItem(KEY)) || {}; } catch { stored = false; }
@@ -68,7 +69,8 @@ function fromCSV(text) {
   let read = 0, unknown = 0;
   for (const row of rows) {
     if (!byId.has(row.get("sample_id"))) { unknown++; continue; }
-    keep(row.get("sample_id"), (row.get("mark") || "").trim(), row.get("note") || "");
+    const mark = (row.get("mark") || "").trim(), note = row.get("note") || "";
+    keep(row.get("sample_id"), ...(!mark || MARKS.includes(mark) ? [mark, note] : ["", `${mark}: ${note}`]));
     read++;
   }
   save();
