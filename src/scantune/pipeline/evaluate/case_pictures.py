@@ -44,7 +44,7 @@ def picture(
         member: the sample.
         path: its cached tensor.
         settings: the model's ``input`` block.
-        masks: labels of the reference and of the model on the grid of the tensor, uint8 [H, W] or [N, H, W].
+        masks: labels of reference and model on the grid of the tensor, uint8 [H, W] or [D, H, W]; loops have none.
 
     Returns:
         JSON-able: ``image`` (data URI of pictures in rows of ``across``, each ``size`` [height, width] in a tile of
@@ -99,9 +99,8 @@ def _shown(
         onto = _onto(masks, reading.get("affine"), copy)
         if onto is not None:
             return copy.picture, copy.spacing, _COMPLETE, onto
-    elif copy is not None and masks is not None and (modality == "image" or len(copy.picture) == len(masks[0])):
-        rows, columns = copy.picture.shape[:2] if modality == "image" else copy.picture.shape[1:3]
-        height, width = reading["own_size"]
+    elif copy is not None and masks is not None:
+        (rows, columns), (height, width) = copy.picture.shape[:2], reading["own_size"]
         box = box_of((height, width), (rows, columns), settings, reading.get("pixel_sides"))
         shares = _COMPLETE if box is None else (box[0] / rows, box[1] / columns, box[2] / rows, box[3] / columns)
         return copy.picture, copy.spacing, shares, masks
