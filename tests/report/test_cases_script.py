@@ -172,6 +172,15 @@ def test_what_only_one_of_two_models_has_right(monkeypatch: pytest.MonkeyPatch) 
         assert why in ran(content, COMPARED.replace("FILE", json.dumps(file)))[0]
 
 
+def test_other_references_of_the_same_samples_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema, columns = TABLES["regression"]
+    content = content_of(PredictionTable.make(columns), schema, monkeypatch)
+    lines = [f"s{i},{columns['target'][i] + (i == 3)},0.5" for i in range(N)]
+    file = "\n".join(["sample_id,target,prediction", *lines])
+    told, _ = ran(content, COMPARED.replace("FILE", json.dumps(file)))
+    assert told.startswith("other.csv: 40 of 40 cases, 1 with another reference than here, by which they are judged. ")
+
+
 def test_notes_come_back_as_they_were_written(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = TABLES["regression"][1] | {"sample_id": ["=1+2", '"a,b"', "__proto__", *(f"s{i}" for i in range(3, N))]}
     content = content_of(PredictionTable.make(columns), TABLES["regression"][0], monkeypatch)

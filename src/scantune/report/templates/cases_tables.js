@@ -118,6 +118,12 @@ function answerIn(rule, row) {  // answer and words for it; null where columns a
   return [Number(value) >= rule.limit ? "1" : "0", words];
 }
 
+const sameReference = (rule, row, truth) => {  // of a class, a number or a finding
+  const there = row.get(rule.name ? "target/" + rule.name : "target");
+  if (there === undefined || there === truth || (there === "" && rule.rule === "class")) return true;
+  return there !== "" && truth !== "" && Math.abs(there - truth) <= 1e-6 * Math.abs(truth);
+};
+
 let other = null;  // name of the other file, once one is read
 function compare(text, name) {
   const rows = parseCSV(text).filter(r => byId.has(r.get("sample_id")));
@@ -140,8 +146,9 @@ function compare(text, name) {
       differs: D.judgements.some((rule, i) => differ(rule, c.answers[i], theirs[i])),
     };
   }
-  const tested = bySample.size;
-  return `${name}: ${tested} of ${D.cases.length} cases. ` + Object.entries(PAIRED).map(([key, of]) => `${key}: ${D.cases.filter(of).length}`).join("; ") + ".";
+  const odd = [...bySample].filter(([id, row]) => !D.judgements.every((rule, i) => sameReference(rule, row, byId.get(id).truth[i]))).length;
+  return `${name}: ${bySample.size} of ${D.cases.length} cases` + (odd ? `, ${odd} with another reference than here, by which they are judged` : "") + ". " +
+    Object.entries(PAIRED).map(([key, of]) => `${key}: ${D.cases.filter(of).length}`).join("; ") + ".";
 }
 const PAIRED = {
   "disagree": c => c.other && c.other.differs,
