@@ -369,6 +369,12 @@ def test_long_names_in_tables_may_be_broken_after_underscores_and_only_there(tmp
     assert "data:image/svg+xml;base64" in page  # addresses stay whole
 
 
+def test_the_page_of_cases_is_linked_where_there_is_one(tmp_path: Path) -> None:
+    for name, count in (("cases.html", 1), ("", 0)):
+        facts = replace(full("classification"), cases=name)
+        assert report.build(facts, tmp_path / "report.html").read_text().count('href="cases.html"') == count
+
+
 def test_a_target_that_is_called_target_is_not_named_twice() -> None:
     assert sentences.task(full("regression")) == "regression (a number per image)"
     assert sentences.task(replace(full("regression"), task={"name": "regression", "target": "age"})).endswith(

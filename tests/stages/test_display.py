@@ -35,13 +35,18 @@ def evaluated(copied: Path) -> Path:
 
 def pictures(home: Path) -> dict[str, bytes]:
     evaluate = home / "outputs/small/evaluate"
-    return {path.name: path.read_bytes() for path in sorted(evaluate.rglob("*")) if path.suffix in (".png", ".svg")}
+    shown = [
+        path for path in sorted(evaluate.rglob("*")) if path.suffix in (".png", ".svg") or path.name == "cases.html"
+    ]
+    return {path.name: path.read_bytes() for path in shown}
 
 
 @pytest.mark.slow
 def test_without_the_files_the_report_has_the_same_pictures(evaluated: Path) -> None:
     before = pictures(evaluated)
     assert {"sheet.png", "errors.png"} & before.keys()
+    assert b"data:image/png;base64," in before["cases.html"]
+    assert 'href="cases.html"' in (evaluated / "outputs/small/evaluate/report.html").read_text()
     shutil.rmtree(evaluated / "data/demo")
     shutil.rmtree(evaluated / "outputs/small/evaluate")
     run_stages(evaluated, "evaluate small", rendered=True)

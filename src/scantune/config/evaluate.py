@@ -94,6 +94,10 @@ class EvaluateConfig(Block):
     """Write the predicted mask of every sample to ``masks/`` beside ``predictions.csv``, whose column ``mask`` names
     the file: NIfTI with the size, order of axes and affine of the image's file, PNG of a picture at its size."""
 
+    cases: int = Field(100, ge=0, le=2000)
+    """Test samples with a picture in ``cases.html``, the page in which each can be looked at: those with the largest
+    errors, as many as fit in 24 MB. The others are listed there without a picture. 0: no page."""
+
     saliency: Annotated[SaliencyConfig, BeforeValidator(_switch)] = SaliencyConfig()
     """Saliency maps; ``false`` switches them off."""
 

@@ -6,6 +6,6 @@ beside it. Both are byte-identical for the same facts: no time stamp, no path of
 
 from scantune.report.card import model_card
 from scantune.report.facts import Mistake, Picture, RunFacts
-from scantune.report.page import build
+from scantune.report.page import banners, build
 
-__all__ = ["Mistake", "Picture", "RunFacts", "build", "model_card"]
+__all__ = ["Mistake", "Picture", "RunFacts", "banners", "build", "model_card"]

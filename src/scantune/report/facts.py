@@ -77,6 +77,7 @@ class RunFacts:
         doubts: samples whose labels are worth checking, in words; "" without one.
         mistake_pictures: sheets of their pictures and maps.
         saliency_pictures: maps and figures of their checks.
+        cases: name of the page of cases beside the report; "" where there is none.
         looks: evaluations on this test set, this one included; None where they were not counted.
     """
 
@@ -103,6 +104,7 @@ class RunFacts:
     doubts: str = ""
     mistake_pictures: Sequence[Picture] = ()
     saliency_pictures: Sequence[Picture] = ()
+    cases: str = ""
     looks: int | None = None
 
     def targets(self, section: str) -> list[str]:

@@ -13,7 +13,8 @@ metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics,   st
             and ``answers`` where custom metrics fit it
 analyses    ``run``, ``baseline_columns``, ``paired_tests`` (optional)      statistics
 figures     ``draw``, ``CAPTIONS``                                         plots
-errors      ``judge``: how wrong the model was about one sample            plots.words
+errors      ``assess``: how wrong the model was about one sample;         plots.words
+            ``judgements``: how another model is judged (optional)
 losses      its own losses, under ``@losses.register`` (optional)          torch
 words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words
 =========== ============================================================== =====================

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
 
 import numpy as np
 
@@ -66,6 +66,31 @@ class SampleError(Verdict):
     group: str = ""
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """How the answer to one question is read from any predictions.csv of the same samples, and when it is wrong.
+
+    Attributes:
+        columns: column to the class that it is the probability of; of a number its one column to "".
+        answers: of this table, text [N]; "" where there is none.
+        truth: of this table, text [N]; "" where it is unknown.
+        rule: ``class``: wrong where the class of the largest column is another; ``near``: where the number is further
+            than ``limit`` from the truth; ``least``: where it is below ``limit``; ``call``: where 1 for numbers from
+            ``limit`` on, else 0, is not the truth.
+        limit: of the number; None: none is wrong.
+        name: of the zone, finding or target; "" for the only question.
+        called: name in the column ``set`` that counts instead of ``limit``, where there is that column.
+    """
+
+    columns: Mapping[str, str]
+    answers: Sequence[str]
+    truth: Sequence[str]
+    rule: Literal["class", "near", "least", "call"]
+    limit: float | None = None
+    name: str = ""
+    called: str = ""
+
+
 class Errors(Protocol):
     """A task's ``errors`` module."""
 
@@ -75,6 +100,10 @@ class Errors(Protocol):
 
     def assess(self, data: object, row: int, table: PredictionTable) -> Verdict:
         """The verdict on one row."""
+        ...
+
+    def judgements(self, data: object, table: PredictionTable) -> list[Judgement]:
+        """How the predictions of another model of the same task are judged."""
         ...
 
 
@@ -102,6 +131,19 @@ def sample_errors(table: PredictionTable, task: TaskSettings, split: str = "test
         words = ", ".join(f"{name} {values[row]}" for name, values in groups.items() if values[row])
         measured.append(SampleError(**vars(verdict), sample_id=str(table.sample_id[row]), row=row, group=words))
     return measured
+
+
+def judgements(table: PredictionTable, task: TaskSettings) -> list[Judgement]:
+    """How another model's predictions for the samples of a table are judged; none where the task does not say."""
+    from scantune.tasks.scoring import parse
+
+    judge = getattr(of_task(task.name), "judgements", None)
+    return [] if judge is None else judge(parse(table, task), table)
+
+
+def as_text(values: np.ndarray) -> list[str]:
+    """Numbers as text that reads back as they are; "" for NaN."""
+    return [f"{value:.10g}" if np.isfinite(value) else "" for value in values.tolist()]
 
 
 def worst(samples: Sequence[SampleError], at_least: int = 0) -> list[SampleError]:

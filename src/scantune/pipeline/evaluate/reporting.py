@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.digests import SHORT, file_digest
 from scantune.files import without_paths
-from scantune.pipeline.evaluate import folders
+from scantune.pipeline.evaluate import cases, folders
 from scantune.pipeline.evaluate.error_sheet import error_sheet
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.maps.others import others_of
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def finish(evaluation: Evaluation) -> None:
-    """Write ``errors.csv``, ``saliency/``, ``report.html``, ``model_card.md``; add ``saliency`` to the metrics."""
+    """Write ``errors.csv``, ``saliency/``, ``cases.html``, ``report.html`` and ``model_card.md``.
+
+    Adds ``saliency`` to the metrics.
+    """
     from scantune import report
     from scantune.files import write_json
 
@@ -38,6 +41,7 @@ def finish(evaluation: Evaluation) -> None:
     write_json(evaluation.out / "metrics.json", evaluation.metrics)
     errors_of.write_errors(wrong, evaluation.out / "errors.csv")
     facts = facts_of(evaluation, samples, wrong, explained)
+    cases.write(evaluation, samples, report.banners(facts))
     report.build(facts, evaluation.out / "report.html")
     if evaluation.card:
         report.model_card(facts, evaluation.out / "model_card.md")
@@ -99,6 +103,7 @@ def facts_of(
         doubts=errors_of.doubts_in_words(samples),
         mistake_pictures=error_sheet(evaluation, wrong[: errors_of.SHOWN], explained),
         saliency_pictures=_saved(explained, evaluation.out / "saliency"),
+        cases=cases.NAME if evaluation.block.evaluate.cases else "",
         looks=(evaluation.metrics.get("test_set") or {}).get("look"),
     )
 

@@ -233,7 +233,7 @@ def log_results(
         for bound in ("lower", "upper")
     }
     run.metrics(bounds)
-    for name in ("predictions.csv", "metrics.json", "errors.csv", "report.html", "model_card.md"):
+    for name in ("predictions.csv", "metrics.json", "errors.csv", "report.html", "cases.html", "model_card.md"):
         if (out / name).exists():
             run.artifact(out / name)
     for name in ("figures", "saliency"):

@@ -61,14 +61,14 @@ def sample_view(
         sides=letters_of(reading),
         affine=grid,
         map_affine=grid,
-        frame_time=_frame_time(settings, time),
+        frame_time=frame_time_of(settings, time),
     )
     copy_path = display_copy.path_of(path.parent.parent, member.sample_id)
     copy = None if as_prepared or not copy_path.is_file() else display_copy.read(copy_path)
     return cached if copy is None else displayed(cached, copy, reading, settings)
 
 
-def _frame_time(settings: Mapping[str, Any], own: float | None) -> float | None:
+def frame_time_of(settings: Mapping[str, Any], own: float | None) -> float | None:
     """Milliseconds between the frames of a prepared loop, from those of its file."""
     rate = settings.get("frame_rate")
     base = 1000.0 / rate if rate else own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scantune.plots.words import fixed
 from scantune.tasks.classification.metrics import Data
-from scantune.tasks.errors import Verdict
+from scantune.tasks.errors import Judgement, Verdict
 from scantune.tasks.predictions import PredictionTable
 
 COUNTED = "misclassified"
@@ -41,3 +41,10 @@ def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
         error=f"reference class at {fixed(float(data.probabilities[row, truth]), 2)}",
         doubtful=wrong and bool(confident),
     )
+
+
+def judgements(data: Data, table: PredictionTable) -> list[Judgement]:
+    """The class of the largest probability."""
+    names = list(data.classes)
+    answers, truth = ([names[code] for code in codes.tolist()] for codes in (data.prediction, data.target))
+    return [Judgement({f"p/{name}": name for name in names}, answers, truth, "class")]

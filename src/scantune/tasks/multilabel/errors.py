@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scantune.tasks.errors import Verdict
+from scantune.tasks.errors import Judgement, Verdict, as_text
 from scantune.tasks.multilabel.metrics import Data
 from scantune.tasks.multilabel.words import NONE, listed
 from scantune.tasks.predictions import PredictionTable
@@ -41,3 +41,19 @@ def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
         prediction=listed(data.findings, p.tolist(), called.tolist()),
         error=f"{wrong} of {int(known.sum())} findings" if wrong else "",
     )
+
+
+def judgements(data: Data, table: PredictionTable) -> list[Judgement]:
+    """Each finding, by the column ``set`` of a table or, without one, by the thresholds of this model."""
+    return [
+        Judgement(
+            {f"p/{name}": ""},
+            as_text(data.called[:, place].astype(float)),
+            as_text(data.target[:, place]),
+            "call",
+            data.thresholds[name],
+            name,
+            called=name,
+        )
+        for place, name in enumerate(data.findings)
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from scantune.plots.words import number
 from scantune.statistics.agreement import ROUNDING
-from scantune.tasks.errors import Verdict
+from scantune.tasks.errors import Judgement, Verdict, as_text
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression.metrics import Data, Several
 from scantune.tasks.regression.settings import Regression
@@ -75,3 +75,18 @@ def _verdict(data: Data, row: int, table: PredictionTable) -> Verdict:
         interval=interval,
         error=("+" if off > 0 else "") + measured(off, data.settings),
     )
+
+
+def judgements(data: Data | Several, table: PredictionTable) -> list[Judgement]:
+    """Each number, wrong by more than ``significant_error``."""
+    return [
+        Judgement(
+            {f"prediction{one.suffix}": ""},
+            as_text(one.prediction),
+            as_text(one.target),
+            "near",
+            one.settings.significant_error,
+            one.name if one.suffix else "",
+        )
+        for one in data.parts.values()
+    ]

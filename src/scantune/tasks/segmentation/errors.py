@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scantune.plots.words import fixed, number
-from scantune.tasks.errors import Verdict
+from scantune.tasks.errors import Judgement, Verdict, as_text
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.segmentation.metrics import Data
 
@@ -36,3 +36,9 @@ def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
         prediction=f"size {volumes[1]}" if volumes[1] else "",
         error=f"HD95 {number(distance)}" if np.isfinite(distance) else "",
     )
+
+
+def judgements(data: Data, table: PredictionTable) -> list[Judgement]:
+    """Dice, wrong below :data:`LOW_DICE`."""
+    dice = as_text(data.measures["dice"])
+    return [Judgement({"dice": ""}, dice, [""] * len(dice), "least", LOW_DICE)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from scantune.plots.words import fixed, number
-from scantune.tasks.errors import Verdict
+from scantune.tasks.errors import Judgement, Verdict, as_text
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.survival.metrics import Data
 from scantune.tasks.survival.words import in_words
@@ -39,3 +41,14 @@ def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
         prediction=in_words(p, horizon, settings.unit) if p == p else f"risk score {number(data.prediction[row])}",
         error=fixed(size, 2) if size == size else "",
     )
+
+
+def judgements(data: Data, table: PredictionTable) -> list[Judgement]:
+    """The event by the last horizon at a probability above 0.5; unknown where follow-up ended before."""
+    horizon, p = data.settings.horizons[-1], data.probabilities[:, -1]
+    by_then = data.event & (data.time <= horizon)
+    truth = np.where(by_then | (data.time > horizon), by_then.astype(float), np.nan)
+    answers = np.where(np.isfinite(p), (p > 0.5).astype(float), np.nan)
+    column = data.settings.probability_columns()[-1]
+    limit = float(np.nextafter(0.5, 1))
+    return [Judgement({column: ""}, as_text(answers), as_text(truth), "call", limit)]

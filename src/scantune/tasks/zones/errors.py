@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scantune.tasks.errors import Verdict
+from scantune.tasks.errors import Judgement, Verdict
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.zones.metrics import Data
 
@@ -37,3 +37,18 @@ def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
         prediction=graded(predicted),
         error=f"{int(steps.sum())} grades in all",
     )
+
+
+def judgements(data: Data, table: PredictionTable) -> list[Judgement]:
+    """The grade of each zone with the largest probability."""
+    names, zones = list(data.settings.classes), data.settings.zones
+    return [
+        Judgement(
+            {f"p/{zone}/{name}": name for name in names},
+            [names[code] for code in data.prediction[:, place].tolist()],
+            [names[code] for code in data.target[:, place].tolist()],
+            "class",
+            name=zone,
+        )
+        for place, zone in enumerate(zones)
+    ]
