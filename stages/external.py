@@ -25,12 +25,12 @@ def run(key: str) -> None:
 def evaluate(params: Params, key: str) -> None:
     """Evaluate the model of ``external.<key>``, or that of ``external_ensembles.<key>``, on all of another dataset."""
     from scantune.pipeline.answers import Answers
+    from scantune.pipeline.data import training_cohort
     from scantune.pipeline.data.seen import seen_by_model
     from scantune.pipeline.data.sides import sides_of
     from scantune.pipeline.evaluate import across, covariates, distances, external, folders, reporting
     from scantune.pipeline.evaluate import stage as judging
     from scantune.pipeline.predictions import open_predictors, predictions_of
-    from scantune.pipeline.train import cohort as training_cohort
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows

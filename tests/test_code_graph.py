@@ -128,7 +128,7 @@ def test_a_training_uses_the_presets_and_preparing_does_not(project):
 
 def test_stages_use_what_they_do_and_little_else(project):
     assert names(dict.fromkeys(used_by(project, "index"))) <= {
-        *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "records", "tables"),
+        *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "progress", "records", "tables"),
         "pipeline.project",
     }
     assert "scantune.preprocess.volume" in used_by(project, "preprocess")

@@ -198,7 +198,7 @@ def _rows_of(
 
 def _image_statistics(prepared: Any) -> dict[str, float]:
     """What ``manifest.csv`` has of each image of the cohort."""
-    from scantune.pipeline.train.cohort import IMAGE
+    from scantune.pipeline.data.training_cohort import IMAGE
     from scantune.preprocess.sample import moments
 
     return {name: float(f"{value:.6g}") for name, value in zip(IMAGE, moments(prepared.tensor), strict=True)}

@@ -13,9 +13,10 @@ from scantune.config.augment import augment_config
 from scantune.digests import SHORT, file_digest
 from scantune.files import finite, without_paths, write_json
 from scantune.models import catalogue as backbones
+from scantune.pipeline.data import training_cohort
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import block_of
-from scantune.pipeline.train import cohort, suitability, training
+from scantune.pipeline.train import suitability, training
 from scantune.pipeline.train.augmentation import settled
 from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
@@ -170,7 +171,7 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
             "metrics": trained.validation,
             "shape": list(plan.shape),
             "fit": {name: getattr(block.train, name) for name in ("calibration", "miscoverage")},
-            "cohort": cohort.described(sides["train"]),
+            "cohort": training_cohort.described(sides["train"]),
         },
         weights=_weights_facts(trained, block),
         synthetic=plan.sides.synthetic,
