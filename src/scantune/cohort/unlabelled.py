@@ -32,6 +32,8 @@ class Sample:
         sample_id: as in the outputs of the training; "" where the table has no ids.
         covariates: name to cell.
         reason: why the row cannot be used, or "".
+        address: where its files come from, which are not there yet; "" where they lie on this machine.
+        instances: what is fetched from there.
     """
 
     row: int
@@ -39,6 +41,13 @@ class Sample:
     sample_id: str = ""
     covariates: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    address: str = ""
+    instances: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """Its files or its address, as the table of predictions names them."""
+        return self.address or "; ".join(map(str, self.source.files))
 
 
 def read_samples(
