@@ -156,10 +156,7 @@ def predict(
     for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
         typer.echo(f"  {row['file']}: {row['distance']:.2f}")
     if store is not None:
-        typer.echo(
-            f"  {results.stored} results are stored at {store}, {results.not_stored} are not",
-            err=bool(results.not_stored),
-        )
+        typer.echo(f"  stored at {store}: {results.stored} results; not stored: {results.not_stored}")
     for row in bad[:_SHOWN]:
         typer.echo(f"  {row['file'] or table}: {row['reason']}", err=True)
     if len(bad) > _SHOWN:
