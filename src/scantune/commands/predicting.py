@@ -266,6 +266,7 @@ class _Results:
         store: str | None,
     ) -> None:
         self.opened, self.writers, self.remote, self.address = opened, writers, remote, store
+        self.connection = None if store is None else remote.connection  # whose settings are refused before the work
         self.stored = self.not_stored = 0
 
     def of(self, sample: Sample, answer: Any, sample_id: str = "") -> dict[str, str]:
@@ -291,8 +292,11 @@ class _Results:
         return names
 
     def _store(self, path: Path) -> str:
-        if self.address is None:
+        """Send a result; why it is not stored, or ""."""
+        from scantune.dicomweb.store import store
+
+        if self.connection is None or self.address is None:
             return ""
-        reason = self.remote.store(path, self.address)
+        reason = "it is no DICOM" if path.suffix != ".dcm" else store(self.connection, self.address, path)
         self.stored, self.not_stored = self.stored + (not reason), self.not_stored + bool(reason)
         return f"not stored: {reason}" if reason else ""

@@ -14,7 +14,6 @@ from scantune.cohort.unlabelled import Sample
 from scantune.dicomweb.address import Address
 from scantune.dicomweb.connection import Connection
 from scantune.dicomweb.retrieve import Series, file_name, instances_of, retrieve, series_of
-from scantune.dicomweb.store import store
 from scantune.records import ReadError, Source
 
 #: Modalities (PS3.3, C.7.3.1.1.1) of series that hold no images.
@@ -80,18 +79,12 @@ class RemoteSamples:
 
     def reason(self, sample: Sample) -> str:
         """Why a sample could not be fetched, or ""."""
-        return self.reasons.get(sample.source.files[0], "")
+        return next((self.reasons[path] for path in sample.source.files if path in self.reasons), "")
 
     def release(self, sample: Sample) -> None:
         """Remove the files of a sample that was fetched."""
-        if sample.address and sample.source.files:
-            shutil.rmtree(sample.source.files[0].parent, ignore_errors=True)
-
-    def store(self, path: Path, url: str) -> str:
-        """Send a result; why it was not stored, or ""."""
-        if path.suffix != ".dcm":
-            return f"only DICOM can be stored, and this is {path.name.partition('.')[2]}"
-        return store(self.connection, url, path)
+        for path in sample.source.files if sample.address else ():
+            shutil.rmtree(path.parent, ignore_errors=True)
 
     def _no_use(self, series: Series) -> str:
         if series.modality in NO_IMAGES:

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 from scantune.records import ReadError, ScantuneError
@@ -169,13 +170,12 @@ def _in_words() -> Iterator[None]:
         raise ReadError("no TLS connection to the server can be made") from None
     except requests.exceptions.ProxyError:
         raise ReadError("the proxy does not lead to the server (HTTPS_PROXY, HTTP_PROXY, NO_PROXY)") from None
-    except requests.exceptions.Timeout:
-        raise Interrupted("the server did not answer in time") from None
     except requests.exceptions.ChunkedEncodingError:
         raise Interrupted("the connection was cut") from None
-    except requests.exceptions.ConnectionError as error:
-        if "Read timed out" in str(error):
-            raise Interrupted(f"the server sent no more for {_SECONDS[1]} s") from None
+    except (requests.exceptions.Timeout, requests.exceptions.ConnectionError) as error:
+        begun = not any(isinstance(cause, MaxRetryError) for cause in error.args)  # the answer; not tried again
+        if "timed out" in str(error):
+            raise (Interrupted if begun else ReadError)("the server does not answer in time") from None
         name = "NameResolution" in str(error)
         raise ReadError("no host of this name" if name else "no connection to the server") from None
     except requests.exceptions.RequestException as error:

@@ -41,6 +41,8 @@ def store(connection: Connection, url: str, path: Path) -> str:
         response = connection.post(url, content, kind)
         if 300 <= response.status_code < 400:
             return f"the server sends results elsewhere ({response.status_code}); name that address"
+        if response.status_code == 404:
+            return "no DICOMweb service at this address (404)"
         if response.status_code != 409:
             refuse(response.status_code)
     except ReadError as error:
