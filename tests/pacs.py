@@ -33,6 +33,7 @@ class Pacs:
         moved: address that every GET is sent to, or "".
         bodies: path's end to what is sent in place of the answer.
         authorization: the header that is needed, or "".
+        by_instance: status of an answer for a whole series, or 0.
         asterisk: whether ``transfer-syntax=*`` is understood.
         single: an instance is sent as ``application/dicom``.
         refused: SOP class to the Failure Reason with which it is refused.
@@ -48,6 +49,7 @@ class Pacs:
     moved: str = ""
     bodies: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     authorization: str = ""
+    by_instance: int = 0
     asterisk: bool = True
     single: bool = False
     refused: dict[str, int] = field(default_factory=dict)
@@ -116,6 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         here = {uid: content for uid, content in here.items() if uid not in pacs.gone}
         if not here:
             return 404, b"", "text/plain"
+        if pacs.by_instance and len(parts) == 3:
+            return pacs.by_instance, b"", "text/plain"
         if "*" in self.headers["Accept"] and not pacs.asterisk:
             return 406, b"", "text/plain"
         if pacs.single and len(parts) == 5:

@@ -120,6 +120,12 @@ def test_a_series_is_listed_page_by_page_and_comes_byte_by_byte(pacs, study, tmp
     assert not gets, "one request for the whole series"
 
 
+@pytest.mark.parametrize("status", [400, 406, 413, 501])
+def test_a_server_that_sends_no_whole_series_is_asked_by_instance(pacs, study, tmp_path, status):
+    pacs.by_instance = status
+    assert fetched(study, tmp_path / "out") == stored_files(pacs)
+
+
 def test_real_files_of_several_transfer_syntaxes_come_as_they_are(pacs, tmp_path):
     names = ("CT_small.dcm", "JPEG2000.dcm", "MR_small_RLE.dcm", "693_J2KR.dcm")
     for name in names:

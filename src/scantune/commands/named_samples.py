@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.dicomweb.address import Address, is_address
+from scantune.progress import with_progress
 from scantune.records import ScantuneError, Source
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def below(
     from scantune.cohort.unlabelled import Sample
 
     samples, aside = [], Counter[str]()
-    for path, sample_id in paths:
+    remote_too = any(isinstance(path, Address) for path, _ in paths)
+    for path, sample_id in with_progress(paths, len(paths), "list series") if remote_too else paths:
         if isinstance(path, Address):
             below, left = remote.below(path)
         else:

@@ -108,6 +108,9 @@ def retrieve(connection: Connection, address: Address, instances: Sequence[str],
                 why = error.reason
                 if uid:
                     break
+            except StatusError as error:
+                if uid or error.status in (401, 403):  # else it may send instances where it sends no series
+                    raise
     here = sum(1 for _ in folder.glob("*.dcm"))
     missing = [uid for uid in instances if not (folder / file_name(uid)).exists()]
     if missing:

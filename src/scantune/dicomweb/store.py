@@ -17,6 +17,7 @@ _REASONS = {
     "A9": "the content does not fit the SOP class",
     "C122": "the transfer syntax is not supported",
     "C": "the content is not understood",
+    "0111": "an instance with its UID is there already",
     "0110": "it failed to process the instance",
     "0122": "the SOP class is not supported",
 }
