@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io as memory
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,6 +169,8 @@ def test_results_are_stored_and_a_refused_one_is_told(pacs, model, tmp_path, cap
     assert f"stored at {pacs.address}/studies: 2 results; not stored: 2" in capsys.readouterr().out
     new = [content for key, content in pacs.files.items() if key not in before]
     assert sorted(new) == sorted((tmp_path / "sr" / name).read_bytes() for name in table.text("report"))
+    names = {pydicom.dcmread(memory.BytesIO(content)).SeriesDescription for content in new}
+    assert names == {"scantune m"}, "by which a viewer of the PACS lists them"
     pacs.refused, count = {}, len(pacs.files)
     predict("m", [study], sr=tmp_path / "sr", seg=tmp_path / "seg", store=pacs.address, out=tmp_path / "b.csv")
     assert len(pacs.files) == count + 2, "the reports are the same instances"

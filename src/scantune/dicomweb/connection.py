@@ -180,3 +180,7 @@ def _in_words() -> Iterator[None]:
         raise ReadError("no host of this name" if name else "no connection to the server") from None
     except requests.exceptions.RequestException as error:
         raise ReadError(f"the server cannot be asked ({type(error).__name__})") from None
+    except OSError as error:
+        if error.errno is not None:  # of a file that is written meanwhile
+            raise
+        raise ReadError("REQUESTS_CA_BUNDLE names no file with certificates") from None
