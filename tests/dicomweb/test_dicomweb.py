@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import socket
 import ssl
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,7 +184,7 @@ def test_a_status_is_told_in_words(pacs, study, status, words):
 @pytest.mark.parametrize(
     ("kind", "body"),
     [("text/html; charset=utf-8", b"<html>log in</html>"), ("application/json", b'{"error": 1}'),
-     ("application/json", b"[1]"), ("", b"\xff\xfe")],
+     ("application/json", b"[1]"), ("", b"\xff\xfe"), ("application/json", b"[" * 200_000)],
 )  # fmt: skip
 def test_what_is_no_dicomweb_is_told(pacs, study, tmp_path, kind, body):
     series = listed(study)
@@ -242,6 +244,39 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (folder / "key.pem").write_bytes(key.private_bytes(pem, *plain))
     return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.mark.parametrize("answer", [
+    b"garbage\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n[]",
+    b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: /1\r\nContent-Length: 0\r\n\r\n",
+])  # fmt: skip
+def test_whatever_a_server_sends_is_a_reason(answer):
+    def serve(bound: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                taken, _ = bound.accept()
+                with taken:
+                    taken.recv(1 << 16)
+                    taken.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        threading.Thread(target=serve, args=(bound,), daemon=True).start()
+        with pytest.raises(ReadError):
+            series_of(Connection(), Address(f"http://127.0.0.1:{bound.getsockname()[1]}", "1.2"))
+        bound.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_address_of_no_host_and_certificates_that_are_none_are_reasons(monkeypatch):
+    for host in ("ä..b", "x" * 300, "h:99999", ""):
+        with pytest.raises(ReadError, match="cannot be asked"):
+            series_of(Connection(), Address(f"http://{host}", "1.2"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nothing")
+    with pytest.raises(ReadError, match="REQUESTS_CA_BUNDLE names no file"):
+        series_of(Connection(), Address("https://127.0.0.1:1", "1.2"))
 
 
 def test_a_certificate_that_is_not_trusted_is_told(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
 from scantune.records import ReadError, ScantuneError
@@ -88,7 +88,7 @@ class Connection:
             return []
         try:
             matches = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             matches = None
         if not isinstance(matches, list) or not all(isinstance(match, dict) for match in matches):
             raise ReadError(f"the server does not answer as DICOMweb (it sent {media_type(kind)})")
@@ -162,6 +162,8 @@ def _in_words() -> Iterator[None]:
     """Errors of the connection as reasons, without the address."""
     try:
         yield
+    except ScantuneError:
+        raise
     except requests.exceptions.SSLError as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise ReadError(
@@ -178,7 +180,7 @@ def _in_words() -> Iterator[None]:
             raise (Interrupted if begun else ReadError)("the server does not answer in time") from None
         name = "NameResolution" in str(error)
         raise ReadError("no host of this name" if name else "no connection to the server") from None
-    except requests.exceptions.RequestException as error:
+    except (requests.exceptions.RequestException, HTTPError, ValueError) as error:  # also of an address redirected to
         raise ReadError(f"the server cannot be asked ({type(error).__name__})") from None
     except OSError as error:
         if error.errno is not None:  # of a file that is written meanwhile
