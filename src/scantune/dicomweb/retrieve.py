@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scantune import io
 from scantune.dicomweb.address import Address, is_uid
 from scantune.dicomweb.connection import CHUNK, Connection, Interrupted, StatusError
 from scantune.dicomweb.multipart import parts
@@ -148,19 +149,14 @@ def _receive_as(accept: str, connection: Connection, address: Address, folder: P
 
 
 def _uid_of(path: Path) -> str:
-    """The SOP Instance UID of a file, from its meta information.
+    """The SOP Instance UID of a file.
 
     Raises:
-        ReadError: it is no DICOM file.
+        ReadError: it is no DICOM file, or has none.
     """
-    from pydicom.filereader import read_file_meta_info
-
-    try:
-        uid = str(read_file_meta_info(path).get("MediaStorageSOPInstanceUID", ""))
-    except Exception as error:
-        raise ReadError(f"the server sent what is no DICOM file ({type(error).__name__})") from None
+    uid = io.read_texts(path, ["SOPInstanceUID"]).get("SOPInstanceUID", "")
     if not is_uid(uid):
-        raise ReadError("the server sent a DICOM file without a SOP Instance UID")
+        raise ReadError("the server sent what is no DICOM file, or has no SOP Instance UID")
     return uid
 
 
