@@ -18,30 +18,36 @@ from scantune.records import ReadError, Sent, Source
 def on_disk(sample: Source | Sent, within: Within | None) -> Iterator[tuple[Source, Within | None]]:
     """What a sample is read from, and what may be read for it, for the duration of the context.
 
+    What is sent, and what is opened or unpacked to be read, lies in a private folder. It is made and removed here, and
+    not by the process that reads, which a decoder may end.
+
     Args:
-        sample: a source is yielded as it is.
-        within: what may be read; of content that is sent its limits alone hold.
+        sample: of what is named by path nothing is copied.
+        within: what may be read; None: anything. Of content that is sent its limits alone hold.
 
     Raises:
         ReadError: the content is empty, too large or not base64, or there is no room for it.
     """
-    if isinstance(sample, Source):
-        yield sample, within
+    if isinstance(sample, Source) and within is None:
+        yield sample, None
         return
     limits = within or Within(())
-    content = _decoded(sample.content, limits)
+    content = b"" if isinstance(sample, Source) else _decoded(sample.content, limits)
     try:
         folder = tempfile.TemporaryDirectory(prefix="scantune-", ignore_cleanup_errors=True)
     except OSError as error:
         raise _no_room(error) from error
     with folder as home:
+        if isinstance(sample, Source):
+            yield sample, replace(limits, home=home)
+            return
         path = Path(home) / f"sent{suffix(Path(sample.name))}"
         try:
             path.write_bytes(content)
         except OSError as error:
             raise _no_room(error) from error
         del content
-        yield Source((path,)), replace(limits, folders=(home,), unzip=True)
+        yield Source((path,)), replace(limits, folders=(home,), home=home, unzip=True)
 
 
 def _decoded(content: bytes | str, limits: Within) -> bytes:

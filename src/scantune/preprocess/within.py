@@ -35,12 +35,14 @@ class Within:
         folders: folders below which files may lie, links followed; none: nothing may be read.
         max_bytes: of one sample.
         max_files: of one sample.
+        home: a private folder for the names under which files are opened; "" for one of the process that reads.
         unzip: a ZIP stands for a folder of what is in it, which is unpacked beside it; else it is a file.
     """
 
     folders: tuple[str, ...]
     max_bytes: int = 2 * 2**30
     max_files: int = 10_000
+    home: str = ""
     unzip: bool = False
 
     def holds(self, path: str) -> bool:
@@ -65,7 +67,7 @@ def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
             many files or bytes. Its reason names no path.
     """
     with contextlib.ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scantune-")))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scantune-", dir=within.home or None)))
         left = _Left(within)
         yield [_sample(_unzipped(path, within), home / f"{number}", left, stack) for number, path in enumerate(files)]
 
