@@ -146,6 +146,28 @@ def test_lines_of_a_list_may_be_addresses_and_bad_ones_cost_no_other(pacs, model
         predict("m", listed=tmp_path / "list.txt", out=tmp_path / "a.csv")
 
 
+def test_rows_of_a_table_may_be_addresses(pacs, model, tmp_path, capsys):
+    keys = list(dict.fromkeys(key[:2] for key in pacs.files))
+    series = [f"{pacs.address}/studies/{study}/series/{uid}" for study, uid in keys]
+    paths = [series[0], "study/1", f"{pacs.address}/studies/2.25.1", "http://me:word@h/studies/1", f"{series[0]}9", ""]
+    table = tmp_path / "table.csv"
+    table.write_text("sample_id,path\n" + "".join(f"s{number},{path}\n" for number, path in enumerate(paths)))
+    predict("m", table=table, seg=tmp_path / "masks", out=tmp_path / "a.csv")
+    answers = read(tmp_path / "a.csv")
+    assert answers.sample_id.tolist() == [f"s{number}" for number in range(5)] + [""]
+    assert answers.text("mask").tolist() == ["s0.dcm", "s1.dcm", "", "", "", ""]
+    assert answers.text("file")[0] == series[0]
+    reasons = answers.text("reason").tolist()
+    assert reasons[:3] == ["", "", "2 samples are at this address, and a row is one"]
+    assert "a user or a password in it" in reasons[3]
+    assert "no such series" in reasons[4]
+    assert "word@" not in (tmp_path / "a.csv").read_text() + capsys.readouterr().err
+    table.write_text(f"path\n{series[0]}9\n")
+    with pytest.raises(typer.Exit):
+        predict("m", table=table, out=tmp_path / "b.csv")
+    assert "--root" not in capsys.readouterr().err
+
+
 def test_an_address_that_cannot_be_read_is_refused_before_a_model_is_opened(pacs, tmp_path):
     for wrong in (pacs.address, f"{pacs.address}/studies/2.25.1?x=1", "http://me:word@h/studies/1.2"):
         with pytest.raises(ScantuneError) as caught:

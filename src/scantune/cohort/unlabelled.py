@@ -170,8 +170,12 @@ def _sample(row: Row, table: Table, dataset: DatasetConfig, root: Path, named: C
     series, volume = part_of(row, dataset, faults)
     cells = {name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()}
     sample_id = "" if named is None or blank else named(sample_of(row, table, dataset, faults))
-    files = () if blank else _paths(row, dataset, root)
-    return Sample(row.line, Source(files, series, volume), sample_id, cells, "; ".join(map(str, faults)))
+    names = [] if blank else [fill(template, row.cells) for template in dataset.files]
+    address = next((name for name in names if name.lower().startswith(("http://", "https://"))), "")
+    if address and len(names) > 1:
+        faults.append(Fault("the address of one of several files; a sample from an address is a series", row.line))
+    files = () if address else tuple(root / name for name in names)
+    return Sample(row.line, Source(files, series, volume), sample_id, cells, "; ".join(map(str, faults)), address)
 
 
 def _paths(row: Row, dataset: DatasetConfig, root: Path) -> tuple[Path, ...]:

@@ -85,12 +85,13 @@ def root_of(table: Path, files: list[Path], root: Path | None, listed: Path | No
     return named[0] if named else None
 
 
-def of_table(path: Path, model: Any, root: Path | None) -> tuple[list[Sample], list[str]]:
+def of_table(path: Path, model: Any, root: Path | None, remote: RemoteSamples) -> tuple[list[Sample], list[str]]:
     """Samples of a table, and notes of how it was read; see :func:`scantune.cohort.unlabelled.read_samples`."""
     from scantune.cohort.unlabelled import read_samples
 
     names = () if model.covariates is None else model.covariates.names
-    return read_samples(path, model.facts.table if model.facts else {}, names, root)
+    samples, notes = read_samples(path, model.facts.table if model.facts else {}, names, root)
+    return [remote.of_row(sample) if sample.address else sample for sample in samples], notes
 
 
 def below(

@@ -121,7 +121,7 @@ def predict(
     remote = RemoteSamples(series, opened.facts.input.get("series") if opened.facts is not None else None)
     samples, aside = named_samples.below(paths, series, listed, remote)
     if table is not None:
-        samples, notes = named_samples.of_table(table, opened, root)
+        samples, notes = named_samples.of_table(table, opened, root, remote)
         for note in notes:
             typer.echo(f"{table}: {note}")
     writers = _writers(sr, seg, maps, map_method, map_layer)
@@ -161,7 +161,7 @@ def predict(
         typer.echo(f"  {row['file'] or table}: {row['reason']}", err=True)
     if len(bad) > _SHOWN:
         typer.echo(f"  … and {len(bad) - _SHOWN} more (all: {out})", err=True)
-    if table is not None and usable and not any(sample.source.files[0].exists() for sample in usable):
+    if table is not None and usable and not any(sample.address or sample.source.files[0].exists() for sample in usable):
         typer.echo(
             f"  no file is there: paths start from {root or table.parent.absolute()}; another is --root", err=True
         )

@@ -14,7 +14,8 @@ from scantune.cohort.unlabelled import Sample
 from scantune.dicomweb.address import Address
 from scantune.dicomweb.connection import Connection
 from scantune.dicomweb.retrieve import Series, file_name, instances_of, retrieve, series_of
-from scantune.records import ReadError, Source
+from scantune.records import ReadError, ScantuneError, Source
+from scantune.tracking.store import without_password
 
 #: Modalities (PS3.3, C.7.3.1.1.1) of series that hold no images.
 NO_IMAGES = frozenset(
@@ -68,6 +69,22 @@ class RemoteSamples:
         except ReadError as error:
             return [_unusable(address, error)], Counter()
         return [sample for one in used for sample in self._samples(one)], aside
+
+    def of_row(self, sample: Sample) -> Sample:
+        """The sample of a table's row that has an address, with what is fetched for it, or the reason of the row."""
+        sample = replace(sample, address=without_password(sample.address))
+        if sample.reason:
+            return sample
+        try:
+            found, _ = self.below(Address.of(sample.address))
+        except ScantuneError as error:
+            return replace(sample, reason=str(error))
+        if len(found) > 1:
+            return replace(sample, reason=f"{len(found)} samples are at this address, and a row is one")
+        source = replace(found[0].source, series=sample.source.series, volume=sample.source.volume)
+        return replace(
+            sample, source=source, instances=found[0].instances, address=found[0].address, reason=found[0].reason
+        )
 
     def sources(self, samples: Iterable[Sample]) -> Iterator[Source]:
         """What each sample is read from, fetched when it is asked for. One that cannot be fetched is a path at which

@@ -71,7 +71,7 @@ class Unfinished:
     def _of(self, sample: Sample) -> str:
         parts: tuple[object, ...] = (sample.source, [_state(path) for path in sample.source.files])
         if sample.address:
-            parts = (sample.address, sample.instances)
+            parts = (sample.address, sample.instances, sample.source.series, sample.source.volume)
         return text_digest(repr((self.key, parts, sample.sample_id, sorted(sample.covariates.items()))))
 
     def _read(self) -> dict[str, Row]:

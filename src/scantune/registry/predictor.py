@@ -170,11 +170,12 @@ class Predictor:
         if self.covariates is None:
             yield from self._answers(samples, batch_size, None)
             return
-        samples = list(samples)
-        cells = [{}] * len(samples) if covariates is None else covariates
-        rows = [_row(self.covariates, of_sample) for of_sample in cells]
-        usable = [(files, row) for files, row in zip(samples, rows, strict=True) if not isinstance(row, str)]
-        answers = self._answers([files for files, _ in usable], batch_size, [row for _, row in usable])
+        if covariates is None:
+            samples = list(samples)
+            covariates = [{}] * len(samples)
+        cells, rows = covariates, [_row(self.covariates, of_sample) for of_sample in covariates]
+        usable = (files for files, row in zip(samples, rows, strict=True) if not isinstance(row, str))
+        answers = self._answers(usable, batch_size, [row for row in rows if not isinstance(row, str)])
         for row, of_sample in zip(rows, cells, strict=True):
             if isinstance(row, str):
                 yield Answer({}, reason=row)
