@@ -77,6 +77,13 @@ class Pacs:
         return listed
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up, as at a limit, is none of the tests' concern."""
+
+
 #: Status, body and media type.
 Answer = tuple[int, bytes, str]
 
@@ -182,8 +189,7 @@ def serving(tls: Any = None) -> Iterator[Pacs]:
     """A server of its own, which ends with the context."""
     pacs = Pacs()
     handler = type("Handler", (_Handler,), {"pacs": pacs})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
