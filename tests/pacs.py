@@ -35,7 +35,7 @@ class Pacs:
         authorization: the header that is needed, or "".
         by_instance: status of an answer for a whole series, or 0.
         asterisk: whether ``transfer-syntax=*`` is understood.
-        single: an instance is sent as ``application/dicom``.
+        single: an instance is sent as ``application/dicom``; "only" where nothing else is understood.
         refused: SOP class to the Failure Reason with which it is refused.
         requests: method, path and header of each request.
     """
@@ -51,7 +51,7 @@ class Pacs:
     authorization: str = ""
     by_instance: int = 0
     asterisk: bool = True
-    single: bool = False
+    single: bool | str = False
     refused: dict[str, int] = field(default_factory=dict)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     address: str = ""
@@ -127,6 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 404, b"", "text/plain"
         if pacs.by_instance and len(parts) == 3:
             return pacs.by_instance, b"", "text/plain"
+        if pacs.single == "only" and not (self.headers["Accept"].startswith("application/dicom") and len(parts) == 5):
+            return 406, b"", "text/plain"
         if "*" in self.headers["Accept"] and not pacs.asterisk:
             return 406, b"", "text/plain"
         if pacs.single and len(parts) == 5:

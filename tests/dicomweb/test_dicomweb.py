@@ -128,6 +128,11 @@ def test_a_server_that_sends_no_whole_series_is_asked_by_instance(pacs, study, t
     assert fetched(study, tmp_path / "out") == stored_files(pacs)
 
 
+def test_a_server_that_sends_instances_without_parts_alone_is_understood(pacs, study, tmp_path):
+    pacs.single = "only"
+    assert fetched(study, tmp_path / "out") == stored_files(pacs)
+
+
 def test_real_files_of_several_transfer_syntaxes_come_as_they_are(pacs, tmp_path):
     names = ("CT_small.dcm", "JPEG2000.dcm", "MR_small_RLE.dcm", "693_J2KR.dcm")
     for name in names:

@@ -18,7 +18,9 @@ from scantune.records import ReadError, ScantuneError
 _ATTEMPTS = 3
 _BYTES = "SCANTUNE_DICOMWEB_BYTES"
 _MOST_BYTES = 8 * 2**30
-_DICOM = 'multipart/related; type="application/dicom"'
+_PARTS = 'multipart/related; type="application/dicom"'
+#: The encoding of the server, as every server should have it; in that of the standard; an instance without parts.
+_ACCEPTED = (f"{_PARTS}; transfer-syntax=*", _PARTS, "application/dicom; transfer-syntax=*")
 _MOST_PAGES = 1000
 
 
@@ -127,12 +129,13 @@ def file_name(uid: str) -> str:
 
 def _receive(connection: Connection, address: Address, folder: Path, budget: _Budget) -> None:
     """Write what the server sends for a series, or for one instance."""
-    try:
-        _receive_as(f"{_DICOM}; transfer-syntax=*", connection, address, folder, budget)
-    except StatusError as error:
-        if error.status not in (400, 406):
-            raise
-        _receive_as(_DICOM, connection, address, folder, budget)
+    for accept in _ACCEPTED:
+        try:
+            _receive_as(accept, connection, address, folder, budget)
+            return
+        except StatusError as error:
+            if error.status not in (400, 406) or accept == _ACCEPTED[-1]:
+                raise
 
 
 def _receive_as(accept: str, connection: Connection, address: Address, folder: Path, budget: _Budget) -> None:
