@@ -75,6 +75,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """The content of one file, or of a ZIP of the one DICOM series that is meant.
+
+    Attributes:
+        content: its bytes; a text is base64 of them, in which spaces and line ends do not count.
+        name: its name, of which only the ending is used, for what the content cannot tell; or "".
+    """
+
+    content: bytes | str
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Record:
     """One row of a cohort: one sample, the files it is read from and what is known of it.
 

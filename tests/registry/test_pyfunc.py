@@ -96,3 +96,22 @@ def test_a_level_that_training_lacks_is_told_in_the_answer_and_the_log(
     assert rows["note"].tolist() == ["", "site 'c' is not among the levels of the training set, taken for unknown", ""]
     assert "site: 'c' (1) not among the levels of the training set" in caplog.text
     assert "note" not in model.predict(table.iloc[[0, 2]]).columns
+
+
+def test_samples_of_a_model_with_covariates_are_taken_as_they_are_needed() -> None:
+    known = Covariates.fit([{"site": "a"}, {"site": "b"}], {"site": "auto"})
+
+    class Bare(Predictor):
+        covariates = known  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            pass
+
+        def _answers(self, samples: object, batch_size: int, rows: object) -> Iterator[Answer]:
+            yield from (Answer({"prediction": sample}) for sample in samples)  # type: ignore[attr-defined]
+
+    taken: list[str] = []
+    answers = Bare().answers((taken.append(name) or name for name in "abc"), 1, [{"site": "a"}] * 3)
+    assert next(answers).values == {"prediction": "a"}
+    assert taken == ["a"], "the others may have to be fetched"
+    assert [answer.values["prediction"] for answer in answers] == ["b", "c"]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,8 @@ import torch
 
 from scantune import io, models
 from scantune.preprocess import ahead
-from scantune.records import ScantuneError
+from scantune.preprocess.within import Within
+from scantune.records import ScantuneError, Sent
 from scantune.registry.model import ModelFacts, save_model
 from scantune.registry.predictor import Predictor, Reading
 from tests.preprocess.test_decoders import PLANTED
@@ -63,6 +65,19 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     yield make
     ahead.end_idle()
+
+
+def test_nothing_of_a_sample_whose_reading_was_killed_stays_on_the_disk(
+    folder: Path, planted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    paths = planted([b"CRSH", b"OOM!", b""])
+    model = Predictor.load(folder, reading=Reading(within=Within((str(tmp_path),))))
+    answers = model.predict([*paths, *(Sent(path.read_bytes()) for path in paths)])
+    assert [answer.reason == "" for answer in answers] == [False, False, True] * 2
+    assert not list((tmp_path / "tmp").glob("scantune-*"))
 
 
 def test_each_is_a_row_with_its_reason_and_the_others_are_answered(folder: Path, planted: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -298,3 +299,17 @@ def test_a_good_row_is_answered_beside_bad_ones(client, tmp_path):
     rows = client.post("/invocations", json={"dataframe_records": records}).json()["predictions"]
     assert rows[0]["prediction"] is not None
     assert ["outside" in row["reason"] for row in rows] == [False, True, False]
+
+
+def test_content_is_answered_as_its_file_in_json_and_in_csv(client, tmp_path):
+    path = tmp_path / "in/a.png"
+    content = base64.b64encode(path.read_bytes()).decode()
+    records = [{"path": str(path), "bytes": None}, {"path": None, "bytes": content}, {"path": None, "bytes": None}]
+    in_json = client.post("/invocations", json={"dataframe_records": records}).json()["predictions"]
+    body = f"path,bytes\n{path},\n,{content}\n,\n"
+    in_csv = client.post("/invocations", content=body, headers={"content-type": "text/csv"}).json()["predictions"]
+    assert in_csv == in_json
+    assert [row["reason"] for row in in_json] == ["", "", "neither a path nor bytes in this row"]
+    assert in_json[0]["prediction"] == pytest.approx(in_json[1]["prediction"], abs=1e-6)
+    alone = client.post("/invocations", json={"inputs": [{"bytes": content, "name": "a.png"}]}).json()
+    assert alone["predictions"] == [in_json[1]]

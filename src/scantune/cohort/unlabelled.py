@@ -32,6 +32,8 @@ class Sample:
         sample_id: as in the outputs of the training; "" where the table has no ids.
         covariates: name to cell.
         reason: why the row cannot be used, or "".
+        address: where its files come from, which are not there yet; "" where they lie on this machine.
+        instances: what is fetched from there.
     """
 
     row: int
@@ -39,6 +41,13 @@ class Sample:
     sample_id: str = ""
     covariates: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    address: str = ""
+    instances: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """Its files or its address, as the table of predictions names them."""
+        return self.address or "; ".join(map(str, self.source.files))
 
 
 def read_samples(
@@ -161,8 +170,12 @@ def _sample(row: Row, table: Table, dataset: DatasetConfig, root: Path, named: C
     series, volume = part_of(row, dataset, faults)
     cells = {name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()}
     sample_id = "" if named is None or blank else named(sample_of(row, table, dataset, faults))
-    files = () if blank else _paths(row, dataset, root)
-    return Sample(row.line, Source(files, series, volume), sample_id, cells, "; ".join(map(str, faults)))
+    names = [] if blank else [fill(template, row.cells) for template in dataset.files]
+    address = next((name for name in names if name.lower().startswith(("http://", "https://"))), "")
+    if address and len(names) > 1:
+        faults.append(Fault("the address of one of several files; a sample from an address is a series", row.line))
+    files = () if address else tuple(root / name for name in names)
+    return Sample(row.line, Source(files, series, volume), sample_id, cells, "; ".join(map(str, faults)), address)
 
 
 def _paths(row: Row, dataset: DatasetConfig, root: Path) -> tuple[Path, ...]:

@@ -1,16 +1,31 @@
-"""What the arguments of ``scantune predict`` name: files, folders, lists and tables → samples."""
+"""What the arguments of ``scantune predict`` name: files, folders, addresses, lists and tables → samples."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.dicomweb.address import Address, is_address
+from scantune.progress import with_progress
 from scantune.records import ScantuneError, Source
 
 if TYPE_CHECKING:
     from scantune.cohort.unlabelled import Sample
+    from scantune.commands.remote_samples import RemoteSamples
+
+Named = Path | Address
+
+
+def named(text: str | Path) -> Named:
+    """A path, or the address of a DICOMweb study, series or instance.
+
+    Raises:
+        ScantuneError: an address of another form.
+    """
+    return Address.of(str(text)) if is_address(str(text)) else Path(text)
 
 
 def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str]]:
@@ -70,16 +85,19 @@ def root_of(table: Path, files: list[Path], root: Path | None, listed: Path | No
     return named[0] if named else None
 
 
-def of_table(path: Path, model: Any, root: Path | None) -> tuple[list[Sample], list[str]]:
+def of_table(path: Path, model: Any, root: Path | None, remote: RemoteSamples) -> tuple[list[Sample], list[str]]:
     """Samples of a table, and notes of how it was read; see :func:`scantune.cohort.unlabelled.read_samples`."""
     from scantune.cohort.unlabelled import read_samples
 
     names = () if model.covariates is None else model.covariates.names
-    return read_samples(path, model.facts.table if model.facts else {}, names, root)
+    samples, notes = read_samples(path, model.facts.table if model.facts else {}, names, root)
+    return [remote.of_row(sample) if sample.address else sample for sample in samples], notes
 
 
-def below(paths: Sequence[tuple[Path, str]], series: bool, listed: Path | None) -> tuple[list[Sample], Counter[str]]:
-    """The samples of files and folders, each path with its sample's id or "", and the count of what is none.
+def below(
+    paths: Sequence[tuple[Named, str]], series: bool, listed: Path | None, remote: RemoteSamples
+) -> tuple[list[Sample], Counter[str]]:
+    """The samples of files, folders and addresses, each with its sample's id or "", and the count of what is none.
 
     Raises:
         ScantuneError: an id whose folder holds several samples.
@@ -87,17 +105,23 @@ def below(paths: Sequence[tuple[Path, str]], series: bool, listed: Path | None) 
     from scantune.cohort.unlabelled import Sample
 
     samples, aside = [], Counter[str]()
-    for path, sample_id in paths:
-        below, left = samples_of(path, series)
+    remote_too = any(isinstance(path, Address) for path, _ in paths)
+    for path, sample_id in with_progress(paths, len(paths), "list series") if remote_too else paths:
+        if isinstance(path, Address):
+            below, left = remote.below(path)
+        else:
+            files, left = samples_of(path, series)
+            below = [Sample(0, Source((one,), leaves_out=True)) for one in files]  # and counted
         if sample_id and len(below) > 1:
-            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
-        samples += [Sample(0, Source((one,), leaves_out=True), sample_id) for one in below]  # and counted
+            what = "an address" if isinstance(path, Address) else "a folder"
+            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is {what} of {len(below)} samples, not of one")
+        samples += [replace(one, sample_id=sample_id) for one in below]
         aside += left
     return samples, aside
 
 
-def listed(path: Path | None) -> list[tuple[Path, str]]:
-    """Each path of a list with its sample's id, "" without one.
+def listed(path: Path | None) -> list[tuple[Named, str]]:
+    """Each path or address of a list with its sample's id, "" without one.
 
     Raises:
         ScantuneError: there is no such file; an id cannot name a file, or occurs twice.
@@ -109,7 +133,7 @@ def listed(path: Path | None) -> list[tuple[Path, str]]:
         return []
     if not path.is_file():
         raise ScantuneError(f"--list {path}: no such file")
-    pairs: list[tuple[Path, str]] = []
+    pairs: list[tuple[Named, str]] = []
     for number, line in enumerate(decoded(path.read_bytes())[0].splitlines(), start=1):
         first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
         if not first:
@@ -117,5 +141,5 @@ def listed(path: Path | None) -> list[tuple[Path, str]]:
         if second and (not is_safe(first) or first in {known for _, known in pairs}):
             fault = "occurs twice" if is_safe(first) else "cannot name a file: use letters, digits and . _ - + = @"
             raise ScantuneError(f"--list {path}, line {number}: the sample id {first!r} {fault}")
-        pairs.append((Path(second), first) if second else (Path(first), ""))
+        pairs.append((named(second), first) if second else (named(first), ""))
     return pairs

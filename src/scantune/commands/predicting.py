@@ -14,20 +14,26 @@ import typer
 
 from scantune.commands import named_samples
 from scantune.commands.unfinished import Unfinished
-from scantune.records import ScantuneError, Source
+from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from scantune.cohort.unlabelled import Sample
+    from scantune.commands.remote_samples import RemoteSamples
 
 _SHOWN = 20  # reasons on the terminal; all are in the table
 
 
 def predict(
     model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
-    files: Annotated[list[Path] | None, typer.Argument(help="files, series folders, or folders of them")] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="files, series folders, folders of them, or DICOMweb addresses (https://HOST/…/studies/UID)"
+        ),
+    ] = None,
     listed: Annotated[
         Path | None,
-        typer.Option("--list", help="a text file with one path per line, or a sample id, a tab and its path"),
+        typer.Option("--list", help="a text file with a path or an address per line, or a sample id, a tab and that"),
     ] = None,
     table: Annotated[
         Path | None,
@@ -43,6 +49,10 @@ def predict(
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
     seg: Annotated[
         Path | None, typer.Option(help="folder for masks: DICOM SEG, NIfTI or PNG, according to the source")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="address of a DICOMweb service to which the DICOM files of --sr and --seg are sent"),
     ] = None,
     maps: Annotated[Path | None, typer.Option(help="folder for saliency maps")] = None,
     map_method: Annotated[str, typer.Option(help="as evaluate.saliency.method")] = "auto",
@@ -71,8 +81,10 @@ def predict(
 ) -> None:
     """Predict from files with a model. An unusable file gets a reason in the table; the others are unaffected.
 
-    The exit code is 1 where no file could be used.
+    The exit code is 1 where no file could be used, or no result could be stored.
     """
+    from scantune.commands.remote_samples import RemoteSamples
+    from scantune.dicomweb.address import storage
     from scantune.engine.distributed import device_kind
     from scantune.files import private, refuse_unwritable
     from scantune.registry.opening import open_model
@@ -80,13 +92,17 @@ def predict(
     from scantune.tasks.predictions import PredictionTable, write
     from scantune.tracking.parent import adopted
 
-    paths = [*((path, "") for path in files or []), *named_samples.listed(listed)]
+    paths = [*((named_samples.named(path), "") for path in files or []), *named_samples.listed(listed)]
     if not paths and table is None:
         raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
     if root is not None and table is None:
         raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
+    if store is not None:
+        if sr is None and seg is None:
+            raise ScantuneError("predict: --store sends what --sr FOLDER and --seg FOLDER write, and neither is named")
+        store = storage(store)
     if table is not None:
-        paths, root = [], named_samples.root_of(table, files or [], root, listed)
+        paths, root = [], named_samples.root_of(table, [Path(path) for path in files or []], root, listed)
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
@@ -102,18 +118,21 @@ def predict(
         raise ScantuneError(
             f"predict: this model requires {listing} beside the image: --table FILE, with path, {listing}"
         )
-    samples, aside = named_samples.below(paths, series, listed)
+    remote = RemoteSamples(series, opened.facts.input.get("series") if opened.facts is not None else None)
+    samples, aside = named_samples.below(paths, series, listed, remote)
     if table is not None:
-        samples, notes = named_samples.of_table(table, opened, root)
+        samples, notes = named_samples.of_table(table, opened, root, remote)
         for note in notes:
             typer.echo(f"{table}: {note}")
     writers = _writers(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
         folders = {column: folder for column, folder, _ in writers}
-        options: dict[str, Any] = {"method": map_method, "layer": map_layer, "statistics": statistics}
+        options: dict[str, Any] = {"method": map_method, "layer": map_layer, "statistics": statistics, "store": store}
         options |= {name: str(path) for name, path in folders.items()}
         unfinished = Unfinished(out, opened, options, folders)
-        rows = _rows_of(samples, opened, batch_size, writers, unfinished, statistics)
+        results = _Results(opened, writers, remote, store)
+        with contextlib.closing(remote):
+            rows = _rows_of(samples, opened, batch_size, results, unfinished, statistics)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     with private():  # the table names the files
@@ -136,15 +155,17 @@ def predict(
         typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
     for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
         typer.echo(f"  {row['file']}: {row['distance']:.2f}")
+    if store is not None:
+        typer.echo(f"  stored at {store}: {results.stored} results; not stored: {results.not_stored}")
     for row in bad[:_SHOWN]:
         typer.echo(f"  {row['file'] or table}: {row['reason']}", err=True)
     if len(bad) > _SHOWN:
         typer.echo(f"  … and {len(bad) - _SHOWN} more (all: {out})", err=True)
-    if table is not None and usable and not any(sample.source.files[0].exists() for sample in usable):
+    if table is not None and usable and not any(sample.address or sample.source.files[0].exists() for sample in usable):
         typer.echo(
             f"  no file is there: paths start from {root or table.parent.absolute()}; another is --root", err=True
         )
-    if bad and len(bad) == len(rows):
+    if (bad and len(bad) == len(rows)) or (results.not_stored and not results.stored):
         raise typer.Exit(1)
 
 
@@ -152,7 +173,7 @@ def _rows_of(
     samples: Sequence[Sample],
     opened: Any,
     batch_size: int,
-    writers: Sequence[tuple[str, Path, Callable[..., Any]]],
+    results: _Results,
     unfinished: Unfinished,
     statistics: bool,
 ) -> list[dict[str, Any]]:
@@ -168,7 +189,8 @@ def _rows_of(
     cells = [sample.covariates for sample in to_predict] if opened.covariates is not None else None
     has_ids, times = any(s.sample_id for s in samples), Counter(s.sample_id for s in samples)
     rows: list[dict[str, Any]] = []
-    answers = opened.answers([sample.source for sample in to_predict], batch_size, cells)
+    remote = results.remote
+    answers = opened.answers(remote.sources(to_predict), batch_size, cells)
     try:
         with (
             contextlib.closing(answers),
@@ -180,14 +202,17 @@ def _rows_of(
                     continue
                 answer = Answer({}, reason=sample.reason) if sample.reason else next(answers)
                 named = {"sample_id": sample.sample_id} if has_ids else {}
-                file = "; ".join(map(str, sample.source.files))
-                rows.append({**named, "file": file, **answer.values, "reason": answer.reason})
+                reason = remote.reason(sample) or answer.reason
+                rows.append({**named, "file": sample.file, **answer.values, "reason": reason})
                 if statistics and answer.prepared is not None:
                     rows[-1] |= _image_statistics(answer.prepared)
+                not_stored = results.not_stored
                 if not answer.reason:
                     only = sample.sample_id if times[sample.sample_id] == 1 else ""
-                    rows[-1] |= _give_back(opened, sample.source, answer, writers, only)
-                unfinished.keep(sample, rows[-1])
+                    rows[-1] |= results.of(sample, answer, only)
+                remote.release(sample)
+                if results.not_stored == not_stored:  # else the same command tries it again
+                    unfinished.keep(sample, rows[-1])
     except BaseException:
         if unfinished.kept:
             kept = f"{unfinished.kept} new answers are in {unfinished.path}"
@@ -225,32 +250,53 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _give_back(
-    opened: Any,
-    source: Source,
-    answer: Any,
-    writers: Sequence[tuple[str, Path, Callable[..., Any]]],
-    sample_id: str = "",
-) -> dict[str, str]:
-    """Report, mask and map beside the table; one that cannot be written is reported and does not end the command.
+class _Results:
+    """Report, mask and map beside the table; one that cannot be written or stored is reported and ends nothing.
 
-    Returns:
-        The name of each file by its column of the table (of a sample without an id a report and a mask are named by a
-        digest, and the table says whose they are), and as ``<column>_reason`` why there is none.
+    Attributes:
+        stored: number of results that a server has taken.
+        not_stored: number of those that it has not.
     """
-    names: dict[str, str] = {}
-    for column, folder, write in writers if opened.facts is not None else ():
-        try:
-            written = write(folder, source, answer, opened)
-            if sample_id and column != "map":
-                ending = ".nii.gz" if written.name.endswith(".nii.gz") else written.suffix
-                written = written.replace(folder / f"{sample_id}{ending}")
-            names[column] = written.name
-            continue
-        except ScantuneError as error:
-            reason = str(error)
-        except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
-            reason = f"no result can be written for this source ({_in_words(error)})"
-        names[f"{column}_reason"] = reason
-        typer.echo(f"  {source.files[0]}: {reason}", err=True)
-    return names
+
+    def __init__(
+        self,
+        opened: Any,
+        writers: Sequence[tuple[str, Path, Callable[..., Any]]],
+        remote: RemoteSamples,
+        store: str | None,
+    ) -> None:
+        self.opened, self.writers, self.remote, self.address = opened, writers, remote, store
+        self.connection = None if store is None else remote.connection  # whose settings are refused before the work
+        self.stored = self.not_stored = 0
+
+    def of(self, sample: Sample, answer: Any, sample_id: str = "") -> dict[str, str]:
+        """The name of each file by its column of the table (of a sample without an id a report and a mask are named by
+        a digest, and the table says whose they are), and as ``<column>_reason`` why there is none, or why it is not
+        stored."""
+        names: dict[str, str] = {}
+        for column, folder, write in self.writers if self.opened.facts is not None else ():
+            try:
+                written = write(folder, sample.source, answer, self.opened)
+                if sample_id and column != "map":
+                    ending = ".nii.gz" if written.name.endswith(".nii.gz") else written.suffix
+                    written = written.replace(folder / f"{sample_id}{ending}")
+                names[column] = written.name
+                reason = self._store(written) if column != "map" else ""
+            except ScantuneError as error:
+                reason = str(error)
+            except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
+                reason = f"no result can be written for this source ({_in_words(error)})"
+            if reason:
+                names[f"{column}_reason"] = reason
+                typer.echo(f"  {sample.file}: {reason}", err=True)
+        return names
+
+    def _store(self, path: Path) -> str:
+        """Send a result; why it is not stored, or ""."""
+        from scantune.dicomweb.store import store
+
+        if self.connection is None or self.address is None:
+            return ""
+        reason = "it is no DICOM" if path.suffix != ".dcm" else store(self.connection, self.address, path)
+        self.stored, self.not_stored = self.stored + (not reason), self.not_stored + bool(reason)
+        return f"not stored: {reason}" if reason else ""

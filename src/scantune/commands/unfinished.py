@@ -23,7 +23,8 @@ class Unfinished:
     """Rows in ``<table>.unfinished``, one JSON line each, until the table itself is written.
 
     A row is taken up again only from the same model, version and options, and while the sample's files have the sizes
-    and times that they had. A sample that could not be used is tried again.
+    and times that they had; of a series on a server, while it has the same instances. A sample that could not be used
+    is tried again, and one whose result could not be stored.
 
     Args:
         out: the table; one that is a device or a pipe keeps nothing.
@@ -68,8 +69,10 @@ class Unfinished:
             self.path.unlink(missing_ok=True)
 
     def _of(self, sample: Sample) -> str:
-        files = [_state(path) for path in sample.source.files]
-        return text_digest(repr((self.key, sample.source, sample.sample_id, sorted(sample.covariates.items()), files)))
+        parts: tuple[object, ...] = (sample.source, [_state(path) for path in sample.source.files])
+        if sample.address:
+            parts = (sample.address, sample.instances, sample.source.series, sample.source.volume)
+        return text_digest(repr((self.key, parts, sample.sample_id, sorted(sample.covariates.items()))))
 
     def _read(self) -> dict[str, Row]:
         rows: dict[str, Row] = {}

@@ -206,6 +206,7 @@ def _segmentation(
             segment_descriptions=segments,
             series_instance_uid=uid(origin.seed, "segmentation series"),
             series_number=901,
+            series_description=f"scantune {origin.model}"[:64],
             sop_instance_uid=uid(origin.seed, "segmentation"),
             instance_number=1,
             manufacturer="scantune",

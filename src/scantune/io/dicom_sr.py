@@ -109,6 +109,7 @@ def write_report(
             content=content[0],
             series_instance_uid=uid(origin.seed, "report series"),
             series_number=900,
+            series_description=f"scantune {origin.model}"[:64],
             sop_instance_uid=uid(origin.seed, "report"),
             instance_number=1,
             manufacturer="scantune",

@@ -12,16 +12,17 @@ from typing import Any
 
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import refusal
+from scantune.preprocess.sent import on_disk
 from scantune.preprocess.within import Within, prepare_within
 from scantune.preprocess.worker import Worker
-from scantune.records import ReadError, Source
+from scantune.records import ReadError, Sent, Source
 
 _IDLE: dict[int, deque[Worker]] = {}  # by the process that owns them: a fork must not share its parent's
 _KEPT = 4
 
 
 def prepared(
-    samples: Iterable[Source],
+    samples: Iterable[Source | Sent],
     settings: Mapping[str, Any],
     *,
     isolated: bool = True,
@@ -32,7 +33,7 @@ def prepared(
     """Each sample's tensor, or the reason that there is none, in order.
 
     Args:
-        samples: what each is read from.
+        samples: what each is read from; what is sent is on the disk while it is read.
         settings: the input's block as a dict; ``time_limit`` holds for each sample where ``isolated``.
         isolated: in processes of their own, where a decoder that crashes or hangs costs its sample alone. Else here,
             one when it is asked for.
@@ -99,19 +100,22 @@ def _give_back(worker: Worker, is_complete: bool) -> None:
 
 
 def _there(
-    free: queue.SimpleQueue[Worker], source: Source, settings: Mapping[str, Any], within: Within | None
+    free: queue.SimpleQueue[Worker], sample: Source | Sent, settings: Mapping[str, Any], within: Within | None
 ) -> Prepared | ReadError:
     worker = free.get()
     try:
-        return worker.prepare(source, settings, within)
+        with on_disk(sample, within) as (source, readable):
+            return worker.prepare(source, settings, readable)
     except ReadError as error:
         return error
     finally:
         free.put(worker)
 
 
-def _here(source: Source, settings: Mapping[str, Any], within: Within | None) -> Prepared | ReadError:
+def _here(sample: Source | Sent, settings: Mapping[str, Any], within: Within | None) -> Prepared | ReadError:
+    files = sample.files if isinstance(sample, Source) else ()
     try:
-        return prepare_within(source, settings, within)
+        with on_disk(sample, within) as (source, readable):
+            return prepare_within(source, settings, readable)
     except Exception as error:  # one bad scan never ends the run
-        return ReadError(*refusal(error, ", ".join(map(str, source.files))))
+        return ReadError(*refusal(error, ", ".join(map(str, files))))

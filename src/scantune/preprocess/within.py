@@ -21,6 +21,7 @@ from scantune.io.data_files import with_data_files
 from scantune.preprocess.one_sample import refuse_others
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.zipped import is_zip, unzip
 from scantune.records import ReadError, Source
 
 _PROC = Path("/proc/self/fd")
@@ -34,11 +35,15 @@ class Within:
         folders: folders below which files may lie, links followed; none: nothing may be read.
         max_bytes: of one sample.
         max_files: of one sample.
+        home: a private folder for the names under which files are opened; "" for one of the process that reads.
+        unzip: a ZIP stands for a folder of what is in it, which is unpacked beside it; else it is a file.
     """
 
     folders: tuple[str, ...]
     max_bytes: int = 2 * 2**30
     max_files: int = 10_000
+    home: str = ""
+    unzip: bool = False
 
     def holds(self, path: str) -> bool:
         """Whether a path without links lies below one of the folders."""
@@ -62,9 +67,9 @@ def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
             many files or bytes. Its reason names no path.
     """
     with contextlib.ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scantune-")))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scantune-", dir=within.home or None)))
         left = _Left(within)
-        yield [_sample(path, home / f"{number}", left, stack) for number, path in enumerate(files)]
+        yield [_sample(_unzipped(path, within), home / f"{number}", left, stack) for number, path in enumerate(files)]
 
 
 def prepare_within(source: Source, settings: Mapping[str, Any], within: Within | None) -> Prepared:
@@ -88,14 +93,27 @@ class _Left:
 
     def take(self, size: int) -> None:
         self.bytes -= size
-        if self.bytes < 0:
-            limit = self.within.max_bytes
-            raise ReadError(f"the sample is larger than {limit:,} bytes, the most that is read (SCANTUNE_SERVED_BYTES)")
+        refuse_larger(self.within.max_bytes - self.bytes, self.within)
 
     def count(self, number: int) -> None:
         if number > self.files:
             limit = self.within.max_files
             raise ReadError(f"the folder has more than {limit:,} files, the most that is read (SCANTUNE_SERVED_FILES)")
+
+
+def refuse_larger(size: int, within: Within) -> None:
+    """Refuse a sample of more bytes than may be read."""
+    if size > within.max_bytes:
+        limit = within.max_bytes
+        raise ReadError(f"the sample is larger than {limit:,} bytes, the most that is read (SCANTUNE_SERVED_BYTES)")
+
+
+def _unzipped(path: Path, within: Within) -> Path:
+    """The folder with what is in a ZIP, where it is to be unpacked; else the path."""
+    if not within.unzip or not is_zip(path):
+        return path
+    left = _Left(within)
+    return unzip(path, path.with_name(f"{path.name}.d"), left.take, left.count)
 
 
 def _sample(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> Path:
@@ -121,7 +139,7 @@ def _with_data(path: Path, header: Path, left: _Left, stack: contextlib.ExitStac
     left.count(len(names))
     folder = header.with_name(f"{header.name}.d")
     folder.mkdir()
-    header = header.rename(folder / f"header{_suffix(path)}")
+    header = header.rename(folder / f"header{suffix(path)}")
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         _link(path.parent / name, folder / name, left, stack)
@@ -129,7 +147,7 @@ def _with_data(path: Path, header: Path, left: _Left, stack: contextlib.ExitStac
 
 
 def _suffixed(place: Path, path: Path) -> Path:
-    return place.with_name(place.name + _suffix(path))
+    return place.with_name(place.name + suffix(path))
 
 
 def _below(folder: str, left: _Left) -> list[Path]:
@@ -193,7 +211,7 @@ def _most_open() -> int:
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
-def _suffix(path: Path) -> str:
+def suffix(path: Path) -> str:
     """The last two parts of a file's name, by which some kinds of file are known: ``.nii.gz``."""
     match = re.search(r"(\.[A-Za-z0-9]{1,8}){1,2}$", path.name)
     return match.group() if match else ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.plugins import open_carried
-from scantune.records import ReadError, ScantuneError, Source, first_line
+from scantune.records import ReadError, ScantuneError, Sent, Source, first_line
 from scantune.registry.model import MODEL, ModelFacts, input_of, load_networks, read_facts
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Predictor:
         return self.tensors.covariates
 
     def predict(
-        self, samples: Iterable[Files], batch_size: int = 8, covariates: Sequence[Cells] | None = None
+        self, samples: Iterable[Files | Sent], batch_size: int = 8, covariates: Sequence[Cells] | None = None
     ) -> list[Answer]:
         """One answer per sample, in order; all answers and prepared samples are kept in memory.
 
@@ -148,15 +148,15 @@ class Predictor:
         return list(self.answers(samples, batch_size, covariates))
 
     def answers(
-        self, samples: Iterable[Files], batch_size: int = 8, covariates: Sequence[Cells] | None = None
+        self, samples: Iterable[Files | Sent], batch_size: int = 8, covariates: Sequence[Cells] | None = None
     ) -> Iterator[Answer]:
         """One answer per sample, in order, as an iterator.
 
         Files are read and prepared in another process while the networks are at work on the batch before.
 
         Args:
-            samples: each a file, a folder (DICOM series), several files (one a channel), or a source that says which
-                series and volume of them.
+            samples: each a file, a folder (DICOM series), several files (one a channel), a source that says which
+                series and volume of them, or the content of a file.
             batch_size: samples that go through the networks at once.
             covariates: of each sample, column to cell, for a model that has covariates.
 
@@ -170,18 +170,21 @@ class Predictor:
         if self.covariates is None:
             yield from self._answers(samples, batch_size, None)
             return
-        samples = list(samples)
-        cells = [{}] * len(samples) if covariates is None else covariates
-        rows = [_row(self.covariates, of_sample) for of_sample in cells]
-        usable = [(files, row) for files, row in zip(samples, rows, strict=True) if not isinstance(row, str)]
-        answers = self._answers([files for files, _ in usable], batch_size, [row for _, row in usable])
+        if covariates is None:
+            samples = list(samples)
+            covariates = [{}] * len(samples)
+        cells, rows = covariates, [_row(self.covariates, of_sample) for of_sample in covariates]
+        usable = (files for files, row in zip(samples, rows, strict=True) if not isinstance(row, str))
+        answers = self._answers(usable, batch_size, [row for row in rows if not isinstance(row, str)])
         for row, of_sample in zip(rows, cells, strict=True):
             if isinstance(row, str):
                 yield Answer({}, reason=row)
             else:
                 yield replace(next(answers), note=_note(self.covariates, of_sample))
 
-    def _answers(self, samples: Iterable[Files], batch_size: int, rows: list[np.ndarray] | None) -> Iterator[Answer]:
+    def _answers(
+        self, samples: Iterable[Files | Sent], batch_size: int, rows: list[np.ndarray] | None
+    ) -> Iterator[Answer]:
         """:meth:`answers` with the covariates of each sample as numbers."""
         from scantune.preprocess.ahead import prepared
 
@@ -190,7 +193,7 @@ class Predictor:
             settings["time_limit"] = self.reading.time_limit
         reading = self.reading
         prepared_samples = prepared(
-            map(Source.of, samples),
+            (sample if isinstance(sample, Sent) else Source.of(sample) for sample in samples),
             settings,
             isolated=reading.isolated,
             workers=reading.workers,

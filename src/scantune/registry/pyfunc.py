@@ -1,4 +1,4 @@
-"""The model as an MLflow pyfunc: a table of paths in, a table of predictions out.
+"""The model as an MLflow pyfunc: a table of paths, or of the files' content, in; a table of predictions out.
 
 MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): nothing is unpickled. What a served model
 may be asked is said by whoever serves it, in the environment, not by the client: ``SCANTUNE_SERVED_FOLDERS``,
@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, Sent
 
 if TYPE_CHECKING:
     from scantune.preprocess.within import Within
 
 MAX_BATCH = 1024
 MAX_ROWS = 10_000
+#: Columns that say what a row is about; ``scantune.tracking.models.signature`` has them too.
+INPUTS = ("path", "bytes", "name")
+_ABSENT = object()
 _TRUSTED = "SCANTUNE_TRUSTED_PLUGINS"
 #: Set by ``mlflow models serve`` in the process that serves.
 _SERVED = "__pyfunc_model_path__"
@@ -45,8 +49,10 @@ class Model:
         """One row a sample.
 
         Args:
-            model_input: a table (pandas) with the column ``path``: a file or a folder each; and a column for each
-                covariate of the model, whose cells may be empty.
+            model_input: a table (pandas) with the column ``path``, a file or a folder each, or ``bytes``, the content
+                of a file or of a ZIP of one DICOM series in base64 (here also as bytes), or both, of which each row has
+                one; beside the latter may be ``name``, the file's name. And a column for each covariate of the model,
+                whose cells may be empty.
             params: ``batch_size`` (8).
 
         Returns:
@@ -54,8 +60,8 @@ class Model:
             where a covariate has a level that the training set lacks, which counts as unknown.
 
         Raises:
-            MlflowException: no column ``path``, too many rows, an invalid batch size, or a fault of the server itself.
-                Its text has no path of the server and no trace.
+            MlflowException: no column ``path`` or ``bytes``, too many rows, an invalid batch size, or a fault of the
+                server itself. Its text has no path of the server and no trace.
         """
         from mlflow.exceptions import MlflowException
 
@@ -72,24 +78,32 @@ class Model:
 
         from scantune.registry.predictor import Answer
 
-        if "path" not in getattr(table, "columns", ()):
-            raise ScantuneError("the input needs a column 'path', one file or folder per row")
+        if not {"path", "bytes"} & set(getattr(table, "columns", ())):
+            raise ScantuneError(
+                "the input needs a column 'path', one file or folder per row, or 'bytes', a file's content in base64"
+            )
         if len(table) > MAX_ROWS:
             raise ScantuneError(f"{len(table):,} rows; at most {MAX_ROWS:,} are answered at once")
         batch_size = params.get("batch_size", 8)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MAX_BATCH:
             raise ScantuneError(f"batch_size is {batch_size!r}; a whole number from 1 to {MAX_BATCH} is needed")
-        reasons = [_refused(path) for path in table["path"]]
-        cells = [row for row, reason in zip(self._cells(table), reasons) if not reason]
-        paths = [path for path, reason in zip(table["path"], reasons) if not reason]
-        answers = self.predictor.answers(paths, batch_size, cells)
-        rows = [Answer({}, reason=reason) if reason else next(answers) for reason in reasons]
+        named = [_sample(*row) for row in zip(*self._inputs(table))]
+        cells = [row for row, sample in zip(self._cells(table), named) if not isinstance(sample, _Refused)]
+        samples = [sample for sample in named if not isinstance(sample, _Refused)]
+        answers = self.predictor.answers(samples, batch_size, cells)
+        rows = [Answer({}, reason=s.reason) if isinstance(s, _Refused) else next(answers) for s in named]
         noted = ["note"] if any(row.note for row in rows) else []
         columns = [*dict.fromkeys(name for row in rows for name in row.values), "reason", *noted]
         table = pd.DataFrame([{**row.values, "reason": row.reason, "note": row.note} for row in rows], columns=columns)
         for sentence in self.predictor.covariates.unknown_as_text(cells) if self.predictor.covariates else ():
             log.warning("%s", sentence)
         return table.astype(object).where(table.notna(), None) if self.served else table  # JSON knows no NaN
+
+    def _inputs(self, table: Any) -> list[Any]:
+        """The columns :data:`INPUTS`, with nothing in those that the table lacks or that are covariates."""
+        covariates = () if self.predictor.covariates is None else self.predictor.covariates.names
+        there = [name for name in INPUTS if name in table and (name == "path" or name not in covariates)]
+        return [table[name] if name in there else [_ABSENT] * len(table) for name in INPUTS]
 
     def _cells(self, table: Any) -> list[dict[str, Any]]:
         """Covariates of each row, of the columns that the table has."""
@@ -99,11 +113,35 @@ class Model:
         return [dict(zip(names, row)) for row in zip(*columns)] if names else [{}] * len(table)
 
 
-def _refused(path: object) -> str:
-    """Why the content of a row is not a path; "" for a path."""
-    if not isinstance(path, (str, Path)) or not str(path).strip():
-        return "no path in this row"
-    return "addresses are not fetched; name a file below the served folders" if "://" in str(path) else ""
+@dataclass(frozen=True)
+class _Refused:
+    """A row that names nothing to be read."""
+
+    reason: str
+
+
+def _sample(path: object, content: object, name: object) -> str | Path | Sent | _Refused:
+    """What a row names, by its cells of :data:`INPUTS`."""
+    if not _is_blank(content):
+        if not _is_blank(path):
+            return _Refused("this row has both a path and bytes; which is meant is not said")
+        if not isinstance(content, (str, bytes)):
+            return _Refused("the bytes of this row are not base64")
+        return Sent(content, name if isinstance(name, str) else "")
+    if not isinstance(path, (str, Path)) or _is_blank(path):
+        return _Refused(f"{'no path' if content is _ABSENT else 'neither a path nor bytes'} in this row")
+    if "://" in str(path):
+        return _Refused("addresses are not fetched; name a file below the served folders, or send its bytes")
+    return path
+
+
+def _is_blank(cell: object) -> bool:
+    """Whether a cell has no content, in any of the ways in which pandas has none."""
+    import pandas as pd
+
+    if isinstance(cell, str):
+        return not cell or cell.isspace()
+    return cell is None or cell is _ABSENT or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
 
 
 def _trusted(folder: Path) -> dict[str, Any]:

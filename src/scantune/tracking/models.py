@@ -96,19 +96,21 @@ def packed(folder: Path) -> Path:
 
 
 def signature(columns: Mapping[str, str], covariates: Sequence[str] = ()) -> Any:
-    """The pyfunc's signature: ``path`` and covariates in, the task's columns and ``reason`` out.
+    """The pyfunc's signature: ``path`` or ``bytes`` (with ``name``) and covariates in, the task's columns and
+    ``reason`` out.
 
-    ``path`` is of any type: were it text, MLflow would refuse a whole table whose column pandas takes for numbers, such
-    as an empty one or one of blanks alone. So is a covariate, whose column is not required either: a row without it
-    gets a ``reason``.
+    Columns are of any type: were ``path`` text, MLflow would refuse a whole table whose column pandas takes for
+    numbers, such as an empty one or one of blanks alone. None is required: a row that lacks something gets a
+    ``reason``.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
+    inputs = dict.fromkeys(["path", "bytes", "name", *covariates])
     outputs = [ColSpec(DataType[kind], name, required=False) for name, kind in columns.items()]
     return ModelSignature(
-        inputs=Schema([ColSpec(AnyType(), "path"), *(ColSpec(AnyType(), name, required=False) for name in covariates)]),
+        inputs=Schema([ColSpec(AnyType(), name, required=False) for name in inputs]),
         outputs=Schema([*outputs, ColSpec(DataType.string, "reason")]),
         params=ParamSchema([ParamSpec("batch_size", DataType.long, 8)]),
     )
