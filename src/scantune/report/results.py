@@ -9,7 +9,6 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, text
-from scantune.statistics import drift
 from scantune.statistics.comparison import holm
 from scantune.tasks.catalogue import part
 
@@ -264,6 +263,8 @@ def distance(facts: RunFacts) -> list[Any]:
 
 def training_cohort(facts: RunFacts) -> list[Any]:
     """Images and groups of an external dataset beside those of the training cohort."""
+    from scantune.statistics import drift
+
     section = facts.metrics.get("cohort")
     if not section:
         return []
