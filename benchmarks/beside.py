@@ -34,6 +34,7 @@ SETS: dict[str, tuple[str, str, list[str]]] = {
     "pneumonia": ("auroc", "classification", []),
     "age": ("mae", "regression", ["--number"]),
     "cells": ("accuracy", "classification", ["--smear"]),
+    "cells_224": ("accuracy", "classification", ["--smear"]),
     "ultrasound": ("accuracy", "classification", ["--frames", "6"]),
 }
 

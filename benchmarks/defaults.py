@@ -55,6 +55,7 @@ STUDY: dict[str, dict[str, dict[str, Any]]] = {
         "usual augmentation": {"train.augment": "default"},
         "random weights": {"model.weights": None},
     },
+    "cells_224": {"base": {}},
     "ultrasound": {
         "base": {},
         "seed 43": {"train.seed": 43},
@@ -133,10 +134,12 @@ def blocks(name: str, data: Path, home: Path) -> dict[str, Any]:
     numbers = {"name": "regression", "target": "age", "range": [0, 100]}
     films = {**FILM, "loss": "huber", "monitor": "val_mae", "epochs": 16}
     kind = {**classes, "target": "kind"}
+    both = [_cells(data, 1, "class label"), _cells(data, 2, "class")] if name.startswith("cells") else []
     sets: dict[str, Callable[[], Any]] = {
         "pneumonia": lambda: ([_films(data, "pneumonia")], film, {**classes, "target": "pneumonia"}, FILM),
         "age": lambda: ([_films(data, "age")], {**film, "shape": [224, 224]}, numbers, films),
-        "cells": lambda: ([_cells(data, 1, "class label"), _cells(data, 2, "class")], cell, kind, SMEAR),
+        "cells": lambda: (both, cell, kind, SMEAR),
+        "cells_224": lambda: (both, {**cell, "shape": [224, 224]}, kind, SMEAR),
         "ultrasound": lambda: ([_loops(data, home)], loop, kind, FRAMES),
     }
     datasets, prepared, task, train = sets[name]()
@@ -223,7 +226,9 @@ def epochs_of(train: dict[str, Any]) -> int:
 
 
 #: Headline metrics by set of data.
-SHOWN = {"pneumonia": ("auroc", "accuracy"), "age": ("mae", "r2"), "cells": ("accuracy",), "ultrasound": ("accuracy",)}
+SHOWN = {"pneumonia": ("auroc", "accuracy"), "age": ("mae", "r2")} | dict.fromkeys(
+    ("cells", "cells_224", "ultrasound"), ("accuracy",)
+)
 
 
 def lines(results: dict[str, dict[str, Any]]) -> Iterator[str]:
