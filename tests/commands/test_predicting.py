@@ -242,8 +242,13 @@ def test_a_command_that_was_stopped_goes_on_where_it_was(opened: Path, monkeypat
     kept = opened / "out.csv.unfinished"
     assert f"3 new answers are in {kept}; the same command goes on there" in capsys.readouterr().err
     assert kept.stat().st_mode & 0o077 == 0  # it names the files
-    with kept.open("a") as file:
-        file.write('["cut')  # a line that a kill has cut off
+    lines = [line for line in kept.read_text().splitlines() if line]
+    kept.write_text("\n".join([*lines[:-1], lines[-1][:40]]))  # a line that a kill has cut off
+    answered.clear()
+    monkeypatch.setattr(Predictor, "answers", stopped_after(1))
+    with pytest.raises(KeyboardInterrupt):
+        predict("model", [folder], out=opened / "out.csv", batch_size=1)
+    assert "2 of 6 samples were answered by the command before" in capsys.readouterr().out
     Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(
         folder / "1.png"
     )  # and a file that has changed since

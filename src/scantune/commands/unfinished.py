@@ -58,6 +58,7 @@ class Unfinished:
             with private():  # it names the files, as the table does
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.file = self.open.enter_context(self.path.open("a", encoding="utf-8"))
+            self.file.write("\n")  # ends a line that a kill has cut off
         self.file.write(json.dumps([self._of(sample), row]) + "\n")
         self.file.flush()
         self.kept += 1
