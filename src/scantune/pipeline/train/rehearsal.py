@@ -3,6 +3,7 @@ a network that cannot be built."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +41,13 @@ def refusals(
             try:
                 _rehearse(params, key, block, sides)
             except ScantuneError as error:
-                text = str(error).removeprefix(f"{group}.").removeprefix(key).lstrip(".: ")
-                faults.append(f"{group}.{key}: {text}")
+                faults.append(f"{group}.{key}: {_without_key(str(error), key)}")
     return faults
+
+
+def _without_key(text: str, key: str) -> str:
+    """A message without the key that it begins with; a word that begins as the key does stays."""
+    return re.sub(rf"^((experiments|derived)\.)?{re.escape(key)}[.:]\s*", "", text)
 
 
 def _rehearse(params: Params, key: str, block: ExperimentConfig, sides: Sides) -> None:
