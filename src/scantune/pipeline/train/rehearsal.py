@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scantune.cohort.manifest import Sample
 from scantune.config.params import ExperimentConfig, Params
+from scantune.files import without_paths
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.train import training
@@ -19,7 +20,8 @@ from scantune.records import Record, ScantuneError
 def refusals(
     params: Params, input_name: str, records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
-    """Why experiments on an input could not begin, each as a line that begins with the experiment's key.
+    """Why experiments on an input could not begin, each as a line that begins with the experiment's key and names no
+    folder: it is written.
 
     Args:
         params: all settings.
@@ -41,7 +43,10 @@ def refusals(
             try:
                 _rehearse(params, key, block, sides)
             except ScantuneError as error:
-                faults.append(f"{group}.{key}: {_without_key(str(error), key)}")
+                text = _without_key(str(error), key)
+                for path in filter(None, (block.model.weights, block.model.weights_folder)):
+                    text = text.replace(path, without_paths(path))
+                faults.append(f"{group}.{key}: {text}")
     return faults
 
 
