@@ -15,10 +15,13 @@ import torch
 from PIL import Image
 
 from scantune import io
+from scantune.cohort.unlabelled import Sample
 from scantune.commands.named_samples import samples_of
 from scantune.commands.predicting import predict
+from scantune.commands.unfinished import Unfinished
 from scantune.files import words_of
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, Source
+from scantune.registry import opening
 from scantune.registry.model import ModelFacts
 from scantune.registry.opening import open_model
 from scantune.registry.predictor import Predictor, Reading
@@ -261,6 +264,22 @@ def test_a_command_that_was_stopped_goes_on_where_it_was(opened: Path, monkeypat
     rows, whole = [(opened / name).read_text().splitlines() for name in ("out.csv", "whole.csv")]
     assert [row for at, row in enumerate(rows) if at != 2] == [row for at, row in enumerate(whole) if at != 2]
     assert rows[2] != whole[2]
+
+
+@pytest.mark.parametrize("changed", ["a.raw", "study/series/1.dcm"])
+def test_a_row_is_not_taken_up_where_a_part_of_its_sample_has_changed(
+    opened: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    monkeypatch.chdir(opened)
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 3, 4), np.int16)), "a.mhd")
+    Path("study/series").mkdir(parents=True)
+    Path("study/series/1.dcm").write_bytes(b"1")
+    sample = Sample(0, Source((Path("a.mhd" if changed == "a.raw" else "study"),)))
+    model, row = opening.open_model("m"), {"file": "x", "reason": ""}
+    Unfinished(Path("out.csv"), model, {}, {}).keep(sample, row)
+    assert Unfinished(Path("out.csv"), model, {}, {}).row(sample) == row
+    Path(changed).write_bytes(b"other content")
+    assert Unfinished(Path("out.csv"), model, {}, {}).row(sample) is None
 
 
 def test_answers_of_another_model_are_not_taken_up(opened: Path, capsys) -> None:
