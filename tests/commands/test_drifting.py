@@ -30,9 +30,13 @@ def written(path: Path, columns: dict[str, list[object]]) -> Path:
     return path
 
 
-def test_the_reference_of_answers_is_the_test_set_alone(home: Path) -> None:
+def test_the_reference_of_answers_is_what_the_model_answers_of_its_test_set(home: Path) -> None:
     values = np.arange(50.0)
-    evaluated = {"prediction": [*values, *(values + 1000)], "split": ["test"] * 50 + ["validation"] * 50}
+    evaluated = {
+        "prediction": [*values, *(values + 1000), *(values - 1000)],
+        "split": ["test"] * 50 + ["validation"] * 50 + ["test"] * 50,
+        "answered": ["yes"] * 100 + ["no"] * 50,
+    }
     answers = written(home / "answers.csv", {"prediction": list(values), "reason": [""] * 50})
     drift("m", [answers], predictions=written(home / "predictions.csv", evaluated), out=home / "drift.csv")
     table = read(home / "drift.csv")

@@ -20,6 +20,7 @@ from scantune.commands.named_samples import samples_of
 from scantune.commands.predicting import predict
 from scantune.commands.unfinished import Unfinished
 from scantune.files import words_of
+from scantune.prediction.predictor import TensorPredictor
 from scantune.records import ScantuneError, Source
 from scantune.registry import opening
 from scantune.registry.model import ModelFacts
@@ -264,6 +265,22 @@ def test_a_command_that_was_stopped_goes_on_where_it_was(opened: Path, monkeypat
     rows, whole = [(opened / name).read_text().splitlines() for name in ("out.csv", "whole.csv")]
     assert [row for at, row in enumerate(rows) if at != 2] == [row for at, row in enumerate(whole) if at != 2]
     assert rows[2] != whole[2]
+
+
+def test_an_image_that_is_not_answered_has_its_statistics(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = TensorPredictor.columns
+
+    def withheld(*arguments: Any, **named: Any) -> dict[str, Any]:
+        known = columns(*arguments, **named)
+        n = len(next(iter(known.values())))
+        return {**known, "distance": np.full(n, 2.0), "answered": np.full(n, "no")}
+
+    monkeypatch.setattr(TensorPredictor, "columns", withheld)
+    predict("m", [opened / "Doe_0.png"], seg=opened / "masks", statistics=True, out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.text("reason")[0].startswith("not answered")
+    assert 0 < float(table.text("image_mean")[0]) < 1
+    assert "mask" not in table
 
 
 @pytest.mark.parametrize("changed", ["a.raw", "study/series/1.dcm"])

@@ -79,10 +79,12 @@ def drift(
 
 
 def _answers_of(table: PredictionTable) -> dict[str, Any]:
-    """References of the columns that the model answers, from the test rows of its evaluation."""
+    """References of the columns that the model answers, from the test rows of its evaluation that it does answer."""
     from scantune.statistics.drift import described
 
     table = table.take(table.split == "test")
+    if "answered" in table:  # a model that abstains gives no values for the others
+        table = table.take(table.text("answered") != "no")
     names = [name for name in table.columns if name.startswith(("p/", "prediction", "volume_prediction"))]
     known = {name: described(list(table.text(name))) for name in names}
     return {name: reference for name, reference in known.items() if reference}
