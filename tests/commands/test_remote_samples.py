@@ -285,6 +285,17 @@ def test_few_series_are_on_the_disk_at_once(pacs, tmp_path, temporary):
     assert not list(temporary.iterdir())
 
 
+def test_a_sample_that_is_answered_before_it_is_read_leaves_no_files(pacs, tmp_path, temporary):
+    remote = RemoteSamples(whole=False)
+    samples, _ = remote.below(Address.of(f"{pacs.address}/studies/2.25.1"))
+    remote.release(samples[0])
+    for sample, source in zip(samples, remote.sources(samples)):
+        assert source.files[0].exists() == (sample is not samples[0])
+        remote.release(sample)
+    assert not list(temporary.rglob("*.dcm"))
+    remote.close()
+
+
 def test_the_command_line_takes_an_address(pacs, model, tmp_path):
     done = CliRunner().invoke(app, ["predict", "m", f"{pacs.address}/studies/2.25.1", "--out", str(tmp_path / "a.csv")])
     assert done.exit_code == 0, done.output
