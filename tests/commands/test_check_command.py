@@ -155,3 +155,17 @@ def test_what_a_training_would_refuse_is_told_before_it(project, tmp_path, exper
     assert done.exit_code == 1
     assert "experiments.x: " in done.output
     assert fault in done.output
+
+
+def test_what_is_written_of_missing_weights_names_no_folder(project, tmp_path):
+    rows = ["file,y,id", *(f"i{k}.png,{k % 2},P{k}" for k in range(8))]
+    project(rows, CLASSES, targets={"y": "y"})
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    weights = {"weights": str(tmp_path / "private" / "w.safetensors"), "weights_sha256": "0" * 64}
+    params["experiments"]["x"]["model"] |= weights
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert CliRunner().invoke(app, ["check", "x"]).exit_code == 1
+    for path in (tmp_path / ".scantune" / "check" / "x").glob("check.*"):
+        text = path.read_text()
+        assert "/w.safetensors: weights file not found" in text
+        assert "private" not in text

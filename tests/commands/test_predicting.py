@@ -15,10 +15,14 @@ import torch
 from PIL import Image
 
 from scantune import io
+from scantune.cohort.unlabelled import Sample
 from scantune.commands.named_samples import samples_of
 from scantune.commands.predicting import predict
+from scantune.commands.unfinished import Unfinished
 from scantune.files import words_of
-from scantune.records import ScantuneError
+from scantune.prediction.predictor import TensorPredictor
+from scantune.records import ScantuneError, Source
+from scantune.registry import opening
 from scantune.registry.model import ModelFacts
 from scantune.registry.opening import open_model
 from scantune.registry.predictor import Predictor, Reading
@@ -242,8 +246,13 @@ def test_a_command_that_was_stopped_goes_on_where_it_was(opened: Path, monkeypat
     kept = opened / "out.csv.unfinished"
     assert f"3 new answers are in {kept}; the same command goes on there" in capsys.readouterr().err
     assert kept.stat().st_mode & 0o077 == 0  # it names the files
-    with kept.open("a") as file:
-        file.write('["cut')  # a line that a kill has cut off
+    lines = [line for line in kept.read_text().splitlines() if line]
+    kept.write_text("\n".join([*lines[:-1], lines[-1][:40]]))  # a line that a kill has cut off
+    answered.clear()
+    monkeypatch.setattr(Predictor, "answers", stopped_after(1))
+    with pytest.raises(KeyboardInterrupt):
+        predict("model", [folder], out=opened / "out.csv", batch_size=1)
+    assert "2 of 6 samples were answered by the command before" in capsys.readouterr().out
     Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(
         folder / "1.png"
     )  # and a file that has changed since
@@ -256,6 +265,38 @@ def test_a_command_that_was_stopped_goes_on_where_it_was(opened: Path, monkeypat
     rows, whole = [(opened / name).read_text().splitlines() for name in ("out.csv", "whole.csv")]
     assert [row for at, row in enumerate(rows) if at != 2] == [row for at, row in enumerate(whole) if at != 2]
     assert rows[2] != whole[2]
+
+
+def test_an_image_that_is_not_answered_has_its_statistics(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = TensorPredictor.columns
+
+    def withheld(*arguments: Any, **named: Any) -> dict[str, Any]:
+        known = columns(*arguments, **named)
+        n = len(next(iter(known.values())))
+        return {**known, "distance": np.full(n, 2.0), "answered": np.full(n, "no")}
+
+    monkeypatch.setattr(TensorPredictor, "columns", withheld)
+    predict("m", [opened / "Doe_0.png"], seg=opened / "masks", statistics=True, out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.text("reason")[0].startswith("not answered")
+    assert 0 < float(table.text("image_mean")[0]) < 1
+    assert "mask" not in table
+
+
+@pytest.mark.parametrize("changed", ["a.raw", "study/series/1.dcm"])
+def test_a_row_is_not_taken_up_where_a_part_of_its_sample_has_changed(
+    opened: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    monkeypatch.chdir(opened)
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((2, 3, 4), np.int16)), "a.mhd")
+    Path("study/series").mkdir(parents=True)
+    Path("study/series/1.dcm").write_bytes(b"1")
+    sample = Sample(0, Source((Path("a.mhd" if changed == "a.raw" else "study"),)))
+    model, row = opening.open_model("m"), {"file": "x", "reason": ""}
+    Unfinished(Path("out.csv"), model, {}, {}).keep(sample, row)
+    assert Unfinished(Path("out.csv"), model, {}, {}).row(sample) == row
+    Path(changed).write_bytes(b"other content")
+    assert Unfinished(Path("out.csv"), model, {}, {}).row(sample) is None
 
 
 def test_answers_of_another_model_are_not_taken_up(opened: Path, capsys) -> None:

@@ -254,6 +254,26 @@ def test_a_command_that_was_stopped_goes_on_without_fetching_again(
     assert not list(temporary.iterdir())
 
 
+def test_what_a_stopped_command_has_stored_counts_in_the_one_that_goes_on(pacs, model, tmp_path, monkeypatch, capsys):
+    study, retrieve = f"{pacs.address}/studies/2.25.1", remote_samples.retrieve
+    options = {"seg": tmp_path / "seg", "store": pacs.address, "out": tmp_path / "a.csv", "batch_size": 1}
+    fetched: list[str] = []
+
+    def stopping(connection: Any, address: Address, *rest: Any) -> None:
+        if fetched:
+            raise KeyboardInterrupt
+        fetched.append(address.series)
+        retrieve(connection, address, *rest)
+
+    monkeypatch.setattr(remote_samples, "retrieve", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        predict("m", [study], **options)
+    monkeypatch.setattr(remote_samples, "retrieve", retrieve)
+    pacs.refused = {SEG: 0xA700}
+    predict("m", [study], **options)  # and does not end with exit code 1, as where no result is stored
+    assert "1 results; not stored: 1" in capsys.readouterr().out
+
+
 def test_few_series_are_on_the_disk_at_once(pacs, tmp_path, temporary):
     remote = RemoteSamples(whole=False)
     samples, _ = remote.below(Address.of(f"{pacs.address}/studies/2.25.1"))
@@ -263,6 +283,17 @@ def test_few_series_are_on_the_disk_at_once(pacs, tmp_path, temporary):
         remote.release(sample)
     remote.close()
     assert not list(temporary.iterdir())
+
+
+def test_a_sample_that_is_answered_before_it_is_read_leaves_no_files(pacs, tmp_path, temporary):
+    remote = RemoteSamples(whole=False)
+    samples, _ = remote.below(Address.of(f"{pacs.address}/studies/2.25.1"))
+    remote.release(samples[0])
+    for sample, source in zip(samples, remote.sources(samples)):
+        assert source.files[0].exists() == (sample is not samples[0])
+        remote.release(sample)
+    assert not list(temporary.rglob("*.dcm"))
+    remote.close()
 
 
 def test_the_command_line_takes_an_address(pacs, model, tmp_path):

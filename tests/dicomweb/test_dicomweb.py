@@ -11,6 +11,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from scantune.dicomweb.address import Address, storage
 from scantune.dicomweb.connection import Connection, Interrupted
 from scantune.dicomweb.multipart import parts
 from scantune.dicomweb.retrieve import Series, file_name, instances_of, retrieve, series_of
-from scantune.dicomweb.store import store
+from scantune.dicomweb.store import _verdict, store
 from scantune.records import ReadError, ScantuneError
 from tests.pacs import Pacs, serving
 
@@ -97,9 +98,10 @@ def test_another_form_of_address_is_refused(text: str) -> None:
 
 def test_a_password_in_an_address_is_refused_without_being_repeated() -> None:
     for read in (Address.of, storage):
-        with pytest.raises(ScantuneError, match="SCANTUNE_DICOMWEB_PASSWORD") as caught:
-            read(f"https://me:{SECRET}@h/studies/1.2")
-        assert SECRET not in str(caught.value)
+        for password in (SECRET, f"a/{SECRET}", f"{SECRET}/a"):
+            with pytest.raises(ScantuneError, match="SCANTUNE_DICOMWEB_PASSWORD") as caught:
+                read(f"https://me:{password}@h/studies/1.2")
+            assert SECRET not in str(caught.value)
 
 
 def test_results_go_to_the_studies_of_a_service() -> None:
@@ -349,6 +351,13 @@ def test_parts_are_told_apart_wherever_chunks_end(size):
     for end in range(0, body.index(b"--BOUND--"), 7):
         with pytest.raises(Interrupted):
             [b"".join(part) for part in parts([body[:end]], kind)]
+
+
+@pytest.mark.parametrize("failed", [["x"], [{"00081197": 1}], [{"00081197": {"Value": 1}}], [None]])
+def test_an_answer_of_another_form_counts_as_not_stored(failed):
+    answer = {"00081198": {"Value": failed}, "00081199": {"Value": [{}]}}
+    response = SimpleNamespace(json=lambda: answer, status_code=200, headers={"Content-Type": "application/json"})
+    assert _verdict(response) == "the server does not state that it has stored it (200, application/json)"
 
 
 def test_a_result_is_stored_or_its_refusal_told(pacs, tmp_path, monkeypatch):

@@ -181,6 +181,13 @@ def test_other_references_of_the_same_samples_are_told(monkeypatch: pytest.Monke
     assert told.startswith("other.csv: 40 of 40 cases, 1 with another reference than here, by which they are judged. ")
 
 
+@pytest.mark.parametrize(("overlapping", "drawn"), [(True, [0, 1, 0, 1]), (False, [0, 1, 0, 0])])
+def test_the_outline_of_a_class_does_not_follow_those_that_overlap_it(overlapping: bool, drawn: list[int]) -> None:
+    content = {"cases": [], "judgements": [], "groups": [], "classes": [], "colours": [], "overlapping": overlapping}
+    assert ran(content, "() => [0, 1, 2, 3].map(k => drawn(k, 1))") == drawn
+    assert ran(content, "() => [0, 1, 2, 3].map(k => drawn(k, 0))") == [0, 1, 2, 3]
+
+
 def test_notes_come_back_as_they_were_written(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = TABLES["regression"][1] | {"sample_id": ["=1+2", '"a,b"', "__proto__", *(f"s{i}" for i in range(3, N))]}
     content = content_of(PredictionTable.make(columns), TABLES["regression"][0], monkeypatch)

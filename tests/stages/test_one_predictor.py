@@ -229,6 +229,7 @@ def test_so_is_the_distance_from_the_training_images(
     for answer, row in zip(served, tested, strict=True):
         assert answer.reason.startswith("not answered: unlike the training images") is bool(distances[row] > 1)
         assert set(answer.values) == {"distance", "answered"} or distances[row] <= 1
+        assert answer.prepared is not None
     (tmp_path / "model" / "member_0" / "reference.safetensors").write_bytes(b"another")
     with pytest.raises(ScantuneError, match="damaged"):
         Predictor.load(tmp_path / "model", reading=Reading(isolated=False))

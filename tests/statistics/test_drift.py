@@ -30,6 +30,8 @@ def test_a_reference_keeps_the_order_statistics_of_many_numbers() -> None:
     [
         (["F", "M", "F", ""], {"F": 2, "M": 1}),
         (["0", "1.0", "1"], {"0": 1, "1": 2}),
+        (["0", "1.0", "1", "unknown"], {"0": 1, "1": 2, "unknown": 1}),
+        (["1234567", "1234568", "1234568"], {"1234567": 1, "1234568": 2}),
         ([f"scan {i}" for i in range(50)], None),
     ],
 )
@@ -66,6 +68,23 @@ def test_a_level_that_the_reference_lacks_counts() -> None:
     assert result.p_value < 1e-6
     assert result.psi is not None
     assert result.psi > 1
+
+
+def test_one_cell_of_text_makes_no_other_level_new() -> None:
+    result = shift(described(["1", "2"] * 50), ["1.0", "2.0"] * 20 + ["unknown"])
+    assert set(result.now) == {"1", "2", "unknown"}
+    assert result.psi is not None
+    assert result.psi < 0.1
+
+
+@pytest.mark.parametrize(("share", "now", "shifted"), [(0, 100.0, True), (0.1, 100.0, True), (0.1, 0.0000001, False)])
+def test_a_value_that_most_of_the_reference_has_is_left_for_a_larger_one(
+    share: float, now: float, shifted: bool
+) -> None:
+    old = np.where(np.random.default_rng(3).random(200) < share, 100.0, 1.0)
+    result = shift(described(texts(old), few=0), texts(np.full(50, 1.0 + now)))
+    assert result.psi is not None
+    assert (result.psi > 1) == shifted
 
 
 def test_where_nothing_has_shifted_few_p_values_are_small() -> None:

@@ -79,9 +79,12 @@ def drift(
 
 
 def _answers_of(table: PredictionTable) -> dict[str, Any]:
-    """References of the columns that the model answers, from its evaluation."""
+    """References of the columns that the model answers, from the test rows of its evaluation that it does answer."""
     from scantune.statistics.drift import described
 
+    table = table.take(table.split == "test")
+    if "answered" in table:  # a model that abstains gives no values for the others
+        table = table.take(table.text("answered") != "no")
     names = [name for name in table.columns if name.startswith(("p/", "prediction", "volume_prediction"))]
     known = {name: described(list(table.text(name))) for name in names}
     return {name: reference for name, reference in known.items() if reference}
@@ -93,6 +96,8 @@ def _joined(tables: Sequence[PredictionTable]) -> tuple[dict[str, list[str]], in
     A row that the model would not answer, because it is unlike the training images, counts with its distance.
     """
     names = [name for name in tables[0].columns if all(name in table for table in tables)]
+    if not names:
+        raise ScantuneError(f"{', '.join(table.name for table in tables)}: no column is in all of them")
     joined: dict[str, list[str]] = {name: [] for name in names}
     unusable = 0
     for table in tables:
@@ -129,4 +134,8 @@ def _distance(cells: Sequence[str]) -> Shift:
     """The share of images unlike the training images; by construction it was 5 % of the validation images."""
     from scantune.statistics.drift import share_above
 
-    return share_above([float(cell) for cell in cells if cell], 1.0, 0.05)
+    try:
+        distances = [float(cell) for cell in cells if cell]
+    except ValueError as error:
+        raise ScantuneError(f"column distance: {error}") from None
+    return share_above(distances, 1.0, 0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -199,6 +199,7 @@ def _rows_of(
             for sample, known in zip(counted, before, strict=True):
                 if known is not None:
                     rows.append(known)
+                    results.take_up(known)
                     continue
                 answer = Answer({}, reason=sample.reason) if sample.reason else next(answers)
                 named = {"sample_id": sample.sample_id} if has_ids else {}
@@ -290,6 +291,11 @@ class _Results:
                 names[f"{column}_reason"] = reason
                 typer.echo(f"  {sample.file}: {reason}", err=True)
         return names
+
+    def take_up(self, row: Mapping[str, Any]) -> None:
+        """Count the results of a row that the command before has stored; a row with one that is not is not kept."""
+        sent = [name for name, _, _ in self.writers if name != "map"] if self.connection is not None else []
+        self.stored += sum(name in row and f"{name}_reason" not in row for name in sent)
 
     def _store(self, path: Path) -> str:
         """Send a result; why it is not stored, or ""."""

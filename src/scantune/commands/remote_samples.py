@@ -36,6 +36,7 @@ class RemoteSamples:
         self.whole, self.words = whole, words
         self.reasons: dict[Path, str] = {}
         self._places: dict[Path, tuple[Address, int]] = {}
+        self._released: set[Path] = set()
 
     @cached_property
     def connection(self) -> Connection:
@@ -90,7 +91,7 @@ class RemoteSamples:
         """What each sample is read from, fetched when it is asked for. One that cannot be fetched is a path at which
         nothing is; :attr:`reasons` has why."""
         for sample in samples:
-            if sample.address:
+            if sample.address and self._released.isdisjoint(sample.source.files):
                 self._fetch(sample)
             yield sample.source
 
@@ -99,7 +100,9 @@ class RemoteSamples:
         return next((self.reasons[path] for path in sample.source.files if path in self.reasons), "")
 
     def release(self, sample: Sample) -> None:
-        """Remove the files of a sample that was fetched."""
+        """Remove the files of a sample that was fetched; of one that is answered before (its covariates cannot be used)
+        none are fetched."""
+        self._released.update(sample.source.files)
         for path in sample.source.files if sample.address else ():
             shutil.rmtree(path.parent, ignore_errors=True)
 

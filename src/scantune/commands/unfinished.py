@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from scantune.digests import text_digest
 from scantune.files import private
+from scantune.records import ReadError
 
 if TYPE_CHECKING:
     from scantune.cohort.unlabelled import Sample
@@ -58,6 +58,7 @@ class Unfinished:
             with private():  # it names the files, as the table does
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.file = self.open.enter_context(self.path.open("a", encoding="utf-8"))
+            self.file.write("\n")  # ends a line that a kill has cut off
         self.file.write(json.dumps([self._of(sample), row]) + "\n")
         self.file.flush()
         self.kept += 1
@@ -96,9 +97,10 @@ def _model_key(model: Any, options: Mapping[str, Any]) -> str:
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of a file, or of all files of a folder."""
+    """Path, size and time of a file and of the data files that its header names, or of all files below a folder."""
+    from scantune.preprocess.sources import parts
+
     try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name) if path.is_dir() else [path]
-        return [(entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries]
-    except OSError:
+        return [(str(part), part.stat().st_size, part.stat().st_mtime_ns) for part in sorted(parts(path))]
+    except (OSError, ReadError):
         return []

@@ -77,9 +77,10 @@ def _refuse_secrets(text: str) -> None:
         host = parts.hostname
     except ValueError:  # brackets of an IPv6 address that do not match
         raise ScantuneError(f"an address that cannot be read ({_FORM})") from None
-    if "@" in parts.netloc:
+    if "@" in text:  # a password with a "/" ends the host
+        where = f"the address at {host}" if "@" in parts.netloc else "an address"
         raise ScantuneError(
-            f"the address at {host} has a user or a password in it: set SCANTUNE_DICOMWEB_USER and "
+            f"{where} has a user or a password in it: set SCANTUNE_DICOMWEB_USER and "
             "SCANTUNE_DICOMWEB_PASSWORD, or SCANTUNE_DICOMWEB_TOKEN, in the environment"
         )
     if parts.query or parts.fragment:

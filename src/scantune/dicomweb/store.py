@@ -56,10 +56,10 @@ def _verdict(response: Any) -> str:
         answer = response.json()
         answer = answer[0] if isinstance(answer, list) else answer
         failed, stored = (_items(answer, key) for key in (_FAILED, _STORED))
+        codes = [code for item in failed for code in item.get(_REASON, {}).get("Value", [])]
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return "" if response.status_code == 200 and _is_dicom(response) else _unclear(response)
     if failed or response.status_code == 409:
-        codes = [code for item in failed for code in item.get(_REASON, {}).get("Value", [])]
         return f"the server refuses it{_words(codes[0]) if codes else ' (409)'}"
     return "" if stored else _unclear(response)
 

@@ -35,7 +35,7 @@ class Answer:
         mask: predicted labels of a segmentation on the grid of the file as it is read (a volume in RAS+ order of
             axes), [H, W] or [D, H, W], uint8.
         prepared_mask: the same on the prepared grid.
-        prepared: the prepared sample (tensor, spacing, facts).
+        prepared: the prepared sample (tensor, spacing, facts), also of one that the model would not answer.
         covariates: of the sample, [Q]; None of a model without any.
         note: what a reader of the prediction must know: a covariate's level that the training set lacks; or "".
     """
@@ -235,7 +235,7 @@ class Predictor:
         return [
             Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
             if not finite
-            else _not_answered(row)
+            else _not_answered(row, prepared[i])
             if row.get(ANSWERED) == "no"
             else Answer(row, prepared=prepared[i], covariates=pairs[i][1], **drawn[i])
             for i, (row, finite) in enumerate(zip(values, output.finite, strict=True))
@@ -253,12 +253,12 @@ def each_alone(predict: Callable[[list[Any]], list[Answer]], batch: list[Any]) -
     return [answer for one in batch for answer in each_alone(predict, [one])]
 
 
-def _not_answered(row: Mapping[str, Any]) -> Answer:
+def _not_answered(row: Mapping[str, Any], prepared: Any) -> Answer:
     """The answer of a model that abstains, without its prediction."""
     from scantune.prediction.predictor import ANSWERED, DISTANCE
 
     reason = f"not answered: unlike the training images (distance {row[DISTANCE]:.2f}, and 1 is the limit)"
-    return Answer({name: row[name] for name in (DISTANCE, ANSWERED)}, reason=reason)
+    return Answer({name: row[name] for name in (DISTANCE, ANSWERED)}, reason=reason, prepared=prepared)
 
 
 def _row(covariates: Covariates, cells: Cells) -> np.ndarray | str:

@@ -36,7 +36,7 @@ class Shift:
         reference: median and quartiles, or the share of each level.
         now: the same of the new values.
         psi: population stability index, ∑ (q − p) ln(q / p) over the tenths of the reference or the levels, with half
-            a count added to each.
+            a count added to each; a number that fills two tenths is a bin by itself.
         p_value: of the hypothesis that both come from one distribution; None with a reason.
         reason: why there is no p-value.
     """
@@ -65,8 +65,8 @@ def described(values: Sequence[str], *, few: int = FEW) -> dict[str, Any]:
     numbers = _numbers(cells)
     if numbers is not None and len(np.unique(numbers)) > few:
         places = np.linspace(0, len(numbers) - 1, min(KEPT, len(numbers))).round().astype(int)
-        return {"n": len(numbers), "values": [float(f"{value:.6g}") for value in np.sort(numbers)[places]]}
-    counts = Counter(cells if numbers is None else [f"{number:g}" for number in numbers])
+        return {"n": len(numbers), "values": [_rounded(value) for value in np.sort(numbers)[places]]}
+    counts = Counter(map(_level, cells))
     if not cells or (len(counts) > FEW and len(counts) > len(cells) / 4):
         return {}
     return {"n": len(cells), "counts": dict(sorted(counts.items()))}
@@ -80,7 +80,7 @@ def shift(reference: Mapping[str, Any], values: Sequence[str]) -> Shift:
     cells = [cell for cell in values if cell != ""]
     numbers = _numbers(cells)
     if "counts" in reference:
-        return _of_levels(reference, cells if numbers is None else [f"{number:g}" for number in numbers])
+        return _of_levels(reference, [_level(cell) for cell in cells])
     if numbers is None:
         wrong = next(cell for cell in cells if _numbers([cell]) is None)
         before = _quartiles(np.asarray(reference["values"], np.float64))
@@ -113,7 +113,9 @@ def _of_numbers(n_reference: int, known: np.ndarray, now: np.ndarray) -> Shift:
     before, after = _quartiles(known), _quartiles(now)
     if min(n_reference, len(now)) < FEWEST:
         return Shift(n_reference, len(now), before, after, None, None, _too_few(n_reference, len(now)))
-    edges = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9)))
+    now = np.array([_rounded(value) for value in now])  # as the reference is
+    edges, times = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9)), return_counts=True)
+    edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))  # a frequent value is a bin of its own
     bins = len(edges) + 1
     old = np.bincount(np.searchsorted(edges, known, side="right"), minlength=bins) * n_reference / len(known)
     new = np.bincount(np.searchsorted(edges, now, side="right"), minlength=bins)
@@ -124,7 +126,9 @@ def _of_numbers(n_reference: int, known: np.ndarray, now: np.ndarray) -> Shift:
 
 
 def _of_levels(reference: Mapping[str, Any], now: Sequence[str]) -> Shift:
-    known, counts = reference["counts"], Counter(now)
+    known, counts = Counter[str](), Counter(now)
+    for level, count in reference["counts"].items():
+        known[_level(level)] += count
     levels = [*known, *sorted(counts.keys() - known.keys())]
     old, new = (np.array([of.get(level, 0) for level in levels], np.float64) for of in (known, counts))
     n_reference = int(reference["n"])
@@ -153,6 +157,16 @@ def _quartiles(values: np.ndarray) -> dict[str, float]:
 def _too_few(n_reference: int, n: int) -> str:
     which, count = ("reference", n_reference) if n_reference < FEWEST else ("new", n)
     return f"too few {which} values: {count} of at least {FEWEST}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _level(cell: str) -> str:
+    """A cell as a level: 1.0 and 1 are one, whatever the other cells are; whole numbers keep all their digits."""
+    number = _numbers([cell])
+    return cell if number is None else f"{number[0]:.15g}"
 
 
 def _numbers(cells: Sequence[str]) -> np.ndarray | None:

@@ -3,12 +3,14 @@ a network that cannot be built."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from scantune.cohort.manifest import Sample
 from scantune.config.params import ExperimentConfig, Params
+from scantune.files import without_paths
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.train import training
@@ -18,7 +20,8 @@ from scantune.records import Record, ScantuneError
 def refusals(
     params: Params, input_name: str, records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
-    """Why experiments on an input could not begin, each as a line that begins with the experiment's key.
+    """Why experiments on an input could not begin, each as a line that begins with the experiment's key and names no
+    folder: it is written.
 
     Args:
         params: all settings.
@@ -40,9 +43,16 @@ def refusals(
             try:
                 _rehearse(params, key, block, sides)
             except ScantuneError as error:
-                text = str(error).removeprefix(f"{group}.").removeprefix(key).lstrip(".: ")
+                text = _without_key(str(error), key)
+                for path in filter(None, (block.model.weights, block.model.weights_folder)):
+                    text = text.replace(path, without_paths(path))
                 faults.append(f"{group}.{key}: {text}")
     return faults
+
+
+def _without_key(text: str, key: str) -> str:
+    """A message without the key that it begins with; a word that begins as the key does stays."""
+    return re.sub(rf"^((experiments|derived)\.)?{re.escape(key)}[.:]\s*", "", text)
 
 
 def _rehearse(params: Params, key: str, block: ExperimentConfig, sides: Sides) -> None:

@@ -184,20 +184,21 @@ function draw() {
   $("over").setAttribute("aria-label", [`Picture of ${chosen.id}`, $("position").textContent].filter(Boolean).join(", "));
 }
 
+// A pixel's label as it is drawn; of one class where it is, whatever else is there, so that its outline is that of all of it.
+const drawn = (k, which) => !which ? k : Number(D.overlapping ? (k >> (which - 1)) & 1 : k === which);
+
 function drawMasks(context, p, row, column, width, height, ratio) {
   const [mh, mw] = p.labels, [top, left, tall, wide] = p.box;
   const out = context.createImageData(width, height);
   const line = (length, from, size, n) => Int32Array.from({length}, (_, i) => { const k = Math.floor(((i + 0.5) / length - from) / size * n); return k < 0 || k >= n ? -1 : k; });
   const xs = line(width, left, wide, mw), ys = line(height, top, tall, mh);
   const step = Math.max(1, Math.round(1.5 * ratio)), filled = $("style").value === "filled", which = Number($("label").value);
-  const counts = k => !which ? k > 0 : D.overlapping ? (k >> (which - 1)) & 1 : k === which;
   labels.forEach((source, i) => {
     if (!$(["reference", "model"][i]).checked) return;
     const data = source.getImageData(column * mw, row * mh, mw, mh).data;
     const up = new Uint8Array(width * height);
     for (let y = 0; y < height; y++) if (ys[y] >= 0) for (let x = 0; x < width; x++) if (xs[x] >= 0) {
-      const k = data[4 * (ys[y] * mw + xs[x])];
-      up[y * width + x] = counts(k) ? k : 0;
+      up[y * width + x] = drawn(data[4 * (ys[y] * mw + xs[x])], which);
     }
     const colour = [1, 3, 5].map(n => parseInt(D.colours[i].slice(n, n + 2), 16));
     for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
