@@ -369,6 +369,8 @@ def test_a_result_is_stored_or_its_refusal_told(pacs, tmp_path, monkeypatch):
     assert store(Connection(), url, path) == "the server refuses it: the SOP class is not supported (0122)"
     pacs.refused = {"1.2.840.10008.5.1.4.1.1.2": 0xA700}
     assert store(Connection(), url, path) == "the server refuses it: out of resources (A700)"
+    pacs.refused = {"1.2.840.10008.5.1.4.1.1.2": 0x0111}
+    assert store(Connection(), url, path) == ""  # it is there already
     pacs.refused = {"1.2.840.10008.5.1.4.1.1.2": 0x9999}
     assert store(Connection(), url, path) == "the server refuses it (9999)"
     for status, words in ((401, "refuses this user"), (404, "no DICOMweb service"), (500, "failed (500)")):

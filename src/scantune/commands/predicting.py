@@ -140,7 +140,7 @@ def predict(
     unfinished.finish()
     silent = [row for row in rows if row.get("answered") == "no"]
     bad = [row for row in rows if row["reason"] and row not in silent]
-    unlike = [row for row in rows if float(row.get("distance") or 0) > 1]
+    unlike = [row for row in rows if opened.facts is not None and float(row.get("distance") or 0) > 1]
     withheld = f", {len(silent)} not answered" if silent else ""
     answered = len(rows) - len(bad) - len(silent)
     typer.echo(f"{out}: {answered} predictions, {len(bad)} unusable samples{withheld}")

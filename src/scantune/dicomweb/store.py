@@ -11,13 +11,14 @@ from scantune.records import ReadError
 
 _FAILED, _STORED = "00081198", "00081199"
 _REASON = "00081197"
+#: Duplicate SOP instance (PS3.18, table I.2-2).
+_THERE = (0x0111, "0111", "273")
 #: Failure Reasons (PS3.18, table I.2-2), by their first digits.
 _REASONS = {
     "A7": "out of resources",
     "A9": "the content does not fit the SOP class",
     "C122": "the transfer syntax is not supported",
     "C": "the content is not understood",
-    "0111": "an instance with its UID is there already",
     "0110": "it failed to process the instance",
     "0122": "the SOP class is not supported",
 }
@@ -59,6 +60,8 @@ def _verdict(response: Any) -> str:
         codes = [code for item in failed for code in item.get(_REASON, {}).get("Value", [])]
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return "" if response.status_code == 200 and _is_dicom(response) else _unclear(response)
+    if failed and codes and all(code in _THERE for code in codes):
+        return ""  # it has this result already: its UIDs are the same each time
     if failed or response.status_code == 409:
         return f"the server refuses it{_words(codes[0]) if codes else ' (409)'}"
     return "" if stored else _unclear(response)
