@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 from scantune.commands.drifting import drift
 from scantune.records import ScantuneError
@@ -56,3 +57,15 @@ def test_tables_that_cannot_be_compared_are_refused_in_words(home: Path, tables:
     paths = [written(home / f"{number}.csv", columns) for number, columns in enumerate(tables)]
     with pytest.raises(ScantuneError, match=fault):
         drift("m", paths, out=home / "drift.csv")
+
+
+def test_strict_also_fails_where_nothing_could_be_compared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = written(home / "few.csv", {"image_mean": [1, 2, 3], "sex": ["f", "m", "f"]})
+    one = written(home / "one.csv", {"image_mean": [4]})
+    with pytest.raises(typer.Exit):
+        drift("m", [few, one], out=home / "drift.csv", strict=True)
+    told = capsys.readouterr().out
+    assert "nothing can be said of 1: too few new values: 4 of at least 20" in told
+    assert "not in all tables, and left out: sex" in told
+    many = written(home / "many.csv", {"image_mean": list(range(100))})
+    drift("m", [many], out=home / "drift.csv", strict=True)

@@ -304,3 +304,19 @@ def test_answers_of_another_model_are_not_taken_up(opened: Path, capsys) -> None
     predict("model", [opened / "Doe_0.png"], out=opened / "out.csv")
     assert "answered by the command before" not in capsys.readouterr().out
     assert len(read(opened / "out.csv")) == 1
+
+
+def test_a_sample_whose_mask_the_disk_did_not_take_is_tried_again(
+    opened: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    whole, keeping = [], Unfinished.keep
+    monkeypatch.setattr(Unfinished, "keep", lambda self, sample, row: (whole.append(row), keeping(self, sample, row)))
+    monkeypatch.setattr("scantune.registry.results.write_mask", full)
+    predict("m", [str(opened / "Doe_0.png")], seg=opened / "masks", out=opened / "answers.csv")
+    assert whole == []
+    assert read(opened / "answers.csv").text("mask_reason").tolist() == [
+        "it cannot be written (No space left on device)"
+    ]

@@ -26,7 +26,9 @@ def drift(
     ] = None,
     by: Annotated[str | None, typer.Option(help="a column of the tables, such as scanner or month")] = None,
     out: Annotated[Path, typer.Option(help="file of the comparison")] = Path("drift.csv"),
-    strict: Annotated[bool, typer.Option("--strict", help="exit code 1 where a column has shifted")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="exit code 1 where a column has shifted, or nothing could be compared")
+    ] = False,
 ) -> None:
     """Hold new images and answers against the training cohort: image statistics, grouping columns, distance, answers.
 
@@ -46,7 +48,8 @@ def drift(
         raise ScantuneError(f"{model}: a model of an older version, which keeps nothing of its cohort: train it again")
     if predictions is not None:
         reference = _answers_of(read(predictions)) | reference
-    columns, unusable = _joined([read(path) for path in tables])
+    read_tables = [read(path) for path in tables]
+    columns, unusable = _joined(read_tables)
     if by is not None and by not in columns:
         raise ScantuneError(f"--by {by}: no such column; there are {', '.join(columns)}")
     known = [name for name in reference if name in columns and name != by]
@@ -74,7 +77,10 @@ def drift(
     missing = [name for name in reference if name not in columns]
     if missing:
         typer.echo(f"  not in the tables: {', '.join(missing)}")
-    if strict and moved:
+    partly = [name for table in read_tables for name in table.columns if name not in columns]
+    if partly:
+        typer.echo(f"  not in all tables, and left out: {', '.join(dict.fromkeys(partly))}")
+    if strict and (moved or all(one.p_value is None for one in shifts.values())):
         raise typer.Exit(1)
 
 

@@ -14,6 +14,7 @@ import typer
 
 from scantune.commands import named_samples
 from scantune.commands.unfinished import Unfinished
+from scantune.files import DiskFullError
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -207,12 +208,12 @@ def _rows_of(
                 rows.append({**named, "file": sample.file, **answer.values, "reason": reason})
                 if statistics and answer.prepared is not None:
                     rows[-1] |= _image_statistics(answer.prepared)
-                not_stored = results.not_stored
+                failed = results.failed
                 if not answer.reason:
                     only = sample.sample_id if times[sample.sample_id] == 1 else ""
                     rows[-1] |= results.of(sample, answer, only)
                 remote.release(sample)
-                if results.not_stored == not_stored:  # else the same command tries it again
+                if results.failed == failed:  # else the same command tries it again
                     unfinished.keep(sample, rows[-1])
     except BaseException:
         if unfinished.kept:
@@ -257,6 +258,7 @@ class _Results:
     Attributes:
         stored: number of results that a server has taken.
         not_stored: number of those that it has not.
+        not_written: number of those that the disk has not taken.
     """
 
     def __init__(
@@ -268,7 +270,12 @@ class _Results:
     ) -> None:
         self.opened, self.writers, self.remote, self.address = opened, writers, remote, store
         self.connection = None if store is None else remote.connection  # whose settings are refused before the work
-        self.stored = self.not_stored = 0
+        self.stored = self.not_stored = self.not_written = 0
+
+    @property
+    def failed(self) -> int:
+        """Number of results that the same command may write or store at another time."""
+        return self.not_stored + self.not_written
 
     def of(self, sample: Sample, answer: Any, sample_id: str = "") -> dict[str, str]:
         """The name of each file by its column of the table (of a sample without an id a report and a mask are named by
@@ -284,7 +291,9 @@ class _Results:
                 names[column] = written.name
                 reason = self._store(written) if column != "map" else ""
             except ScantuneError as error:
-                reason = str(error)
+                reason, self.not_written = str(error), self.not_written + isinstance(error, DiskFullError)
+            except OSError as error:
+                reason, self.not_written = f"it cannot be written ({error.strerror or error})", self.not_written + 1
             except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
                 reason = f"no result can be written for this source ({_in_words(error)})"
             if reason:
