@@ -116,3 +116,11 @@ def test_the_share_above_a_limit_is_tested_against_what_is_expected() -> None:
     assert far.p_value == pytest.approx(stats.binomtest(10, 40, 0.05, alternative="greater").pvalue)
     assert near.p_value is not None
     assert near.p_value > 0.5
+
+
+def test_ages_over_89_count_as_numbers() -> None:
+    ages = [str(age) for age in range(20, 90)] + ["90+", "90+"]
+    reference = described(ages)
+    assert reference["n"] == 72
+    assert reference["values"][-1] == 90
+    assert shift(reference, [*ages[::2], "90+"]).p_value == pytest.approx(1, abs=0.05)

@@ -170,9 +170,9 @@ def _level(cell: str) -> str:
 
 
 def _numbers(cells: Sequence[str]) -> np.ndarray | None:
-    """The cells as finite numbers; None where one is none."""
+    """The cells as finite numbers, ``90+`` (as ages over 89 are written) as 90; None where one is none."""
     try:
-        numbers = np.array([float(cell) for cell in cells], np.float64)
+        numbers = np.array([float("90" if cell == "90+" else cell) for cell in cells], np.float64)
     except ValueError:
         return None
     return numbers if np.isfinite(numbers).all() else None
