@@ -5,6 +5,7 @@ from __future__ import annotations
 import io as memory
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +301,18 @@ def test_the_command_line_takes_an_address(pacs, model, tmp_path):
     done = CliRunner().invoke(app, ["predict", "m", f"{pacs.address}/studies/2.25.1", "--out", str(tmp_path / "a.csv")])
     assert done.exit_code == 0, done.output
     assert "2 predictions, 0 unusable samples" in done.output
+
+
+def test_series_of_a_modality_that_the_model_was_not_trained_on(pacs, tmp_path, monkeypatch, capsys):
+    model = opened(monkeypatch, tmp_path)
+    cohort = {"dicom_modality": {"n": 9, "counts": {"CT": 9}}}
+    model.facts = replace(model.facts, training={"cohort": cohort})
+    study = f"{pacs.address}/studies/2.25.1"
+    with pytest.raises(typer.Exit):
+        predict("m", [study], out=tmp_path / "a.csv")
+    assert "2 MR series (the model was trained on CT)" in read(tmp_path / "a.csv").text("reason")[0]
+    capsys.readouterr()
+    predict("m", [tmp_path / "study" / "0"], out=tmp_path / "b.csv", statistics=True)  # named by a person
+    told = capsys.readouterr().out
+    assert "of a DICOM modality that the training cohort lacks: 1 MR (it has CT)" in told
+    assert read(tmp_path / "b.csv").text("dicom_modality").tolist() == ["MR"]

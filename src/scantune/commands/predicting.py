@@ -119,7 +119,8 @@ def predict(
         raise ScantuneError(
             f"predict: this model requires {listing} beside the image: --table FILE, with path, {listing}"
         )
-    remote = RemoteSamples(series, opened.facts.input.get("series") if opened.facts is not None else None)
+    words, known = (None, frozenset[str]()) if opened.facts is None else _read_by(opened.facts)
+    remote = RemoteSamples(series, words, known)
     samples, aside = named_samples.below(paths, series, listed, remote)
     if table is not None:
         samples, notes = named_samples.of_table(table, opened, root, remote)
@@ -131,7 +132,7 @@ def predict(
         options: dict[str, Any] = {"method": map_method, "layer": map_layer, "statistics": statistics, "store": store}
         options |= {name: str(path) for name, path in folders.items()}
         unfinished = Unfinished(out, opened, options, folders)
-        results = _Results(opened, writers, remote, store)
+        results = _Results(opened, writers, remote, store, known)
         with contextlib.closing(remote):
             rows = _rows_of(samples, opened, batch_size, results, unfinished, statistics)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
@@ -150,6 +151,10 @@ def predict(
         typer.echo(f"  set aside: {what}")
     usable = [sample for sample in samples if not sample.reason]
     cells = [sample.covariates for sample in usable]
+    if results.other_modalities:
+        others = ", ".join(f"{count} {name}" for name, count in sorted(results.other_modalities.items()))
+        had = ", ".join(sorted(known))
+        typer.echo(f"  of a DICOM modality that the training cohort lacks: {others} (it has {had})")
     for sentence in opened.covariates.unknown_as_text(cells) if cells and opened.covariates else ():
         typer.echo(f"  {sentence}")
     if unlike:
@@ -223,12 +228,20 @@ def _rows_of(
     return rows
 
 
-def _image_statistics(prepared: Any) -> dict[str, float]:
-    """What ``manifest.csv`` has of each image of the cohort."""
-    from scantune.pipeline.data.training_cohort import IMAGE
+def _read_by(facts: Any) -> tuple[str | None, frozenset[str]]:
+    """Words of the Series Description that a model reads, and the DICOM modalities that it was trained on."""
+    from scantune.pipeline.data.training_cohort import modalities
+
+    return facts.input.get("series"), modalities(facts.training.get("cohort") or {})
+
+
+def _image_statistics(prepared: Any) -> dict[str, Any]:
+    """What a model keeps of each image of its cohort."""
+    from scantune.pipeline.data.training_cohort import IMAGE, of_header
     from scantune.preprocess.sample import moments
 
-    return {name: float(f"{value:.6g}") for name, value in zip(IMAGE, moments(prepared.tensor), strict=True)}
+    values = {name: float(f"{value:.6g}") for name, value in zip(IMAGE, moments(prepared.tensor), strict=True)}
+    return values | of_header(prepared.facts)
 
 
 def _writers(
@@ -256,6 +269,7 @@ class _Results:
     """Report, mask and map beside the table; one that cannot be written or stored is reported and ends nothing.
 
     Attributes:
+        other_modalities: number of samples of each DICOM modality that the model was not trained on.
         stored: number of results that a server has taken.
         not_stored: number of those that it has not.
         not_written: number of those that the disk has not taken.
@@ -267,7 +281,9 @@ class _Results:
         writers: Sequence[tuple[str, Path, Callable[..., Any]]],
         remote: RemoteSamples,
         store: str | None,
+        modalities: frozenset[str] = frozenset(),
     ) -> None:
+        self.modalities, self.other_modalities = modalities, Counter[str]()
         self.opened, self.writers, self.remote, self.address = opened, writers, remote, store
         self.connection = None if store is None else remote.connection  # whose settings are refused before the work
         self.stored = self.not_stored = self.not_written = 0
@@ -281,7 +297,12 @@ class _Results:
         """The name of each file by its column of the table (of a sample without an id a report and a mask are named by
         a digest, and the table says whose they are), and as ``<column>_reason`` why there is none, or why it is not
         stored."""
+        from scantune.pipeline.data.training_cohort import is_foreign
+
         names: dict[str, str] = {}
+        modality = str(answer.prepared.facts.get("modality") or "") if answer.prepared is not None else ""
+        if is_foreign(modality, self.modalities):
+            self.other_modalities[modality] += 1
         for column, folder, write in self.writers if self.opened.facts is not None else ():
             try:
                 written = write(folder, sample.source, answer, self.opened)

@@ -14,6 +14,7 @@ from scantune.cohort.unlabelled import Sample
 from scantune.dicomweb.address import Address
 from scantune.dicomweb.connection import Connection
 from scantune.dicomweb.retrieve import Series, file_name, instances_of, retrieve, series_of
+from scantune.pipeline.data.training_cohort import is_foreign
 from scantune.records import ReadError, ScantuneError, Source
 from scantune.tracking.store import without_password
 
@@ -30,10 +31,11 @@ class RemoteSamples:
     Args:
         whole: a series is one sample; else each of its instances is.
         words: part of the Series Description of the series that the model reads, or None for any.
+        modalities: DICOM modalities that the model was trained on; empty where none is known.
     """
 
-    def __init__(self, whole: bool, words: str | None = None) -> None:
-        self.whole, self.words = whole, words
+    def __init__(self, whole: bool, words: str | None = None, modalities: frozenset[str] = frozenset()) -> None:
+        self.whole, self.words, self.modalities = whole, words, modalities
         self.reasons: dict[Path, str] = {}
         self._places: dict[Path, tuple[Address, int]] = {}
         self._released: set[Path] = set()
@@ -109,6 +111,8 @@ class RemoteSamples:
     def _no_use(self, series: Series) -> str:
         if series.modality in NO_IMAGES:
             return f"{series.modality} series"
+        if is_foreign(series.modality, self.modalities):
+            return f"{series.modality} series (the model was trained on {', '.join(sorted(self.modalities))})"
         named = series.description is None or self.words is None or _folded(self.words) in _folded(series.description)
         return "" if named else f"series not described as {self.words!r}, which the model reads"
 
