@@ -107,13 +107,12 @@ def _joined(tables: Sequence[PredictionTable]) -> tuple[dict[str, list[str]], in
     joined: dict[str, list[str]] = {name: [] for name in names}
     unusable = 0
     for table in tables:
-        cells = {name: list(table.text(name)) for name in names}
-        for row in range(len(table)):
-            if cells.get("reason", [""] * len(table))[row] and not cells.get("distance", [""] * len(table))[row]:
-                unusable += 1
-                continue
-            for name in names:
-                joined[name].append(cells[name][row])
+        cells, blank = {name: list(table.text(name)) for name in names}, [""] * len(table)
+        pairs = zip(cells.get("reason", blank), cells.get("distance", blank), strict=True)
+        kept = [row for row, (reason, distance) in enumerate(pairs) if not reason or distance]
+        unusable += len(table) - len(kept)
+        for name in names:
+            joined[name] += [cells[name][row] for row in kept]
     if not any(joined.values()):
         raise ScantuneError(f"{tables[0].name}: no row has an answer")
     return joined, unusable
