@@ -142,11 +142,12 @@ def test_any_block_that_is_evaluated_can_be_named(home, started) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     for name in ("both", "small_far", "tuned"):
         call("--experiment", name)
-    assert [arguments[1] for arguments, _ in started] == [
-        "register-ensemble@both",
-        "external@small_far",
-        "register-derived@tuned",
-    ]
+    stages = ["register-ensemble@both", "external@small_far", "register-derived@tuned"]
+    assert [arguments[1] for arguments, _ in started] == stages
+    call("register@both", "external@small_far", "register@tuned", "register-derived@tuned")
+    assert started[-1][0] == ["repro", *stages, stages[-1]]
+    with pytest.raises(ScantuneError, match=r"external@tuned: no external or external_ensembles of that name; there"):
+        call("external@tuned")
     with pytest.raises(ScantuneError, match="name the target: register-derived@twice or external@twice"):
         call("--experiment", "twice")
 

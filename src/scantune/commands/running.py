@@ -224,14 +224,25 @@ def _targets(
     if experiment:
         return [project.target_of(params, experiment)]
     if not stage:
-        return list(targets or ([] if everything else params.quick))
+        return [_typed(params, target) for target in targets or ([] if everything else params.quick)]
     if stage not in _STAGES:
         raise ScantuneError(f"--stage {stage!r}: no such stage; there are {', '.join(_STAGES)}")
+    return [_target(params, stage, key, f"--key {key!r}")]
+
+
+def _typed(params: Any, target: str) -> str:
+    """A target as DVC has it: of ``train@x`` the stage of x's group, which may be ``train-derived``."""
+    stage, _, key = target.partition("@")
+    return _target(params, stage, key, target) if key and stage in _STAGES else target
+
+
+def _target(params: Any, stage: str, key: str, typed: str) -> str:
+    """The DVC target of a stage and a name in ``params.yaml``; ``typed`` is what an error begins with."""
     for group, name in _STAGES[stage].items():
         if key in getattr(params, group):
-            return [f"{name}@{key}"]
+            return f"{name}@{key}"
     known = ", ".join(name for group in _STAGES[stage] for name in getattr(params, group)) or "none"
-    raise ScantuneError(f"--key {key!r}: no {' or '.join(_STAGES[stage])} of that name; there are {known}")
+    raise ScantuneError(f"{typed}: no {' or '.join(_STAGES[stage])} of that name; there are {known}")
 
 
 def _refuse_no_targets(params: Any, targets: Sequence[str]) -> None:
