@@ -64,6 +64,7 @@ def test_an_error_inside_leaves_autocast_as_it_was() -> None:
 
 
 _LAYERS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 _CHANNELS = (1, 2, 3, 8, 16, 17, 33, 64, 128)
 _SIZES = (5, 5, 5, 6, 7, 8, 9, 12, 13, 16, 20)
@@ -89,7 +90,11 @@ def _drawn(seed: int, n: int, work: float) -> Iterator[tuple[nn.Module, torch.Te
         inside, outside = inside * groups, outside * groups
         if batch * inside * outside * np.prod(size) * np.prod(kernel) / groups > work or min(size) < max(spans):
             continue
-        layer = _LAYERS[axes](inside, outside, kernel, stride, padding, dilation, groups)  # type: ignore[arg-type]
+        if draws.random() < 0.2:
+            transposed = _TRANSPOSED[axes]
+            layer: nn.Module = transposed(inside, outside, kernel, stride, padding, groups=groups, dilation=dilation)  # type: ignore[arg-type]
+        else:
+            layer = _LAYERS[axes](inside, outside, kernel, stride, padding, dilation, groups)  # type: ignore[arg-type]
         x = torch.randn((batch, inside, *size), generator=torch.Generator().manual_seed(n))
         if not half.is_safe(layer, x.shape):
             continue
@@ -142,6 +147,37 @@ def test_of_hundreds_of_geometries_none_that_runs_in_bf16_is_wrong(threads: int)
         _check(threads, 600, 1e8)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Conv2d(34, 6, 3, (1, 3), (1, 0), groups=2), (1, 34, 9, 5)),
+        (nn.Conv2d(16, 64, (1, 4), (1, 4)), (8, 16, 8, 8)),
+        (nn.Conv1d(33, 2, 7, 2, 18, 3), (4, 33, 41)),
+        (nn.Conv2d(2, 2, (1, 7), 1, (0, 9), 3, 2), (4, 2, 6, 40)),
+        (nn.ConvTranspose2d(2, 16, (2, 1), 2), (1, 2, 7, 3)),
+    ],
+)
+def test_kinds_of_layers_that_amx_gets_wrong_are_computed_in_float32(layer, shape) -> None:
+    assert not half.is_safe(layer, torch.Size(shape))
+    with half.safe_convolutions(layer, True):
+        assert _worst(layer, torch.randn(shape, generator=torch.Generator().manual_seed(0))) < 0.03
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (nn.Conv2d(3, 64, 7, 2, 3), (8, 3, 224, 224)),
+        (nn.Conv2d(64, 128, 3, 2, 1), (8, 64, 56, 56)),
+        (nn.Conv2d(64, 128, 1, 2), (8, 64, 7, 7)),
+        (nn.Conv2d(64, 64, 5, 1, "same", groups=64), (8, 64, 14, 14)),
+        (nn.Conv3d(32, 32, 3, 1, 6, 6), (2, 32, 32, 32, 32)),
+        (nn.ConvTranspose3d(32, 16, (1, 2, 2), (1, 2, 2)), (2, 32, 8, 16, 16)),
+    ],
+)
+def test_the_usual_layers_keep_bf16(layer, shape) -> None:
+    assert half.is_safe(layer, torch.Size(shape))
 
 
 def test_five_places_are_enough_for_a_kernel_of_three_but_four_are_not() -> None:
