@@ -48,7 +48,7 @@ def test_each_block_says_what_was_measured_and_where_weights_come_from(path):
                 assert "Weights:" in comment, name
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_networks_of_an_example_can_be_built_and_the_weights_are_known(path):
     import torch
@@ -63,8 +63,7 @@ def test_the_networks_of_an_example_can_be_built_and_the_weights_are_known(path)
         classes = getattr(block.task, "classes", None) or ("a", "b")
         task = build_task(block.task, classes=tuple(classes), loss=block.train.loss.name if block.train.loss else None)
         channels = getattr(source, "channels", 1)
-        space = source.size[::-1] if source.modality == "volume" else source.size
-        shape = (channels, *([source.frames] if source.modality == "video" else []), *space)
+        shape = (channels, *([source.frames] if source.modality == "video" else []), *source.shape)
         bare = block.model.model_copy(update={"weights": None, "pretrained": False})
         with torch.device("meta"):
             network = build_network(task, bare, source.modality, shape, 0)
