@@ -275,3 +275,103 @@ def test_as_a_loop_a_rescale_that_cannot_be_used_is_refused(tmp_path: Path) -> N
         edit(path, change)
         with pytest.raises(ReadError, match=words):
             io.open_video(path)
+
+
+def test_the_window_is_that_of_the_stack_that_is_read(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    other = pydicom.dcmread(path)
+
+    def join(dataset: pydicom.Dataset) -> None:
+        for stack, source in (("1", dataset), ("2", other)):
+            for group in source.PerFrameFunctionalGroupsSequence:
+                group.FrameContentSequence[0].StackID = stack
+                _voi(group, *((0, 500) if stack == "1" else (300, 50, "SIGMOID")))
+        dataset.PerFrameFunctionalGroupsSequence.extend(other.PerFrameFunctionalGroupsSequence)
+        dataset.PixelData += other.PixelData
+        dataset.NumberOfFrames = 16
+
+    edit(path, join)
+    rule = io.VolumeRule(index=1)
+    values, shown = io.read(path, volume=rule), io.read(path, volume=rule, window="file")
+    steep = np.clip(-4 * (values.array - 300) / 50, -80, 80)
+    np.testing.assert_allclose(shown.array, 1 / (1 + np.exp(steep)), atol=1e-5)
+    assert values.facts["window"] == [300, 50]
+    assert io.read(path, volume=io.VolumeRule(index=0)).facts["window"] == [0, 500]
+    edit(path, lambda dataset: _voi(dataset.PerFrameFunctionalGroupsSequence[12], 300, 60))
+    assert "differ by slice" in refused(path, volume=rule, window="file").reason
+
+
+def _typed(dataset: pydicom.Dataset, unit: str) -> None:
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        group.PixelValueTransformationSequence[0].RescaleType = unit
+
+
+@pytest.mark.parametrize(("unit", "told"), [("HU", "HU"), ("MGML", "MGML"), ("iodine of P. Miller", "another text")])
+@pytest.mark.parametrize("frames", [1, 8])
+def test_the_unit_of_ct_is_that_of_its_frames(tmp_path: Path, unit: str, told: str, frames: int) -> None:
+    path = _enhanced(tmp_path / "a", volume(shape=(frames, 10, 12)), modality="CT", rescale="series")
+    edit(path, lambda dataset: _typed(dataset, unit))
+    facts = io.read(path).facts
+    assert facts["unit"] == told
+    assert any("not HU" in note for note in facts["notes"]) == (told != "HU")
+
+
+def _at_one_place(dataset: pydicom.Dataset, times: list[int]) -> None:
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    for time, group in zip(times, groups, strict=True):
+        group.PlanePositionSequence = groups[0].PlanePositionSequence
+        group.FrameContentSequence[0].TemporalPositionIndex = time
+
+
+def test_frames_that_are_no_loop_as_they_are_stored_are_refused(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    whole = path.read_bytes()
+
+    def reason() -> str:
+        with pytest.raises(ReadError) as caught:
+            io.open_video(path)
+        path.write_bytes(whole)
+        return caught.value.reason
+
+    edit(path, lambda dataset: _at_one_place(dataset, [1, 2, 3, 4, 5, 6, 7, 8]))
+    assert io.open_video(path).n_frames == 8
+    edit(path, lambda dataset: _at_one_place(dataset, [1, 3, 2, 4, 5, 6, 7, 8]))
+    assert "another order than that of their times" in reason()
+
+    def slices_and_times(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            group.FrameContentSequence[0].TemporalPositionIndex = 1 + at // 2
+
+    edit(path, slices_and_times)
+    assert "several slices at several times" in reason()
+
+    def sort(dataset: pydicom.Dataset, order: list[int]) -> None:
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        dataset.PerFrameFunctionalGroupsSequence = [groups[at] for at in order]
+
+    edit(path, lambda dataset: sort(dataset, [7, 6, 5, 4, 3, 2, 1, 0]))
+    assert io.open_video(path).n_frames == 8
+    edit(path, lambda dataset: sort(dataset, [0, 2, 1, 3, 4, 5, 6, 7]))
+    assert "another order than that of their places" in reason()
+
+
+def test_pixels_of_a_loop_that_are_not_square_are_told(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a", volume(spacing=(1.0, 3.0, 2.0)))
+    assert io.open_video(path).facts["pixel_sides"] == [3, 1]
+
+
+def test_an_enhanced_angiogram_is_a_loop(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def angiogram(dataset: pydicom.Dataset) -> None:
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.12.1.1"
+        dataset.Modality, dataset.FrameTime = "XA", 66.7
+        del dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            del group.PlanePositionSequence
+
+    edit(path, angiogram)
+    assert io.read(path).frames.shape == (8, 10, 12, 1)
+    extent = io.read_extent(path)
+    assert (extent.kind, extent.frames, extent.frame_time) == ("video", 8, 66.7)
+    assert "no position" in refused(path, kind="volume").reason

@@ -264,3 +264,27 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     loaded = io.read(tmp_path / "a.png")
     np.testing.assert_array_equal(loaded.array[0], np.rot90(pixels, -1))
     assert any("EXIF" in note for note in loaded.facts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("scales", "spacing"),
+    [([0.02], (0.2, 0.2)), ([0.02, 0.0201], (0.2, 0.2)), ([0.02, 0.03], None), ([0.02, 0.0], None)],
+)
+def test_the_spacing_of_ultrasound_is_what_its_regions_share(
+    tmp_path: Path, scales: list[float], spacing: tuple[float, float] | None
+) -> None:
+    path = _image(tmp_path / "a", modality="US")
+
+    def add(dataset: pydicom.Dataset) -> None:
+        regions = []
+        for scale, unit in [*((one, 3) for one in scales), (0.5, 4)]:  # the last is a tracing: seconds across
+            region = pydicom.Dataset()
+            region.PhysicalUnitsXDirection, region.PhysicalUnitsYDirection = unit, 3
+            region.PhysicalDeltaX, region.PhysicalDeltaY = scale, -scale
+            regions.append(region)
+        dataset.SequenceOfUltrasoundRegions = regions
+
+    edit(path, add)
+    loaded = io.read(path)
+    assert loaded.spacing == (None if spacing is None else pytest.approx(spacing))
+    assert any("different scales" in note for note in loaded.facts["notes"]) == (scales[-1] == 0.03)

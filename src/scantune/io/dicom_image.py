@@ -76,7 +76,7 @@ def image_spacing(file: DicomFile, facts: dict[str, Any]) -> tuple[float, float]
 
     Pixels that are not square are noted (:func:`scantune.io.values.note_sides`).
     """
-    spacing, keyword = _stated(file)
+    spacing, keyword = _stated(file, facts["notes"])
     if keyword in ("ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         facts["notes"].append("the spacing is the detector's, not the patient's")
     aspect = file.floats("PixelAspectRatio")
@@ -87,18 +87,28 @@ def image_spacing(file: DicomFile, facts: dict[str, Any]) -> tuple[float, float]
     return spacing
 
 
-def _stated(file: DicomFile) -> tuple[tuple[float, float] | None, str]:
+def _stated(file: DicomFile, notes: list[str]) -> tuple[tuple[float, float] | None, str]:
     """The spacing and the attribute that states it."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         values = file.floats(keyword)
         if len(values) == 2 and all(np.isfinite(value) and value > 0 for value in values):
             return (values[0], values[1]), keyword
-    keyword = "SequenceOfUltrasoundRegions"
+    return _of_regions(file, notes), "SequenceOfUltrasoundRegions"
+
+
+def _of_regions(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:
+    """(row, column) spacing in mm that all ultrasound regions in cm share (PS3.3 C.8.5.5), None where there is none."""
+    keyword, spacings = "SequenceOfUltrasoundRegions", []
     for region in (file.header.get(keyword) if file.has(keyword) else None) or []:
         if region.get("PhysicalUnitsXDirection") == 3 and region.get("PhysicalUnitsYDirection") == 3:  # cm
-            spacing = abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10
-            return (spacing, keyword) if min(spacing) > 0 else (None, "")
-    return None, ""
+            deltas = (region.get(f"PhysicalDelta{axis}") or 0.0 for axis in "YX")
+            spacings.append([abs(float(delta)) * 10 for delta in deltas])
+    if not spacings or min(min(spacing) for spacing in spacings) <= 0:
+        return None
+    if (np.ptp(spacings, axis=0) > 0.01 * np.min(spacings, axis=0)).any():
+        notes.append(f"{len(spacings)} ultrasound regions of different scales: no one spacing in mm")
+        return None
+    return spacings[0][0], spacings[0][1]
 
 
 def _sides(file: DicomFile) -> dict[str, Any]:

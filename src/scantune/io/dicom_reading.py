@@ -8,7 +8,7 @@ from pathlib import Path
 from scantune.io.arrays import Image, Options, SeriesRule, Video, Volume, VolumeRule
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_enhanced import enhanced_frames, loop_frames, read_enhanced
+from scantune.io.dicom_enhanced import enhanced_frames, has_places, loop_frames, read_enhanced
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_mosaic import is_mosaic
@@ -50,7 +50,7 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
         raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
     if file.modality == "SEG":
         raise ReadError(f"a file of modality SEG is not an image{_INSTEAD['SEG']}")
-    if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
+    if file.has("PerFrameFunctionalGroupsSequence") and not _is_enhanced_loop(file, options):
         return read_enhanced([file], options, series_facts(file, 1, aside, []))
     if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
         return open_loop(file, options).video(options)
@@ -81,6 +81,10 @@ def open_loop(file: DicomFile, options: Options) -> Loop:
         shown, meanings = loop_frames(file)
         return open_cine(shown, options, meanings)
     return open_cine(file, options)
+
+
+def _is_enhanced_loop(file: DicomFile, options: Options) -> bool:
+    return options.kind == "video" or (options.kind is None and file.modality in CINE and not has_places(file))
 
 
 def _is_loop(file: DicomFile) -> bool:

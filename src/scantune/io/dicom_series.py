@@ -25,7 +25,7 @@ from scantune.io.dicom_meaning import meaning_of, precise
 from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack
-from scantune.io.dicom_unit import stated_unit
+from scantune.io.dicom_unit import stated_unit, unit_notes
 from scantune.io.dicom_volume import assemble
 from scantune.io.folders import files_below
 from scantune.io.gzipped import Unpacked, is_dicom
@@ -173,8 +173,8 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
     unit = stated_unit(file)
     if file.modality == "PT":
         notes.append(f"values of PET in {'no stated unit' if unit == 'not stated' else unit} (Units)")
-    elif file.modality == "CT" and unit not in (None, "HU"):
-        notes.append(f"values of CT in {unit}, not HU (RescaleType)")
+    elif file.modality == "CT":
+        notes += unit_notes(unit)
     return {
         "format": "dicom",
         "unit": unit,
