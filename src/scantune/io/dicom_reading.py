@@ -122,7 +122,9 @@ def loop_of(folder: Path, options: Options) -> DicomFile:
     aside: Counter[str] = Counter()
     files = scan(folder, options, aside)
     if not files:
-        raise ReadError(f"the folder holds no DICOM image ({counts_of(aside) or 'it is empty'})", str(folder))
+        joined = "; frames that are files of their own must be joined to one: a lossless video (FFV1 in .mkv or .avi)"
+        words = f"{counts_of(aside) or 'it is empty'}){joined if aside['not DICOM'] > 1 else ''}"
+        raise ReadError(f"the folder holds no DICOM image ({words}", str(folder))
     chosen = choose_series(files, options.series)
     if len(chosen) != 1:
         raise ReadError(f"a series of {len(chosen)} DICOM files is not one video")
