@@ -314,5 +314,5 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
 def test_a_folder_of_pictures_is_not_a_loop_and_what_to_do_is_told(tmp_path: Path) -> None:
     for at in range(3):
         io.write_png(tmp_path / f"{at}.png", np.full((8, 8), at, np.uint8))
-    with pytest.raises(ReadError, match="3 × not DICOM.*must be joined to one: a lossless video"):
+    with pytest.raises(ReadError, match=r"3 × not DICOM.*must be joined to one: a lossless video"):
         io.open_video(tmp_path)
