@@ -91,7 +91,8 @@ def retrieve(connection: Connection, address: Address, instances: Sequence[str],
         stated: number of instances that there must be.
 
     Raises:
-        ReadError: an instance did not come, or another one in its place; more than ``SCANTUNE_DICOMWEB_BYTES`` (8 GiB unless set).
+        ReadError: an instance did not come, or another one in its place; more than ``SCANTUNE_DICOMWEB_BYTES`` (8 GiB
+            unless set).
         OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True)

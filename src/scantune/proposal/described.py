@@ -16,6 +16,7 @@ from typing import Any
 _NAMED = re.compile(r"label|class|legend|lut|colou?r|segment|structure|key", re.I)  # of files that list labels
 _PIXELS = re.compile(r"pixel[ _]?value\W+class\W*$", re.I)  # the header of Roboflow's _classes.csv
 _ENDINGS = {".json", ".csv", ".txt", ".label", ".labels", ".ctbl", ".lut"}
+_COLOUR_LINE = re.compile(r"([^:]+):([12]?\d?\d),([12]?\d?\d),([12]?\d?\d)(?=:|$)")  # name:red,green,blue:parts:…
 _LARGEST = 1 << 20  # bytes of such a file
 _LINES = (
     re.compile(r'(\d+)\s+(?:\d+\s+){3}[\d.]+\s+\d+\s+\d+\s+"(.*)"'),  # ITK-SNAP: number, colour, opacity, shown, name
@@ -56,6 +57,18 @@ def labels(root: Path, files: Sequence[str], masks: Sequence[str] = ()) -> Label
                 if stated:
                     return LabelNames(stated, path.name)
     return LabelNames()
+
+
+def colours(root: Path, masks: Sequence[str]) -> dict[str, str]:
+    """Colour (``#80ff00``) → name by CVAT's ``labelmap.txt`` in a folder above the first mask; empty without one."""
+    for folder in Path(masks[0]).parents if masks else ():
+        path = root / folder / "labelmap.txt"
+        if path.is_file() and path.stat().st_size <= _LARGEST:
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            found = [_COLOUR_LINE.match(line) for line in lines if line.strip() and not line.startswith("#")]
+            named = {"#{:02x}{:02x}{:02x}".format(*map(int, m.groups()[1:])): m[1].strip() for m in found if m}
+            return named if len(set(named.values())) == len(found) else {}
+    return {}
 
 
 def _names(content: Any) -> dict[int, str]:
