@@ -290,3 +290,18 @@ def test_too_many_tables_are_told(home):
         picture(f"images/{i:03d}.png", i)
         table(f"t{i:02d}.csv", "file,score", [(f"{i:03d}.png", i)])
     assert any("24 tables (t00.csv, t01.csv, …) are more than 20" in note for note in propose(Path("raw")).notes)
+
+
+def test_codes_are_told_by_the_data_dictionary_of_redcap(home):
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+    table("DATA.csv", "record_id,image,severity", [(i, f"images/{i:03d}.png", 1 + i % 4) for i in range(N)])
+    lines = [
+        'Variable / Field Name,Form Name,Section Header,Field Type,Field Label,"Choices, Calculations, OR Slider"',
+        "record_id,base,,text,Record,",
+        'severity,read,,radio,Severity,"1, Normal | 2, Mild | 4, Not readable"',
+    ]
+    Path("raw", "A_DataDictionary.csv").write_text("\n".join(lines))
+    told = [note for note in propose(Path("raw")).notes if "codes of 'severity' by A_DataDictionary.csv" in note]
+    assert len(told) == 1
+    assert "1, Normal | 2, Mild | 4, Not readable. Name them in its target" in told[0]
