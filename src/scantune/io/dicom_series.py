@@ -150,7 +150,8 @@ def frames_of(files: list[DicomFile], options: Options) -> list[Frame]:
 
 
 def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None:
-    """Note signs of slices that are missing at the ends or at even distances, where the positions cannot show it."""
+    """Note signs of slices that are missing at the ends or at even distances, where the positions cannot show it, and
+    what else they contradict."""
     step = float(geometry.spacing_of(stack.affine)[2])
     spacing = files[0].number("SpacingBetweenSlices")
     if spacing is not None and np.isfinite(spacing) and abs(abs(spacing) - step) > 0.05 * step:
@@ -158,6 +159,10 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
     references = len({file.text("FrameOfReferenceUID") for file in files})
     if references > 1:
         notes.append(f"the slices name {references} frames of reference; their positions are taken as of one")
+    tilt = abs(files[0].number("GantryDetectorTilt") or 0.0)
+    normal = np.cross(stack.affine[:3, 0], stack.affine[:3, 1])
+    if tilt >= 1 and np.degrees(np.arctan2(np.hypot(*normal[:2]), abs(normal[2]))) < tilt / 2:
+        notes.append(f"the header states a gantry tilt of {tilt:g}°, which orientation and positions do not show")
     images = files[0].integer("ImagesInAcquisition")
     if images > len(stack.frames):
         notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")
