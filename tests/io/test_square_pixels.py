@@ -95,3 +95,10 @@ def test_a_jpeg_whose_pixels_are_not_square_is_told(tmp_path, density, sides):
     facts = io.read(tmp_path / "a.jpg").facts
     assert facts.get("pixel_sides") == (None if sides is None else pytest.approx(sides))
     assert any("not square" in note for note in facts["notes"]) == (sides is not None)
+
+
+def test_a_density_that_no_picture_has_is_not_believed(tmp_path):
+    _jfif(tmp_path / "a.jpg", 1, 1, 300)
+    facts = io.read(tmp_path / "a.jpg").facts
+    assert "pixel_sides" not in facts
+    assert any("density 1:300 along rows and columns: not believed" in note for note in facts["notes"])
