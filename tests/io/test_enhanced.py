@@ -133,6 +133,22 @@ def test_different_quantities_have_no_mean(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.array, volume(turned=(4, 5, 6)).array)
 
 
+def test_frames_of_two_directions_of_flow_are_two_volumes(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def alternate(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            item = pydicom.Dataset()
+            item.VelocityEncodingDirection = [float(at % 2), float(1 - at % 2), 0.0]
+            group.MRVelocityEncodingSequence = [item]
+
+    edit(path, alternate)
+    assert "2 volumes in one series" in refused(path).reason
+    assert "velocity have no mean" in refused(path, volume=io.VolumeRule.of("mean")).reason
+    rest = io.read(path, volume=io.VolumeRule(index=1)).array
+    np.testing.assert_array_equal(rest, volume(turned=(4, 5, 6)).array[1::2])
+
+
 def test_an_ultrasound_volume_is_not_said_to_have_no_image(tmp_path: Path) -> None:
     path = _enhanced(tmp_path / "a")
     edit(path, lambda dataset: setattr(dataset, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.6.2"))
