@@ -71,12 +71,15 @@ def open_loop(file: DicomFile, options: Options) -> Loop:
     """A loop whose header is known; the frames of an enhanced file are in the order in which they are stored.
 
     Raises:
-        ReadError: see `open_cine`; functional groups that do not fit the frames; an RT Dose.
+        ReadError: see `open_cine` and `dicom_video`; functional groups that do not fit the frames; an RT Dose.
     """
+    from scantune.io import dicom_video
     from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
 
     if file.is_dose:
         raise ReadError("an RT Dose is a volume and not a video")
+    if dicom_video.is_video(file):
+        return dicom_video.open_stream(file, options)
     if file.has("PerFrameFunctionalGroupsSequence"):
         shown, meanings = loop_frames(file)
         return open_cine(shown, options, meanings)
