@@ -368,3 +368,11 @@ def test_a_video_in_dicom_is_the_video(tmp_path: Path, mp4: Path, monkeypatch: p
 )
 def test_a_stream_in_dicom_that_is_no_video_is_refused(tmp_path: Path, stream: bytes, words: str) -> None:
     assert words in refused(_with_stream(tmp_path / "a.dcm", stream)).reason
+
+
+def test_the_tiles_of_a_slide_are_no_loop(tmp_path: Path) -> None:
+    path = io.write_cine(tmp_path / "a.dcm", np.zeros((6, 48, 64, 3), np.uint8), patient_id="phantom-1", seed="a")
+    edit(path, lambda dataset: setattr(dataset, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.77.1.6"))
+    assert "slide in tiles, which is not read" in refused(path).reason
+    with pytest.raises(ReadError, match="slide in tiles"):
+        io.open_video(path)

@@ -82,8 +82,11 @@ def _opened(path: Path, options: Options) -> DicomFile | str:
     return "gzip" if kind == "gzip" and is_dicom(path) else "not DICOM"
 
 
+_TILES = "a microscope's slide in tiles, which is not read: save the level that is meant as TIFF or PNG"
 #: Images of kinds that are not read (PS3.4 B.5).
 _NOT_READ = {
+    "1.2.840.10008.5.1.4.1.1.77.1.6": _TILES,
+    "1.2.840.10008.5.1.4.1.1.77.1.9": _TILES,
     "1.2.840.10008.5.1.4.1.1.6.2": "an enhanced ultrasound volume, which is not read: export it as NIfTI",
 }
 
