@@ -361,6 +361,15 @@ def test_frames_that_are_no_loop_as_they_are_stored_are_refused(tmp_path: Path) 
     edit(path, slices_and_times)
     assert "several slices at several times" in reason()
 
+    def moving(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            group.FrameContentSequence[0].TemporalPositionIndex = 1 + at
+            group.PlanePositionSequence[0].ImagePositionPatient = [0, 0, at % 3]
+
+    edit(path, moving)
+    assert io.open_video(path).n_frames == 8
+    path.write_bytes(whole)
+
     def sort(dataset: pydicom.Dataset, order: list[int]) -> None:
         groups = dataset.PerFrameFunctionalGroupsSequence
         dataset.PerFrameFunctionalGroupsSequence = [groups[at] for at in order]

@@ -212,11 +212,11 @@ def _check_order(frames: Sequence[Frame]) -> None:
     placed = [frame for frame in frames if frame.position is not None and frame.orientation is not None]
     steps = np.diff(distances_of(placed)) if len(placed) == len(frames) > 1 else np.zeros(1)
     moves = bool((np.abs(steps) > SAME_PLACE).any())
-    if len(set(times)) > 1 and moves:
+    if moves and 1 < len(set(times)) < len(frames):  # a plane that moves has a time for each frame
         raise ReadError("the frames show several slices at several times: they are not one loop")
     if (np.diff(times) < 0).any():
         raise ReadError("the frames are stored in another order than that of their times (TemporalPositionIndex)")
-    if (steps < -SAME_PLACE).any() and (steps > SAME_PLACE).any():
+    if len(set(times)) == 1 and (steps < -SAME_PLACE).any() and (steps > SAME_PLACE).any():
         raise ReadError("the frames are slices that are stored in another order than that of their places")
 
 
