@@ -288,3 +288,20 @@ def test_the_spacing_of_ultrasound_is_what_its_regions_share(
     loaded = io.read(path)
     assert loaded.spacing == (None if spacing is None else pytest.approx(spacing))
     assert any("different scales" in note for note in loaded.facts["notes"]) == (scales[-1] == 0.03)
+
+
+@pytest.mark.parametrize("value", [[0, 0], [-0.2, 0.2], [0.2], [1e9, 1e9]])
+def test_a_spacing_that_is_none_is_told(tmp_path: Path, value: list[float]) -> None:
+    path = _image(tmp_path / "a", modality="US")
+    edit(path, lambda dataset: dataset.__setattr__("PixelSpacing", value))
+    loaded = io.read(path)
+    assert loaded.spacing is None
+    assert "PixelSpacing is no spacing in mm, and is not used" in loaded.facts["notes"]
+
+
+def test_an_aspect_ratio_that_no_picture_has_is_not_believed(tmp_path: Path) -> None:
+    path = _image(tmp_path / "a", modality="US")
+    edit(path, lambda dataset: setattr(dataset, "PixelAspectRatio", [1000, 1]))
+    facts = io.read(path).facts
+    assert "pixel_sides" not in facts
+    assert any("PixelAspectRatio 1000:1: not believed" in note for note in facts["notes"])

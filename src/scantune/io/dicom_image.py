@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from scantune.io import geometry
 from scantune.io.arrays import Image, Options
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning, palette_of
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
 from scantune.io.dicom_window import apply_file_window
-from scantune.io.values import apply_window, blank_padding, check_size, check_values, note_sides
+from scantune.io.values import MOST_UNEQUAL, apply_window, blank_padding, check_size, check_values, note_sides
 
 
 def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
@@ -83,7 +84,7 @@ def image_spacing(file: DicomFile, facts: dict[str, Any]) -> tuple[float, float]
     if spacing is not None:
         note_sides(spacing, f"{spacing[0]:.4g} mm between rows, {spacing[1]:.4g} mm between columns", facts)
     elif len(aspect) == 2 and np.isfinite(aspect).all() and min(aspect) > 0:  # vertical, horizontal: PS3.3 C.7.6.3.1.7
-        note_sides(aspect, f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}", facts)
+        note_sides(aspect, f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}", facts, MOST_UNEQUAL)
     return spacing
 
 
@@ -91,8 +92,10 @@ def _stated(file: DicomFile, notes: list[str]) -> tuple[tuple[float, float] | No
     """The spacing and the attribute that states it."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         values = file.floats(keyword)
-        if len(values) == 2 and all(np.isfinite(value) and value > 0 for value in values):
+        if len(values) == 2 and all(geometry.MIN_SPACING < value < geometry.MAX_SPACING for value in values):
             return (values[0], values[1]), keyword
+        if file.text(keyword):
+            notes.append(f"{keyword} is no spacing in mm, and is not used")
     return _of_regions(file, notes), "SequenceOfUltrasoundRegions"
 
 

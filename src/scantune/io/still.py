@@ -14,14 +14,13 @@ from PIL import ImageFile
 from scantune.io import jpeg, png, tiff
 from scantune.io.arrays import Image, Options
 from scantune.io.still_pixels import Stored, as_labels, as_values
-from scantune.io.values import apply_window, check_size, check_values, note_rounding, note_sides
+from scantune.io.values import MOST_UNEQUAL, apply_window, check_size, check_values, note_rounding, note_sides
 from scantune.records import ReadError
 
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3, "P": 3, "RGBA": 3, "CMYK": 3,
              "YCbCr": 3, "LA": 1, "PA": 3, "RGBX": 3, "LAB": 3, "HSV": 3}  # fmt: skip
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "PPM", "GIF", "WEBP")
 _ORIENTATION, _X_DENSITY, _Y_DENSITY = 0x0112, 0x011A, 0x011B  # EXIF and TIFF alike
-_MOST_UNEQUAL = 5  # of densities: scanners, faxes and fields have 2
 _DENSITIES = ("jfif_density", "aspect", "resolution", "dpi")  # of JFIF, of PNG and of TIFF without a unit, any
 
 
@@ -138,11 +137,7 @@ def _note_density(density: tuple[float, float] | None, facts: dict[str, Any]) ->
     """Note pixels that are not square by a density that differs by axis; ``facts`` have the ``turn``."""
     if density is not None:
         x, y = density if facts.get("turn", 1) <= 4 else density[::-1]
-        words = f"density {x:.4g}:{y:.4g} along rows and columns"
-        if max(x, y) > _MOST_UNEQUAL * min(x, y):
-            facts["notes"].append(f"{words}: not believed, pixels are taken for square")
-            return
-        note_sides((1 / y, 1 / x), words, facts)
+        note_sides((1 / y, 1 / x), f"density {x:.4g}:{y:.4g} along rows and columns", facts, MOST_UNEQUAL)
 
 
 def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
