@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.encaps import encapsulate
 
 from scantune import io
+from scantune.io.loop import Loop
 from scantune.records import ReadError
 from tests.io.files import PYDICOM_FILES, edit, refused
 
@@ -358,6 +359,9 @@ def test_a_video_in_dicom_is_the_video(tmp_path: Path, mp4: Path, monkeypatch: p
     assert io.read(path).frames.shape == io.read(path, isolated=True).frames.shape == (6, 48, 64, 3)
     del loop
     assert list((tmp_path / "temporary").iterdir()) == []
+    monkeypatch.setattr(Loop, "frames", None)  # no frame is decoded for its size
+    extent = io.read_extent(path)
+    assert (extent.kind, extent.shape, extent.frames, extent.frame_time) == ("video", (48, 64), 6, 40)
     other = io.open_video(_with_stream(tmp_path / "b.dcm", mp4.read_bytes(), NumberOfFrames=9, FrameTime=None))
     assert (other.n_frames, other.frame_time) == (6, 20)
     assert any("6 frames where the header states 9" in note for note in other.facts["notes"])

@@ -50,10 +50,10 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
         raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
     if file.modality == "SEG":
         raise ReadError(f"a file of modality SEG is not an image{_INSTEAD['SEG']}")
-    if file.has("PerFrameFunctionalGroupsSequence") and not _is_enhanced_loop(file, options):
-        return read_enhanced([file], options, series_facts(file, 1, aside, []))
-    if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
+    if _as_loop(file, options):
         return open_loop(file, options).video(options)
+    if file.has("PerFrameFunctionalGroupsSequence"):
+        return read_enhanced([file], options, series_facts(file, 1, aside, []))
     if has_planes(file) and options.kind != "image":
         return read_series([file], options, aside)
     if file.n_frames > 1 and options.kind != "image":
@@ -86,12 +86,24 @@ def open_loop(file: DicomFile, options: Options) -> Loop:
     return open_cine(file, options)
 
 
-def _is_enhanced_loop(file: DicomFile, options: Options) -> bool:
-    return options.kind == "video" or (options.kind is None and file.modality in CINE and not has_places(file))
+def loop_at(path: Path, options: Options) -> Loop | None:
+    """The loop that a file is read as, none of its frames decoded; None for any other.
+
+    Raises:
+        ReadError: as opening it does.
+    """
+    file = open_dicom(path, options.limits)
+    nothing = not_an_image(file) or not file.rows or file.modality == "SEG"
+    return None if nothing or not _as_loop(file, options) else open_loop(file, options)
 
 
-def _is_loop(file: DicomFile) -> bool:
-    return file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
+def _as_loop(file: DicomFile, options: Options) -> bool:
+    if options.kind is not None:
+        return options.kind == "video"
+    if file.has("PerFrameFunctionalGroupsSequence"):
+        return file.modality in CINE and not has_places(file)
+    moves = file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
+    return file.n_frames > 1 and moves
 
 
 def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
