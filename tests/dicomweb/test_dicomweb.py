@@ -167,6 +167,16 @@ def test_a_series_that_does_not_come_whole_is_refused(pacs, study, tmp_path):
         retrieve(Connection(), series.address, series.instances, tmp_path / "3", 6)
 
 
+def test_an_instance_that_comes_in_place_of_another_is_refused(pacs, study, tmp_path):
+    (asked, other, *_) = listed(study).instances
+    content = next(content for key, content in pacs.files.items() if key[2] == other)
+    body = b"\r\n--B\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--B--\r\n"
+    pacs.left_out = {asked}
+    pacs.bodies = {asked: ('multipart/related; type="application/dicom"; boundary=B', body)}
+    with pytest.raises(ReadError, match="another instance than the one that was asked for"):
+        fetched(study, tmp_path / "b")
+
+
 def test_more_bytes_than_may_be_are_refused(pacs, study, tmp_path, monkeypatch):
     monkeypatch.setenv("SCANTUNE_DICOMWEB_BYTES", "1000")
     with pytest.raises(ReadError, match=r"larger than 1,000 bytes.*SCANTUNE_DICOMWEB_BYTES"):

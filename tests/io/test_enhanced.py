@@ -133,6 +133,22 @@ def test_different_quantities_have_no_mean(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.array, volume(turned=(4, 5, 6)).array)
 
 
+def test_frames_of_two_directions_of_flow_are_two_volumes(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def alternate(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            item = pydicom.Dataset()
+            item.VelocityEncodingDirection = [float(at % 2), float(1 - at % 2), 0.0]
+            group.MRVelocityEncodingSequence = [item]
+
+    edit(path, alternate)
+    assert "2 volumes in one series" in refused(path).reason
+    assert "velocity have no mean" in refused(path, volume=io.VolumeRule.of("mean")).reason
+    rest = io.read(path, volume=io.VolumeRule(index=1)).array
+    np.testing.assert_array_equal(rest, volume(turned=(4, 5, 6)).array[1::2])
+
+
 def test_an_ultrasound_volume_is_not_said_to_have_no_image(tmp_path: Path) -> None:
     path = _enhanced(tmp_path / "a")
     edit(path, lambda dataset: setattr(dataset, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.6.2"))
@@ -275,3 +291,112 @@ def test_as_a_loop_a_rescale_that_cannot_be_used_is_refused(tmp_path: Path) -> N
         edit(path, change)
         with pytest.raises(ReadError, match=words):
             io.open_video(path)
+
+
+def test_the_window_is_that_of_the_stack_that_is_read(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    other = pydicom.dcmread(path)
+
+    def join(dataset: pydicom.Dataset) -> None:
+        for stack, source in (("1", dataset), ("2", other)):
+            for group in source.PerFrameFunctionalGroupsSequence:
+                group.FrameContentSequence[0].StackID = stack
+                _voi(group, *((0, 500) if stack == "1" else (300, 50, "SIGMOID")))
+        dataset.PerFrameFunctionalGroupsSequence.extend(other.PerFrameFunctionalGroupsSequence)
+        dataset.PixelData += other.PixelData
+        dataset.NumberOfFrames = 16
+
+    edit(path, join)
+    rule = io.VolumeRule(index=1)
+    values, shown = io.read(path, volume=rule), io.read(path, volume=rule, window="file")
+    steep = np.clip(-4 * (values.array - 300) / 50, -80, 80)
+    np.testing.assert_allclose(shown.array, 1 / (1 + np.exp(steep)), atol=1e-5)
+    assert values.facts["window"] == [300, 50]
+    assert io.read(path, volume=io.VolumeRule(index=0)).facts["window"] == [0, 500]
+    edit(path, lambda dataset: _voi(dataset.PerFrameFunctionalGroupsSequence[12], 300, 60))
+    assert "differ by slice" in refused(path, volume=rule, window="file").reason
+
+
+def _typed(dataset: pydicom.Dataset, unit: str) -> None:
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        group.PixelValueTransformationSequence[0].RescaleType = unit
+
+
+@pytest.mark.parametrize(("unit", "told"), [("HU", "HU"), ("MGML", "MGML"), ("iodine of P. Miller", "another text")])
+@pytest.mark.parametrize("frames", [1, 8])
+def test_the_unit_of_ct_is_that_of_its_frames(tmp_path: Path, unit: str, told: str, frames: int) -> None:
+    path = _enhanced(tmp_path / "a", volume(shape=(frames, 10, 12)), modality="CT", rescale="series")
+    edit(path, lambda dataset: _typed(dataset, unit))
+    facts = io.read(path).facts
+    assert facts["unit"] == told
+    assert any("not HU" in note for note in facts["notes"]) == (told != "HU")
+
+
+def _at_one_place(dataset: pydicom.Dataset, times: list[int]) -> None:
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    for time, group in zip(times, groups, strict=True):
+        group.PlanePositionSequence = groups[0].PlanePositionSequence
+        group.FrameContentSequence[0].TemporalPositionIndex = time
+
+
+def test_frames_that_are_no_loop_as_they_are_stored_are_refused(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    whole = path.read_bytes()
+
+    def reason() -> str:
+        with pytest.raises(ReadError) as caught:
+            io.open_video(path)
+        path.write_bytes(whole)
+        return caught.value.reason
+
+    edit(path, lambda dataset: _at_one_place(dataset, [1, 2, 3, 4, 5, 6, 7, 8]))
+    assert io.open_video(path).n_frames == 8
+    edit(path, lambda dataset: _at_one_place(dataset, [1, 3, 2, 4, 5, 6, 7, 8]))
+    assert "another order than that of their times" in reason()
+
+    def slices_and_times(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            group.FrameContentSequence[0].TemporalPositionIndex = 1 + at // 2
+
+    edit(path, slices_and_times)
+    assert "several slices at several times" in reason()
+
+    def moving(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            group.FrameContentSequence[0].TemporalPositionIndex = 1 + at
+            group.PlanePositionSequence[0].ImagePositionPatient = [0, 0, at % 3]
+
+    edit(path, moving)
+    assert io.open_video(path).n_frames == 8
+    path.write_bytes(whole)
+
+    def sort(dataset: pydicom.Dataset, order: list[int]) -> None:
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        dataset.PerFrameFunctionalGroupsSequence = [groups[at] for at in order]
+
+    edit(path, lambda dataset: sort(dataset, [7, 6, 5, 4, 3, 2, 1, 0]))
+    assert io.open_video(path).n_frames == 8
+    edit(path, lambda dataset: sort(dataset, [0, 2, 1, 3, 4, 5, 6, 7]))
+    assert "another order than that of their places" in reason()
+
+
+def test_pixels_of_a_loop_that_are_not_square_are_told(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a", volume(spacing=(1.0, 3.0, 2.0)))
+    assert io.open_video(path).facts["pixel_sides"] == [3, 1]
+
+
+def test_an_enhanced_angiogram_is_a_loop(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def angiogram(dataset: pydicom.Dataset) -> None:
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.12.1.1"
+        dataset.Modality, dataset.FrameTime = "XA", 66.7
+        del dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            del group.PlanePositionSequence
+
+    edit(path, angiogram)
+    assert io.read(path).frames.shape == (8, 10, 12, 1)
+    extent = io.read_extent(path)
+    assert (extent.kind, extent.frames, extent.frame_time) == ("video", 8, 66.7)
+    assert "no position" in refused(path, kind="volume").reason

@@ -264,3 +264,44 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     loaded = io.read(tmp_path / "a.png")
     np.testing.assert_array_equal(loaded.array[0], np.rot90(pixels, -1))
     assert any("EXIF" in note for note in loaded.facts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("scales", "spacing"),
+    [([0.02], (0.2, 0.2)), ([0.02, 0.0201], (0.2, 0.2)), ([0.02, 0.03], None), ([0.02, 0.0], None)],
+)
+def test_the_spacing_of_ultrasound_is_what_its_regions_share(
+    tmp_path: Path, scales: list[float], spacing: tuple[float, float] | None
+) -> None:
+    path = _image(tmp_path / "a", modality="US")
+
+    def add(dataset: pydicom.Dataset) -> None:
+        regions = []
+        for scale, unit in [*((one, 3) for one in scales), (0.5, 4)]:  # the last is a tracing: seconds across
+            region = pydicom.Dataset()
+            region.PhysicalUnitsXDirection, region.PhysicalUnitsYDirection = unit, 3
+            region.PhysicalDeltaX, region.PhysicalDeltaY = scale, -scale
+            regions.append(region)
+        dataset.SequenceOfUltrasoundRegions = regions
+
+    edit(path, add)
+    loaded = io.read(path)
+    assert loaded.spacing == (None if spacing is None else pytest.approx(spacing))
+    assert any("different scales" in note for note in loaded.facts["notes"]) == (scales[-1] == 0.03)
+
+
+@pytest.mark.parametrize("value", [[0, 0], [-0.2, 0.2], [0.2], [1e9, 1e9]])
+def test_a_spacing_that_is_none_is_told(tmp_path: Path, value: list[float]) -> None:
+    path = _image(tmp_path / "a", modality="US")
+    edit(path, lambda dataset: dataset.__setattr__("PixelSpacing", value))
+    loaded = io.read(path)
+    assert loaded.spacing is None
+    assert "PixelSpacing is no spacing in mm, and is not used" in loaded.facts["notes"]
+
+
+def test_an_aspect_ratio_that_no_picture_has_is_not_believed(tmp_path: Path) -> None:
+    path = _image(tmp_path / "a", modality="US")
+    edit(path, lambda dataset: setattr(dataset, "PixelAspectRatio", [1000, 1]))
+    facts = io.read(path).facts
+    assert "pixel_sides" not in facts
+    assert any("PixelAspectRatio 1000:1: not believed" in note for note in facts["notes"])

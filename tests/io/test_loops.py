@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tempfile
 from io import BytesIO
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.encaps import encapsulate
 
 from scantune import io
+from scantune.io.loop import Loop
 from scantune.records import ReadError
 from tests.io.files import PYDICOM_FILES, edit, refused
 
@@ -309,3 +312,71 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
     assert loaded.frames.shape[1:3] == plain.frames.shape[2:0:-1]
     np.testing.assert_array_equal(loaded.frames, np.rot90(plain.frames, -1, (1, 2)))
     assert any("rotated by" in note for note in loaded.facts["notes"])
+
+
+def test_a_folder_of_pictures_is_not_a_loop_and_what_to_do_is_told(tmp_path: Path) -> None:
+    for at in range(3):
+        io.write_png(tmp_path / f"{at}.png", np.full((8, 8), at, np.uint8))
+    with pytest.raises(ReadError, match=r"3 × not DICOM.*must be joined to one: a lossless video"):
+        io.open_video(tmp_path)
+
+
+def _with_stream(path: Path, stream: bytes, **items: object) -> Path:
+    """A cine loop whose pixel data is a video."""
+    io.write_cine(path, np.zeros((6, 48, 64), np.uint8), patient_id="phantom-1", seed="a", encoding="raw")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.MPEG4HP41
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "YBR_PARTIAL_420"
+        dataset.PixelData = encapsulate([stream + b"\0" * (len(stream) % 2)], fragments_per_frame=2, has_bot=False)
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+        dataset.FrameTime = 40
+        for keyword, value in items.items():
+            setattr(dataset, keyword, value)
+
+    edit(path, change)
+    return path
+
+
+@pytest.fixture
+def mp4(tmp_path: Path) -> Path:
+    writer = cv2.VideoWriter(str(tmp_path / "a.mp4"), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), 50, (64, 48))
+    for at in range(6):
+        frame = np.zeros((48, 64, 3), np.uint8)
+        frame[10:30, 5 + 5 * at : 25 + 5 * at] = (20, 120, 220)
+        writer.write(frame)
+    writer.release()
+    return tmp_path / "a.mp4"
+
+
+def test_a_video_in_dicom_is_the_video(tmp_path: Path, mp4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    path = _with_stream(tmp_path / "a.dcm", mp4.read_bytes())
+    loop = io.open_video(path)
+    np.testing.assert_array_equal(loop.frames(), io.open_video(mp4).frames())
+    assert (loop.frame_time, loop.facts["format"], loop.facts["notes"]) == (40, "dicom", [])
+    assert io.read(path).frames.shape == io.read(path, isolated=True).frames.shape == (6, 48, 64, 3)
+    del loop
+    assert list((tmp_path / "temporary").iterdir()) == []
+    monkeypatch.setattr(Loop, "frames", None)  # no frame is decoded for its size
+    extent = io.read_extent(path)
+    assert (extent.kind, extent.shape, extent.frames, extent.frame_time) == ("video", (48, 64), 6, 40)
+    other = io.open_video(_with_stream(tmp_path / "b.dcm", mp4.read_bytes(), NumberOfFrames=9, FrameTime=None))
+    assert (other.n_frames, other.frame_time) == (6, 20)
+    assert any("6 frames where the header states 9" in note for note in other.facts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("stream", "words"), [(b"#EXTM3U\nother.ts\n", "no video of MPEG"), (b"\0\0\0\1" + b"x" * 99, "cannot be opened")]
+)
+def test_a_stream_in_dicom_that_is_no_video_is_refused(tmp_path: Path, stream: bytes, words: str) -> None:
+    assert words in refused(_with_stream(tmp_path / "a.dcm", stream)).reason
+
+
+def test_the_tiles_of_a_slide_are_no_loop(tmp_path: Path) -> None:
+    path = io.write_cine(tmp_path / "a.dcm", np.zeros((6, 48, 64, 3), np.uint8), patient_id="phantom-1", seed="a")
+    edit(path, lambda dataset: setattr(dataset, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.77.1.6"))
+    assert "slide in tiles, which is not read" in refused(path).reason
+    with pytest.raises(ReadError, match="slide in tiles"):
+        io.open_video(path)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scantune import io
-from tests.io.files import series, volume
+from tests.io.files import edit, series, volume
 
 DCM2NIIX = Path(sys.executable).with_name("dcm2niix")
 CASES = [
@@ -134,3 +134,11 @@ def test_a_tilted_series_is_refused_or_resampled_upright(tmp_path: Path) -> None
     row = world[1] + slice_number * tilt  # posterior shift in LPS is a step down in RAS
     np.testing.assert_allclose(loaded.array[k, j, i], 10 * world[0] + 20 * row + 5 * slice_number, atol=0.6)
     assert any("gantry" in note for note in loaded.facts["notes"])
+
+
+@pytest.mark.parametrize(("tilt", "turned", "told"), [(15, 0, True), (-15, 15, False), (0, 0, False), (15, 90, False)])
+def test_a_gantry_tilt_that_the_orientation_does_not_show_is_told(tmp_path, tilt, turned, told):
+    for path in series(tmp_path / "a", volume(turned=(turned, 0, 0)), modality="CT"):
+        edit(path, lambda dataset: setattr(dataset, "GantryDetectorTilt", tilt))
+    notes = io.read(tmp_path / "a").facts["notes"]
+    assert any("states a gantry tilt of 15°" in note for note in notes) == told

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from scantune import io
 
@@ -69,3 +70,35 @@ def test_dicom_whose_pixels_are_not_square_is_told(tmp_path, frames, spacing, to
     header.save_as(path)
     content = io.open_video(path) if frames > 1 else io.read(path)
     assert any("not square" in note for note in content.facts["notes"]) == told
+
+
+def _jfif(path: Path, unit: int, x: int, y: int) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (16, 20), np.uint8)).save(path)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"JFIF") + 7
+    content[at : at + 5] = struct.pack(">BHH", unit, x, y)
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("density", "sides"),
+    [
+        ((0, 2, 1), [1, 0.5]),
+        ((1, 72, 36), [1 / 36, 1 / 72]),
+        ((0, 0, 1), None),
+        ((0, 1, 1), None),
+        ((1, 300, 299), None),
+    ],
+)
+def test_a_jpeg_whose_pixels_are_not_square_is_told(tmp_path, density, sides):
+    _jfif(tmp_path / "a.jpg", *density)
+    facts = io.read(tmp_path / "a.jpg").facts
+    assert facts.get("pixel_sides") == (None if sides is None else pytest.approx(sides))
+    assert any("not square" in note for note in facts["notes"]) == (sides is not None)
+
+
+def test_a_density_that_no_picture_has_is_not_believed(tmp_path):
+    _jfif(tmp_path / "a.jpg", 1, 1, 300)
+    facts = io.read(tmp_path / "a.jpg").facts
+    assert "pixel_sides" not in facts
+    assert any("density 1:300 along rows and columns: not believed" in note for note in facts["notes"])

@@ -103,5 +103,5 @@ def test_structures_by_name_whatever_else_they_lie_in(tmp_path: Path) -> None:
 
 def test_values_and_names_are_not_mixed() -> None:
     assert VolumeInput(dataset="x", modality="volume", mask_values={"liver": 1}).mask_values == {"liver": 1}
-    with pytest.raises(ValueError, match="values and names"):
+    with pytest.raises(ValueError, match="values, names and colours"):
         VolumeInput(dataset="x", modality="volume", mask_values={"liver": 1, 3: 2})

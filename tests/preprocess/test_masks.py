@@ -208,3 +208,51 @@ def test_negative_values_of_a_mask_are_values_in_a_worker_too(tmp_path, volumes,
     result = preprocess.prepare([tmp_path / "image.nii"], [tmp_path / "mask.nii"], block.model_dump(mode="json"))
     expected = np.where(labels == -1, 255, labels > 0)
     np.testing.assert_array_equal(result.mask[0], expected)
+
+
+RED, GREEN = {"#800000": 1}, {"#008000": "ignore"}
+
+
+@pytest.fixture
+def painted(tmp_path: Path) -> Path:
+    """An image and its mask of two colours on black."""
+    colours = np.zeros((12, 16, 3), np.uint8)
+    colours[2:6, 3:9], colours[8:10, 2:4] = (128, 0, 0), (0, 128, 0)
+    io.write_png(tmp_path / "image.png", np.random.default_rng(0).integers(0, 255, (12, 16), np.uint8))
+    Image.fromarray(colours).save(tmp_path / "colours.png")
+    Image.fromarray(colours).quantize(8).save(tmp_path / "palette.png")
+    Image.fromarray(colours).save(tmp_path / "lossy.jpg")
+    Image.fromarray(np.zeros((12, 16), np.uint8)).save(tmp_path / "empty.png")
+    Image.fromarray(colours.astype(np.uint8)).convert("RGBA").save(tmp_path / "alpha.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("colours.png", {0: 164, 1: 24, 255: 4}), ("palette.png", {0: 164, 1: 24, 255: 4}),
+     ("alpha.png", {0: 164, 1: 24, 255: 4}), ("empty.png", {0: 192})],
+)  # fmt: skip
+def test_each_colour_of_a_mask_is_the_label_that_mask_values_state(painted, name, counts):
+    prepared = prepare_image([painted / "image.png"], [painted / name], mask_values={**RED, **GREEN})
+    values, numbers = np.unique(prepared.mask, return_counts=True)
+    assert dict(zip(values.tolist(), numbers.tolist(), strict=True)) == counts
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("colours.png", {}, '{"#800000": 1}.*it has #000000, #008000, #800000$'),
+        ("colours.png", RED, "does not name: #008000$"),
+        ("lossy.jpg", {}, "without compression"),
+        ("lossy.jpg", {**RED, **GREEN}, "does not name: #.*more$"),
+    ],
+)
+def test_colours_that_nothing_explains_are_refused_with_what_to_write(painted, name, values, words):
+    with pytest.raises(MaskError, match=words):
+        prepare_image([painted / "image.png"], [painted / name], mask_values=values)
+
+
+def test_colours_beside_values_or_names_are_refused():
+    for other in ({255: 2}, {"liver": 2}):
+        with pytest.raises(ValueError, match="mixes values, names and colours"):
+            prepare_image([Path("a.png")], mask_values={**RED, **other})

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from scantune import io
 from scantune.config.input import ImageInput
@@ -48,6 +49,17 @@ def _slice(path: Path, sides: tuple[float, float]) -> Path:
     return path
 
 
+def _still(path: Path, sides: tuple[float, float], turned: bool) -> Path:
+    """A picture whose density states its pixels' sides; ``turned``: stored with its columns as rows, upwards."""
+    density = round(100 / sides[1]), round(100 / sides[0])
+    picture, exif = Image.fromarray(_disc(sides)), Image.Exif()
+    if turned:
+        picture, density = picture.rotate(90, expand=True), density[::-1]
+        exif[0x0112] = 6
+    picture.save(path, dpi=density, exif=exif)
+    return path
+
+
 def _extent(picture: np.ndarray) -> tuple[int, int]:
     """Rows and columns of what is bright."""
     bright = picture > picture.max() / 2
@@ -68,6 +80,17 @@ def test_a_disc_in_a_picture_stays_a_disc(tmp_path, sides, resize, kind):
     assert (rows, columns) == pytest.approx((2 * _DISC / side,) * 2, abs=2)
     if prepared.spacing is not None:
         assert prepared.spacing == pytest.approx((side, side), rel=0.02)
+
+
+@pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.bmp"])
+def test_a_density_that_differs_by_axis_is_of_pixels_that_are_not_square(tmp_path, sides, turned, name):
+    prepared = prepare_image([_still(tmp_path / name, sides, turned and name != "a.bmp")], shape=[96, 96])
+    assert _extent(prepared.tensor[0].astype(np.float32)) == pytest.approx((2 * _DISC / (60 / 96),) * 2, abs=2)
+    assert prepared.spacing is None
+    told = [note for note in prepared.facts["notes"] if "not square (density" in note]
+    assert len(told) == (sides[0] != sides[1])
 
 
 def test_stretched_pictures_and_those_of_their_own_size_are_as_stored(tmp_path):

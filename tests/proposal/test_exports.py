@@ -15,6 +15,7 @@ from scantune.cli import app
 from scantune.config.load import parse
 from scantune.proposal.blocks import Proposed, propose
 from scantune.records import Record
+from tests.preprocess.direct import prepare_image
 from tests.proposal.test_layouts import picture, table
 
 N = 24
@@ -157,6 +158,51 @@ def test_masks_that_number_objects_are_no_readers(home):
     assert any("SegmentationObject" in note and "not used" in note for note in proposed.notes)
 
 
+_LABELMAP = """# label:color_rgb:parts:actions
+background:0,0,0::
+vessel, main:128,0,0::
+catheter:0,128,0::
+never drawn:0,0,128::
+"""
+
+
+@pytest.mark.parametrize(
+    ("labelmap", "keys", "classes"),
+    [
+        (
+            _LABELMAP,
+            {"#800000": 1, "#008000": 2, "#000080": 3},
+            ["background", "vessel, main", "catheter", "never drawn"],
+        ),
+        ("", {"#008000": 1, "#800000": 2}, ["background", "label_1", "label_2"]),
+        ("cat:1,2,3::\n", {"#008000": 1, "#800000": 2}, ["background", "label_1", "label_2"]),
+        (
+            "ground:0,128,0::\nbackground:128,0,0::\n",
+            {"#800000": 0, "#008000": 1},
+            ["background", "ground"],
+        ),
+    ],
+)
+def test_colours_of_masks_are_classes_by_their_labelmap(home, labelmap, keys, classes):
+    for i in range(N):
+        picture(f"JPEGImages/{i:03d}.png", i)
+        colours = np.zeros((16, 16, 3), np.uint8)
+        colours[2:8, 2:8], colours[9:12, 1 + i % 9 : 6 + i % 9] = (128, 0, 0), (0, 128, 0)
+        path = Path("raw", "SegmentationClass", f"{i:03d}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        io.write_png(path, colours)
+    if labelmap:
+        Path("raw", "labelmap.txt").write_text(labelmap)
+    proposed = propose(Path("raw"))
+    block = proposed.blocks["inputs"]["raw"]
+    assert block["mask_values"] == keys
+    assert proposed.blocks["experiments"]["raw"]["task"]["classes"] == classes
+    _, records = read(proposed)
+    record = next(iter(records.values()))
+    mask = prepare_image(record.files, record.masks, mask_values=block["mask_values"]).mask
+    assert sorted(np.unique(mask)) == sorted({0, *(keys[name] for name in ("#800000", "#008000"))})
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -244,3 +290,18 @@ def test_too_many_tables_are_told(home):
         picture(f"images/{i:03d}.png", i)
         table(f"t{i:02d}.csv", "file,score", [(f"{i:03d}.png", i)])
     assert any("24 tables (t00.csv, t01.csv, …) are more than 20" in note for note in propose(Path("raw")).notes)
+
+
+def test_codes_are_told_by_the_data_dictionary_of_redcap(home):
+    for i in range(N):
+        picture(f"images/{i:03d}.png", i)
+    table("DATA.csv", "record_id,image,severity", [(i, f"images/{i:03d}.png", 1 + i % 4) for i in range(N)])
+    lines = [
+        'Variable / Field Name,Form Name,Section Header,Field Type,Field Label,"Choices, Calculations, OR Slider"',
+        "record_id,base,,text,Record,",
+        'severity,read,,radio,Severity,"1, Normal | 2, Mild | 4, Not readable"',
+    ]
+    Path("raw", "A_DataDictionary.csv").write_text("\n".join(lines))
+    told = [note for note in propose(Path("raw")).notes if "codes of 'severity' by A_DataDictionary.csv" in note]
+    assert len(told) == 1
+    assert "1, Normal | 2, Mild | 4, Not readable. Name them in its target" in told[0]

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from scantune.config.base import Block, Name, by_name, is_saved
 from scantune.config.intensity import BOUNDED, Clahe, Intensity, Scale, ZScore
 from scantune.config.volumes import Brain, VolumeChoice
+from scantune.mask_keys import is_colour
 
 Length = Annotated[int, Field(ge=1, le=8192)]
 Millimetres = Annotated[float, Field(gt=0.0, le=1000.0)]
@@ -64,7 +65,8 @@ class _Common(Block):
     """Value in a mask's file → label: ``{128: 1, 255: 2}``. Other values are unchanged. Without it masks that hold 0
     and 255 alone are 0 and 1. Or name in the file's own table of labels → label: ``{liver: 1}``. Names are those in the
     header of a NIfTI file, of the segments of a DICOM SEG or of 3D Slicer (``.seg.nrrd``) or the structures of an
-    RTSTRUCT; others are background.
+    RTSTRUCT; others are background. Or colour → label, in quotes: ``{"#ff0000": 1}``; black is background, and a mask
+    with other colours is refused.
     ``{255: ignore}``: pixels with this value count neither in the loss nor in any metric."""
     mask_overlap: bool = False
     """Labels may overlap (the task has ``overlapping: true``): the files of ``masks`` mark one label each, at most
@@ -81,9 +83,10 @@ class _Common(Block):
             raise ValueError("give either 'mask_values' or 'mask_threshold': each defines the meaning of mask values")
         if self.mask_instances and (self.mask_values or self.mask_overlap):
             raise ValueError("'mask_instances' makes all values label 1: remove 'mask_values' and 'mask_overlap'")
-        names = [key for key in self.mask_values if isinstance(key, str) and not key.lstrip("-").isdecimal()]
-        if names and len(names) < len(self.mask_values):
-            raise ValueError(f"'mask_values' has values and names ({', '.join(names)}): give either")
+        words = [key for key in self.mask_values if isinstance(key, str) and not key.lstrip("-").isdecimal()]
+        colours = [key for key in words if is_colour(key)]
+        if len(words) not in (0, len(self.mask_values)) or len(colours) not in (0, len(words)):
+            raise ValueError(f"'mask_values' mixes values, names and colours ({', '.join(words)}): give one kind")
         return self
 
     @model_validator(mode="after")

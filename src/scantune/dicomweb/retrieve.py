@@ -91,7 +91,8 @@ def retrieve(connection: Connection, address: Address, instances: Sequence[str],
         stated: number of instances that there must be.
 
     Raises:
-        ReadError: an instance did not come; more than ``SCANTUNE_DICOMWEB_BYTES`` (8 GiB unless set).
+        ReadError: an instance did not come, or another one in its place; more than ``SCANTUNE_DICOMWEB_BYTES`` (8 GiB
+            unless set).
         OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True)
@@ -146,7 +147,10 @@ def _receive_as(accept: str, connection: Connection, address: Address, folder: P
                 for chunk in part:
                     budget.take(len(chunk))
                     file.write(chunk)
-            staged.replace(folder / file_name(address.instance or _uid_of(staged)))
+            uid = _uid_of(staged)
+            if address.instance not in ("", uid):
+                raise ReadError("the server sent another instance than the one that was asked for")
+            staged.replace(folder / file_name(uid))
             if address.instance:
                 break
 

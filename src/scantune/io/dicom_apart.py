@@ -16,7 +16,7 @@ from scantune.records import ReadError
 #: by slice: they only tell volumes apart that share places.
 CONTRASTS = (
     "stack", "echo time", "echo", "b-value", "gradient", "inversion time", "flip angle", "component", "image type",
-    "label", "time", "kernel", "tube voltage",
+    "label", "time", "kernel", "tube voltage", "velocity",
 )  # fmt: skip
 TIMES = ("trigger time", "acquisition", "value map")
 
@@ -209,7 +209,7 @@ def _chosen(parts: list[Part], rule: VolumeRule | None, notes: list[str]) -> lis
 
 #: What volumes must share to have a mean: a magnitude and a phase, or an ADC map and the images that it is computed
 #: from, are different quantities.
-_QUANTITIES = ("component", "image type", "value map")
+_QUANTITIES = ("component", "image type", "value map", "velocity")
 
 
 def _check_mean(parts: list[Part], rule: VolumeRule, listed: str) -> None:

@@ -20,7 +20,8 @@ from scantune.io.dicom_meaning import Meaning, meaning_of, precise, with_real_wo
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_rescale import checked_rescale, rescale_needed_by, rescale_of
-from scantune.io.dicom_stack import Frame
+from scantune.io.dicom_stack import SAME_PLACE, Frame, distances_of
+from scantune.io.dicom_unit import unit_notes, unit_word
 from scantune.io.dicom_volume import assemble
 from scantune.io.values import check_size
 from scantune.records import ReadError
@@ -48,8 +49,12 @@ def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str,
     if options.kind == "image":
         raise ReadError(f"it has {len(frames)} frames and is not an image")
     stacks = choose(frames, options, facts["notes"])
-    if facts["window"] is None:
-        facts["window"] = _window(*_groups(files[0])[0])
+    shown = stacks[0].frames[0]
+    if facts["window"] is None and shown.window is not None:
+        facts["window"] = list(shown.window[:2])
+    if files[0].modality == "CT" and shown.meaning.unit:
+        facts["unit"] = unit_word(shown.meaning.unit)
+        facts["notes"] += unit_notes(facts["unit"])
     volume = assemble(stacks, options, facts)
     facts["decoder"] += f", {'numpy' if not files[0].compressed else 'plug-in by transfer syntax'}"
     return volume
@@ -71,6 +76,11 @@ def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:
         raise ReadError(f"the header states {file.n_frames} frames and describes {len(per_frame)}", str(file.path))
     shared = (file.header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     return [(group, shared) for group in per_frame]
+
+
+def has_places(file: DicomFile) -> bool:
+    """Whether any frame states where it lies in the patient: those of enhanced angiograms do not."""
+    return any(macro(group, shared, "PlanePositionSequence") for group, shared in _groups(file))
 
 
 def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> list[Frame]:
@@ -116,6 +126,7 @@ def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool
         load=lambda: pixels.frame(at),
         source=file,
         number=at + 1,
+        window=_window(group, shared),
     )
 
 
@@ -155,21 +166,23 @@ def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
     return with_real_world(meaning, maps, pixels.file.notes) if maps else meaning
 
 
-def _window(group: Dataset, shared: Dataset) -> list[float] | None:
+def _window(group: Dataset, shared: Dataset) -> tuple[float, float, str] | None:
+    """Center, width and function of a frame, None where it has none that can be used."""
     item = macro(group, shared, "FrameVOILUTSequence")
     try:
         center, width = item.get("WindowCenter"), item.get("WindowWidth")
         first = [v[0] if hasattr(v, "__getitem__") else v for v in (center, width)]
-        return None if None in first else [float(first[0]), float(first[1])]
+        function = str(item.get("VOILUTFunction") or "LINEAR").upper()
+        return None if None in first else (float(first[0]), float(first[1]), function)
     except (TypeError, ValueError, IndexError):
         return None
 
 
 def _image(file: DicomFile, frame: Frame, options: Options) -> Image:
     """One frame as a picture; its functional groups take the place of the header items of a plain image."""
-    if frame.spacing is not None:
-        file.header.PixelSpacing = [str(value)[:16] for value in frame.spacing]
-    return read_image(_windowed(file), options, Counter(), frame.meaning)
+    if frame.meaning.unit:
+        file.header.RescaleType = frame.meaning.unit
+    return read_image(_plain(file), options, Counter(), frame.meaning)
 
 
 def loop_frames(file: DicomFile) -> tuple[DicomFile, list[Meaning]]:
@@ -179,26 +192,42 @@ def loop_frames(file: DicomFile) -> tuple[DicomFile, list[Meaning]]:
         The file with the window of its first frame, which all frames are shown by, and a meaning for each frame.
 
     Raises:
-        ReadError: a rescale that cannot be used, or that some frames have and others do not.
+        ReadError: a rescale that cannot be used, or that some frames have and others do not; frames of several slices
+            at several times, or stored in another order than that of their times or places.
     """
-    groups = _groups(file)
-    pixels = Pixels(file, meaning_of(file, rescale_elsewhere=True))
-    meanings = [_meaning(pixels, group, shared) for group, shared in groups]
-    _refuse_some_rescaled(meanings)
-    if len({(one.slope, one.intercept) for one in meanings}) > 1:
+    frames = frames_of(Pixels(file, meaning_of(file, rescale_elsewhere=True)))
+    _check_order(frames)
+    if len({(one.meaning.slope, one.meaning.intercept) for one in frames}) > 1:
         file.notes.append("the rescale differs by frame, and each frame has its own")
-    if not file.has("WindowCenter") and len({str(_window(group, shared)) for group, shared in groups}) > 1:
+    if not file.has("WindowCenter") and len({frame.window for frame in frames}) > 1:
         file.notes.append("the window differs by frame; that of the first is taken")
-    return _windowed(file), meanings
+    if len({frame.spacing for frame in frames}) > 1:
+        file.notes.append("the pixel spacing differs by frame; that of the first is taken")
+    return _plain(file), [frame.meaning for frame in frames]
 
 
-def _windowed(file: DicomFile) -> DicomFile:
-    """The file with the window of its first frame where its header has none."""
+def _check_order(frames: Sequence[Frame]) -> None:
+    """Refuse frames that make no loop as they are stored."""
+    times = np.array([float(frame.keys.get("time", 0.0)) for frame in frames])
+    placed = [frame for frame in frames if frame.position is not None and frame.orientation is not None]
+    steps = np.diff(distances_of(placed)) if len(placed) == len(frames) > 1 else np.zeros(1)
+    moves = bool((np.abs(steps) > SAME_PLACE).any())
+    if moves and 1 < len(set(times)) < len(frames):  # a plane that moves has a time for each frame
+        raise ReadError("the frames show several slices at several times: they are not one loop")
+    if (np.diff(times) < 0).any():
+        raise ReadError("the frames are stored in another order than that of their times (TemporalPositionIndex)")
+    if len(set(times)) == 1 and (steps < -SAME_PLACE).any() and (steps > SAME_PLACE).any():
+        raise ReadError("the frames are slices that are stored in another order than that of their places")
+
+
+def _plain(file: DicomFile) -> DicomFile:
+    """The file with the pixel spacing of its first frame, and its window where its header has none."""
     group, shared = _groups(file)[0]
     window = _window(group, shared)
+    spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2, file.notes)
+    if spacing is not None:
+        file.header.PixelSpacing = [str(value)[:16] for value in spacing]
     if window is not None and not file.has("WindowCenter"):
-        file.header.WindowCenter, file.header.WindowWidth = (str(value)[:16] for value in window)
-        function = macro(group, shared, "FrameVOILUTSequence").get("VOILUTFunction")
-        if function:
-            file.header.VOILUTFunction = str(function)
+        file.header.WindowCenter, file.header.WindowWidth = (str(value)[:16] for value in window[:2])
+        file.header.VOILUTFunction = window[2]
     return replace(file, items=dict(file.header.items()))

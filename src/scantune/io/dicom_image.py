@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from scantune.io import geometry
 from scantune.io.arrays import Image, Options
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning, palette_of
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
 from scantune.io.dicom_window import apply_file_window
-from scantune.io.values import apply_window, blank_padding, check_size, check_values, note_sides
+from scantune.io.values import MOST_UNEQUAL, apply_window, blank_padding, check_size, check_values, note_sides
 
 
 def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
@@ -76,29 +77,41 @@ def image_spacing(file: DicomFile, facts: dict[str, Any]) -> tuple[float, float]
 
     Pixels that are not square are noted (:func:`scantune.io.values.note_sides`).
     """
-    spacing, keyword = _stated(file)
+    spacing, keyword = _stated(file, facts["notes"])
     if keyword in ("ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         facts["notes"].append("the spacing is the detector's, not the patient's")
     aspect = file.floats("PixelAspectRatio")
     if spacing is not None:
         note_sides(spacing, f"{spacing[0]:.4g} mm between rows, {spacing[1]:.4g} mm between columns", facts)
     elif len(aspect) == 2 and np.isfinite(aspect).all() and min(aspect) > 0:  # vertical, horizontal: PS3.3 C.7.6.3.1.7
-        note_sides(aspect, f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}", facts)
+        note_sides(aspect, f"PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}", facts, MOST_UNEQUAL)
     return spacing
 
 
-def _stated(file: DicomFile) -> tuple[tuple[float, float] | None, str]:
+def _stated(file: DicomFile, notes: list[str]) -> tuple[tuple[float, float] | None, str]:
     """The spacing and the attribute that states it."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         values = file.floats(keyword)
-        if len(values) == 2 and all(np.isfinite(value) and value > 0 for value in values):
+        if len(values) == 2 and all(geometry.MIN_SPACING < value < geometry.MAX_SPACING for value in values):
             return (values[0], values[1]), keyword
-    keyword = "SequenceOfUltrasoundRegions"
+        if file.text(keyword):
+            notes.append(f"{keyword} is no spacing in mm, and is not used")
+    return _of_regions(file, notes), "SequenceOfUltrasoundRegions"
+
+
+def _of_regions(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:
+    """(row, column) spacing in mm that all ultrasound regions in cm share (PS3.3 C.8.5.5), None where there is none."""
+    keyword, spacings = "SequenceOfUltrasoundRegions", []
     for region in (file.header.get(keyword) if file.has(keyword) else None) or []:
         if region.get("PhysicalUnitsXDirection") == 3 and region.get("PhysicalUnitsYDirection") == 3:  # cm
-            spacing = abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10
-            return (spacing, keyword) if min(spacing) > 0 else (None, "")
-    return None, ""
+            deltas = (region.get(f"PhysicalDelta{axis}") or 0.0 for axis in "YX")
+            spacings.append([abs(float(delta)) * 10 for delta in deltas])
+    if not spacings or min(min(spacing) for spacing in spacings) <= 0:
+        return None
+    if (np.ptp(spacings, axis=0) > 0.01 * np.min(spacings, axis=0)).any():
+        notes.append(f"{len(spacings)} ultrasound regions of different scales: no one spacing in mm")
+        return None
+    return spacings[0][0], spacings[0][1]
 
 
 def _sides(file: DicomFile) -> dict[str, Any]:

@@ -216,6 +216,9 @@ def frame_keys(group: Dataset, shared: Dataset) -> Keys:
     directions = macro(macro(group, shared, "MRDiffusionSequence"), _NOTHING, "DiffusionGradientDirectionSequence")
     if directions:
         keys["gradient"] = _direction([float(v) for v in directions.get("DiffusionGradientOrientation") or []])
+    velocity = macro(group, shared, "MRVelocityEncodingSequence").get("VelocityEncodingDirection")
+    if velocity:
+        keys["velocity"] = _direction([float(v) for v in velocity])
     frame_type = macro(group, shared, "MRImageFrameTypeSequence") or macro(group, shared, "CTImageFrameTypeSequence")
     component = frame_type.get("ComplexImageComponent")
     if component in _COMPONENTS:

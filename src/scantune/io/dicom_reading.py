@@ -8,7 +8,7 @@ from pathlib import Path
 from scantune.io.arrays import Image, Options, SeriesRule, Video, Volume, VolumeRule
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_enhanced import enhanced_frames, loop_frames, read_enhanced
+from scantune.io.dicom_enhanced import enhanced_frames, has_places, loop_frames, read_enhanced
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_mosaic import is_mosaic
@@ -50,10 +50,10 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
         raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
     if file.modality == "SEG":
         raise ReadError(f"a file of modality SEG is not an image{_INSTEAD['SEG']}")
-    if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
-        return read_enhanced([file], options, series_facts(file, 1, aside, []))
-    if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
+    if _as_loop(file, options):
         return open_loop(file, options).video(options)
+    if file.has("PerFrameFunctionalGroupsSequence"):
+        return read_enhanced([file], options, series_facts(file, 1, aside, []))
     if has_planes(file) and options.kind != "image":
         return read_series([file], options, aside)
     if file.n_frames > 1 and options.kind != "image":
@@ -71,20 +71,39 @@ def open_loop(file: DicomFile, options: Options) -> Loop:
     """A loop whose header is known; the frames of an enhanced file are in the order in which they are stored.
 
     Raises:
-        ReadError: see `open_cine`; functional groups that do not fit the frames; an RT Dose.
+        ReadError: see `open_cine` and `dicom_video`; functional groups that do not fit the frames; an RT Dose.
     """
+    from scantune.io import dicom_video
     from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
 
     if file.is_dose:
         raise ReadError("an RT Dose is a volume and not a video")
+    if dicom_video.is_video(file):
+        return dicom_video.open_stream(file, options)
     if file.has("PerFrameFunctionalGroupsSequence"):
         shown, meanings = loop_frames(file)
         return open_cine(shown, options, meanings)
     return open_cine(file, options)
 
 
-def _is_loop(file: DicomFile) -> bool:
-    return file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
+def loop_at(path: Path, options: Options) -> Loop | None:
+    """The loop that a file is read as, none of its frames decoded; None for any other.
+
+    Raises:
+        ReadError: as opening it does.
+    """
+    file = open_dicom(path, options.limits)
+    nothing = not_an_image(file) or not file.rows or file.modality == "SEG"
+    return None if nothing or not _as_loop(file, options) else open_loop(file, options)
+
+
+def _as_loop(file: DicomFile, options: Options) -> bool:
+    if options.kind is not None:
+        return options.kind == "video"
+    if file.has("PerFrameFunctionalGroupsSequence"):
+        return file.modality in CINE and not has_places(file)
+    moves = file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
+    return file.n_frames > 1 and moves
 
 
 def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
@@ -118,7 +137,9 @@ def loop_of(folder: Path, options: Options) -> DicomFile:
     aside: Counter[str] = Counter()
     files = scan(folder, options, aside)
     if not files:
-        raise ReadError(f"the folder holds no DICOM image ({counts_of(aside) or 'it is empty'})", str(folder))
+        joined = "; frames that are files of their own must be joined to one: a lossless video (FFV1 in .mkv or .avi)"
+        words = f"{counts_of(aside) or 'it is empty'}){joined if aside['not DICOM'] > 1 else ''}"
+        raise ReadError(f"the folder holds no DICOM image ({words}", str(folder))
     chosen = choose_series(files, options.series)
     if len(chosen) != 1:
         raise ReadError(f"a series of {len(chosen)} DICOM files is not one video")

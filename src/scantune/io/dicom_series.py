@@ -25,7 +25,7 @@ from scantune.io.dicom_meaning import meaning_of, precise
 from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack
-from scantune.io.dicom_unit import stated_unit
+from scantune.io.dicom_unit import stated_unit, unit_notes
 from scantune.io.dicom_volume import assemble
 from scantune.io.folders import files_below
 from scantune.io.gzipped import Unpacked, is_dicom
@@ -82,8 +82,11 @@ def _opened(path: Path, options: Options) -> DicomFile | str:
     return "gzip" if kind == "gzip" and is_dicom(path) else "not DICOM"
 
 
+_TILES = "a microscope's slide in tiles, which is not read: save the level that is meant as TIFF or PNG"
 #: Images of kinds that are not read (PS3.4 B.5).
 _NOT_READ = {
+    "1.2.840.10008.5.1.4.1.1.77.1.6": _TILES,
+    "1.2.840.10008.5.1.4.1.1.77.1.9": _TILES,
     "1.2.840.10008.5.1.4.1.1.6.2": "an enhanced ultrasound volume, which is not read: export it as NIfTI",
 }
 
@@ -150,7 +153,8 @@ def frames_of(files: list[DicomFile], options: Options) -> list[Frame]:
 
 
 def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None:
-    """Note signs of slices that are missing at the ends or at even distances, where the positions cannot show it."""
+    """Note signs of slices that are missing at the ends or at even distances, where the positions cannot show it, and
+    what else they contradict."""
     step = float(geometry.spacing_of(stack.affine)[2])
     spacing = files[0].number("SpacingBetweenSlices")
     if spacing is not None and np.isfinite(spacing) and abs(abs(spacing) - step) > 0.05 * step:
@@ -158,6 +162,10 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
     references = len({file.text("FrameOfReferenceUID") for file in files})
     if references > 1:
         notes.append(f"the slices name {references} frames of reference; their positions are taken as of one")
+    tilt = abs(files[0].number("GantryDetectorTilt") or 0.0)
+    normal = np.cross(stack.affine[:3, 0], stack.affine[:3, 1])
+    if tilt >= 1 and np.degrees(np.arctan2(np.hypot(*normal[:2]), abs(normal[2]))) < tilt / 2:
+        notes.append(f"the header states a gantry tilt of {tilt:g}°, which orientation and positions do not show")
     images = files[0].integer("ImagesInAcquisition")
     if images > len(stack.frames):
         notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")
@@ -173,8 +181,8 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
     unit = stated_unit(file)
     if file.modality == "PT":
         notes.append(f"values of PET in {'no stated unit' if unit == 'not stated' else unit} (Units)")
-    elif file.modality == "CT" and unit not in (None, "HU"):
-        notes.append(f"values of CT in {unit}, not HU (RescaleType)")
+    elif file.modality == "CT":
+        notes += unit_notes(unit)
     return {
         "format": "dicom",
         "unit": unit,

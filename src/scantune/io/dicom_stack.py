@@ -37,6 +37,7 @@ class Frame:
         source: what the frame comes from.
         instance: UID of the instance, "" for a frame of a larger file.
         number: of a frame in its larger file, from 1; None elsewhere.
+        window: center, width and function by the functional groups of an enhanced file; None elsewhere.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Frame:
     order: float | None = None
     instance: str = ""
     number: int | None = None
+    window: tuple[float, float, str] | None = None
 
 
 @dataclass(eq=False)

@@ -26,7 +26,17 @@ def stated_unit(file: DicomFile) -> str | None:
         return f"{unit} (SUV by {kind})" if unit == "GML" and kind in _SUV else unit
     if file.modality != "CT" or (file.n_frames > 1 and not file.text("RescaleType")):
         return None  # enhanced files state it by frame
-    return _word(file.text("RescaleType") or "HU", _RESCALE)
+    return unit_word(file.text("RescaleType") or "HU")
+
+
+def unit_word(text: str) -> str:
+    """A RescaleType as it may be written to outputs."""
+    return _word(text, _RESCALE)
+
+
+def unit_notes(unit: str | None) -> list[str]:
+    """A line for the manifest where values of CT are not in HU."""
+    return [] if unit in (None, "HU") else [f"values of CT in {unit}, not HU (RescaleType)"]
 
 
 def _word(text: str, known: frozenset[str]) -> str:

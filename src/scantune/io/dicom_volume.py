@@ -95,8 +95,7 @@ def _windowed(array: np.ndarray, stack: Stack, options: Options, facts: dict[str
     """The window and MONOCHROME1, as asked for."""
     meaning = stack.frames[0].meaning
     if options.window == "file":
-        window = series_window(list(dict.fromkeys(frame.source for frame in stack.frames)))
-        window = window or ((*facts["window"], "LINEAR") if facts["window"] else None)
+        window = series_window(stack.frames)
         if window is None:
             raise ReadError("this series has no window of its own")
         array = apply_window(array, *window)

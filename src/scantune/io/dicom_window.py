@@ -9,6 +9,7 @@ import numpy as np
 
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning
+from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_tables import Table, sequence_table
 from scantune.io.values import apply_window
 from scantune.records import ReadError
@@ -35,7 +36,7 @@ def apply_file_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> 
     window = window_of(file)
     if window is None:
         raise ReadError("this file has no window of its own")
-    return apply_window(values, *window, file.text("VOILUTFunction").upper() or "LINEAR")
+    return apply_window(values, *window, _function(file))
 
 
 def window_of(file: DicomFile) -> tuple[float, float] | None:
@@ -53,18 +54,27 @@ def window_of(file: DicomFile) -> tuple[float, float] | None:
     return (window[0][0], window[1][0]) if window[0] else None
 
 
-def series_window(files: Sequence[DicomFile]) -> tuple[float, float, str] | None:
-    """Center, width and function that the files of one series agree on, None where the first has no window.
+def series_window(frames: Sequence[Frame]) -> tuple[float, float, str] | None:
+    """Center, width and function that the slices of one volume agree on, None where the first has no window.
 
     Raises:
         ReadError: they differ, or have a VOI LUT in place of a window.
     """
-    if any(file.has("VOILUTSequence") for file in files):
+    if any(frame.source.has("VOILUTSequence") for frame in frames):
         raise ReadError("a series with VOILUTSequence has no one window; give center and width")
-    windows = [window_of(file) for file in files]
-    if len(set(windows)) > 1:
-        known = sorted({window for window in windows if window is not None})
+    windows = {_of_frame(frame) for frame in frames}
+    if len(windows) > 1:
+        known = sorted(window for window in windows if window is not None)
         raise ReadError(
-            f"WindowCenter and WindowWidth differ by slice ({known[0]} … {known[-1]}); give center and width"
+            f"WindowCenter and WindowWidth differ by slice ({known[0][:2]} … {known[-1][:2]}); give center and width"
         )
-    return None if windows[0] is None else (*windows[0], files[0].text("VOILUTFunction").upper() or "LINEAR")
+    return windows.pop()
+
+
+def _of_frame(frame: Frame) -> tuple[float, float, str] | None:
+    window = window_of(frame.source)
+    return frame.window if window is None else (*window, _function(frame.source))
+
+
+def _function(file: DicomFile) -> str:
+    return file.text("VOILUTFunction").upper() or "LINEAR"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scantune.io.arrays import Kind, SeriesRule, Video, Volume, VolumeRule
+from scantune.io.arrays import Kind, Options, SeriesRule, Video, Volume, VolumeRule
 from scantune.io.detect import file_head, format_of
 from scantune.io.itk import header_of, is_header
 from scantune.records import ReadError
@@ -70,6 +70,14 @@ def _extent(path: Path, series: SeriesRule | None) -> Extent:
         return _nifti(path)
     if name and is_header(path):
         return _itk(path)
+    if name.startswith("dicom"):
+        from scantune.io.dicom_reading import loop_at
+
+        loop = loop_at(path, Options())
+        if loop is not None:
+            size, bits = (loop.height, loop.width), int(loop.facts.get("bits") or 8)
+            colour = loop.channels == 3
+            return Extent("video", size, frames=loop.n_frames, colour=colour, bits=bits, frame_time=loop.frame_time)
     return _whole(path, series)
 
 

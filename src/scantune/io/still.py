@@ -14,13 +14,14 @@ from PIL import ImageFile
 from scantune.io import jpeg, png, tiff
 from scantune.io.arrays import Image, Options
 from scantune.io.still_pixels import Stored, as_labels, as_values
-from scantune.io.values import apply_window, check_size, check_values, note_rounding
+from scantune.io.values import MOST_UNEQUAL, apply_window, check_size, check_values, note_rounding, note_sides
 from scantune.records import ReadError
 
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3, "P": 3, "RGBA": 3, "CMYK": 3,
              "YCbCr": 3, "LA": 1, "PA": 3, "RGBX": 3, "LAB": 3, "HSV": 3}  # fmt: skip
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "PPM", "GIF", "WEBP")
-_ORIENTATION = 0x0112  # EXIF and TIFF alike
+_ORIENTATION, _X_DENSITY, _Y_DENSITY = 0x0112, 0x011A, 0x011B  # EXIF and TIFF alike
+_DENSITIES = ("jfif_density", "aspect", "resolution", "dpi")  # of JFIF, of PNG and of TIFF without a unit, any
 
 
 def read_still(path: Path, options: Options) -> Image:
@@ -28,7 +29,7 @@ def read_still(path: Path, options: Options) -> Image:
 
     8-bit pictures come as uint8, deeper and float ones as float32 with their values unchanged. Transparency must be
     absent or full; a palette is applied, or, for labels, its indices are given. EXIF orientation is applied, and noted.
-    Colour profiles are not applied, which is noted.
+    Colour profiles are not applied, which is noted. Densities (dots an inch) that differ by axis make ``pixel_sides``.
 
     Raises:
         ReadError: cut short, damaged, several pages, larger than the limit, transparent, values of an unknown meaning.
@@ -69,6 +70,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             raise ReadError("the largest value of a PPM must be 255, of a PGM 255 or 65535: save it as PNG")
         orientation = orientation_of(picture, path)
         stored = Stored.of(picture, path)
+        density = _density_of(picture)
         facts: dict[str, Any] = {
             "format": {"MPO": "jpeg"}.get(str(picture.format), str(picture.format).lower()),
             "bits": stored.bits,
@@ -81,6 +83,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             facts["lossy"] = True
         array = (as_labels if options.labels else as_values)(picture, stored, options, facts)
     array = _turned(array, orientation, options.turn, stored.upright, facts)
+    _note_density(density, facts)
     if array.shape[0] == 1:
         facts["photometric"] = "MONOCHROME1" if facts.pop("white_is_zero", False) else "MONOCHROME2"
     note_rounding(array, notes)
@@ -91,7 +94,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
         if options.window == "file":
             raise ReadError("this file has no window of its own")
         array = apply_window(array, *options.window)
-    return Image(array, None, facts)  # a picture's dots an inch are those of a printer, not of a patient
+    return Image(array, None, facts)  # dots an inch are those of a printer or scanner: no size in the patient
 
 
 def _check_pages(picture: Pillow.Image, notes: list[str]) -> None:
@@ -115,6 +118,26 @@ def orientation_of(picture: Pillow.Image, path: Path) -> int:
     exif = picture.getexif() if late else Pillow.Image.getexif(picture)  # that of a PNG first decodes it
     turn = exif.get(_ORIENTATION, 1)
     return turn if turn in range(1, 9) else 1  # outside of the standard: viewers show it as it is stored
+
+
+def _density_of(picture: Pillow.Image) -> tuple[float, float] | None:
+    """Dots along a stored row and down a stored column by any unit, None where the file states none."""
+    x, y = next((picture.info[name] for name in _DENSITIES if name in picture.info), (0, 0))
+    if picture.format in ("JPEG", "MPO") and "jfif_density" not in picture.info:  # Pillow has the x of EXIF twice
+        exif = picture.getexif()
+        x, y = exif.get(_X_DENSITY, 0), exif.get(_Y_DENSITY, 0)
+    try:
+        x, y = float(x), float(y)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (x, y) if np.isfinite([x, y]).all() and min(x, y) > 0 else None
+
+
+def _note_density(density: tuple[float, float] | None, facts: dict[str, Any]) -> None:
+    """Note pixels that are not square by a density that differs by axis; ``facts`` have the ``turn``."""
+    if density is not None:
+        x, y = density if facts.get("turn", 1) <= 4 else density[::-1]
+        note_sides((1 / y, 1 / x), f"density {x:.4g}:{y:.4g} along rows and columns", facts, MOST_UNEQUAL)
 
 
 def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:

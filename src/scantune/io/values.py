@@ -14,15 +14,22 @@ SQUARE = 1.01
 """Ratio of a pixel's sides up to which it counts as square."""
 
 
-def note_sides(sides: Sequence[float], how: str, facts: dict[str, Any]) -> None:
+MOST_UNEQUAL = 5
+"""Ratio of sides up to which a ratio without a unit is believed: scanners, faxes and fields have 2."""
+
+
+def note_sides(sides: Sequence[float], how: str, facts: dict[str, Any], most: float = np.inf) -> None:
     """Note pixels that are not square: a line among ``notes``, and ``pixel_sides``, the height and width of a pixel.
 
     Args:
         sides: height and width of a pixel, any unit; both above 0.
         how: the file states it, in words.
         facts: of the file; nothing is added where pixels are square.
+        most: ratio up to which the file is believed; beyond it that is noted alone.
     """
-    if max(sides) > SQUARE * min(sides):
+    if max(sides) > most * min(sides):
+        facts["notes"].append(f"{how}: not believed, pixels are taken for square")
+    elif max(sides) > SQUARE * min(sides):
         facts["notes"].append(f"pixels are not square ({how})")
         facts["pixel_sides"] = [float(side) for side in sides]
 

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.io.arrays import Options
 from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
-from scantune.io.values import check_size, note_sides
+from scantune.io.values import MOST_UNEQUAL, check_size, note_sides
 from scantune.records import ReadError
 
 
@@ -53,7 +53,7 @@ def open_container(path: Path, options: Options) -> Loop:
     }
     if min(aspect) > 0:  # width to height, of frames that are not yet turned
         sides = aspect if turned % 180 else aspect[::-1]
-        note_sides(sides, f"sample aspect ratio {aspect[0]:g}:{aspect[1]:g}", facts)
+        note_sides(sides, f"sample aspect ratio {aspect[0]:g}:{aspect[1]:g}", facts, MOST_UNEQUAL)
 
     def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
         return _frames(path, indices, (height, width))

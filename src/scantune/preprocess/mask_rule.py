@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scantune.mask_codes import IGNORE, IGNORED
+from scantune.mask_keys import is_colour
+from scantune.records import ReadError
 
 if TYPE_CHECKING:
     from scantune.config.input import ImageInput, VideoInput, VolumeInput
+
+
+class MaskError(ReadError):
+    """A mask that cannot be used, or does not fit its image."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class MaskRule:
     Attributes:
         labels: allowed labels, besides background 0; None allows 1 … 255.
         empty: "exclude" refuses a mask in which nothing is marked.
-        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Names in the
+        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Colours
+            (``{"#ff0000": 1}``) take their place, black being 0 unless it is named. Names in the
             file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then. The label
             ``ignore`` marks pixels that do not count.
         threshold: values at or above it are label 1, all others 0; None: values are labels.
@@ -51,14 +58,21 @@ class MaskRule:
     @property
     def names(self) -> tuple[str, ...]:
         """Those of ``values`` that are names in a file's own table of labels (``{liver: 1}``)."""
-        return tuple(key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
+        words = (key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
+        return tuple(key for key in words if not is_colour(key))
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """Those of ``values`` that are colours (``{"#ff0000": 1}``)."""
+        return tuple(key for key in self.values if is_colour(key))
 
     @property
     def marks_zero(self) -> bool:
         """Whether 0 in the file is a label, so that what a mask does not cover would be marked."""
         if self.threshold is not None:
             return self.threshold <= 0
-        return any(self.code(key) for key in self.values if key not in self.names and int(key) == 0)
+        words = {*self.names, *self.colours}
+        return any(self.code(key) for key in self.values if key not in words and int(key) == 0)
 
     def code(self, value: Any) -> int:
         """The number in the mask for a value (or a name) of the file that :attr:`values` names."""

@@ -13,6 +13,8 @@ import numpy as np
 from scantune import io
 from scantune.io.label_tables import numbers_of
 from scantune.mask_codes import IGNORE, IGNORED, MOST_OVERLAPPING, PAINTED, code_of, pixels_by_label
+from scantune.preprocess.mask_colours import by_colour, coloured
+from scantune.preprocess.mask_rule import MaskError as MaskError
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError
@@ -23,10 +25,6 @@ WHOLE = 1e-3
 _PAINTED_16 = 65535  # white of 16 bits, as ImageJ and MATLAB write it
 
 _T = TypeVar("_T")
-
-
-class MaskError(ReadError):
-    """A mask that cannot be used, or does not fit its image."""
 
 
 def read_labels(paths: Sequence[Path], rule: MaskRule, read: Callable[..., _T]) -> list[_T]:
@@ -234,15 +232,19 @@ def _is_painted(plane: np.ndarray, white: int = PAINTED) -> bool:
 
 def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
     """uint8 of ``shape``: the values as they are in the file, or the labels that ``rule`` takes them for."""
-    if array.ndim == len(shape) + 1:
+    if rule.colours:
+        array = by_colour(array if array.ndim > len(shape) else array[None], rule, read)
+    elif array.ndim == len(shape) + 1:
         if rule.instances:
             array = array.max(axis=0)  # [C, *shape] -> [*shape]: a colour for each instance
         elif array.shape[0] == 3 and not (np.array_equal(array[0], array[1]) and np.array_equal(array[0], array[2])):
-            raise MaskError("the mask is a colour image: one number per pixel is needed")
+            raise MaskError(coloured(array))
         else:
             array = array[0]
     if array.shape != tuple(shape):
         raise MaskError(f"the mask is {_times(array.shape)} where its image is {_times(shape)}")
+    if rule.colours:
+        return array
     if not rule.values:
         array = _as_displayed(array, read)
     if rule.threshold is not None:

@@ -148,7 +148,10 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
         for key, value in keys.items():
             input_block.add(key, value, reason)
         task |= classes
-    proposed.notes += [*source.notes, *(known.notes if known else []), *input_block.notes]
+    targets = dataset.get("targets") or {}
+    rules = targets.values() if isinstance(targets, dict) else targets  # many findings are listed by their columns
+    coded = described.choices(source.root, [rule["column"] if isinstance(rule, dict) else rule for rule in rules])
+    proposed.notes += [*source.notes, *(known.notes if known else []), *coded, *input_block.notes]
     if source.table is None and source.origin:
         proposed.notes.append(f"the table that is written is a copy: after a change of {source.origin} run init again")
     if source.table is None and not source.class_folders:

@@ -1,11 +1,13 @@
 """Names of labels and channels in files beside images and masks.
 
 ``dataset.json`` of the Decathlon and nnU-Net; else a list of labels: JSON, ITK-SNAP's descriptions, colour tables of
-3D Slicer and FreeSurfer, Roboflow's ``_classes.csv``, lines such as ``1: liver``.
+3D Slicer and FreeSurfer, Roboflow's ``_classes.csv``, lines such as ``1: liver``. Colours in CVAT's ``labelmap.txt``,
+codes in the data dictionary of REDCap.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Sequence
@@ -16,6 +18,8 @@ from typing import Any
 _NAMED = re.compile(r"label|class|legend|lut|colou?r|segment|structure|key", re.I)  # of files that list labels
 _PIXELS = re.compile(r"pixel[ _]?value\W+class\W*$", re.I)  # the header of Roboflow's _classes.csv
 _ENDINGS = {".json", ".csv", ".txt", ".label", ".labels", ".ctbl", ".lut"}
+_COLOUR_LINE = re.compile(r"([^:]+):([12]?\d?\d),([12]?\d?\d),([12]?\d?\d)(?=:|$)")  # name:red,green,blue:parts:…
+_DICTIONARY = ("Variable / Field Name", '"Variable / Field Name"')
 _LARGEST = 1 << 20  # bytes of such a file
 _LINES = (
     re.compile(r'(\d+)\s+(?:\d+\s+){3}[\d.]+\s+\d+\s+\d+\s+"(.*)"'),  # ITK-SNAP: number, colour, opacity, shown, name
@@ -56,6 +60,18 @@ def labels(root: Path, files: Sequence[str], masks: Sequence[str] = ()) -> Label
                 if stated:
                     return LabelNames(stated, path.name)
     return LabelNames()
+
+
+def colours(root: Path, masks: Sequence[str]) -> dict[str, str]:
+    """Colour (``#80ff00``) → name by CVAT's ``labelmap.txt`` in a folder above the first mask; empty without one."""
+    for folder in Path(masks[0]).parents if masks else ():
+        path = root / folder / "labelmap.txt"
+        if path.is_file() and path.stat().st_size <= _LARGEST:
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            found = [_COLOUR_LINE.match(line) for line in lines if line.strip() and not line.startswith("#")]
+            named = {"#{:02x}{:02x}{:02x}".format(*map(int, m.groups()[1:])): m[1].strip() for m in found if m}
+            return named if len(set(named.values())) == len(found) else {}
+    return {}
 
 
 def _names(content: Any) -> dict[int, str]:
@@ -108,6 +124,28 @@ def _of_json(text: str) -> dict[int, str]:
     keys = ("labels", "label_names", "classes", "segments")
     inner = [content[key] for key in keys if key in content] if isinstance(content, dict) else []
     return next((names for one in (*inner, content) if (names := _names(one))), {})
+
+
+def choices(root: Path, columns: Sequence[str]) -> list[str]:
+    """What a data dictionary of REDCap in the folder says of the codes in columns, a line each.
+
+    Args:
+        root: folder of the table.
+        columns: whose cells are codes.
+    """
+    for path in sorted(root.glob("*.csv")):
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            if not file.readline(_LARGEST).startswith(_DICTIONARY):
+                continue
+            file.seek(0)
+            fields = {row[0]: row[5] for row in csv.reader(file) if len(row) > 5 and row[3] in ("radio", "dropdown")}
+        return [
+            f"codes of {column!r} by {path.name}: {fields[column]}. Name them in its target, and exclude those that "
+            'are no class: `recode: {"1": name, "9": ""}, missing: exclude`'
+            for column in columns
+            if column in fields
+        ]
+    return []
 
 
 def modality(root: Path, files: Sequence[str]) -> str:

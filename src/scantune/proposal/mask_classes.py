@@ -11,7 +11,8 @@ import numpy as np
 
 from scantune import io
 from scantune.mask_codes import IGNORE, PAINTED
-from scantune.proposal.described import LabelNames
+from scantune.preprocess.mask_colours import MOST, colours_in
+from scantune.proposal.described import LabelNames, colours
 from scantune.proposal.instances import numbers_instances
 from scantune.proposal.listing import spread
 from scantune.proposal.source import MASK, Source
@@ -24,6 +25,7 @@ _WHITE = {
     "count: where 255 is a label, the input's mask_values is {{255: {next}}}",
     "same": "some masks have 1 and others 255 for what is marked: both are taken for one label",
 }
+_BLACK = "#000000"
 _MASKS = 12  # masks whose labels are looked at
 
 
@@ -39,12 +41,14 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
     by_file: list[set[int]] = []
     tables: list[Mapping[str, str]] = []
     arrays: list[np.ndarray] = []
+    coloured: set[str] = set()
     for mask in spread(masks, _MASKS):
         try:
             content = io.read(root / mask, labels=True, allow_constant=True, keep_integers=True)
         except ReadError:
             continue
         tables.append(content.facts.get("label_names", {}) if content.facts["format"] == "nrrd" else {})
+        coloured |= _colours_of(content)
         if not isinstance(content, io.Video):
             arrays.append(content.array)
             step = max(1, content.array.shape[-1] // 256)
@@ -57,6 +61,9 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
             {"classes": ["background", *named]},
             reason,
         )
+    if 1 < len(coloured) <= MOST:
+        reason = f"colours in {min(len(masks), _MASKS)} masks"
+        return _by_colour(coloured, colours(root, masks), reason, notes)
     values = set[int]().union(*by_file)
     labels = sorted(values - {0})
     reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
@@ -84,6 +91,30 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
             "true` and task `classes: [background, foreground]`)"
         )
     return input_keys, {"classes": ["background", *names]}, reason
+
+
+def _colours_of(content: io.Volume | io.Image | io.Video) -> set[str]:
+    """The colours of a picture that has any."""
+    array = content.array if isinstance(content, io.Image) else None
+    if array is None or len(array) < 3 or ((array[0] == array[1]).all() and (array[0] == array[2]).all()):
+        return set()
+    return set(colours_in(array))
+
+
+def _by_colour(seen: set[str], named: Mapping[str, str], reason: str, notes: list[str]) -> tuple[Block, Block, str]:
+    """A label for each colour: those that a file names, else those that occur; black is background."""
+    if seen <= {*named, _BLACK}:
+        reason += "; names from labelmap.txt"
+    else:
+        named = {colour: f"label_{n}" for n, colour in enumerate(sorted(seen - {_BLACK}), 1)}
+        notes.append(
+            "each colour in masks is taken for a class; where colours number cells or lesions: input key "
+            "`mask_instances: true` and task `classes: [background, foreground]`"
+        )
+    names = {colour: name for colour, name in named.items() if name.casefold() != "background"}
+    values = {colour: 0 for colour in named if colour not in names and colour != _BLACK}
+    values |= {colour: n for n, colour in enumerate(names, 1)}
+    return {"mask_values": values}, {"classes": ["background", *names.values()]}, reason
 
 
 def _white_of(labels: Sequence[int], by_file: Sequence[set[int]]) -> str:

@@ -107,7 +107,8 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
         if len(rest) < len(names):
             alone.notes.append(
                 f"{len(names) - len(rest)} files that are named as masks go with no image by their names and are not "
-                f"used ({', '.join(drawn[:2])})"
+                f"used ({', '.join(drawn[:2])}): where one is of several images, a table with a row for each image "
+                "names its mask in a column"
             )
         return _channels(root, alone)
     pairing.notes += notes

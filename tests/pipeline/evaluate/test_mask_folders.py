@@ -112,6 +112,22 @@ def test_pictures_count_pixels_and_black_and_white_is_0_and_1(tmp_path: Path) ->
     assert table.columns["volume_target"][0] == 100
 
 
+@pytest.mark.parametrize("coloured", [False, True])
+def test_a_reference_of_colours_is_scored_against_labels_and_colours(tmp_path: Path, coloured: bool) -> None:
+    labels = np.zeros((20, 30), np.uint8)
+    labels[5:15, 5:15], labels[16:19, 2:9] = 1, 2
+    colours = np.array([[0, 0, 0], [250, 50, 83], [51, 221, 255]], np.uint8)[labels]
+    for folder, mask in (("labels", colours), ("predicted", colours if coloured else labels)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(mask).save(tmp_path / folder / "a.png")
+    values = {"#fa3253": 1, "#33ddff": 2}
+    table = compared(tmp_path / "predicted", tmp_path / "labels", THREE, values=values)
+    assert table.columns["dice"][0] == 1
+    assert table.columns["volume_target"][0] == 121
+    with pytest.raises(ScantuneError, match="does not name: #33ddff"):
+        compared(tmp_path / "predicted", tmp_path / "labels", THREE, values={"#fa3253": 1})
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """One pair, whose reference leaves a row out, and a region of the left half."""

@@ -126,6 +126,8 @@ def _read(path: Path, rule: MaskRule, grid: Any = None) -> Any:
     try:
         stored = [io.read_mask_object(path, grid, one) if placed else _whole(path) for one in names]
         first = stored[0]
+        if rule.colours and len(first.array) == 1 and "palette" not in first.facts:
+            rule = replace(rule, values={})  # grey beside coloured ones: labels, as predictions are written
         shape = first.array.shape[-2:] if isinstance(first, io.Image) else first.array.shape
         mask, _ = merged([one.array for one in stored], shape, rule, [one.facts for one in stored])
     except ReadError as error:

@@ -1,0 +1,74 @@
+"""Videos in DICOM: one stream of MPEG-2, MPEG-4 AVC or HEVC in place of frames (PS3.5, 8.2.5 to 8.2.8)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+from pydicom.encaps import generate_fragments, parse_basic_offsets
+
+from scantune.io.arrays import Options
+from scantune.io.detect import file_head, format_of
+from scantune.io.dicom_cine import frame_time_of
+from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_image import image_spacing
+from scantune.io.dicom_native import encapsulated
+from scantune.io.dicom_series import series_facts
+from scantune.io.loop import Loop
+from scantune.io.video import open_container
+from scantune.records import ReadError
+
+_CONTAINERS = ("mp4", "mov", "mpeg")
+_ELEMENTARY = (b"\0\0\1", b"\0\0\0\1")  # a stream by itself
+_SYNTAXES = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.10[0-8](\.1)?")
+
+
+def is_video(file: DicomFile) -> bool:
+    """Whether its transfer syntax is that of a video."""
+    return _SYNTAXES.fullmatch(file.syntax) is not None
+
+
+def open_stream(file: DicomFile, options: Options) -> Loop:
+    """A loop from the stream, which lies in a folder that only this user may read for as long as the loop is in use.
+
+    Raises:
+        ReadError: no stream, or none that decodes.
+    """
+    data = encapsulated(file) or pydicom.dcmread(file.path, specific_tags=["PixelData"]).get("PixelData")
+    if not data:
+        raise ReadError("the file has no pixel data, or is cut before it", str(file.path))
+    items = BytesIO(data)
+    parse_basic_offsets(items)
+    folder = tempfile.mkdtemp(prefix="scantune-")
+    try:
+        path = Path(folder, "video")
+        with path.open("wb") as out:
+            out.writelines(generate_fragments(items))
+        head = file_head(path)
+        if format_of(head) not in _CONTAINERS and not head.startswith(_ELEMENTARY):  # FFmpeg opens lists of others too
+            raise ReadError("its pixel data is no video of MPEG")
+        loop = open_container(path, options)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, ReadError):
+            raise ReadError(error.reason, str(file.path)) from error
+        raise
+    weakref.finalize(loop, shutil.rmtree, folder, ignore_errors=True)
+    facts = series_facts(file, 1, Counter(), file.notes)
+    notes = [note for note in loop.facts["notes"] if note != "no frame time is stated"]
+    if loop.n_frames != file.n_frames:
+        notes.append(f"the video has {loop.n_frames} frames where the header states {file.n_frames}")
+    stated = frame_time_of(file, facts["notes"])
+    if stated is None and loop.frame_time is not None:
+        facts["notes"][-1] = "the frame time is that of the video, the header states none"
+    facts["notes"] += notes
+    image_spacing(file, facts)
+    loop.frame_time = stated or loop.frame_time
+    loop.facts = {**loop.facts, **facts, "photometric": loop.facts["photometric"], "decoder": loop.facts["decoder"]}
+    return loop
