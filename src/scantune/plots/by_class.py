@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import lettering, style, words
-from .discrimination import Band, Scored, curve_points, free_corner, stepped, unit_square, usable
+from scantune.plots import lettering, style, words
+from scantune.plots.discrimination import Band, Scored, curve_points, free_corner, stepped, unit_square, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

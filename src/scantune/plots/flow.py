@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import style
+from scantune.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

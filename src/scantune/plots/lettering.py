@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.text import Text
 
-from .direction import isolated
+from scantune.plots.direction import isolated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

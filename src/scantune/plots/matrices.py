@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import lettering, style
+from scantune.plots import lettering, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
