@@ -195,9 +195,7 @@ def test_a_command_ends_with_the_mlflow_run_that_started_it(monkeypatch):
     "program, quiet", [("/p/stages/train.py", True), ("/env/bin/scantune", True), ("/home/me/own.py", False)]
 )
 def test_interrupt_of_our_programs_while_they_import_shows_no_traceback(program: str, quiet: bool) -> None:
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = [{program!r}]; import scantune; raise {{}}"
-    )
+    start = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = [{program!r}]; import scantune; raise "
     for error, silent in (("KeyboardInterrupt", quiet), ("ValueError('wrong')", False)):
         process = subprocess.run([sys.executable, "-c", start + error], capture_output=True, text=True)
         assert process.returncode != 0
