@@ -271,7 +271,7 @@ def training_cohort(facts: RunFacts) -> list[Any]:
     rows = [
         [
             text(facts.label(name)),
-            *(text(drift.in_words(entry[of])) for of in ("reference", "now")),
+            *(text(drift.in_words(entry[of], entry["kind"])) for of in ("reference", "now")),
             *(text(words.number(entry[of])) for of in ("psi", "p_holm")),
             text({None: entry["reason"], True: "yes", False: "no"}[entry["shifted"]]),
         ]
