@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scantune.config.dataset import DatasetConfig
-from scantune.files import absolute
+from scantune.files import absolute, table_path
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def reads(dataset: DatasetConfig) -> Iterator[tuple[str, str]]:
     """Key and path of all that is read of a dataset: table, folders of files and masks, class folders, index."""
     root = dataset.root
     if dataset.table:
-        yield "table", os.path.normpath(os.path.join(root, dataset.table))
+        yield "table", os.path.normpath(table_path(Path(root), dataset.table, Path()))
     if dataset.class_folders:
         yield "class_folders", os.path.normpath(root)
     for key in ("files", "masks"):

@@ -154,7 +154,7 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     if source.table is None and not source.class_folders:
         proposed.tables[WRITTEN / f"{name}.csv"] = source
     proposed.add("datasets", name, dataset, reasons)
-    for key, block in _watched(name, dataset).items():
+    for key, block in _watched(name, dataset, source.table is None and "table" in dataset).items():
         proposed.add("watched", key, block, {})
     proposed.add("inputs", name, input_block.block, input_block.reasons)
     if not known or (masked and not dense):
@@ -272,12 +272,14 @@ def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[
 
 
 def _table(source: Source) -> str:
-    root = source.root.resolve()
-    if source.table is None:
-        path = WRITTEN / f"{source.name}.csv"
-        return os.path.relpath(path, source.root) if not source.root.is_absolute() else str(path.resolve())
-    table = source.table.resolve()
-    return str(table.relative_to(root) if table.is_relative_to(root) else table)
+    """The table's path below the root, else below the project, which may be moved or cloned, else absolute."""
+    table = (source.table or WRITTEN / f"{source.name}.csv").resolve()
+    for home in (source.root, Path()):
+        if table.is_relative_to(home.resolve()):
+            short = table.relative_to(home.resolve()).as_posix()
+            if home == source.root or not (source.root / short).exists():
+                return short
+    return str(table)
 
 
 def _training(source: Source) -> int:
@@ -306,11 +308,20 @@ def watch_of(root: Path, files: Sequence[str]) -> str:
     return str(folder)
 
 
-def _watched(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing."""
+def _watched(name: str, dataset: Mapping[str, Any], written: bool) -> dict[str, Any]:
+    """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing.
+
+    Args:
+        name: of the dataset.
+        dataset: its block.
+        written: whether the table is one that is not on the disk yet.
+    """
     from scantune.config.watching import entry, unwatched
 
-    missing = unwatched(DatasetConfig.model_validate(dataset), [])
+    there = {"table": str((WRITTEN / f"{name}.csv").absolute())} if written else {}
+    missing = unwatched(DatasetConfig.model_validate({**dataset, **there}), [])
+    if written and "table" in missing:
+        missing["table"] = str(dataset["table"])
     return {key: block for read, path in missing.items() for key, block in entry(name, read, path).items()}
 
 
