@@ -373,6 +373,7 @@ def test_the_page_of_cases_is_linked_where_there_is_one(tmp_path: Path) -> None:
     for name, count in (("cases.html", 1), ("", 0)):
         facts = replace(full("classification"), cases=name)
         assert report.build(facts, tmp_path / "report.html").read_text().count('href="cases.html"') == count
+        assert (tmp_path / "report.html").read_text().count("In MLflow, where links") == count
 
 
 def test_a_target_that_is_called_target_is_not_named_twice() -> None:
