@@ -97,7 +97,7 @@ def _panels(
     band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
     if len(curves) < total:
-        style.note(figure, f"The {len(curves)} most frequent of {total} classes; all are in metrics.json.")
+        style.note(figure, f"The {len(curves)} most frequent of {total} classes; metrics.json has the areas of all.")
     return figure
 
 

@@ -126,5 +126,5 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
         "independent. Dotted: calibrated.",
     )
     if len(curves) < total:
-        style.note(figure, f"The {len(curves)} most frequent of {total} findings; all are in metrics.json.")
+        style.note(figure, f"The {len(curves)} most frequent of {total} findings; metrics.json has the metrics of all.")
     return figure
