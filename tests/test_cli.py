@@ -152,7 +152,7 @@ def test_compare_decides_in_the_stated_figure(files):
     assert json.loads((files / "c.json").read_text())["decision"]["superior"] is True
     lines = (files / "b.csv").read_text().splitlines()
     (files / "short.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(ScantuneError, match=r"1 samples of a\.csv are not in short\.csv: s59"):
+    with pytest.raises(ScantuneError, match=r"1 sample of a\.csv is not in short\.csv: s59"):
         call("compare", files / "a.csv", files / "short.csv", "--task", "regression")
 
 

@@ -260,7 +260,7 @@ def test_a_failed_check_of_the_maps_stands_above_them() -> None:
     text = html(full("classification"))
     assert 0 < text.index("Do not rely on these maps") < text.index("<figcaption>Maps")
     assert ">failed<" in text
-    assert "1 maps are undefined" in text
+    assert "1 map is undefined" in text
 
 
 def test_baselines_stand_beside_the_model() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def drift(
     write_csv(out, HEADER, rows)
     n = len(next(iter(columns.values())))
     left = f", {unusable} without an answer" if unusable else ""
-    typer.echo(f"{out}: {n} answers of {facts.name}{left}; {len(moved)} of {len(rows)} comparisons show a shift")
+    typer.echo(
+        f"{out}: {number_of(n, 'answer')} of {facts.name}{left}; {len(moved)} of {len(rows)} comparisons show a shift"
+    )
     for line in moved:
         typer.echo(f"  {line}")
     for reason in dict.fromkeys(one.reason for one in shifts.values() if one.reason):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
 from scantune.proposal import instances, readings
 from scantune.proposal.listing import mask_rank, spread, stem
@@ -106,7 +107,7 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
         alone = Pairing([(n,) for n in rest], keys=[keys[n] for n in rest])
         if len(rest) < len(names):
             alone.notes.append(
-                f"{len(names) - len(rest)} files that are named as masks go with no image by their names and are not "
+                f"{number_of(len(names) - len(rest), 'file')} named as masks without an image of that name, not "
                 f"used ({', '.join(drawn[:2])})"
             )
         return _channels(root, alone)
@@ -249,7 +250,10 @@ def _of_instances(
     pairing.notes.append(f"{files} masks are of {len(kept)} images: each marks an instance, all are one class")
     left = [image for image in plain if image not in starts]
     if left:
-        pairing.notes.append(f"{len(left)} images have no masks alone and are not in the table ({', '.join(left[:3])})")
+        pairing.notes.append(
+            f"{number_of(len(left), 'image has', 'images have')} no masks alone: not in the table "
+            f"({', '.join(left[:3])})"
+        )
     return pairing
 
 
@@ -268,12 +272,15 @@ def _chosen(
     pairing = Pairing([(i,) for i in kept], masks=[readers[i][first] for i in kept], keys=[keys[i] for i in kept])
     alone = [image for image in plain if image not in masks]
     if alone:
-        pairing.notes.append(f"{len(alone)} images have no mask and are not in the table ({', '.join(alone[:3])})")
+        pairing.notes.append(
+            f"{number_of(len(alone), 'image has', 'images have')} no mask: not in the table ({', '.join(alone[:3])})"
+        )
     if unused:
-        pairing.notes.append(f"{unused} masks have no image")
+        pairing.notes.append(f"{number_of(unused, 'mask has', 'masks have')} no image")
     if parts:
         pairing.notes.append(
-            f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
+            f"{number_of(len(parts), 'image has', 'images have')} several masks, of which one alone would be "
+            f"wrong: not in the table "
             f"({', '.join(parts[:3])}): join their masks to one file"
         )
     several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)}
@@ -288,7 +295,9 @@ def _chosen(
             pairing.notes.append(f"those in {reader!r} are not used")
             continue
         pairing.readers[reader] = cells
-        pairing.notes.append(f"those in {reader!r} are another reader's, for {sum(map(bool, cells))} images")
+        pairing.notes.append(
+            f"those in {reader!r} are another reader's, for {number_of(sum(map(bool, cells)), 'image')}"
+        )
     return pairing
 
 
@@ -341,5 +350,7 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
     if left := [role for role in present if role not in chosen]:
         result.notes.append(f"{', '.join(sorted(left))} are not used: their grids differ, or samples lack them")
     if len(whole) < len(places):
-        result.notes.append(f"{len(places) - len(whole)} samples lack one of {', '.join(usual)} and are not used")
+        result.notes.append(
+            f"not used: {number_of(len(places) - len(whole), 'sample')} without one of {', '.join(usual)}"
+        )
     return result

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.config.presets import TUNING
 from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
@@ -69,9 +70,13 @@ def input_of(dataset: str, survey: Survey, *, dense: bool) -> Proposal:
     else:
         _picture(proposal, survey, dense)
     if survey.unreadable:
-        proposal.notes.append(f"{len(survey.unreadable)} files cannot be read ({', '.join(survey.unreadable[:3])})")
+        proposal.notes.append(
+            f"{number_of(len(survey.unreadable), 'file')} cannot be read ({', '.join(survey.unreadable[:3])})"
+        )
     if survey.other_kinds:
-        proposal.notes.append(f"{survey.other_kinds} files are not of the modality {survey.kind}")
+        proposal.notes.append(
+            f"{number_of(survey.other_kinds, 'file is', 'files are')} not of the modality {survey.kind}"
+        )
     return proposal
 
 
