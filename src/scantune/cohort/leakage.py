@@ -266,8 +266,8 @@ def _warnings(
     if near:
         first = near[0]
         warnings.append(
-            f"{number_of(len(near), 'pair')} in two partitions {'is' if len(near) == 1 else 'are'} similar (correlation "
-            f"{settings.near_duplicate_correlation:g} or more), "
+            f"{number_of(len(near), 'pair')} in two partitions {'is' if len(near) == 1 else 'are'} similar "
+            f"(correlation {settings.near_duplicate_correlation:g} or more), "
             f"first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
         )
     if repeated:
