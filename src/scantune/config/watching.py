@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scantune.amounts import number_of
 from scantune.config.dataset import DatasetConfig
 from scantune.files import absolute, table_path
 from scantune.records import ScantuneError
@@ -93,7 +94,7 @@ def refuse_unseen(name: str, dataset: DatasetConfig, watched: Sequence[str], fil
         root = absolute(Path(dataset.root))
         first = ", ".join(path.relative_to(root).as_posix() for path in outside[:3])
         raise ScantuneError(
-            f"datasets.{name}.watch: {dataset.watch} is watched, but {len(outside)} files of the table lie elsewhere "
+            f"datasets.{name}.watch: {dataset.watch} is watched, but {number_of(len(outside), 'file')} of the table elsewhere "
             f"({first}): a change of them would go unnoticed. Move them there, or all into one folder"
         )
 
