@@ -54,8 +54,9 @@ class Measured:
     def __str__(self) -> str:
         total = self.step_seconds * self.steps * self.epochs
         return (
-            f"{self.step_seconds:.2f} s a step, {number_of(self.steps, 'step')} an epoch, {number_of(self.epochs, 'epoch')}: "
-            f"about {duration(total)} without validation; {self.bytes / 2**30:.2f} GiB of memory on {self.device}"
+            f"{self.step_seconds:.2f} s a step, {number_of(self.steps, 'step')} an epoch, "
+            f"{number_of(self.epochs, 'epoch')}: about {duration(total)} without validation; "
+            f"{self.bytes / 2**30:.2f} GiB of memory on {self.device}"
         )
 
 
