@@ -67,9 +67,7 @@ def test_behind_the_signature_too_each_row_has_an_answer_or_a_reason(model: Mode
     logged = models.Model(signature=signature({"prediction": "string"}), flavors={"python_function": {"env": {}}})
     rows = pyfunc.PyFuncModel(model_meta=logged, model_impl=model).predict(pd.DataFrame({"path": paths}))
     for path, reason in zip(paths, rows["reason"], strict=True):
-        expected = (
-            "" if isinstance(path, str) else "no path in this row|the path of this row is .*; a row"
-        )
+        expected = "" if isinstance(path, str) else "no path in this row|the path of this row is .*; a row"
         assert re.match(expected or "$", reason)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from scantune import plots
 from scantune.plots import lettering, style, words
-from scantune.plots.by_class import frequent
+from scantune.plots.by_class import ABOVE, above, frequent
 from scantune.plots.calibration import binned
+from scantune.plots.matrices import heat
 from scantune.tasks.figures import Drawn, FigureInput, bands
 
 CAPTIONS = {
@@ -60,19 +61,16 @@ def draw(inputs: FigureInput) -> Drawn:
 @style.styled
 def _co_occurrence(section: dict[str, Any]) -> Any:
     """Two matrices side by side: the reference and the calls."""
-    import seaborn
-
-    names = lettering.shortened(section["findings"], 1.2, 6, lines=1)
-    figure = style.canvas(style.DOUBLE, 0.19 * len(names) + 1.5)
+    edge = 0.19 * len(section["findings"])
+    room = min(2.2, max(1.2, style.DOUBLE - 2 * edge - 0.4))  # for names, beside and below
+    names = lettering.shortened(section["findings"], room, 6, lines=1)
+    figure = style.canvas(style.DOUBLE, edge + room + 0.3)
     panels = np.ravel(figure.subplots(1, 2, sharey=True))
     for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
         counts = np.asarray(section[side], np.float64)
         among = np.asarray(section[f"{side}_known"], np.float64)
         share = np.divide(counts, among, out=np.full_like(counts, np.nan), where=among > 0)
-        seaborn.heatmap(
-            share, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, linewidths=0.5, cbar=False,
-            annot=_fields(counts, share), fmt="", annot_kws={"fontsize": 5}, xticklabels=names, yticklabels=names,
-        )  # fmt: skip
+        heat(axes, share, names, _fields(counts, share), 5, gap=0.5)
         axes.set_title(title, fontsize=7)
         axes.tick_params(length=0, labelsize=6)
         axes.tick_params(axis="x", labelrotation=90)
@@ -99,20 +97,18 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
     total, curves = len(curves), frequent(curves)
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     lines = -(-len(curves) // across)
-    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * lines + 0.2)
+    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across + 0.3) * lines + 0.2)
     panels = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True)
     names = lettering.shortened([one.name for one in curves], style.DOUBLE / across - 0.3, 7)
     for axes, one, name in zip(panels.flat, curves, names):
-        axes.set_title(name, fontsize=7)
+        axes.set_title(name, fontsize=7, pad=ABOVE)
         axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
         if not len(one.target) or not np.isfinite(one.score).all():
             style.undefined(axes, "no sample with a known state")
             continue
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
-        marks = binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
-        texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
-        shown = "\n".join(texts).replace(" (", "\n(").split("\n")
-        style.in_corner(axes, shown, marks, width=0.65, height=0.1 * len(shown), size=5.5)
+        binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
+        above(axes, [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"])
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:
