@@ -74,7 +74,7 @@ def _panels(
     names_of_panels = lettering.shortened([curve.name for curve in curves], style.DOUBLE / across - 0.3, 7)
     for index, curve in enumerate(curves):
         axes, points_or_reason, line = panels.flat[index], data[index], curve_data[index]
-        axes.set_title(names_of_panels[index], fontsize=7, pad=ABOVE)
+        axes.set_title(names_of_panels[index], fontsize=7, pad=_ABOVE)
         if isinstance(points_or_reason, str) or line is None:
             style.undefined(axes, str(points_or_reason))
             continue
@@ -90,7 +90,7 @@ def _panels(
         axes.plot(*chance, color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=2)
         axes.set_xticks([0, 0.5, 1])
         area = [] if curve.metric is None else [f"{area_name} {words.interval(curve.metric)}"]
-        above(axes, [*area, f"{int(points_or_reason[0].sum())} of {len(points_or_reason[0])}"])
+        _above(axes, [*area, f"{int(points_or_reason[0].sum())} of {len(points_or_reason[0])}"])
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
@@ -114,11 +114,12 @@ def frequent(curves: Sequence[Scored]) -> list[Scored]:
     return [curves[k] for k in sorted(chosen)]
 
 
-ABOVE = 18.0
-"""Points between a panel and its title, for two lines of :func:`above`."""
+_ABOVE = 18.0
+"""Points between a panel and its title, for two lines of :func:`_above`."""
 
 
-def above(axes: Axes, lines: Sequence[str]) -> None:
-    """One or two lines of small text between a panel and its title: inside they would hide the curve."""
-    axes.annotate("\n".join(lines), (0, 1), xytext=(0, 2), xycoords="axes fraction", textcoords="offset points",
-                  va="bottom", fontsize=5.5, linespacing=1.2)  # fmt: skip
+def _above(axes: Axes, lines: Sequence[str]) -> None:
+    """Two lines of small text between a panel and its title: inside they would hide the curve."""
+    text = "\n".join(lettering.fitting(line, style.DOUBLE / 5 - 0.1, 5, lines=1) for line in lines)
+    axes.annotate(text, (0, 1), xytext=(0, 2), xycoords="axes fraction", textcoords="offset points", va="bottom",
+                  fontsize=5.5, linespacing=1.2, in_layout=False)  # fmt: skip

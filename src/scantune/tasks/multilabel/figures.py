@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune import plots
 from scantune.plots import lettering, style, words
-from scantune.plots.by_class import ABOVE, above, frequent
+from scantune.plots.by_class import frequent
 from scantune.plots.calibration import binned
 from scantune.plots.matrices import heat
 from scantune.tasks.figures import Drawn, FigureInput, bands
@@ -97,18 +97,20 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
     total, curves = len(curves), frequent(curves)
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     lines = -(-len(curves) // across)
-    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across + 0.3) * lines + 0.2)
+    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * lines + 0.2)
     panels = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True)
     names = lettering.shortened([one.name for one in curves], style.DOUBLE / across - 0.3, 7)
     for axes, one, name in zip(panels.flat, curves, names):
-        axes.set_title(name, fontsize=7, pad=ABOVE)
+        axes.set_title(name, fontsize=7)
         axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
         if not len(one.target) or not np.isfinite(one.score).all():
             style.undefined(axes, "no sample with a known state")
             continue
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
-        binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
-        above(axes, [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"])
+        marks = binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
+        texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
+        shown = "\n".join(texts).replace(" (", "\n(").split("\n")
+        style.in_corner(axes, shown, marks, width=0.65, height=0.1 * len(shown), size=5.5)
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:
