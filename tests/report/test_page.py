@@ -269,7 +269,7 @@ def test_baselines_stand_beside_the_model() -> None:
 
 
 def test_looks_at_the_test_set_are_told() -> None:
-    assert "evaluations on this test set: 2 times" in Page(html(full("regression"))).text
+    assert "This test set was evaluated 2 times" in Page(html(full("regression"))).text
 
 
 def test_the_same_facts_give_the_same_bytes_without_time_or_path(tmp_path: Path, task: str) -> None:

@@ -247,7 +247,7 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     total, limits = (tuning, _TUNING_EPOCHS) if tuned else (_STEPS, _EPOCHS)
     epochs = int(np.clip(round(total / steps), *limits))
     proposal.add("epochs", epochs, f"about {epochs * steps} steps for {samples} training samples")
-    proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
+    proposal.add("batch_size", batch, f"{batch * values / 1e6:.2g} million values of {samples} samples")
     if tuned:
         proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
         proposal.add("early_stopping", False, "the rate falls until the last epoch; the best one is kept")

@@ -10,13 +10,15 @@ from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, text
 
+_POINTS = {"half": "probability 0.5", "youden": "Youden's index"}
+
 
 def operating_points(facts: RunFacts) -> list[Any]:
     """Thresholds and their metrics on the test set."""
     points = facts.metrics.get("operating_points") or []
     rows = []
     for point in points:
-        name = text(str(point.get("name", "")).replace("_", " "))
+        name = text(_POINTS.get(point.get("name", ""), str(point.get("name", "")).replace("_", " ")))
         if point.get("threshold") is None:
             undefined = Cell("undefined", kind="undefined", why=str(point.get("reason") or ""))
             rows.append([name, undefined, *[text(None)] * 4])

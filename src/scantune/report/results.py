@@ -39,7 +39,7 @@ def headline(facts: RunFacts) -> Table:
     if facts.metrics.get("baselines_left_out"):
         notes.append(f"There are no simple baselines: {facts.metrics['baselines_left_out']}.")
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
-        notes.append(f"The column {name} was withheld from the baselines: it {why}.")
+        notes.append(f"The column '{name}' was withheld from the baselines, because it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
@@ -317,7 +317,5 @@ def beforehand(facts: RunFacts) -> list[Any]:
     if facts.looks is not None:
         times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
         warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""
-        content.append(
-            Words(f"Number of evaluations on this test set: {times}.{warning}", "bad" if facts.looks > 5 else "")
-        )
+        content.append(Words(f"This test set was evaluated {times}.{warning}", "bad" if facts.looks > 5 else ""))
     return content

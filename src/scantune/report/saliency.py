@@ -35,7 +35,7 @@ def parts(facts: RunFacts) -> list[Any]:
     failed = [NAMES.get(name, name) for name, entry in checks.items() if entry.get("passed") is False]
     if failed:
         content.append(
-            Words(f"Do not rely on these maps: {len(failed)} of the checks failed ({'; '.join(failed)}).", "bad")
+            Words(f"Do not rely on these maps: {number_of(len(failed), 'check')} failed ({'; '.join(failed)}).", "bad")
         )
     if checks:
         content.append(_verdicts(checks))

@@ -132,7 +132,9 @@ def _point(
     rows = context.rows
     called = (scores[rows] >= threshold).astype(np.int64)
     statistic = confusion_statistic(positive[rows].astype(np.int64), called, ("negative", "positive"), rows, 1)
-    estimates = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
+    estimates = context.figures(
+        MetricPlan([only(statistic, _AT_A_POINT)], reasons={"precision": "undefined: no sample reaches the threshold"})
+    )
     return {
         "name": name,
         "threshold": threshold,
