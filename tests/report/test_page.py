@@ -295,6 +295,7 @@ def test_sentences_name_the_set_on_which_baselines_and_thresholds_were_fitted() 
     assert "Thresholds were chosen on the validation set" in told
     stated = [point for point in facts.metrics["operating_points"] if point["name"] == "half"]
     told = Page(html(full("classification", metrics={**facts.metrics, "operating_points": stated}))).text
+    assert "probability 0.5" in told
     assert "Thresholds were chosen" not in told
     trained = {**facts.metrics, "settings": {**facts.metrics["settings"], "baselines_fitted_on": "training"}}
     assert "Baselines were fitted on the training set" in Page(html(full("classification", metrics=trained))).text

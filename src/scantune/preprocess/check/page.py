@@ -73,7 +73,7 @@ those of most.</p>
 <details {{ "open" if f.odd_intensities | length <= 20 }}>
 <summary>{{ f.odd_intensities | length | number_of("sample") }}</summary>
 <table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>
-</details>{% else %}<p>None.</p>{% endif %}
+</details>{% elif not f.intensity_notes and not f.units %}<p>None.</p>{% endif %}
 {% if f.notes %}<h2>Notes of the readers</h2><table>{% for note, n in f.notes.items() %}<tr><td>{{ n }}</td>
 <td>{{ note }}</td></tr>{% endfor %}</table>{% endif %}
 <h2>Distributions</h2><div class="grid">
