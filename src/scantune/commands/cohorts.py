@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.commands import project
 from scantune.files import private, write_text
 from scantune.pipeline.project import named
@@ -137,7 +138,7 @@ def index(
     path.parent.mkdir(parents=True, exist_ok=True)
     with private():  # it names the files
         indexed = write_index(root, path)
-    typer.echo(f"{path}: {indexed.files} files, {indexed.hashed} read, {indexed.removed} no longer there")
+    typer.echo(f"{path}: {number_of(indexed.files, 'file')}, {indexed.hashed} read, {indexed.removed} no longer there")
     for line in indexed.unreadable:
         typer.echo(f"unreadable: {line}", err=True)
     if indexed.unreadable:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots import words
 from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
@@ -67,7 +68,8 @@ def limits(facts: RunFacts) -> list[str]:
     subjects = facts.metrics.get("n_subjects")
     if subjects is not None and subjects < FEW:
         lines.append(
-            f"Only {subjects} test subjects: rely on the confidence intervals rather than on the point estimates."
+            f"Only {number_of(subjects, 'test subject')}: rely on the confidence intervals rather than on the "
+            f"point estimates."
         )
     lines += _beside_baselines(facts) + _fitted(facts)
     if not facts.metrics.get("external"):

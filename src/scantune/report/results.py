@@ -292,7 +292,8 @@ def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:
         return []
     silent = section["n"] - answered["n"]
     sentence = (
-        f"The model does not answer these {silent} samples (coverage {answered['n'] / section['n']:.1%}); all other "
+        f"The model does not answer {'this 1 sample' if silent == 1 else f'these {silent} samples'} (coverage "
+        f"{answered['n'] / section['n']:.1%}); all other "
         "metrics are of all samples."
     )
     figures, metrics = answered["figures"], facts.metrics.get("metrics") or {}

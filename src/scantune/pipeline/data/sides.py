@@ -72,7 +72,7 @@ class Side(Sequence[Sample]):
         if names:
             more = " …" if len(names) > 20 else ""
             raise ScantuneError(
-                f"{len(names)} prepared samples are damaged: {', '.join(names[:20])}{more}. "
+                f"{number_of(len(names), 'prepared sample is', 'prepared samples are')} damaged: {', '.join(names[:20])}{more}. "
                 f"Run: dvc repro -f preprocess@{self._cache.name}, which prepares them again"
             )
 
