@@ -250,10 +250,8 @@ def _of_instances(
     pairing.notes.append(f"{files} masks are of {len(kept)} images: each marks an instance, all are one class")
     left = [image for image in plain if image not in starts]
     if left:
-        pairing.notes.append(
-            f"{number_of(len(left), 'image has', 'images have')} no masks alone: not in the table "
-            f"({', '.join(left[:3])})"
-        )
+        images = number_of(len(left), "image has", "images have")
+        pairing.notes.append(f"{images} no masks alone: not in the table ({', '.join(left[:3])})")
     return pairing
 
 
@@ -272,16 +270,14 @@ def _chosen(
     pairing = Pairing([(i,) for i in kept], masks=[readers[i][first] for i in kept], keys=[keys[i] for i in kept])
     alone = [image for image in plain if image not in masks]
     if alone:
-        pairing.notes.append(
-            f"{number_of(len(alone), 'image has', 'images have')} no mask: not in the table ({', '.join(alone[:3])})"
-        )
+        images = number_of(len(alone), "image has", "images have")
+        pairing.notes.append(f"{images} no mask: not in the table ({', '.join(alone[:3])})")
     if unused:
         pairing.notes.append(f"{number_of(unused, 'mask has', 'masks have')} no image")
     if parts:
         pairing.notes.append(
             f"{number_of(len(parts), 'image has', 'images have')} several masks, of which one alone would be "
-            f"wrong: not in the table "
-            f"({', '.join(parts[:3])}): join their masks to one file"
+            f"wrong: not in the table ({', '.join(parts[:3])}): join their masks to one file"
         )
     several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)}
     if others and (found := readings.structures(root, several)):
@@ -295,9 +291,8 @@ def _chosen(
             pairing.notes.append(f"those in {reader!r} are not used")
             continue
         pairing.readers[reader] = cells
-        pairing.notes.append(
-            f"those in {reader!r} are another reader's, for {number_of(sum(map(bool, cells)), 'image')}"
-        )
+        images = number_of(sum(map(bool, cells)), "image")
+        pairing.notes.append(f"those in {reader!r} are another reader's, for {images}")
     return pairing
 
 
@@ -350,7 +345,6 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
     if left := [role for role in present if role not in chosen]:
         result.notes.append(f"{', '.join(sorted(left))} are not used: their grids differ, or samples lack them")
     if len(whole) < len(places):
-        result.notes.append(
-            f"not used: {number_of(len(places) - len(whole), 'sample')} without one of {', '.join(usual)}"
-        )
+        samples = number_of(len(places) - len(whole), "sample")
+        result.notes.append(f"not used: {samples} without one of {', '.join(usual)}")
     return result
