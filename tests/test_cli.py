@@ -152,7 +152,7 @@ def test_compare_decides_in_the_stated_figure(files):
     assert json.loads((files / "c.json").read_text())["decision"]["superior"] is True
     lines = (files / "b.csv").read_text().splitlines()
     (files / "short.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(ScantuneError, match=r"1 samples of a\.csv are not in short\.csv: s59"):
+    with pytest.raises(ScantuneError, match=r"1 sample of a\.csv is not in short\.csv: s59"):
         call("compare", files / "a.csv", files / "short.csv", "--task", "regression")
 
 
@@ -299,7 +299,7 @@ def test_check_of_the_cache_finds_a_changed_byte(cohort):
     content[-5] ^= 1
     sample.unlink()  # it is a link into the store
     sample.write_bytes(content)
-    with pytest.raises(ScantuneError, match="1 prepared samples are damaged: p3"):
+    with pytest.raises(ScantuneError, match="1 prepared sample is damaged: p3"):
         call("check", "mine", "--cache")
 
 
@@ -453,7 +453,7 @@ def test_a_model_from_outside_is_opened_by_our_own_code_or_not_at_all(cohort, mo
     model.rename(ours / "data" / "model")
     flavour |= {"loader_module": "scantune.registry.pyfunc", "data": "data/model", "code": "code"}
     (ours / "MLmodel").write_text(yaml.safe_dump({"flavors": {"python_function": flavour}}))
-    assert "1 predictions" in call("predict", ours, "files/p0_a.png", "--out", "a.csv")
+    assert "1 prediction," in call("predict", ours, "files/p0_a.png", "--out", "a.csv")
     flavour["data"] = "../other"
     (ours / "MLmodel").write_text(yaml.safe_dump({"flavors": {"python_function": flavour}}))
     with pytest.raises(ScantuneError, match="--trust"):

@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scantune.stopping import ParentWatch
+from scantune.stopping import ParentWatch, exit_code_in
 
 ROOT = Path(__file__).parents[1]
 
 _CHILD = """
 import sys, time
 sys.path.insert(0, {src!r})
-from scantune.stopping import ParentWatch
+from scantune.stopping import ParentWatch, exit_code_in
 watch = ParentWatch(enabled=True)
 print("ready", flush=True)
 for _ in range(600):
@@ -189,3 +189,27 @@ def test_a_command_ends_with_the_mlflow_run_that_started_it(monkeypatch):
     parent.wait(30)
     psutil.wait_procs(started, 60)
     assert not started[0].is_running()
+
+
+@pytest.mark.parametrize(
+    "program, quiet", [("/p/stages/train.py", True), ("/env/bin/scantune", True), ("/home/me/own.py", False)]
+)
+def test_interrupt_of_our_programs_while_they_import_shows_no_traceback(program: str, quiet: bool) -> None:
+    start = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); sys.argv = [{program!r}]; import scantune; raise "
+    for error, silent in (("KeyboardInterrupt", quiet), ("ValueError('wrong')", False)):
+        process = subprocess.run([sys.executable, "-c", start + error], capture_output=True, text=True)
+        assert process.returncode != 0
+        assert (process.stderr == "") == silent
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (KeyboardInterrupt(), 130),
+        (ValueError('Error building "union" validator:\n  SchemaError: …:\n  Terminated: 143\n'), 143),
+        (ValueError('Error building "union" validator:\n  KeyboardInterrupt: \n'), 130),
+        (ValueError("Terminated"), None),
+    ],
+)
+def test_signal_within_an_error_of_pydantic_is_recognised(error: BaseException, code: int | None) -> None:
+    assert exit_code_in(error) == code

@@ -47,7 +47,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script: faults a user can correct are messages, not tracebacks; SIGTERM closes what is open."""
-    from scantune.stopping import raise_terminated
+    from scantune.stopping import exit_code_in, raise_terminated
 
     signal.signal(signal.SIGTERM, raise_terminated)
     try:
@@ -61,6 +61,11 @@ def main() -> None:
             raise
         typer.secho(words, fg="red", err=True)
         raise SystemExit(2) from None
+    except Exception as error:
+        code = exit_code_in(error)
+        if code is None:
+            raise
+        raise SystemExit(code) from None
 
 
 def _tell_versions(wanted: bool) -> None:

@@ -209,6 +209,12 @@ def absolute(path: Path) -> Path:
     return Path(os.path.realpath(whole)) if ".." in whole.parts else whole
 
 
+def table_path(root: Path, table: str, base: Path) -> Path:
+    """Where a dataset's table lies: below its root, or where there is none, below the project's folder ``base``."""
+    below, beside = root / table, base / table
+    return beside if not below.exists() and beside.exists() else below
+
+
 def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
     """Write JSON; see :func:`write`.
 

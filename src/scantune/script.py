@@ -58,7 +58,7 @@ def _run(run: Callable[[], object], title: str) -> None:
     """A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
     end of the DVC that started it with 143.
     """
-    from scantune.stopping import ending_on_signal, leave
+    from scantune.stopping import ending_on_signal, exit_code_in, leave
 
     quiet_logging()
     try:
@@ -73,8 +73,11 @@ def _run(run: Callable[[], object], title: str) -> None:
             raise
         typer.secho(f"{title}: {words}", fg="red", err=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    except (Exception, KeyboardInterrupt) as error:
+        code = exit_code_in(error)
+        if code is None:
+            raise
+        raise SystemExit(code) from None
     except SystemExit as error:
         if str(error) not in ("", str(error.code)) and is_first_process():  # a training that saved its state
             typer.secho(f"{title}: {error}", err=True)

@@ -165,6 +165,17 @@ def raise_terminated(number: int, frame: FrameType | None) -> None:
     raise Terminated(number)
 
 
+def exit_code_in(error: BaseException) -> int | None:
+    """The exit code of the signal that an error comes from; None where it comes from none.
+
+    pydantic makes an error of its own of a signal's exception that reaches it while it builds a class.
+    """
+    if isinstance(error, KeyboardInterrupt) or "\n  KeyboardInterrupt" in str(error):
+        return 128 + signal.SIGINT
+    terminated = 128 + signal.SIGTERM
+    return terminated if f"{Terminated.__name__}: {terminated}" in str(error) else None
+
+
 def leave(code: int) -> None:
     """End at once, after all is closed: taking down an interpreter with torch in it can last longer than it may."""
     for stream in (sys.stdout, sys.stderr):

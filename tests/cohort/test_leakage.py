@@ -70,7 +70,7 @@ def test_near_duplicates_are_judged_by_correlation_not_by_hash(tmp_path):
     assert [(p.one, p.other) for p in report.near_duplicates] == [("x0", "x1")]
     assert report.near_duplicates[0].correlation > 0.99
     assert report.near_duplicates_total == report.counts()["near_duplicates"] == 1
-    assert any("are similar" in warning for warning in report.warnings)
+    assert any(" similar (correlation" in warning for warning in report.warnings)
     assert not audit(folder, place("train", "test", "validation"), FAR).near_duplicates
 
 
@@ -91,7 +91,7 @@ def test_near_pairs_of_volumes_of_unlike_shape_are_none():
 
 def test_small_sides_and_unknown_subjects_are_warned_of(tmp_path):
     report = audit(cache(tmp_path, [{}, {}, {}]), place("train", "validation", "test"), FAR, subjects_known=False)
-    assert any(w.startswith("test has 1 subjects") and "takes 97" in w for w in report.warnings)
+    assert any(w.startswith("test has 1 subject:") and "takes 97" in w for w in report.warnings)
     assert any(w.startswith("no subject identifiers") for w in report.warnings)
 
 
@@ -133,6 +133,6 @@ def test_copies_of_one_image_with_other_targets_are_told(tmp_path, tensor, score
     one, other = {"digest": "d", "tensor": "t", "score": "0"}, {"digest": "d", "tensor": tensor, "score": score}
     report = audit(cache(tmp_path, [one, other, {}]), place("train", "train", "test"), FAR)
     assert (
-        any("1 pairs of one image differ in their targets, first x0 and x1 in score" in w for w in report.warnings)
+        any("1 pair of one image differs in its targets, first x0 and x1 in score" in w for w in report.warnings)
         is told
     )

@@ -34,7 +34,7 @@ def test_html_is_read_in_the_encoding_it_states(tmp_path, charset):
     assert sheet_names(path) == []
     notes = read_table(path).notes
     assert "it is HTML" in notes
-    assert any("1 cells show a number in a format" in note for note in notes)
+    assert any("1 cell shows a number in a format" in note for note in notes)
 
 
 def test_the_largest_of_several_tables_is_read_and_one_in_a_cell_is_its_own(tmp_path):

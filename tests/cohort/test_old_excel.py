@@ -76,7 +76,7 @@ def test_what_is_hidden_struck_out_or_merged_is_told(tmp_path):
     old(tmp_path / "t.xls", struck={2}, hidden={1, 3}, merged=[(4, 5, 0, 1)])
     table = read_table(tmp_path / "t.xls")
     assert "2 rows are hidden in Excel (by a filter?) and are read as the others: 2, 4" in table.notes
-    assert any(note.startswith("1 rows have struck-out cells") and note.endswith(": 3") for note in table.notes)
+    assert any(note.startswith("1 row has struck-out cells") and note.endswith(": 3") for note in table.notes)
     assert "one of the merged cells A5:B6" in table.unusable[5, "column_1"]
 
 

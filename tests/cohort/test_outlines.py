@@ -80,7 +80,7 @@ def test_regions_of_imagescope_with_holes_rectangles_and_ellipses(tmp_path):
     assert "1 lines, arrows or points are not drawn" in told
     assert "1 outlines of fewer than three points" in told
     assert "1 annotations are of no image below" in told
-    assert "1 images have no annotation (Tissue Images/TCGA-4.png)" in told
+    assert "1 image has no annotation (Tissue Images/TCGA-4.png)" in told
 
 
 def test_what_leaves_no_pixel_is_counted(tmp_path):
@@ -151,7 +151,7 @@ def test_shapes_of_labelme(tmp_path):
     by_file = {row["file"]: masks[name] > 0 for name, row in rows.items()}
     assert np.array_equal(by_file["d/p1/a.png"], area(SQUARE, TRIANGLE))
     assert by_file["d/p2/a.png"].sum() == pytest.approx(np.pi * 100, rel=0.03)
-    assert "1 files are something else (settings.json)" in written.notes
+    assert "1 file is something else (settings.json)" in written.notes
 
 
 def encoded(mask: np.ndarray) -> tuple[list[list[float]], str]:
@@ -289,7 +289,7 @@ def test_regions_of_via(tmp_path, form):
     ellipse = ((x - 40) / 5) ** 2 + ((y - 20) / 10) ** 2 < 1
     assert ((masks["a"] > 0) ^ (area(SQUARE) | ellipse)).sum() <= 10
     assert not masks["b"].any()
-    assert any(note.startswith("1 images have no annotation (images/c.png)") for note in written.notes)
+    assert any(note.startswith("1 image has no annotation (images/c.png)") for note in written.notes)
 
 
 def test_several_attributes_of_via_are_asked_for(tmp_path):

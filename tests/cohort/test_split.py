@@ -306,7 +306,7 @@ def test_sequential_by_an_order_goes_by_it_and_by_nothing_else_where_a_sample_ha
     rows = [Record(f"s{i}", f"s{i}", (), order=f"{2030 - i}-01-01") for i in range(10)]
     members = sides(split(rows, SplitConfig(method="sequential", fractions=[0.6, 0.2, 0.2])))
     assert members["test"] == {"s0", "s1"}
-    with pytest.raises(CohortError, match="1 subjects have a sample without a date"):
+    with pytest.raises(CohortError, match="1 subject has a sample without a date"):
         split([*rows[:-1], Record("s9", "s9", ())], SplitConfig(method="sequential"))
 
 
@@ -364,7 +364,7 @@ def test_predefined_sides_with_a_subject_on_two():
 
 def test_predefined_rest_and_fill():
     rows = predefined([(f"s{i}", "train") for i in range(20)] + [("v", "validation"), ("r", None)])
-    with pytest.raises(CohortError, match="1 subjects are in no partition"):
+    with pytest.raises(CohortError, match="1 subject is in no partition"):
         split(rows, SplitConfig(method="predefined", columns="side"))
     members = sides(split(rows, SplitConfig(method="predefined", columns="side", rest="leave_out", fill={"test": 0.2})))
     assert {side: len(m) for side, m in members.items()} == {"train": 16, "validation": 1, "test": 4}

@@ -201,7 +201,7 @@ def test_hidden_rows_and_other_sheets_are_noted_and_a_hidden_sheet_refused(tmp_p
         book.create_sheet("Second")
 
     notes = " ".join(read_table(_excel(tmp_path / "t.xlsx", hidden)).notes)
-    assert "1 rows are hidden in Excel (by a filter?) and are read as the others: 3" in notes
+    assert "1 row is hidden in Excel (by a filter?) and is read as the others: 3" in notes
     assert "'Second' too" in notes
     assert "struck" not in notes
 

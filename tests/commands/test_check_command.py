@@ -169,3 +169,18 @@ def test_what_is_written_of_missing_weights_names_no_folder(project, tmp_path):
         text = path.read_text()
         assert "/w.safetensors: weights file not found" in text
         assert "private" not in text
+
+
+@pytest.mark.parametrize("weights", [{"weights": "imagenet"}, {"pretrained": True}])
+def test_weights_that_a_training_downloads_are_told_and_not_fetched(project, tmp_path, monkeypatch, weights):
+    monkeypatch.setattr("scantune.models.weights.fetch.fetch", lambda *_: pytest.fail("a check downloads nothing"))
+    monkeypatch.setattr("scantune.models.weights.locate.find_local", lambda *_: None)
+    rows = ["file,y,id", *(f"i{k}.png,{k % 2},P{k}" for k in range(8))]
+    project(rows, CLASSES, targets={"y": "y"})
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    for download, code in ((True, 0), (False, 1)):
+        params["experiments"]["x"]["model"] = {"backbone": "resnet18", "download": download, **weights}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        done = CliRunner().invoke(app, ["check", "x"])
+        assert done.exit_code == code, done.output
+        assert ("the training downloads them, about 45 MB, from https://" in done.output) == download

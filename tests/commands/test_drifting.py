@@ -69,3 +69,10 @@ def test_strict_also_fails_where_nothing_could_be_compared(home: Path, capsys: p
     assert "not in all tables, and left out: sex" in told
     many = written(home / "many.csv", {"image_mean": list(range(100))})
     drift("m", [many], out=home / "drift.csv", strict=True)
+
+
+def test_rows_without_a_level_and_those_of_the_level_unknown_are_one_group(home: Path) -> None:
+    table = written(home / "a.csv", {"image_mean": list(range(90)), "site": ["", "unknown", "A"] * 30})
+    drift("m", [table], by="site", out=home / "drift.csv")
+    rows = read(home / "drift.csv")
+    assert dict(zip(rows.text("group"), rows.text("n"), strict=True)) == {"site A": "30", "site unknown": "60"}

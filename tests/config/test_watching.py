@@ -108,7 +108,7 @@ def films(tmp_path, monkeypatch) -> Path:
 def test_init_watches_a_table_that_lies_elsewhere(films):
     blocks = propose(Path("elsewhere/t.csv"), Path("films"), "mine").blocks
     assert blocks["datasets"]["mine"]["watch"] == "films"
-    assert blocks["watched"] == {"mine_table": {"dataset": "mine", "path": str(films / "elsewhere/t.csv")}}
+    assert blocks["watched"] == {"mine_table": {"dataset": "mine", "path": "elsewhere/t.csv"}}
 
 
 def test_init_in_the_projects_own_folder_watches_the_files_and_the_table_alone(films):

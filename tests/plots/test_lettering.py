@@ -133,3 +133,11 @@ def test_names_are_broken_after_underscores_before_within_words(name):
     lines = lettering.fitting(name, 1.0, 7, lines=9).split("\n")
     assert "".join(lines).replace(" ", "") == name.replace(" ", "")
     assert not [line for line in lines[:-1] if len(name) > 20 and not line.endswith(("_", " ")) and "_" in line]
+
+
+def test_a_name_that_is_cut_does_not_look_like_another_whole_one() -> None:
+    names = ["Pleural effusion, left side", "Pleural effusion, left side, small", "Atelectasis"]
+    whole, cut, other = lettering.shortened(names, 1.45, 6, lines=1)
+    assert (whole, other) == (names[0], names[2])
+    assert cut.endswith("small")
+    assert "…" in cut

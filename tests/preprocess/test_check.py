@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from scantune.digests import text_digest
 from scantune.preprocess.check import check, print_check, terminal, write_check
 from scantune.preprocess.check import pictures as pictures_of
 from scantune.preprocess.check.identifying import in_table
+from scantune.preprocess.check.page import page
 from scantune.preprocess.check.unusual import unusual
 from scantune.records import Record
 
@@ -77,6 +79,13 @@ def test_page_and_facts_escape_markup_and_hold_no_path(check_result, tmp_path):
     for text in (page, json.dumps(facts)):
         assert "Bloggs" not in text
         assert str(tmp_path) not in text
+
+
+def test_the_page_does_not_say_none_where_the_cohort_differs_as_a_whole(check_result):
+    findings = replace(check_result[0], odd_intensities={})
+    for notes, count in (((), 1), (("mean: 5 of 9 samples are far from the median",), 0)):
+        section = page("demo", replace(findings, intensity_notes=notes)).partition("<h2>Unusual intensities</h2>")[2]
+        assert section.partition("<h2>")[0].count("None.") == count
 
 
 def test_the_terminal_says_which_file(check_result):

@@ -10,6 +10,7 @@ import yaml
 
 from scantune import cohort, io
 from scantune.commands.starting import init
+from scantune.config.dataset import DatasetConfig
 from scantune.config.load import parse
 from scantune.proposal import text
 from scantune.proposal.blocks import propose
@@ -213,3 +214,26 @@ def test_a_group_on_one_line_is_not_extended():
         "datasets:\n    a: 1   # one\n\n# of inputs\ninputs: {}\n", {"datasets": ["  b:", "    c: 1"]}, []
     )
     assert grown == "datasets:\n    a: 1   # one\n    b:\n      c: 1\n\n# of inputs\ninputs: {}\n"
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_table_of_the_project_is_found_after_the_project_was_moved(home, monkeypatch, absolute):
+    for n in range(30):
+        picture(f"raw/a/{n}.png", n)
+    rows = [f"{n}.png,{'yes' if n % 2 else 'no'},{n}" for n in range(30)]
+    Path("one/tables").mkdir(parents=True)
+    Path("one/tables/t.csv").write_text("\n".join(["file,label,patient", *rows]) + "\n")
+    root = Path("raw").resolve() if absolute else Path("../raw")
+    monkeypatch.chdir("one")
+    proposed = propose(Path("tables/t.csv"), root)
+    assert proposed.blocks["datasets"]["t"]["table"] == "tables/t.csv"
+    assert proposed.blocks["watched"]["t_table"]["path"] == "tables/t.csv"
+    Path("../one").rename("../two")
+    monkeypatch.chdir("../two")
+    dataset = DatasetConfig.model_validate(proposed.blocks["datasets"]["t"])
+    assert len(cohort.load(dataset, Path())) == 30
+    other = Path("../raw/tables/t.csv")
+    other.parent.mkdir()
+    other.write_text("file\n")  # the root's own table of that path goes before
+    proposed = propose(Path("tables/t.csv"), root)
+    assert proposed.blocks["datasets"]["t"]["table"] == str(Path("tables/t.csv").resolve())

@@ -60,7 +60,7 @@ def test_copies_in_class_folders_are_left_out(home):
     _, records = read(proposed)
     assert labels(records) == {"a": 30, "b": 30}
     assert Counter(r.split for r in records) == {"train": 40, "test": 20}
-    assert any("1 files are copies of others" in note and "left out" in note for note in proposed.notes)
+    assert any("1 file is a copy of others" in note and "left out" in note for note in proposed.notes)
 
 
 def test_pictures_that_were_saved_anew_are_copies(home):

@@ -128,7 +128,7 @@ def test_studies_without_the_series_are_left_out_and_told(home, layout):
         assert next(iter(proposed.blocks["inputs"].values()))["series"] == "mprage"
         return
     assert len(prepared(proposed)) == 5
-    assert any("1 studies do not have exactly one such series and are left out" in note for note in proposed.notes)
+    assert any("1 study without exactly one such series left out" in note for note in proposed.notes)
 
 
 def test_series_alike_in_no_word_are_all_kept_and_told(home):

@@ -239,7 +239,7 @@ def test_a_file_of_two_subjects_is_left_out(home):
     proposed = propose_with("img_005.png", "P7", "normal")
     _, records = read(proposed)
     assert "img_005" not in records
-    assert any("1 files stand in rows of several subjects" in note for note in proposed.notes)
+    assert any("1 file in rows of several subjects" in note for note in proposed.notes)
 
 
 def test_boxes_and_classes_of_two_tables(home):

@@ -260,7 +260,7 @@ def test_a_failed_check_of_the_maps_stands_above_them() -> None:
     text = html(full("classification"))
     assert 0 < text.index("Do not rely on these maps") < text.index("<figcaption>Maps")
     assert ">failed<" in text
-    assert "1 maps are undefined" in text
+    assert "1 map is undefined" in text
 
 
 def test_baselines_stand_beside_the_model() -> None:
@@ -269,7 +269,7 @@ def test_baselines_stand_beside_the_model() -> None:
 
 
 def test_looks_at_the_test_set_are_told() -> None:
-    assert "evaluations on this test set: 2 times" in Page(html(full("regression"))).text
+    assert "This test set was evaluated 2 times" in Page(html(full("regression"))).text
 
 
 def test_the_same_facts_give_the_same_bytes_without_time_or_path(tmp_path: Path, task: str) -> None:
@@ -295,6 +295,7 @@ def test_sentences_name_the_set_on_which_baselines_and_thresholds_were_fitted() 
     assert "Thresholds were chosen on the validation set" in told
     stated = [point for point in facts.metrics["operating_points"] if point["name"] == "half"]
     told = Page(html(full("classification", metrics={**facts.metrics, "operating_points": stated}))).text
+    assert "probability 0.5" in told
     assert "Thresholds were chosen" not in told
     trained = {**facts.metrics, "settings": {**facts.metrics["settings"], "baselines_fitted_on": "training"}}
     assert "Baselines were fitted on the training set" in Page(html(full("classification", metrics=trained))).text
@@ -373,6 +374,7 @@ def test_the_page_of_cases_is_linked_where_there_is_one(tmp_path: Path) -> None:
     for name, count in (("cases.html", 1), ("", 0)):
         facts = replace(full("classification"), cases=name)
         assert report.build(facts, tmp_path / "report.html").read_text().count('href="cases.html"') == count
+        assert (tmp_path / "report.html").read_text().count("In MLflow, where links") == count
 
 
 def test_a_target_that_is_called_target_is_not_named_twice() -> None:

@@ -53,5 +53,5 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 def test_a_damaged_sample_is_named(side: Side, damage: str) -> None:
     side.check_cached()
     DAMAGE[damage](side.paths[1])
-    with pytest.raises(ScantuneError, match=r"1 prepared samples are damaged: s1\. Run: dvc repro -f preprocess@cells"):
+    with pytest.raises(ScantuneError, match=r"1 prepared sample is damaged: s1\. Run: dvc repro -f preprocess@cells"):
         side.check_cached()

@@ -313,3 +313,20 @@ def test_content_is_answered_as_its_file_in_json_and_in_csv(client, tmp_path):
     assert in_json[0]["prediction"] == pytest.approx(in_json[1]["prediction"], abs=1e-6)
     alone = client.post("/invocations", json={"inputs": [{"bytes": content, "name": "a.png"}]}).json()
     assert alone["predictions"] == [in_json[1]]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"inputs": {"path": ["a.png"]}}, "the path of this row is a list; a row names one file"),
+        ({"dataframe_records": [{"path": 3}]}, "the path of this row is 3; a row names one file"),
+        ({"dataframe_records": [{"file": "a.png"}]}, "it has neither. As JSON:"),
+        ({"instances": ["a.png"]}, "it has neither. As JSON:"),
+        ({"dataframe_records": []}, "it has neither. As JSON:"),
+        ({"inputs": []}, "it has neither. As JSON:"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_told_with_what_would_be_right(client, body, words):
+    text = client.post("/invocations", json=body).text.replace('\\"', '"')
+    assert words in text
+    assert '{"dataframe_records": [{"path": "a.dcm"}, {"path": "b.dcm"}]}' in text

@@ -98,10 +98,10 @@ def test_a_flipped_bit_in_a_cached_sample_stops_training_and_every_evaluation(gr
         path.unlink()
         path.write_bytes(content)
     for call in ("train small", "evaluate small", "external small_far"):
-        with pytest.raises(ScantuneError, match="1 prepared samples are damaged"):
+        with pytest.raises(ScantuneError, match="1 prepared sample is damaged"):
             run_stages(tmp_path, call)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ScantuneError, match=f"1 prepared samples are damaged: {trained}"):
+    with pytest.raises(ScantuneError, match=f"1 prepared sample is damaged: {trained}"):
         searching.run_search(searching.searched("small"), n_trials=1)
 
 

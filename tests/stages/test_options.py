@@ -224,7 +224,7 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
     from stages import split
 
     split.run("digits")
-    similar = capsys.readouterr().out.partition(" are similar ")[2]
+    similar = capsys.readouterr().out.partition(" similar (")[2]
     assert similar.count(".png") == 2, "the samples of the first pair are named by their files too"
     assert ".png" not in (prepared / "data/splits/digits/audit.json").read_text(), "outputs have ids alone"
     try:

@@ -235,7 +235,7 @@ def test_show_prints_the_network_and_draws_the_images_as_loaded(home, monkeypatc
     sheet = home / ".scantune" / "show" / "tuned" / "images.png"
     assert sheet.read_bytes()[:4] == b"\x89PNG"
     line = next(line for line in text.splitlines() if line.startswith("training: "))
-    assert re.search(r"[\d.]+ s a step, \d+ steps an epoch, 1 epochs: about .*; [\d.]+ GiB of memory on", line), line
+    assert re.search(r"[\d.]+ s a step, \d+ steps? an epoch, 1 epoch: about .*; [\d.]+ GiB of memory on", line), line
     assert not (home / "outputs" / "tuned" / "train" / "history.json").exists()
     assert [result.precision for result in measured] == ["32-true"], "that of its train block"
 

@@ -148,3 +148,22 @@ def test_coverage_of_delong():
         lower, upper = delong_interval(scores, np.arange(100) < 40)
         covered += lower <= truth <= upper
     assert 0.935 < covered / 2000 < 0.975
+
+
+@pytest.mark.parametrize("steps", [0, 4])
+@pytest.mark.parametrize("positives", [0, 1, 6])
+def test_areas_of_few_positives_are_those_of_many(monkeypatch: pytest.MonkeyPatch, steps: int, positives: int) -> None:
+    rng = np.random.default_rng(positives)
+    scores = rng.random(60)
+    if steps:  # many ties
+        scores = np.round(scores * steps) / steps
+    positive = np.arange(60) < positives
+    subjects, rows = rng.integers(0, 30, 60), np.arange(60)
+    figures = []
+    for few in (1, 10**9):
+        monkeypatch.setattr("scantune.statistics.discrimination._FEW", few)
+        figures.append(Resampler(subjects, 50).run([area_statistic(scores, positive, rows)])[0])
+    for name in ("auroc", "auprc"):
+        for part in ("value", "jackknife", "draws"):
+            one, other = (getattr(figure[name], part) for figure in figures)
+            np.testing.assert_allclose(one, other, atol=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scantune.statistics.drift import FEWEST, KEPT, described, share_above, shift
+from scantune.statistics.drift import FEWEST, KEPT, described, in_words, share_above, shift
 
 
 def texts(values: np.ndarray) -> list[str]:
@@ -124,3 +124,18 @@ def test_ages_over_89_count_as_numbers() -> None:
     assert reference["n"] == 72
     assert reference["values"][-1] == 90
     assert shift(reference, [*ages[::2], "90+"]).p_value == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("level", ["median", "above"])
+def test_levels_named_as_the_values_of_numbers_are_levels(level: str) -> None:
+    result = shift(described([level] * 40), [level] * 30)
+    assert in_words(result.reference, result.kind) == f"{level} 100.0%"
+    result = shift(described([level] * 20 + ["B"] * 20), [level] * 30 + ["B"] * 10)
+    assert in_words(result.now, result.kind) == f"B 25.0%; {level} 75.0%"
+
+
+def test_words_of_numbers_and_of_a_share() -> None:
+    result = shift(described([str(value) for value in range(101)]), [])
+    assert (in_words(result.reference, result.kind), in_words(result.now, result.kind)) == ("50 (25 to 75)", "")
+    one = share_above([0.5] * 15 + [2.0] * 5, 1.0, 0.05)
+    assert in_words(one.now, one.kind) == "25.0%"

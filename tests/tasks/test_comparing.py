@@ -143,9 +143,9 @@ def test_unequal_subjects_are_refused_and_named():
     with pytest.raises(ComparisonError) as error:
         compare(first.take(np.arange(1, 120)), second.take(np.arange(118)), Classification())
     assert "2 samples of model0.csv are not in model1.csv: x118, x119" in str(error.value)
-    assert "1 samples of model1.csv are not in model0.csv: x0" in str(error.value)
+    assert "1 sample of model1.csv is not in model0.csv: x0" in str(error.value)
     moved = second.with_columns({"subject_id": ["other", *second.subject_id[1:]]})
-    with pytest.raises(ComparisonError, match="1 samples belong to another subject in the other file: x0"):
+    with pytest.raises(ComparisonError, match="1 sample belongs to another subject in the other file: x0"):
         compare(first, moved, Classification())
     relabelled = second.with_columns({"target": 1 - second.columns["target"]})
     with pytest.raises(ComparisonError, match="120 samples have another target in the other file: x0, x1"):

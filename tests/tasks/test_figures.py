@@ -227,3 +227,17 @@ def test_reliability_of_a_finding_has_its_n_and_intervals_by_bin():
     ):
         assert lower <= observed <= upper
         assert upper > lower
+
+
+def test_names_that_make_one_file_name_have_files_of_their_own():
+    named = figures.file_names(["EF", "a/b", "a b", "é", "A b"])
+    assert (named["EF"], named["é"]) == ("EF", "é")
+    assert len({name.lower() for name in named.values()}) == 5
+
+
+def test_bands_are_of_the_classes_that_are_drawn():
+    from scantune.plots.by_class import MOST
+    from scantune.tasks.context import PANELS, frequent
+
+    assert PANELS == MOST
+    assert frequent(np.array([5, 1, *[3] * 45])) == [0, *range(2, 41)]

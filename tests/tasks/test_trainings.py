@@ -80,7 +80,7 @@ def test_what_cannot_be_compared_is_told():
     old, new = trainings(rng, target), trainings(rng, target)
     with pytest.raises(ComparisonError, match=r"primary metric 'auroc': there are mae"):
         compare_trainings(old, new, Regression(), primary="auroc")
-    with pytest.raises(ComparisonError, match=r"1 samples of training0\.csv are not in training2\.csv: x19"):
+    with pytest.raises(ComparisonError, match=r"1 sample of training0\.csv is not in training2\.csv: x19"):
         compare_trainings(old, [*new[:2], new[2].take(np.arange(19))], Regression())
     same = compare_trainings([old[0]] * 2, [old[0]] * 2, Regression())["metrics"]["mae"]["difference"]
     assert same["lower"] is None
@@ -122,7 +122,7 @@ def test_folders_on_the_command_line(tmp_path: Path):
         ([plain, str(tmp_path / "tuned" / "seed_42"), *task], "1 file named predictions.csv"),
         ([plain, str(tmp_path / "tunde"), *task], "tunde: no such file or folder"),
         ([plain, str(tmp_path / "broken"), *task], "broken/seed_2/predictions.csv cannot be used"),
-        ([plain, str(tmp_path / "shorter"), *task], f"are not in {tmp_path}/shorter/seed_2/predictions.csv: x79"),
+        ([plain, str(tmp_path / "shorter"), *task], f"is not in {tmp_path}/shorter/seed_2/predictions.csv: x79"),
         ([plain, tuned, *task, "--margin", "0.1"], "--margin is for two files"),
         ([plain, tuned, *task, "--draws", "5000"], "--draws is for two files"),
         ([plain, tuned, *task, "--seed", "1"], "--seed is for two files"),

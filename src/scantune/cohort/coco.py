@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.cohort.annotations.areas import Outlines
 from scantune.cohort.annotations.images import Images, size_fault
 from scantune.cohort.coco_masks import counts_of, draw, from_runs, hidden
@@ -157,7 +158,7 @@ def _label_names(
 def _told(named: Mapping[str, int], labels: Mapping[str, int] | str, rows: Sequence[Mapping[str, object]]) -> list[str]:
     """How many masks are empty, and which category has which label."""
     empty = sum(not row["categories"] for row in rows)
-    lines = [f"{len(rows)} images: {len(rows) - empty} with something marked, {empty} with nothing"]
+    lines = [f"{number_of(len(rows), 'image')}: {len(rows) - empty} with something marked, {empty} with nothing"]
     if labels == "binary":
         some = ", ".join(list(named)[:8])
         several = f"{len(named)} categories ({some}) are one label: --labels category keeps them apart"

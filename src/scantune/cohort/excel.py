@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.cohort.faults import CohortError
 
 EXACT = 10**15
@@ -134,12 +135,14 @@ def notes_of(name: str, names: list[str], hidden: list[int], struck: list[int]) 
     notes = [f"sheet {name!r}; the file has {', '.join(map(repr, others))} too"] if others else []
     if hidden:
         notes.append(
-            f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {_some(hidden)}"
+            number_of(len(hidden), "row is", "rows are") + f" hidden in Excel (by a filter?) and "
+            f"{'is' if len(hidden) == 1 else 'are'} read as the others: {_some(hidden)}"
         )
     if struck:
         notes.append(
-            f"{len(struck)} rows have struck-out cells, which are read as the others; delete what is not to count: "
-            f"{_some(struck)}"
+            f"{number_of(len(struck), 'row has', 'rows have')} struck-out cells, which are read as the others; "
+            f"delete what is not to "
+            f"count: {_some(struck)}"
         )
     return tuple(notes)
 

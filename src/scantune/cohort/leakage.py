@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.class_names import label
 from scantune.cohort import values
 from scantune.cohort.faults import CohortError
@@ -185,7 +186,14 @@ def _contradicting(samples: Sequence[Sample], repeated: Sequence[tuple[str, str]
         names = [n for n in one.targets if label(one.targets[n]) != label(other.targets[n])]
         if names and one.tensor_digest == other.tensor_digest:
             odd.append(f"{one.sample_id} and {other.sample_id} in {', '.join(names)}")
-    return [f"{len(odd)} pairs of one image differ in their targets, first {odd[0]}: correct the table"] if odd else []
+    return (
+        [
+            f"{number_of(len(odd), 'pair')} of one image "
+            f"{'differs in its' if len(odd) == 1 else 'differ in their'} targets, first {odd[0]}: correct the table"
+        ]
+        if odd
+        else []
+    )
 
 
 def _near(samples: Sequence[Sample], part_of: Mapping[str, str], cache: Path, settings: SplitConfig) -> list[Pair]:
@@ -251,18 +259,20 @@ def _warnings(
         subjects = sides[side]["subjects"] if side in sides else needed
         if subjects < needed:
             warnings.append(
-                f"{side} has {subjects} subjects: the 95 % interval of a proportion can be "
+                f"{side} has {number_of(subjects, 'subject')}: the 95 % interval of a proportion can be "
                 f"±{Z95 / 2 / math.sqrt(subjects):.2f}; "
                 f"for ±{settings.interval_half_width:g} it takes {needed}"
             )
     if near:
         first = near[0]
         warnings.append(
-            f"{len(near)} pairs in two partitions are similar (correlation {settings.near_duplicate_correlation:g} or "
-            f"more), first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
+            f"{number_of(len(near), 'pair')} in two partitions {'is' if len(near) == 1 else 'are'} similar "
+            f"(correlation {settings.near_duplicate_correlation:g} or more), "
+            f"first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
         )
     if repeated:
         warnings.append(
-            f"{len(repeated)} images occur twice in one partition, first {repeated[0][0]} and {repeated[0][1]}"
+            f"{number_of(len(repeated), 'image occurs', 'images occur')} twice in one partition, first "
+            f"{repeated[0][0]} and {repeated[0][1]}"
         )
     return warnings

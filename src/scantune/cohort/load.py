@@ -16,7 +16,7 @@ from scantune.cohort.record import record_of, subject_column
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import fields
 from scantune.config.dataset import DatasetConfig, Range, TargetColumn, Unless
-from scantune.files import absolute
+from scantune.files import absolute, table_path
 from scantune.records import Record
 
 
@@ -73,7 +73,7 @@ def read(
         cohort = _from_folders(dataset, root)
     else:
         table = read_table(
-            root / str(dataset.table),
+            table_path(root, str(dataset.table), base),
             separator=dataset.separator,
             sheet=dataset.sheet,
             header=dataset.header,

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from scantune.amounts import number_of
 from scantune.cohort.delimited import decoded
 from scantune.cohort.excel import ERRORS, EXACT, TOO_LONG, Sheet, error_in_words, text_of
 from scantune.cohort.faults import CohortError
@@ -182,7 +183,8 @@ def _of_html(content: bytes, path: Path) -> Sheet:
         notes.append(f"of its {len(parser.tables)} tables the one with the most cells is read")
     if parser.formatted:
         notes.append(
-            f"{parser.formatted} cells show a number in a format (x:num): it is read as it is shown, rounded or not"
+            f"{number_of(parser.formatted, 'cell shows', 'cells show')} a number in a format (x:num): it is "
+            f"read as it is shown, rounded or not"
         )
     sheet = Sheet(notes=tuple(notes))
     for line, row in enumerate(best.rows, start=1):

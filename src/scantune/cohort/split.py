@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from scantune.amounts import number_of
 from scantune.cohort import assign, values
 from scantune.cohort.doubts import form_free
 from scantune.cohort.faults import CohortError
@@ -108,7 +109,9 @@ def _in_order(subjects: Subjects) -> list[str]:
 def _by_date(subjects: Subjects) -> list[str]:
     blank = [s for s, rs in subjects.items() if any(r.order is None for r in rs)]
     if blank:
-        raise CohortError("split", [f"{len(blank)} subjects have a sample without a date ('order')"])
+        raise CohortError(
+            "split", [f"{number_of(len(blank), 'subject has', 'subjects have')} a sample without a date ('order')"]
+        )
     return _latest_first(subjects)[::-1]
 
 
@@ -131,8 +134,8 @@ def _without_level(records: Sequence[Record], settings: SplitConfig) -> list[str
     if not blank or "" in map(str, settings.test):
         return []
     return [
-        f"{len(blank)} subjects have no {name!r} and may be of a group that tests; leave their rows out by "
-        "'where: {<column>: {exclude: [\"\"]}}'"
+        f"{number_of(len(blank), 'subject has', 'subjects have')} no {name!r}, and may be of a group that tests; "
+        "leave their rows out by 'where: {<column>: {exclude: [\"\"]}}'"
     ]
 
 
@@ -157,13 +160,14 @@ def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> di
             sides[subject] = named[0]
     if partly:
         faults.append(
-            f"{len(partly)} subjects have samples in a partition and samples in none (first {'; '.join(partly[:5])}): "
+            f"{number_of(len(partly), 'subject has', 'subjects have')} samples in a partition and samples in "
+            f"none (first {'; '.join(partly[:5])}): "
             "assign all of them, or set 'rest: leave_out' to leave the others out"
         )
     if unplaced:
         faults.append(
-            f"{len(unplaced)} subjects are in no partition (first {unplaced[:5]}): assign them by 'rest:' "
-            "(leave_out, train, validation or test)"
+            f"{number_of(len(unplaced), 'subject is', 'subjects are')} in no partition (first {unplaced[:5]}): "
+            "assign them by 'rest:' (leave_out, train, validation or test)"
         )
     if faults:
         raise CohortError("split", faults)

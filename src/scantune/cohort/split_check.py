@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from scantune.amounts import number_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.splits_table import Assignment
 from scantune.cohort.strata import NO_TASKS, Kinds, Subjects, by_subject, labels
@@ -35,7 +36,8 @@ def rare(
             lacking = [part for part, count in counts.items() if not count]
             if lacking:
                 warnings.append(
-                    f"{name} {value!r} is rare: {sum(counts.values())} subjects have it, {counts}; metrics of "
+                    f"{name} {value!r} is rare: "
+                    f"{number_of(sum(counts.values()), 'subject has', 'subjects have')} it, {counts}; metrics of "
                     f"{', '.join(lacking)} are of the other classes"
                 )
     return warnings

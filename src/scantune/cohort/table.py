@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
+from scantune.amounts import number_of
 from scantune.cohort import excel, markup, old_excel, other_tables, statistics_files
 from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
 from scantune.cohort.excel import Sheet
@@ -208,7 +209,9 @@ def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:
 
 def _percent(sheet: Sheet, header: Sequence[str]) -> dict[str, str]:
     return {
-        header[at]: f"{len(lines)} cells are shown as percent and read as fractions: 25 % is 0.25"
+        header[
+            at
+        ]: f"{number_of(len(lines), 'cell is', 'cells are')} shown as percent and read as fractions: 25 % is 0.25"
         for at, lines in sheet.percent.items()
         if at < len(header) and not sheet.plain.get(at)
     }

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.commands import project
 from scantune.files import private, write_text
 from scantune.pipeline.project import named
@@ -41,7 +42,7 @@ def check(
     from scantune.cohort.split import settled
     from scantune.config.watching import indexed_folder
     from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks, separators, view_notes
-    from scantune.pipeline.train.rehearsal import refusals
+    from scantune.pipeline.train.rehearsal import rehearse
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
@@ -67,8 +68,10 @@ def check(
             needed_targets=needed_targets(params, dataset),
             separators=separators(params, dataset),
         )
+        downloads: list[str] = []
         if not findings.faults:
-            findings = replace(findings, faults=refusals(params, name, read.records, findings.shapes))
+            faults, downloads = rehearse(params, name, read.records, findings.shapes)
+            findings = replace(findings, faults=faults)
         folder.mkdir(parents=True, exist_ok=True)
         write_check(folder, dataset, findings)
         counts = {
@@ -84,6 +87,8 @@ def check(
     print_check(dataset, findings)
     for note in settled(read.records, block.split)[1]:
         typer.echo(f"split: {note}")
+    for download in downloads:
+        typer.echo(download)
     typer.echo(f"page: {folder / 'check.html'}")
     if findings.faults:
         raise typer.Exit(1)
@@ -133,7 +138,7 @@ def index(
     path.parent.mkdir(parents=True, exist_ok=True)
     with private():  # it names the files
         indexed = write_index(root, path)
-    typer.echo(f"{path}: {indexed.files} files, {indexed.hashed} read, {indexed.removed} no longer there")
+    typer.echo(f"{path}: {number_of(indexed.files, 'file')}, {indexed.hashed} read, {indexed.removed} no longer there")
     for line in indexed.unreadable:
         typer.echo(f"unreadable: {line}", err=True)
     if indexed.unreadable:

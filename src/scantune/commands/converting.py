@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.commands.options import Command
 from scantune.records import ScantuneError
 
@@ -181,11 +182,12 @@ def _print_block(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) 
     output = holds_outputs(str(root))
     if output:
         raise ScantuneError(
-            f"{table}: {count} samples were written, but no block: {root}, the folder shared by images and table, "
+            f"{table}: {number_of(count, 'sample was', 'samples were')} written, but no block: {root}, the "
+            f"folder shared by images and table, "
             f"contains {output}, an output of the pipeline, so DVC cannot watch it. Choose --out beside the images, "
             "in a folder that contains data alone"
         )
     path = table.resolve().relative_to(root.resolve())
     block = {"root": str(root), "watch": str(root), "table": path.as_posix(), **keys, "split": split}
-    typer.echo(f"{table}: {count} samples. Block for datasets in params.yaml:\n")
+    typer.echo(f"{table}: {number_of(count, 'sample')}. Block for datasets in params.yaml:\n")
     typer.echo(yaml.safe_dump({table.parent.name: block}, sort_keys=False, default_flow_style=None, width=118))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def drift(
     rows, moved = [], []
     for key, (p, shifted) in judged(shifts).items():
         one, said = shifts[key], {None: "", True: "yes", False: "no"}[shifted]
-        texts = in_words(one.reference), in_words(one.now)
+        texts = in_words(one.reference, one.kind), in_words(one.now, one.kind)
         numbers = [None if value is None else f"{value:.4g}" for value in (one.psi, one.p_value, p)]
         rows.append([*key, one.n_reference, one.n, *texts, *numbers, said, one.reason])
         if shifted:
@@ -69,7 +70,9 @@ def drift(
     write_csv(out, HEADER, rows)
     n = len(next(iter(columns.values())))
     left = f", {unusable} without an answer" if unusable else ""
-    typer.echo(f"{out}: {n} answers of {facts.name}{left}; {len(moved)} of {len(rows)} comparisons show a shift")
+    typer.echo(
+        f"{out}: {number_of(n, 'answer')} of {facts.name}{left}; {len(moved)} of {len(rows)} comparisons show a shift"
+    )
     for line in moved:
         typer.echo(f"  {line}")
     for reason in dict.fromkeys(one.reason for one in shifts.values() if one.reason):
@@ -124,11 +127,11 @@ def _shifts(
     """Each comparison by level and column; without a level, of all rows."""
     from scantune.statistics.drift import shift
 
-    levels = sorted(set(columns[by])) if by is not None else [""]
-    for level in levels:
-        rows = [row for row, cell in enumerate(columns[by]) if cell == level] if by is not None else None
+    level_of_row = None if by is None else [cell or "unknown" for cell in columns[by]]
+    for level in [""] if level_of_row is None else sorted(set(level_of_row)):
+        rows = None if level_of_row is None else [row for row, cell in enumerate(level_of_row) if cell == level]
         of_level = {name: cells if rows is None else [cells[row] for row in rows] for name, cells in columns.items()}
-        name_of_level = f"{by} {level or 'unknown'}" if by is not None else ""
+        name_of_level = f"{by} {level}" if by is not None else ""
         if "distance" in of_level:
             yield (name_of_level, _DISTANCE), _distance(of_level["distance"])
         for name, reference in references.items():

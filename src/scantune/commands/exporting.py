@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.files import write
 from scantune.records import ScantuneError
 
@@ -64,7 +65,7 @@ def export(
             counted.append(len(archive.namelist()))
 
     write(out, put)
-    typer.echo(f"{out}: {counted[0]} files; no names of data files, no predictions")
+    typer.echo(f"{out}: {number_of(counted[0], 'file')}; no names of data files, no predictions")
 
 
 def _files() -> Iterator[Path]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 
 PARAMS = Path("params.yaml")
@@ -38,7 +39,7 @@ def insert(lines: Mapping[str, list[str]], notes: Sequence[str], blocks: Mapping
     after = text.inserted(before, dict(lines), notes)
     parse(read_text(after), "params.yaml with the blocks")
     write_text(PARAMS, after)
-    typer.echo(f"params.yaml: {sum(map(len, blocks.values()))} blocks inserted")
+    typer.echo(f"params.yaml: {number_of(sum(map(len, blocks.values())), 'block')} inserted")
 
 
 def named_already(params: str, blocks: Mapping[str, Mapping[str, Any]]) -> list[str]:

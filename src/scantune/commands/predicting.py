@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.commands import named_samples
 from scantune.commands.unfinished import Unfinished
 from scantune.files import DiskFullError
@@ -145,7 +146,7 @@ def predict(
     unlike = [row for row in rows if opened.facts is not None and float(row.get("distance") or 0) > 1]
     withheld = f", {len(silent)} not answered" if silent else ""
     answered = len(rows) - len(bad) - len(silent)
-    typer.echo(f"{out}: {answered} predictions, {len(bad)} unusable samples{withheld}")
+    typer.echo(f"{out}: {number_of(answered, 'prediction')}, {number_of(len(bad), 'unusable sample')}{withheld}")
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import names
 
@@ -72,7 +73,7 @@ def score(
     from scantune.tasks.scoring import score_file
 
     metrics = score_file(predictions[0], schema, out, **options)
-    typer.echo(f"{metrics['n']} samples of {metrics['n_subjects']} subjects")
+    typer.echo(f"{number_of(metrics['n'], 'sample')} of {number_of(metrics['n_subjects'], 'subject')}")
     for line in [*metrics.get("read_as", ()), *_headline(metrics)]:
         typer.echo(line)
     typer.echo(f"all metrics: {out}")
@@ -115,7 +116,7 @@ def _score_several(predictions: list[Path], schema: Any, out: Path, options: dic
 
     scores = score_files(predictions, schema, out, **options)
     for name, metrics in scores["files"].items():
-        typer.echo(f"{name}: {metrics['n']} samples of {metrics['n_subjects']} subjects")
+        typer.echo(f"{name}: {number_of(metrics['n'], 'sample')} of {number_of(metrics['n_subjects'], 'subject')}")
         for line in [*metrics.get("read_as", ()), *_headline(metrics)]:
             typer.echo(f"  {line}")
     for name, comparison in scores["comparisons"].items():
@@ -209,7 +210,10 @@ def compare(
     schema = task_settings(task, settings or [], reference)
     options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
     comparison = compare_files(reference, challenger, schema, out, **options)
-    typer.echo(f"challenger − reference, {comparison['n']} samples of {comparison['n_subjects']} subjects")
+    typer.echo(
+        f"challenger − reference, {number_of(comparison['n'], 'sample')} of "
+        f"{number_of(comparison['n_subjects'], 'subject')}"
+    )
     for line in lines(comparison):
         typer.echo(line)
 
@@ -243,8 +247,8 @@ def _compare_trainings(
     comparison = compare_folders(reference, challenger, schema, primary=primary or None)
     old, new = comparison["trainings"]
     typer.echo(
-        f"challenger − reference, means over {new} and {old} trainings, {comparison['n']} samples of "
-        f"{comparison['n_subjects']} subjects"
+        f"challenger − reference, means over {new} and {old} trainings, {number_of(comparison['n'], 'sample')} of "
+        f"{number_of(comparison['n_subjects'], 'subject')}"
     )
     for line in lines(comparison):
         typer.echo(line)

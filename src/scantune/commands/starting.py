@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from scantune.amounts import number_of
 from scantune.commands.inserting import insert
 from scantune.records import ScantuneError
 
@@ -54,7 +55,7 @@ def init(
         return
     else:
         out.write_text(text.joined(notes, lines), encoding="utf-8")
-        typer.echo(f"{out}: {sum(map(len, proposed.blocks.values()))} blocks")
+        typer.echo(f"{out}: {number_of(sum(map(len, proposed.blocks.values())), 'block')}")
     for note in notes[1:]:
         typer.echo(note)
     experiments = list(proposed.blocks.get("experiments", {}))

@@ -234,7 +234,7 @@ class DatasetConfig(Block):
     """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``. What
     the dataset reads beside it (a table elsewhere) stands in the group ``watched``."""
     table: LocalPath | None = None
-    """CSV (``,`` ``;`` or tab), Excel, SPSS, SAS, Stata or Parquet file, below ``root`` or with an absolute path."""
+    """CSV (``,`` ``;`` or tab), Excel, SPSS, SAS, Stata or Parquet file, below ``root`` or the project, or absolute."""
     sheet: Text | None = None
     """Excel: the sheet; without it the first."""
     max_table_megabytes: float = Field(default=100.0, gt=0.0)

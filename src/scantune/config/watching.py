@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scantune.amounts import number_of
 from scantune.config.dataset import DatasetConfig
-from scantune.files import absolute
+from scantune.files import absolute, table_path
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def reads(dataset: DatasetConfig) -> Iterator[tuple[str, str]]:
     """Key and path of all that is read of a dataset: table, folders of files and masks, class folders, index."""
     root = dataset.root
     if dataset.table:
-        yield "table", os.path.normpath(os.path.join(root, dataset.table))
+        yield "table", os.path.normpath(table_path(Path(root), dataset.table, Path()))
     if dataset.class_folders:
         yield "class_folders", os.path.normpath(root)
     for key in ("files", "masks"):
@@ -93,8 +94,8 @@ def refuse_unseen(name: str, dataset: DatasetConfig, watched: Sequence[str], fil
         root = absolute(Path(dataset.root))
         first = ", ".join(path.relative_to(root).as_posix() for path in outside[:3])
         raise ScantuneError(
-            f"datasets.{name}.watch: {dataset.watch} is watched, but {len(outside)} files of the table lie elsewhere "
-            f"({first}): a change of them would go unnoticed. Move them there, or all into one folder"
+            f"datasets.{name}.watch: {dataset.watch} is watched, but {number_of(len(outside), 'file')} of the table "
+            f"elsewhere ({first}): a change of them would go unnoticed. Move them there, or all into one folder"
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 
 
@@ -76,7 +77,9 @@ def out_of_fold(n: int, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.nd
         predictions[index] = fold_predictions
         np.add.at(counts, index, 1)
     if (counts > 1).any():
-        raise ScantuneError(f"{int((counts > 1).sum())} samples are held out by more than one fold")
+        raise ScantuneError(
+            f"{number_of(int((counts > 1).sum()), 'sample is', 'samples are')} held out by more than one fold"
+        )
     return predictions
 
 

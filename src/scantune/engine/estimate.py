@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from scantune.amounts import number_of
 from scantune.engine import hardware
 from scantune.engine.faults import is_out_of_memory
 from scantune.engine.loading import to_device
@@ -44,10 +45,10 @@ def report(training: Training) -> None:
         settings.validations_after(position.epoch) > training.early_stopping.settings.patience
     )
     log.info(
-        "about %s for %d epochs of %d steps (%.2g s a step), %.1f GB of memory%s",
+        "about %s for %s of %s (%.2g s a step), %.1f GB of memory%s",
         duration(seconds_left(training, step_seconds, batches * VALIDATION_SHARE * seconds)),
-        settings.epochs - position.epoch,
-        training.steps_per_epoch,
+        number_of(settings.epochs - position.epoch, "epoch"),
+        number_of(training.steps_per_epoch, "step"),
         step_seconds,
         # what the optimizer will add: two numbers per parameter
         (hardware.peak_memory(training.device) + 2 * _bytes(training.raw)) / 1e9,

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pydicom
 
+from scantune.amounts import number_of
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning
 from scantune.records import ReadError
@@ -90,7 +91,7 @@ def check_length(available: int, frame: int, file: DicomFile) -> None:
         count = "NumberOfFrames is missing" if not file.text("NumberOfFrames") else f"the header says {file.n_frames}"
         raise ReadError(f"the pixel data holds {available / frame:g} frames where {count}", str(file.path))
     if available - needed > 1:
-        file.notes.append(f"{available - needed} bytes behind the pixels of the last frame are not used")
+        file.notes.append(f"not used: {number_of(available - needed, 'byte')} behind the pixels of the last frame")
 
 
 def _stored_dtype(file: DicomFile, tag: int, meaning: Meaning) -> np.dtype | None:

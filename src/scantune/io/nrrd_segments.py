@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.io.label_tables import numbers_of
 from scantune.records import ReadError
 
@@ -96,7 +97,10 @@ def labels(voxels: np.ndarray, segments: Sequence[Segment], names: Collection[st
         known = {segment.value: segment.number for segment in segments if segment.layer == layer}
         unknown = values[values != 0][~np.isin(values[values != 0], list(known))]
         if unknown.size:
-            raise ReadError(f"{unknown.size} voxels have values that none of its segments has, such as {unknown[0]:g}")
+            raise ReadError(
+                f"{number_of(unknown.size, 'voxel has', 'voxels have')} values that none of its segments has, "
+                f"such as {unknown[0]:g}"
+            )
         for value, number in known.items():
             inside = values == value
             if number not in chosen or not inside.any():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.io.arrays import Limits, Options
 from scantune.records import ReadError
 
@@ -76,7 +77,10 @@ def check_values(array: np.ndarray, options: Options, notes: list[str]) -> np.nd
         if options.fill_nan is None:
             raise ReadError(f"{count} of {array.size} values are NaN or infinite")
         array[wrong] = options.fill_nan
-        notes.append(f"{count} values that were NaN or infinite are now {options.fill_nan:g}")
+        notes.append(
+            f"{number_of(count, 'value that was', 'values that were')} NaN or infinite "
+            f"{'is' if count == 1 else 'are'} now {options.fill_nan:g}"
+        )
         low, high = array.min(), array.max()
     if low == high and not options.allow_constant:
         raise ReadError("every value is 0" if low == 0 else f"every value is {float(low):g}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.cohort.values import is_empty
 from scantune.records import ScantuneError
 from scantune.statistics.ages import years
@@ -134,7 +135,9 @@ class Covariates:
                 faults.append(f"sample {sample_id}: {error}")
         if faults:
             listed = "\n  ".join(faults[:20])
-            raise ScantuneError(f"{len(faults)} samples have covariates that cannot be used:\n  {listed}")
+            raise ScantuneError(
+                f"{number_of(len(faults), 'sample has', 'samples have')} covariates that cannot be used:\n  {listed}"
+            )
         return np.stack(encoded) if encoded else np.zeros((0, len(self.columns)), np.float32)
 
     def unknown_levels(self, cells: Iterable[Mapping[str, object]]) -> dict[str, Counter[str]]:

@@ -10,36 +10,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .agreement import histogram as histogram
-    from .agreement import predicted_against_actual as predicted_against_actual
-    from .by_class import precision_recall_by_class as precision_recall_by_class
-    from .by_class import roc_by_class as roc_by_class
-    from .calibration import decision_curve as decision_curve
-    from .calibration import reliability as reliability
-    from .differences import bland_altman as bland_altman
-    from .differences import volume_agreement as volume_agreement
-    from .discrimination import Scored as Scored
-    from .discrimination import precision_recall as precision_recall
-    from .discrimination import roc as roc
-    from .film import zone_confusions as zone_confusions
-    from .film import zone_reliability as zone_reliability
-    from .film import zones as zones
-    from .flow import participants as participants
-    from .masks import overlap as overlap
-    from .matrices import confusion as confusion
-    from .pictures import Picture as Picture
-    from .pictures import axial_slices as axial_slices
-    from .pictures import contact_sheet as contact_sheet
-    from .pictures import error_sheet as error_sheet
-    from .pictures import frames as frames
-    from .pictures import planes as planes
-    from .rates import rate_sweep as rate_sweep
-    from .style import render as render
-    from .style import save as save
-    from .subgroups import across_datasets as across_datasets
-    from .subgroups import coverage as coverage
-    from .subgroups import forest as forest
-    from .training import learning_curves as learning_curves
+    from scantune.plots.agreement import histogram as histogram
+    from scantune.plots.agreement import predicted_against_actual as predicted_against_actual
+    from scantune.plots.by_class import precision_recall_by_class as precision_recall_by_class
+    from scantune.plots.by_class import roc_by_class as roc_by_class
+    from scantune.plots.calibration import decision_curve as decision_curve
+    from scantune.plots.calibration import reliability as reliability
+    from scantune.plots.differences import bland_altman as bland_altman
+    from scantune.plots.differences import volume_agreement as volume_agreement
+    from scantune.plots.discrimination import Scored as Scored
+    from scantune.plots.discrimination import precision_recall as precision_recall
+    from scantune.plots.discrimination import roc as roc
+    from scantune.plots.film import zone_confusions as zone_confusions
+    from scantune.plots.film import zone_reliability as zone_reliability
+    from scantune.plots.film import zones as zones
+    from scantune.plots.flow import participants as participants
+    from scantune.plots.masks import overlap as overlap
+    from scantune.plots.matrices import confusion as confusion
+    from scantune.plots.pictures import Picture as Picture
+    from scantune.plots.pictures import axial_slices as axial_slices
+    from scantune.plots.pictures import contact_sheet as contact_sheet
+    from scantune.plots.pictures import error_sheet as error_sheet
+    from scantune.plots.pictures import frames as frames
+    from scantune.plots.pictures import planes as planes
+    from scantune.plots.rates import rate_sweep as rate_sweep
+    from scantune.plots.style import render as render
+    from scantune.plots.style import save as save
+    from scantune.plots.subgroups import across_datasets as across_datasets
+    from scantune.plots.subgroups import coverage as coverage
+    from scantune.plots.subgroups import forest as forest
+    from scantune.plots.training import learning_curves as learning_curves
 
 #: Name to module. A module must not have the name of a function, which it would hide once imported.
 _HOME = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style, words
+from scantune.plots import style, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

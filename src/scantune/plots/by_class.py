@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import lettering, style, words
-from .discrimination import Band, Scored, curve_points, free_corner, stepped, unit_square, usable
+from scantune.plots import lettering, style, words
+from scantune.plots.discrimination import Band, Scored, curve_points, unit_square, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def _panels(
     total, curves = len(curves), frequent(curves)
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     rows = -(-len(curves) // across)
-    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * rows + 0.2 + (0.2 if title else 0))
+    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across + 0.3) * rows + 0.2 + (0.2 if title else 0))
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     panels = figure.subplots(rows, across, squeeze=False, sharex=True, sharey=True)
@@ -74,7 +74,7 @@ def _panels(
     names_of_panels = lettering.shortened([curve.name for curve in curves], style.DOUBLE / across - 0.3, 7)
     for index, curve in enumerate(curves):
         axes, points_or_reason, line = panels.flat[index], data[index], curve_data[index]
-        axes.set_title(names_of_panels[index], fontsize=7)
+        axes.set_title(names_of_panels[index], fontsize=7, pad=_ABOVE)
         if isinstance(points_or_reason, str) or line is None:
             style.undefined(axes, str(points_or_reason))
             continue
@@ -88,7 +88,9 @@ def _panels(
         share = float(points_or_reason[0].mean())
         chance = ([0, 1], [0, 1]) if area_name == "AUC" else ([0, 1], [share, share])
         axes.plot(*chance, color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=2)
-        _corner(axes, curve, area_name, points_or_reason[0], line)
+        axes.set_xticks([0, 0.5, 1])
+        area = [] if curve.metric is None else [f"{area_name} {words.interval(curve.metric)}"]
+        _above(axes, [*area, f"{int(points_or_reason[0].sum())} of {len(points_or_reason[0])}"])
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
@@ -97,7 +99,7 @@ def _panels(
     band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
     if len(curves) < total:
-        style.note(figure, f"The {len(curves)} most frequent of {total} classes; all are in metrics.json.")
+        style.note(figure, f"The {len(curves)} most frequent of {total} classes; metrics.json has the areas of all.")
     return figure
 
 
@@ -112,18 +114,12 @@ def frequent(curves: Sequence[Scored]) -> list[Scored]:
     return [curves[k] for k in sorted(chosen)]
 
 
-def _corner(axes: Axes, curve: Scored, area_name: str, target: np.ndarray, line: Points) -> None:
-    """Area with interval, and number of samples of the class, in the corner where they hide least of the curve."""
-    lines = [f"{int(target.sum())} of {len(target)}"]
-    if curve.metric is not None:
-        value, _, bounds = words.interval(curve.metric).partition(" ")
-        lines = [f"{area_name} {value}", *([bounds] if bounds else []), *lines]
-    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
-    roc = area_name == "AUC"
-    corners: tuple[style.Corner, ...] = (
-        ("lower right", "upper left") if roc else ("lower left", "upper right", "lower right", "upper left")
-    )
-    vertical, side = free_corner([line if roc else stepped(*line)], corners, 0.5, 0.25).split()
-    bottom, right = vertical == "lower", side == "right"
-    axes.text(0.97 if right else 0.03, 0.03 if bottom else 0.97, "\n".join(lines), transform=axes.transAxes, zorder=5,
-              va="bottom" if bottom else "top", ha=side, fontsize=6, linespacing=1.3, bbox=box)  # fmt: skip
+_ABOVE = 18.0
+"""Points between a panel and its title, for two lines of :func:`_above`."""
+
+
+def _above(axes: Axes, lines: Sequence[str]) -> None:
+    """Two lines of small text between a panel and its title: inside they would hide the curve."""
+    text = "\n".join(lettering.fitting(line, style.DOUBLE / 5 - 0.1, 5, lines=1) for line in lines)
+    axes.annotate(text, (0, 1), xytext=(0, 2), xycoords="axes fraction", textcoords="offset points", va="bottom",
+                  fontsize=5.5, linespacing=1.2, in_layout=False)  # fmt: skip

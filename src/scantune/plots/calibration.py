@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style, words
-from .discrimination import Band, Scored, dense, in_legend, usable
+from scantune.plots import style, words
+from scantune.plots.discrimination import Band, Scored, dense, in_legend, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

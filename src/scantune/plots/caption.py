@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from . import lettering, style
-from .direction import isolated
+from scantune.plots import lettering, style
+from scantune.plots.direction import isolated
 
 LINE = 16
 """Pixels from line to line."""

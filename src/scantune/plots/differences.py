@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style, words
-from .agreement import Array, corner, identity, scatter, with_unit
+from scantune.plots import style, words
+from scantune.plots.agreement import Array, corner, identity, scatter, with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import lettering, style, words
+from scantune.plots import lettering, style, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 
-from . import matrices, style, words
-from .calibration import binned, equal_mass
-from .discrimination import Scored
+from scantune.plots import matrices, style, words
+from scantune.plots.calibration import binned, equal_mass
+from scantune.plots.discrimination import Scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

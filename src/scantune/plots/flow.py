@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import style
+from scantune.amounts import number_of
+from scantune.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +22,8 @@ def count_text(part: Mapping[str, Any]) -> str:
     samples, subjects = part.get("samples"), part.get("subjects")
     if samples is None:
         return "number unknown"
-    text = f"{samples} sample" + "s" * (samples != 1)
-    return text if subjects is None else f"{text} of {subjects} subject" + "s" * (subjects != 1)
+    text = number_of(samples, "sample")
+    return text if subjects is None else f"{text} of {number_of(subjects, 'subject')}"
 
 
 @style.styled

@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.text import Text
 
-from .direction import isolated
+from scantune.plots.direction import isolated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,8 +28,8 @@ _OWN = "DejaVu Sans"
 def shortened(names: Sequence[str], inches: float, size: float, lines: int = 2) -> list[str]:
     """Names in at most ``lines`` lines of some width; those that are longer are cut short with "…" but stay distinct.
 
-    Names that would be equal when cut at the end are cut in the middle; those that would still be equal are numbered by
-    their place.
+    Names that begin like another one as far as they are shown are cut in the middle; those that would still be equal
+    are numbered by their place.
 
     Args:
         names: of classes, findings or models, [K].
@@ -38,7 +38,7 @@ def shortened(names: Sequence[str], inches: float, size: float, lines: int = 2) 
         lines: how many there is room for.
     """
     texts = [fitting(name, inches, size, lines) for name in names]
-    for number, name in _equal(texts, names):
+    for number, name in _alike(texts, names):
         texts[number] = _without_middle(name, _letters(name, inches, size), lines)
     for number, name in _equal(texts, names):
         texts[number] = fitting(f"{number + 1}: {name}", inches, size, lines)
@@ -63,6 +63,15 @@ def _broken(name: str, letters: int) -> list[str]:
             fits = lines and lines[-1].endswith("_") and len(lines[-1] + piece) <= letters
             lines[-1:] = [lines[-1] + piece] if fits else [*lines[-1:], *textwrap.wrap(piece, letters)]
     return lines
+
+
+def _alike(texts: Sequence[str], names: Sequence[str]) -> list[tuple[int, str]]:
+    """Places and names of those that were cut where another name is still the same."""
+    begins = ["".join(text.removesuffix("…").split()) for text in texts]
+    whole = ["".join(name.split()) for name in names]
+    return [(place, name) for place, (text, name) in enumerate(zip(texts, names, strict=True))
+            if text.endswith("…") and not name.endswith("…") and names.count(name) == 1
+            and sum(other.startswith(begins[place]) for other in whole) > 1]  # fmt: skip
 
 
 def _equal(texts: Sequence[str], names: Sequence[str]) -> list[tuple[int, str]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import lettering, style
+from scantune.plots import lettering, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.
     """One matrix into a panel; a class without references has no percentages."""
     share = _shares(table)
     names = lettering.shortened([str(name) for name in classes], 0.68, 6.5, lines=4)
-    _heat(axes, share, names, annot=_fields(table, share), annot_kws={"fontsize": size})
+    _heat(axes, share, names, _fields(table, share), size)
     for place, text in enumerate(axes.texts):
         row, column = divmod(place, len(classes))
         if row == column:
@@ -77,7 +77,7 @@ def _draw_many(figure: Figure, axes: Axes, table: np.ndarray, classes: Sequence[
     letters = min(6.5, size * 1.5)
     lines = max(1, min(2, int(cell * 72 / (1.3 * letters))))
     names = lettering.shortened([str(name) for name in classes], 1.1, letters, lines)
-    _heat(axes, share, names, annot=counts, annot_kws={"fontsize": size})
+    _heat(axes, share, names, counts, size)
     axes.tick_params(labelsize=letters)
     axes.tick_params(axis="x", labelrotation=90)
     style.note(figure, "Empty cells: 0.")
@@ -89,15 +89,49 @@ def _shares(table: np.ndarray) -> np.ndarray:
     return np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0)
 
 
-def _heat(axes: Axes, share: np.ndarray, names: Sequence[str], **annotated: Any) -> None:
-    import seaborn
+def heat(
+    axes: Axes,
+    share: np.ndarray,
+    names: Sequence[str],
+    fields: np.ndarray | None = None,
+    size: float = 6,
+    *,
+    most: float = 1.0,
+    gap: float = 1.0,
+) -> None:
+    """A square matrix as shades of blue with the text of each cell, dark on pale cells and white on dark ones.
 
-    seaborn.heatmap(
-        np.nan_to_num(share), ax=axes, cmap="Blues", vmin=0, vmax=1.15, square=True, cbar=False, fmt="",
-        linewidths=1 if len(share) <= ROOMY else 0.2 if names else 0, rasterized=not names,
-        xticklabels=names or False, yticklabels=names or False, **annotated,
-    )  # fmt: skip
+    Args:
+        axes: the panel.
+        share: of each cell, 0 to ``most``, [K, K]; NaN stays white.
+        names: of rows and columns, [K], or none.
+        fields: text of each cell, [K, K].
+        size: of that text, in points.
+        most: the value of the darkest shade.
+        gap: width of the lines between cells, in points.
+    """
+    mesh = axes.pcolormesh(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=most, edgecolors="white",
+                           linewidth=gap, rasterized=not names)  # fmt: skip
+    axes.set(aspect="equal", xlim=(0, len(share)), ylim=(len(share), 0))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    middles = np.arange(len(names)) + 0.5
+    axes.set_xticks(middles, list(names))
+    axes.set_yticks(middles, list(names))
     axes.tick_params(length=0, labelrotation=0)
+    if fields is None:
+        return
+    light = np.asarray(mesh.to_rgba(np.ma.masked_invalid(share)))[..., :3] @ np.array([0.299, 0.587, 0.114])
+    for (row, column), text in np.ndenumerate(fields):
+        colour = "0.15" if light[row, column] > 0.62 else "white"
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _heat(
+    axes: Axes, share: np.ndarray, names: Sequence[str], fields: np.ndarray | None = None, size: float = 6
+) -> None:
+    gap = 1 if len(share) <= ROOMY else 0.2 if names else 0
+    heat(axes, np.nan_to_num(share), names, fields, size, most=1.15, gap=gap)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("Reference")
 

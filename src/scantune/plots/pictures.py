@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style
+from scantune.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

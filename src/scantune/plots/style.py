@@ -23,8 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from scantune.files import write_bytes
-
-from . import lettering
+from scantune.plots import lettering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import style, words
-from .agreement import with_unit
+from scantune.plots import style, words
+from scantune.plots.agreement import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.mask_codes import PAINTED
 from scantune.records import Record, ScantuneError
 
@@ -63,7 +64,8 @@ def label_fault(text: str, classes: int) -> str | None:
 def _listed(counts: Mapping[int, int], most: int = 6) -> str:
     """``label 2 (14 pixels), 255 (3)``; only the span where there are many."""
     if len(counts) > most:
-        return f"{len(counts)} labels from {min(counts)} to {max(counts)} ({sum(counts.values())} pixels)"
+        pixels = number_of(sum(counts.values()), "pixel")
+        return f"{len(counts)} labels from {min(counts)} to {max(counts)} ({pixels})"
     parts = [f"{label} ({count})" for label, count in sorted(counts.items())]
     return f"label{'s' if len(parts) > 1 else ''} {', '.join(parts)} by pixels" if parts else ""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, purposes, series, settings
 from scantune.proposal.columns import Roles
@@ -102,7 +103,7 @@ def _unused(sources: Sequence[Source], listing: Listing) -> list[str]:
         return []
     some = ", ".join(others[:2])
     what = "images without a row are not used; masks are named by `masks`"
-    return [f"{len(others)} files are in no row of the table, such as {some}: {what}"]
+    return [f"{number_of(len(others), 'file is', 'files are')} in no row of the table, such as {some}: {what}"]
 
 
 def _sources(path: Path, root: Path, name: str, listing: Listing, proposed: Proposed) -> list[Source]:
@@ -126,7 +127,10 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
         source = _with_ids(source.with_files())
     if known and known.blank_subjects and known.subject:
         cells = [row[known.subject] or stem(file) for row, file in zip(source.rows, source.files)]
-        source.notes.append(f"{len(known.blank_subjects)} rows have no {known.subject!r}: each is a subject of its own")
+        source.notes.append(
+            f"{number_of(len(known.blank_subjects), 'row has', 'rows have')} no {known.subject!r}: each is a "
+            f"subject of its own"
+        )
         source = source.rewritten({known.subject: cells})
     if known:
         source = _without_repeated(source, known)
@@ -157,7 +161,7 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     if source.table is None and not source.class_folders:
         proposed.tables[WRITTEN / f"{name}.csv"] = source
     proposed.add("datasets", name, dataset, reasons)
-    for key, block in _watched(name, dataset).items():
+    for key, block in _watched(name, dataset, source.table is None and "table" in dataset).items():
         proposed.add("watched", key, block, {})
     proposed.add("inputs", name, input_block.block, input_block.reasons)
     if not known or (masked and not dense):
@@ -213,12 +217,12 @@ def _without_repeated(source: Source, known: Roles) -> Source:
     if not again:
         return source
     pairs = [f"{source.files[i]} = {source.files[first]}" for i, first in again.items()]
-    note = f"{len(again)} files are copies of others ({', '.join(pairs[:3])})"
+    note = f"{number_of(len(again), 'file is a copy', 'files are copies')} of others ({', '.join(pairs[:3])})"
     column = next((c for c in source.columns if len({row[c] for row in source.rows}) == len(source.rows)), "")
     if source.class_folders or (source.table is not None and not column):
         source.notes.append(f"{note}: remove them, or the split stops where two partitions have the same image")
         return source
-    source.notes.append(f"{note} and are left out")
+    source.notes.append(f"{note}: left out")
     unsure = contradicted(again, [tuple(row[c] for c in known.target_columns()) for row in source.rows])
     if unsure:
         some = ", ".join(source.files[i] for i in sorted(unsure)[:2])
@@ -275,12 +279,14 @@ def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[
 
 
 def _table(source: Source) -> str:
-    root = source.root.resolve()
-    if source.table is None:
-        path = WRITTEN / f"{source.name}.csv"
-        return os.path.relpath(path, source.root) if not source.root.is_absolute() else str(path.resolve())
-    table = source.table.resolve()
-    return str(table.relative_to(root) if table.is_relative_to(root) else table)
+    """The table's path below the root, else below the project, which may be moved or cloned, else absolute."""
+    table = (source.table or WRITTEN / f"{source.name}.csv").resolve()
+    for home in (source.root, Path()):
+        if table.is_relative_to(home.resolve()):
+            short = table.relative_to(home.resolve()).as_posix()
+            if home == source.root or not (source.root / short).exists():
+                return short
+    return str(table)
 
 
 def _training(source: Source) -> int:
@@ -309,11 +315,20 @@ def watch_of(root: Path, files: Sequence[str]) -> str:
     return str(folder)
 
 
-def _watched(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing."""
+def _watched(name: str, dataset: Mapping[str, Any], written: bool) -> dict[str, Any]:
+    """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing.
+
+    Args:
+        name: of the dataset.
+        dataset: its block.
+        written: whether the table is one that is not on the disk yet.
+    """
     from scantune.config.watching import entry, unwatched
 
-    missing = unwatched(DatasetConfig.model_validate(dataset), [])
+    there = {"table": str((WRITTEN / f"{name}.csv").absolute())} if written else {}
+    missing = unwatched(DatasetConfig.model_validate({**dataset, **there}), [])
+    if written and "table" in missing:
+        missing["table"] = str(dataset["table"])
     return {key: block for read, path in missing.items() for key, block in entry(name, read, path).items()}
 
 

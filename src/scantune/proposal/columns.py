@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.cohort.doubts import form_free
 from scantune.proposal import goals, headings, partitions
 from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
@@ -193,7 +194,7 @@ def _targets(goal: Goal, table: Cleaned, subjects: Sequence[str] | None, found: 
             rule["values"] = table.words[column]
         if empty:
             rule["missing"] = "exclude"
-            found.reasons["targets"] = f"{empty} rows have no {column!r} and are excluded"
+            found.reasons["targets"] = f"{number_of(empty, 'row')} without {column!r}: excluded"
         if len(rule) > 1:
             block["targets"] = {name: rule}
         if "classes" in task.loss_targets:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES, load_folders
 from scantune.cohort.ids import digest_id
@@ -46,14 +47,16 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     source = _of_images(root, name, sorted(set(names) - bare))
     if made:
         source.notes.append(
-            f"{len(made)} files in folders of augmented images are not used ({', '.join(sorted(made)[:2])}): they are "
+            f"{number_of(len(made), 'file')} in folders of augmented images, not used "
+            f"({', '.join(sorted(made)[:2])}): they are "
             "made from the others, of which some would be tested on; key `augment` makes them while training"
         )
     if empty:
         source.notes.append(empty)
     if bare:
         source.notes.append(
-            f"{len(bare)} images have no folder of a class below that of their partition and are not used "
+            f"{number_of(len(bare), 'image has', 'images have')} no folder of a class below that of the "
+            f"partition: not used "
             f"({', '.join(sorted(bare)[:3])})"
         )
     return source

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.proposal import headings
 from scantune.proposal.cleaning import are_dates
 from scantune.proposal.folders import images_of
@@ -140,16 +141,16 @@ def _of_days(match: HeaderMatch, rows: Rows, taken: Mapping[str, str]) -> Header
                 best, chosen, most = files, column, count
     if 2 * most >= match.rows:
         gone = match.rows - most
-        without = f"; {gone} rows of days without a file are not used" if gone else ""
+        without = f"; not used: {number_of(gone, 'row')} of days without a file" if gone else ""
         note = f"a row has the files whose StudyDate is the day in column {chosen!r}{without}"
         return replace(match, files=best, day=chosen, notes=[*match.notes, note])
     several = sum(len({taken.get(f, "") for f in own}) > 1 for own in match.files)
     if not several:
         return match
     note = (
-        f"{several} rows of column {match.column!r} have files of several days (StudyDate), which all get the row's "
-        "target: is it the same on each day? A column with the day of the study, or its accession number, would tell "
-        "them apart"
+        f"{number_of(several, 'row')} of column {match.column!r} {'has' if several == 1 else 'have'} files of several "
+        "days (StudyDate), which all get the row's target: is it the same on each day? A column with the "
+        "day of the study, or its accession number, would tell them apart"
     )
     return replace(match, notes=[*match.notes, note])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 
+from scantune.amounts import number_of
 from scantune.cohort.doubts import form_free
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
@@ -146,8 +147,8 @@ def _unread(tables: Sequence[str], names: Sequence[str]) -> list[str]:
         own = "; of BIDS write one with participant_id and session_id beside participants.tsv"
         hint = own if any(name.endswith(("_sessions.tsv", "_scans.tsv")) for name in deeper) else ""
         notes.append(
-            f"{len(deeper)} tables in folders below are not used, such as {deeper[0]}: name one for init, or join them "
-            f"to one table{hint}"
+            f"{number_of(len(deeper), 'table')} in folders below not used, such as {deeper[0]}: name one for "
+            f"init, or join them to one table{hint}"
         )
     return notes
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from scantune.amounts import number_of
 from scantune.cohort.file_names import ENDING as ENDING
 from scantune.cohort.file_names import IMAGES, NO_IMAGES, TABLES
 from scantune.cohort.file_names import stem as stem
@@ -109,7 +110,8 @@ def without_content(listing: Listing, images: Sequence[str]) -> str:
     if not reasons:
         return ""
     some = ", ".join(named[:2])
-    return f"{len(named)} files have an image's ending but are no images ({some}): {reasons.most_common(1)[0][0]}"
+    files = number_of(len(named), "file has", "files have")
+    return f"{files} an image's ending but no image in it ({some}): {reasons.most_common(1)[0][0]}"
 
 
 def _no_image(path: Path) -> str:

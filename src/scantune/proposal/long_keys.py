@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scantune.amounts import number_of
 from scantune.cohort.template import fields
 from scantune.proposal import headings
 from scantune.proposal.headers import by_header
@@ -109,7 +110,11 @@ def with_ids_apart(content: Content, listing: Listing) -> Content:
             rows = [
                 {**content.rows[i], column: part[0], FINDING: part[1]} for i in kept if (part := parts[i]) is not None
             ]
-            left = f"; {len(cells) - len(kept)} rows lead to no file and are left out" if len(kept) < len(cells) else ""
+            left = (
+                f"; left out: {number_of(len(cells) - len(kept), 'row')} without a file"
+                if len(kept) < len(cells)
+                else ""
+            )
             note = f"column {column!r} has names of findings behind the ids ({', '.join(sorted(names)[:6])}){left}"
             return replace(
                 content, columns=[*_without(content.columns, FINDING), FINDING], rows=rows, anew=True,

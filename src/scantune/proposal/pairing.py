@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
 from scantune.proposal import instances, readings
 from scantune.proposal.listing import mask_rank, spread, stem
@@ -106,9 +107,8 @@ def paired(root: Path, names: Sequence[str]) -> Pairing:
         alone = Pairing([(n,) for n in rest], keys=[keys[n] for n in rest])
         if len(rest) < len(names):
             alone.notes.append(
-                f"{len(names) - len(rest)} files that are named as masks go with no image by their names and are not "
-                f"used ({', '.join(drawn[:2])}): where one is of several images, a table with a row for each image "
-                "names its mask in a column"
+                f"{number_of(len(names) - len(rest), 'file')} named as masks without an image of that name, not used "
+                f"({', '.join(drawn[:2])}): if one is of several images, name it in a column of a table of the images"
             )
         return _channels(root, alone)
     pairing.notes += notes
@@ -250,7 +250,8 @@ def _of_instances(
     pairing.notes.append(f"{files} masks are of {len(kept)} images: each marks an instance, all are one class")
     left = [image for image in plain if image not in starts]
     if left:
-        pairing.notes.append(f"{len(left)} images have no masks alone and are not in the table ({', '.join(left[:3])})")
+        images = number_of(len(left), "image has", "images have")
+        pairing.notes.append(f"{images} no masks alone: not in the table ({', '.join(left[:3])})")
     return pairing
 
 
@@ -269,13 +270,14 @@ def _chosen(
     pairing = Pairing([(i,) for i in kept], masks=[readers[i][first] for i in kept], keys=[keys[i] for i in kept])
     alone = [image for image in plain if image not in masks]
     if alone:
-        pairing.notes.append(f"{len(alone)} images have no mask and are not in the table ({', '.join(alone[:3])})")
+        images = number_of(len(alone), "image has", "images have")
+        pairing.notes.append(f"{images} no mask: not in the table ({', '.join(alone[:3])})")
     if unused:
-        pairing.notes.append(f"{unused} masks have no image")
+        pairing.notes.append(f"{number_of(unused, 'mask has', 'masks have')} no image")
     if parts:
         pairing.notes.append(
-            f"{len(parts)} images have several masks, of which one alone would be wrong, and are not in the table "
-            f"({', '.join(parts[:3])}): join their masks to one file"
+            f"{number_of(len(parts), 'image has', 'images have')} several masks, of which one alone would be "
+            f"wrong: not in the table ({', '.join(parts[:3])}): join their masks to one file"
         )
     several = {name: [readers[i].get(name, "") for i in kept] for name in (first, *others)}
     if others and (found := readings.structures(root, several)):
@@ -289,7 +291,8 @@ def _chosen(
             pairing.notes.append(f"those in {reader!r} are not used")
             continue
         pairing.readers[reader] = cells
-        pairing.notes.append(f"those in {reader!r} are another reader's, for {sum(map(bool, cells))} images")
+        images = number_of(sum(map(bool, cells)), "image")
+        pairing.notes.append(f"those in {reader!r} are another reader's, for {images}")
     return pairing
 
 
@@ -342,5 +345,6 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
     if left := [role for role in present if role not in chosen]:
         result.notes.append(f"{', '.join(sorted(left))} are not used: their grids differ, or samples lack them")
     if len(whole) < len(places):
-        result.notes.append(f"{len(places) - len(whole)} samples lack one of {', '.join(usual)} and are not used")
+        samples = number_of(len(places) - len(whole), "sample")
+        result.notes.append(f"not used: {samples} without one of {', '.join(usual)}")
     return result

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.proposal.listing import are_dicom, first_file, spread
 from scantune.proposal.source import Source
 from scantune.records import ScantuneError
@@ -188,7 +189,11 @@ def _only(
         without = len({_study(s) for s in scans} - {_study(s) for s in kept})
         notes.append(
             f"studies have several series: {what} is taken of {_listed(scans)}; --series WORDS takes another"
-            + (f"; {without} studies do not have exactly one such series and are left out" if without else "")
+            + (
+                f"; {number_of(without, 'study', 'studies')} without exactly one such series left out"
+                if without
+                else ""
+            )
         )
     written = source.with_files()
     if source.class_folders:

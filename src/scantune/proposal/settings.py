@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.config.presets import TUNING
 from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
@@ -69,9 +70,13 @@ def input_of(dataset: str, survey: Survey, *, dense: bool) -> Proposal:
     else:
         _picture(proposal, survey, dense)
     if survey.unreadable:
-        proposal.notes.append(f"{len(survey.unreadable)} files cannot be read ({', '.join(survey.unreadable[:3])})")
+        proposal.notes.append(
+            f"{number_of(len(survey.unreadable), 'file')} cannot be read ({', '.join(survey.unreadable[:3])})"
+        )
     if survey.other_kinds:
-        proposal.notes.append(f"{survey.other_kinds} files are not of the modality {survey.kind}")
+        proposal.notes.append(
+            f"{number_of(survey.other_kinds, 'file is', 'files are')} not of the modality {survey.kind}"
+        )
     return proposal
 
 
@@ -242,7 +247,7 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     total, limits = (tuning, _TUNING_EPOCHS) if tuned else (_STEPS, _EPOCHS)
     epochs = int(np.clip(round(total / steps), *limits))
     proposal.add("epochs", epochs, f"about {epochs * steps} steps for {samples} training samples")
-    proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
+    proposal.add("batch_size", batch, f"{batch * values / 1e6:.2g} million values of {samples} samples")
     if tuned:
         proposal.add("learning_rate", TUNING["learning_rate"], "with published weights; docs/real_images.md")
         proposal.add("early_stopping", False, "the rate falls until the last epoch; the best one is kept")

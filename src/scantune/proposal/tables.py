@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from scantune.amounts import number_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.table import Table, read_table, row_at, sheet_names
 from scantune.cohort.template import fields
@@ -88,11 +89,11 @@ def _with_gaps(source: Source, filled: Sequence[int]) -> Source:
     source = replace(source)
     missing = sum(not source.files[i] for i in filled)
     if missing:
-        source.notes.append(f"{missing} rows have no file and will be excluded")
+        source.notes.append(f"{number_of(missing, 'row has', 'rows have')} no file and will be excluded")
     if len(filled) < len(source.rows):
         names = fields(source.template)
         source.blank = next(c for c in names if any(not row[c] for row in source.rows))
-        source.notes.append(f"{len(source.rows) - len(filled)} rows name no file and are excluded")
+        source.notes.append(f"excluded: {number_of(len(source.rows) - len(filled), 'row')} without a file name")
     kept = source.some([i for i, file in enumerate(source.files) if file])
     twice = len(kept.files) - len(set(kept.files))
     return _joined(kept, f"by {source.template!r}") if twice or source.table is None else kept
@@ -115,15 +116,15 @@ def _joined(source: Source, how: str) -> Source:
     repeats = sum(map(len, again.values())) - len(present)
     none = len(source.rows) - len(present) - repeats
     source.notes.append(
-        f"files were found {how}: {len(present)} rows are in the table that is written"
-        + (f"; {none} rows without a file are not" if none else "")
-        + (f"; {repeats} rows for a file that another row has are not" if repeats else "")
+        f"files were found {how}: {number_of(len(present), 'row is', 'rows are')} in the table that is written"
+        + (f"; {number_of(none, 'row is', 'rows are')} not, without a file" if none else "")
+        + (f"; {number_of(repeats, 'row is', 'rows are')} not, for a file that another row has" if repeats else "")
     )
     joined = {i: agreed([source.rows[k] for k in again[source.files[i]]], source.columns) for i in present}
     subject = headings.subject_of(source.columns, source.rows)
     present = [i for i in present if subject not in joined[i][1]]
     if len(present) < len(joined):
-        source.notes.append(f"{len(joined) - len(present)} files of rows of several subjects are left out")
+        source.notes.append(f"left out: {number_of(len(joined) - len(present), 'file')} of rows of several subjects")
     differing = list(dict.fromkeys(column for i in present for column in joined[i][1]))
     if differing:
         source.notes.append(f"where rows of one file differ, in {', '.join(differing[:6])}, the cell is empty")

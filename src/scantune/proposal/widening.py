@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scantune.amounts import number_of
 from scantune.cohort.faults import CohortError, Fault
 from scantune.proposal import headings
 from scantune.proposal.drawn import LEFT_OUT
@@ -197,7 +198,7 @@ def _by_reader(long: _Long, reader: str) -> tuple[dict[str, list[str]], list[str
         own = [_of_readers(long, group, reader, column, "", faults) for group in long.groups.values()]
         columns[column] = [consensus(list(answer.values()), measured) for answer in own]
         ties = sum(any(answer.values()) and not cell for answer, cell in zip(own, columns[column], strict=True))
-        tied = f"; {ties} files without a majority have none" if ties else ""
+        tied = f"; none: {number_of(ties, 'file')} without a majority" if ties else ""
         notes.append(f"rows are readers' answers: {column!r} is {_how(measured)} of those in {reader!r}{tied}")
         if len(answers) == 1 and 1 < len(people) <= _READERS:
             for one in people:
@@ -308,10 +309,10 @@ def _one_row_each(long: _Long, cells: Mapping[str, Sequence[str]], used: set[str
         listed = ", ".join(f"{c!r} of {n}" for c, n in disputed.items())
         told.append(f"where the rows of a file differ, the cell is empty: {listed} files")
     if shared:
-        told.append(f"{len(shared)} files stand in rows of several subjects and are left out ({', '.join(shared[:3])})")
+        told.append(f"{number_of(len(shared), 'file')} in rows of several subjects left out ({', '.join(shared[:3])})")
     empty = len(content.rows) - sum(map(len, long.groups.values()))
     if empty:
-        told.append(f"{empty} rows name no file and are left out")
+        told.append(f"left out: {number_of(empty, 'row')} without a file name")
     told = [f"{len(content.rows)} rows are of {len(long.groups)} files", *told]
     return replace(content, columns=columns, rows=rows, places=places, anew=True, notes=[*content.notes, *told])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scantune import cohort
+from scantune.amounts import number_of
 from scantune.config.dataset import DatasetConfig
 from scantune.config.watching import entry as watched_entry
 from scantune.config.watching import unwatched
@@ -53,7 +54,7 @@ def _add(proposal: Proposed, data: PublicData, root: Path, public_cohort: Public
     base = Path.cwd() / root
     files = [os.path.relpath(record.files[0], base) for record in records]
     dataset["watch"] = watch_of(root, files)
-    proposal.add("datasets", public_cohort.name, dataset, {"files": f"{len(records)} samples"})
+    proposal.add("datasets", public_cohort.name, dataset, {"files": number_of(len(records), "sample")})
     for key, path in unwatched(DatasetConfig.model_validate(dataset), []).items():
         for title, block in watched_entry(public_cohort.name, key, path).items():
             proposal.add("watched", title, block, {})

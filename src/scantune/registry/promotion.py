@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -192,7 +193,10 @@ def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
             return str(version.version)
     import mlflow
 
-    created = mlflow.register_model(f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id})
+    with contextlib.redirect_stderr(io.StringIO()):  # "already exists" is printed of a first version too
+        created = mlflow.register_model(
+            f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id}
+        )
     return str(created.version)
 
 

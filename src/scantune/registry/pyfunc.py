@@ -80,7 +80,8 @@ class Model:
 
         if not {"path", "bytes"} & set(getattr(table, "columns", ())):
             raise ScantuneError(
-                "the input needs a column 'path', one file or folder per row, or 'bytes', a file's content in base64"
+                "the input needs a column 'path', one file or folder per row, or 'bytes', a file's content in base64; "
+                f"it has neither. As JSON: {_AS_JSON}"
             )
         if len(table) > MAX_ROWS:
             raise ScantuneError(f"{len(table):,} rows; at most {MAX_ROWS:,} are answered at once")
@@ -113,6 +114,9 @@ class Model:
         return [dict(zip(names, row)) for row in zip(*columns)] if names else [{}] * len(table)
 
 
+_AS_JSON = '{"dataframe_records": [{"path": "a.dcm"}, {"path": "b.dcm"}]}'
+
+
 @dataclass(frozen=True)
 class _Refused:
     """A row that names nothing to be read."""
@@ -128,8 +132,11 @@ def _sample(path: object, content: object, name: object) -> str | Path | Sent | 
         if not isinstance(content, (str, bytes)):
             return _Refused("the bytes of this row are not base64")
         return Sent(content, name if isinstance(name, str) else "")
-    if not isinstance(path, (str, Path)) or _is_blank(path):
+    if _is_blank(path):
         return _Refused(f"{'no path' if content is _ABSENT else 'neither a path nor bytes'} in this row")
+    if not isinstance(path, (str, Path)):
+        what = repr(path)[:40] if isinstance(path, (int, float, dict)) else "a list"
+        return _Refused(f"the path of this row is {what}; a row names one file or folder, as in {_AS_JSON}")
     if "://" in str(path):
         return _Refused("addresses are not fetched; name a file below the served folders, or send its bytes")
     return path

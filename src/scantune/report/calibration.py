@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, text
+
+_POINTS = {"half": "probability 0.5", "youden": "Youden's index"}
 
 
 def operating_points(facts: RunFacts) -> list[Any]:
@@ -15,7 +18,7 @@ def operating_points(facts: RunFacts) -> list[Any]:
     points = facts.metrics.get("operating_points") or []
     rows = []
     for point in points:
-        name = text(str(point.get("name", "")).replace("_", " "))
+        name = text(_POINTS.get(point.get("name", ""), str(point.get("name", "")).replace("_", " ")))
         if point.get("threshold") is None:
             undefined = Cell("undefined", kind="undefined", why=str(point.get("reason") or ""))
             rows.append([name, undefined, *[text(None)] * 4])
@@ -90,7 +93,9 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
             for level, entry in sorted(levels.items(), key=lambda pair: words.level_order(pair[0]))
         ]  # fmt: skip
     title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
-    notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
+    notes = [
+        f"Fitted on {section.get('fitted_on', 'validation')} ({number_of(section.get('n_subjects', '–'), 'subject')})."
+    ]
     ends = [section.get(f"coverage_{end}") for end in ("lower", "upper")]
     if all(map(words.defined, ends)):
         notes[0] += (

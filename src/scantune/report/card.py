@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots import words
 from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
 from scantune.report.items import AUTHOR
 from scantune.report.results import BASELINES
+from scantune.report.saliency import NAMES
 from scantune.tasks.catalogue import part
 
 FEW = 100
@@ -66,7 +68,8 @@ def limits(facts: RunFacts) -> list[str]:
     subjects = facts.metrics.get("n_subjects")
     if subjects is not None and subjects < FEW:
         lines.append(
-            f"Only {subjects} test subjects: rely on the confidence intervals rather than on the point estimates."
+            f"Only {number_of(subjects, 'test subject')}: rely on the confidence intervals rather than on the "
+            f"point estimates."
         )
     lines += _beside_baselines(facts) + _fitted(facts)
     if not facts.metrics.get("external"):
@@ -85,9 +88,9 @@ def limits(facts: RunFacts) -> list[str]:
         why = f"no column has suitable levels ({'; '.join(named)})" if named else "the table has no such columns"
         lines.append(f"No subgroup analysis by sex, age, site or scanner: {why}.")
     checks = (facts.metrics.get("saliency") or {}).get("checks") or {}
-    failed = sorted(name.replace("_", " ") for name, entry in checks.items() if entry.get("passed") is False)
+    failed = [NAMES.get(name, name) for name, entry in checks.items() if entry.get("passed") is False]
     if failed:
-        lines.append(f"The saliency maps failed these checks: {', '.join(failed)}.")
+        lines.append(f"The saliency maps failed these checks: {'; '.join(failed)}.")
     return [*lines, "This is a research model, not a medical device."]
 
 

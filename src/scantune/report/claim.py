@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scantune.amounts import number_of
 from scantune.report import sentences
 from scantune.report.facts import RunFacts
 from scantune.report.items import Item
@@ -77,7 +78,7 @@ def disjoint(facts: RunFacts) -> str:
 def sides(facts: RunFacts) -> str:
     """Subjects tested."""
     test = (facts.audit.get("sides") or {}).get("test") or {}
-    return f"{test['subjects']} test subjects; rationale for the sample size: author" if test else ""
+    return f"{number_of(test['subjects'], 'test subject')}; rationale for the sample size: author" if test else ""
 
 
 def internal(facts: RunFacts) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots.direction import isolated
 from scantune.report import beside, calibration, card, cohort, fairness, results, saliency, sentences, training
 from scantune.report.checklists import SOURCES, checklists
@@ -108,7 +109,7 @@ def _subtitle(facts: RunFacts) -> str:
     parts = [sentences.task(facts).capitalize(), f"data set {facts.dataset}"]
     n, subjects = facts.metrics.get("n"), facts.metrics.get("n_subjects")
     if n:
-        parts.append(f"{n} test samples" + (f" of {subjects} subjects" if subjects else ""))
+        parts.append(number_of(n, "test sample") + (f" of {number_of(subjects, 'subject')}" if subjects else ""))
     return " · ".join(parts)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots import words
 from scantune.report.facts import Picture
 
@@ -144,7 +145,7 @@ def counted(entry: Mapping[str, Any]) -> Cell:
     n, subjects = entry.get("n"), entry.get("n_subjects")
     if n is None:
         return text(None)
-    return Cell(str(n), f"{subjects} subjects" if subjects is not None and subjects != n else "", "number")
+    return Cell(str(n), number_of(subjects, "subject") if subjects is not None and subjects != n else "", "number")
 
 
 def footnoted(table: Table) -> Table:

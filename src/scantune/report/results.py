@@ -39,7 +39,7 @@ def headline(facts: RunFacts) -> Table:
     if facts.metrics.get("baselines_left_out"):
         notes.append(f"There are no simple baselines: {facts.metrics['baselines_left_out']}.")
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
-        notes.append(f"The column {name} was withheld from the baselines: it {why}.")
+        notes.append(f"The column '{name}' was withheld from the baselines, because it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
@@ -271,7 +271,7 @@ def training_cohort(facts: RunFacts) -> list[Any]:
     rows = [
         [
             text(facts.label(name)),
-            *(text(drift.in_words(entry[of])) for of in ("reference", "now")),
+            *(text(drift.in_words(entry[of], entry["kind"])) for of in ("reference", "now")),
             *(text(words.number(entry[of])) for of in ("psi", "p_holm")),
             text({None: entry["reason"], True: "yes", False: "no"}[entry["shifted"]]),
         ]
@@ -292,7 +292,8 @@ def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:
         return []
     silent = section["n"] - answered["n"]
     sentence = (
-        f"The model does not answer these {silent} samples (coverage {answered['n'] / section['n']:.1%}); all other "
+        f"The model does not answer {'this 1 sample' if silent == 1 else f'these {silent} samples'} (coverage "
+        f"{answered['n'] / section['n']:.1%}); all other "
         "metrics are of all samples."
     )
     figures, metrics = answered["figures"], facts.metrics.get("metrics") or {}
@@ -317,7 +318,5 @@ def beforehand(facts: RunFacts) -> list[Any]:
     if facts.looks is not None:
         times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
         warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""
-        content.append(
-            Words(f"Number of evaluations on this test set: {times}.{warning}", "bad" if facts.looks > 5 else "")
-        )
+        content.append(Words(f"This test set was evaluated {times}.{warning}", "bad" if facts.looks > 5 else ""))
     return content

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, figure, image, text
@@ -34,7 +35,7 @@ def parts(facts: RunFacts) -> list[Any]:
     failed = [NAMES.get(name, name) for name, entry in checks.items() if entry.get("passed") is False]
     if failed:
         content.append(
-            Words(f"Do not rely on these maps: {len(failed)} of the checks failed ({'; '.join(failed)}).", "bad")
+            Words(f"Do not rely on these maps: {number_of(len(failed), 'check')} failed ({'; '.join(failed)}).", "bad")
         )
     if checks:
         content.append(_verdicts(checks))
@@ -50,7 +51,7 @@ def _method(section: Mapping[str, Any]) -> str:
     undefined = section.get("undefined") or {}
     if undefined:
         reasons = "; ".join(sorted({str(reason) for reason in undefined.values()}))
-        words.append(f"{len(undefined)} maps are undefined ({reasons}).")
+        words.append(f"{number_of(len(undefined), 'map is', 'maps are')} undefined ({reasons}).")
     return " ".join([*words, str(section.get("note") or "")]).strip()
 
 

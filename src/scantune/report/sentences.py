@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.tasks.catalogue import part
@@ -68,7 +69,8 @@ def partitions(facts: RunFacts) -> str:
     """Samples and subjects of each partition."""
     block = (facts.audit.get("sides") or {}).items()
     return "; ".join(
-        f"{name}: {part.get('samples')} samples of {part.get('subjects')} subjects" for name, part in block
+        f"{name}: {number_of(part.get('samples'), 'sample')} of {number_of(part.get('subjects'), 'subject')}"
+        for name, part in block
     )
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.correlation import midranks
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
-from scantune.statistics.resampling import FEWEST, Weighted
+from scantune.statistics.resampling import FEWEST, Figures, Weighted
 from scantune.statistics.sums import LEAST, cumulate
+
+_FEW = 8
+"""One positive in so many rows or more, from where :func:`_by_positives` is faster."""
 
 GRID = 101
 """Points of a band: false positive rates, or recalls, 0, 0.01 … 1."""
@@ -61,11 +63,14 @@ def delong(scores: np.ndarray, positive: np.ndarray) -> Areas:
 
 def _placements(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of the negatives below each positive [m], and of the positives above each negative [n]."""
-    ranks, m, n = midranks(scores), int(positive.sum()), int((~positive).sum())
-    return (
-        (ranks[positive] - midranks(scores[positive])) / n,
-        1 - (ranks[~positive] - midranks(scores[~positive])) / m,
-    )
+    ordered = {side: np.sort(scores[positive == side]) for side in (False, True)}
+
+    def below(side: bool) -> np.ndarray:
+        """How many of the other side are below each of this one; of those that are equal, half."""
+        of, other = scores[positive == side], ordered[not side]
+        return 0.5 * (np.searchsorted(other, of, "left") + np.searchsorted(other, of, "right"))
+
+    return below(True) / len(ordered[False]), 1 - below(False) / len(ordered[True])
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:
@@ -154,6 +159,11 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
         rows: int [n], their rows in the table.
         suffix: appended to the names.
     """
+    fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
+    kinds = {"auroc" + suffix: "unit", "auprc" + suffix: "auprc"}
+    edges = dict.fromkeys(kinds, (fewer,))
+    if _FEW * positive.sum() <= len(positive):
+        return Weighted(rows, _by_positives(scores, positive, suffix), kinds, edges=edges)
     order, ends = _descending(scores)
     ties = len(ends) < len(order)
     positives = positive[order].astype(np.float64)[:, None]
@@ -178,9 +188,41 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
             "auprc" + suffix: np.where(both, np.einsum("nb,nb->b", gained, true) / p, np.nan),
         }
 
-    fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
-    kinds = {"auroc" + suffix: "unit", "auprc" + suffix: "auprc"}
-    return Weighted(rows[order], figures, kinds, edges=dict.fromkeys(kinds, (fewer,)))
+    return Weighted(rows[order], figures, kinds, edges=edges)
+
+
+def _by_positives(scores: np.ndarray, positive: np.ndarray, suffix: str) -> Figures:
+    """The figures of :func:`area_statistic` where positives are few.
+
+    Both areas change at their scores alone: the weights of the rows between these are added up.
+    """
+    from scipy.sparse import csc_array
+
+    at = np.unique(scores[positive])
+    levels = len(at)
+    below = np.searchsorted(at, scores)  # negatives: 2j lies below the score j of positives, 2j + 1 is equal to it
+    equal = at[np.minimum(below, levels - 1)] == scores if levels else np.zeros(len(scores), bool)
+    bins = np.where(positive, 2 * levels + 1 + below, 2 * below + equal).astype(np.int32)
+    adding = csc_array(
+        (np.ones(len(bins)), bins, np.arange(len(bins) + 1, dtype=np.int32)), shape=(3 * levels + 1, len(bins))
+    )
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        sums = adding @ weights  # [3 levels + 1, n] @ [n, B]
+        tied, gained = sums[1 : 2 * levels : 2], sums[2 * levels + 1 :]
+        passed = np.cumsum(sums[: 2 * levels + 1], axis=0)
+        p, n = gained.sum(0), passed[-1]
+        area = np.einsum("jb,jb->b", gained, passed[: 2 * levels : 2] + 0.5 * tied)
+        true = np.cumsum(gained[::-1], axis=0)[::-1]
+        total = true + n - passed[: 2 * levels : 2]
+        precise = np.einsum("jb,jb->b", gained, true / np.maximum(total, LEAST))
+        both = (p > 0) & (n > 0)
+        return {
+            "auroc" + suffix: np.where(both, area / (p * n), np.nan),
+            "auprc" + suffix: np.where(both, precise / p, np.nan),
+        }
+
+    return figures
 
 
 def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str] = ("auroc", "auprc")) -> Weighted:
@@ -191,12 +233,12 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
         rows: int [n], ascending.
         names: what to average.
     """
-    places = [np.searchsorted(rows, s.rows) for s in statistics]
+    places = [None if np.array_equal(s.rows, rows) else np.searchsorted(rows, s.rows) for s in statistics]
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         out: dict[str, np.ndarray] = {}
         for statistic, place in zip(statistics, places):
-            out |= statistic.figures(weights[place])
+            out |= statistic.figures(weights if place is None else weights[place])
         means = {n: np.mean([v for k, v in out.items() if k.startswith(n + "/")], axis=0) for n in names}
         return means | out
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from scipy import stats
@@ -22,6 +22,8 @@ NOTEWORTHY = 0.1
 #: Fewer values than this show nothing.
 FEWEST = 20
 _SHOWN = 6  # levels in words
+
+Kind = Literal["numbers", "levels", "share"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -39,6 +41,7 @@ class Shift:
             a count added to each; a number that fills two tenths is a bin by itself.
         p_value: of the hypothesis that both come from one distribution; None with a reason.
         reason: why there is no p-value.
+        kind: what the values of ``reference`` and ``now`` are; a level may be named as those of numbers are.
     """
 
     n_reference: int
@@ -48,6 +51,7 @@ class Shift:
     psi: float | None
     p_value: float | None
     reason: str = ""
+    kind: Kind = "levels"
 
 
 def described(values: Sequence[str], *, few: int = FEW) -> dict[str, Any]:
@@ -84,7 +88,7 @@ def shift(reference: Mapping[str, Any], values: Sequence[str]) -> Shift:
     if numbers is None:
         wrong = next(cell for cell in cells if _numbers([cell]) is None)
         before = _quartiles(np.asarray(reference["values"], np.float64))
-        return Shift(int(reference["n"]), len(cells), before, {}, None, None, f"{wrong!r} is not a number")
+        return Shift(int(reference["n"]), len(cells), before, {}, None, None, f"{wrong!r} is not a number", "numbers")
     return _of_numbers(int(reference["n"]), np.asarray(reference["values"], np.float64), numbers)
 
 
@@ -98,11 +102,13 @@ def judged(shifts: Mapping[K, Shift]) -> dict[K, tuple[float | None, bool | None
     return verdicts
 
 
-def in_words(values: Mapping[str, float]) -> str:
-    """Median and quartiles, or the shares of the most frequent levels, of :class:`Shift`."""
-    if "median" in values:
+def in_words(values: Mapping[str, float], kind: Kind) -> str:
+    """Median and quartiles, or the shares of the most frequent levels, of :class:`Shift`; empty without values."""
+    if not values:
+        return ""
+    if kind == "numbers":
         return f"{values['median']:.4g} ({values['lower_quartile']:.4g} to {values['upper_quartile']:.4g})"
-    if list(values) == ["above"]:
+    if kind == "share":
         return f"{values['above']:.1%}"
     shown = sorted(values, key=lambda level: -values[level])[:_SHOWN]
     more = f"; {len(values) - len(shown)} more levels" if len(values) > len(shown) else ""
@@ -112,7 +118,7 @@ def in_words(values: Mapping[str, float]) -> str:
 def _of_numbers(n_reference: int, known: np.ndarray, now: np.ndarray) -> Shift:
     before, after = _quartiles(known), _quartiles(now)
     if min(n_reference, len(now)) < FEWEST:
-        return Shift(n_reference, len(now), before, after, None, None, _too_few(n_reference, len(now)))
+        return Shift(n_reference, len(now), before, after, None, None, _too_few(n_reference, len(now)), "numbers")
     now = np.array([_rounded(value) for value in now])  # as the reference is
     edges, times = np.unique(np.quantile(known, np.linspace(0.1, 0.9, 9)), return_counts=True)
     edges = np.union1d(edges, np.nextafter(edges[times > 1], np.inf))  # a frequent value is a bin of its own
@@ -122,7 +128,7 @@ def _of_numbers(n_reference: int, known: np.ndarray, now: np.ndarray) -> Shift:
     distance = stats.ks_2samp(known, now, method="asymp").statistic
     together = n_reference * len(now) / (n_reference + len(now))
     p_value = float(stats.kstwobign.sf(np.sqrt(together) * distance))
-    return Shift(n_reference, len(now), before, after, _stability(old, new), p_value)
+    return Shift(n_reference, len(now), before, after, _stability(old, new), p_value, "", "numbers")
 
 
 def _of_levels(reference: Mapping[str, Any], now: Sequence[str]) -> Shift:
@@ -183,7 +189,7 @@ def share_above(values: Sequence[float], limit: float, expected: float) -> Shift
     above, n = sum(value > limit for value in values), len(values)
     before = {"above": expected}
     if n < FEWEST:
-        return Shift(0, n, before, {"above": above / n} if n else {}, None, None, _too_few(FEWEST, n))
+        return Shift(0, n, before, {"above": above / n} if n else {}, None, None, _too_few(FEWEST, n), "share")
     p_value = float(stats.binomtest(above, n, expected, alternative="greater").pvalue)
     psi = _stability(np.array([expected, 1 - expected]) * n, np.array([above, n - above], np.float64))
-    return Shift(0, n, before, {"above": above / n}, psi, p_value)
+    return Shift(0, n, before, {"above": above / n}, psi, p_value, "", "share")

@@ -238,6 +238,8 @@ def _prepare_weighted(statistic: Weighted, codes: np.ndarray, resampler: Resampl
     present = np.unique(codes)
     shares: dict[str, tuple[Share, ...]] = {}
     for name in value.keys() & statistic.edges.keys():
+        if value[name] not in (0.0, 1.0):
+            continue
         trials = [np.isin(present, resampler.codes[rows]).astype(np.float64) for rows in statistic.edges[name]]
         shares[name] = tuple(Share(float(value[name]) * t, t) for t in trials)
     return _Prepared(

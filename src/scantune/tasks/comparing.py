@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.statistics.comparison import equivalence, holm, non_inferiority, non_inferiority_p
@@ -164,14 +165,18 @@ def _aligned(first: PredictionTable, second: PredictionTable) -> tuple[Predictio
     for mine, theirs, table, away in ((one, other, first, second), (other, one, second, first)):
         missing = [_described(key) for key in mine if key not in theirs]
         if missing:
-            problems.append(f"{len(missing)} samples of {table.name} are not in {away.name}: {_some(missing)}")
+            problems.append(
+                f"{number_of(len(missing), 'sample')} of {table.name} {'is' if len(missing) == 1 else 'are'} "
+                f"not in {away.name}: {_some(missing)}"
+            )
     if problems:
         raise ComparisonError("the files contain different test samples:\n  " + "\n  ".join(problems))
     second = second.take(np.array([other[key] for key in one], np.int64))
     odd = np.flatnonzero(first.subject_id != second.subject_id)
     if len(odd):
         raise ComparisonError(
-            f"{len(odd)} samples belong to another subject in the other file: {_some(first.sample_id[odd].tolist())}"
+            f"{number_of(len(odd), 'sample belongs', 'samples belong')} to another subject in the other file: "
+            f"{_some(first.sample_id[odd].tolist())}"
         )
     return first, second
 
@@ -214,7 +219,9 @@ def _same_targets(table: PredictionTable, first: Any, second: Any) -> None:
     same = np.isclose(first.target, second.target, equal_nan=True).reshape(len(table), -1).all(1)
     if not same.all():
         odd = table.sample_id[~same].tolist()
-        raise ComparisonError(f"{len(odd)} samples have another target in the other file: {_some(odd)}")
+        raise ComparisonError(
+            f"{number_of(len(odd), 'sample has', 'samples have')} another target in the other file: {_some(odd)}"
+        )
 
 
 def paired_tests(

@@ -93,6 +93,15 @@ class Analyses:
         self.subgroups.setdefault(column, {}).setdefault(level, {}).update(figures)
 
 
+PANELS = 40
+"""Classes whose curves are drawn, as many as a figure has panels for; a band takes about a second of each."""
+
+
+def frequent(counts: np.ndarray) -> list[int]:
+    """Places of the :data:`PANELS` classes with the most samples, by their counts int [K], ascending."""
+    return sorted(np.argsort(-counts, kind="stable")[:PANELS].tolist())
+
+
 def band(figures: Mapping[str, Estimate], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
     """A curve with its band: ``axis`` is x [n]; ``value``, ``lower`` and ``upper`` of the figures ``<name>/<i>``.
 

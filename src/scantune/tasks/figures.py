@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scantune import plots
+from scantune.digests import text_digest
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.catalogue import part
 from scantune.tasks.predictions import Faults, PredictionTable
@@ -25,9 +27,13 @@ Band = tuple[np.ndarray, np.ndarray, np.ndarray]
 PART = "__"
 
 
-def file_name(text: str) -> str:
-    """A name as part of a file's: letters, digits, ``_`` and ``-``."""
-    return re.sub(r"[^\w-]+", "_", text)
+def file_names(texts: Iterable[str]) -> dict[str, str]:
+    """Names as parts of files' names: letters, digits, ``_`` and ``-``; those that would be equal end in a digest."""
+    named = {text: re.sub(r"[^\w-]+", "_", text) for text in texts}
+    times = Counter(name.lower() for name in named.values())
+    return {
+        text: name if times[name.lower()] == 1 else f"{name}_{text_digest(text, 6)}" for text, name in named.items()
+    }
 
 
 @dataclass(frozen=True)

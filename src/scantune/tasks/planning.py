@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 from scantune.statistics.comparison import non_inferiority
 from scantune.statistics.distributions import normal_quantile
@@ -271,9 +272,9 @@ def _trial(
 def lines(result: Mapping[str, Any], goal: str) -> list[str]:
     """The sizes tried and the answer, as a person reads them."""
     out = [
-        f"{t['subjects']} subjects: {t['value']:.3f} (standard error {t['standard_error']:.3f})"
+        f"{number_of(t['subjects'], 'subject')}: {t['value']:.3f} (standard error {t['standard_error']:.3f})"
         for t in result["trials"]
     ]
     number = result["subjects"]
-    answer = f"{number} subjects" if number is not None else f"not reached with up to {MOST} subjects"
+    answer = number_of(number, "subject") if number is not None else f"not reached with up to {MOST} subjects"
     return [*out, f"{result['metric']}, {goal}: {answer}"]

@@ -134,7 +134,7 @@ def adjusted(by_group: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> di
     places: list[tuple[str, str, str, str]] = []
     for column, levels in out.items():
         for level, figures in levels.items():
-            test = column if len(levels) == 2 else f"{column}/{level}"
+            test = column if len(levels) == 2 else f"{column}\n{level}"
             for name, figure in figures.items():
                 if "gap" in figure.more:
                     p_values.setdefault(name, {})[test] = figure.more["gap"].get("p_value")

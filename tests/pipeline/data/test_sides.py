@@ -41,5 +41,5 @@ def test_it_depends_on_the_seed_alone() -> None:
 def test_neither_part_is_ever_empty_and_one_subject_cannot_be_divided() -> None:
     for share in (0.001, 0.999):
         assert all(len(part) for part in split_subjects(side(["a", "b"]), share, 0))
-    with pytest.raises(ScantuneError, match="1 subjects cannot be split"):
+    with pytest.raises(ScantuneError, match="1 subject cannot be split"):
         split_subjects(side(["a"], per_subject=3), 0.5, 0)

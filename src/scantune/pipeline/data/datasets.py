@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scantune.amounts import number_of
+
 from collections import Counter
 from collections.abc import Mapping
 import numpy as np
@@ -29,7 +31,7 @@ def encode(side: Side, task: Task) -> np.ndarray | None:
             faults.append(f"sample {member.sample_id}: {error}")
     if faults:
         lines = "\n  ".join(faults[:20])
-        raise ScantuneError(f"{len(faults)} samples have a target that is not valid for the task:\n  {lines}")
+        raise ScantuneError(f"{number_of(len(faults), 'sample has', 'samples have')} a target that is not valid for the task:\n  {lines}")
     if not encoded:
         return np.zeros((0, 1), np.float32)
     arrays = [array for array in encoded if array is not None]

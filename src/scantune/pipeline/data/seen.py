@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scantune.files import table_path
 from scantune.pipeline.data.sides import Sides, read_sides
 from scantune.pipeline.project import block_of
 from scantune.records import ScantuneError
@@ -46,7 +47,7 @@ def same_people(one: DatasetConfig, other: DatasetConfig) -> bool:
 
 def _people(dataset: DatasetConfig) -> tuple[object, ...]:
     """Place of the table or of the class folders, and what the ids of subjects are made of."""
-    place = os.path.realpath(os.path.join(os.path.expanduser(dataset.root), dataset.table or ""))
+    place = os.path.realpath(table_path(Path(dataset.root).expanduser(), dataset.table or "", Path()))
     ids = dataset.subject or dataset.subject_from or (dataset.sample, tuple(dataset.files))
     return place, ids
 

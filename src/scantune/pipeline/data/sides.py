@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scantune.amounts import number_of
+
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,7 +72,7 @@ class Side(Sequence[Sample]):
         if names:
             more = " …" if len(names) > 20 else ""
             raise ScantuneError(
-                f"{len(names)} prepared samples are damaged: {', '.join(names[:20])}{more}. "
+                f"{number_of(len(names), 'prepared sample is', 'prepared samples are')} damaged: {', '.join(names[:20])}{more}. "
                 f"Run: dvc repro -f preprocess@{self._cache.name}, which prepares them again"
             )
 
@@ -148,7 +150,7 @@ def split_subjects(side: Side, share: float, seed: int) -> tuple[Side, Side]:
     for member in side:
         first.setdefault(member.subject_id, member)
     if len(first) < 2:
-        raise ScantuneError(f"{len(first)} subjects cannot be split in two parts; at least two subjects are required")
+        raise ScantuneError(f"{number_of(len(first), 'subject')} cannot be split in two parts; at least two subjects are required")
 
     def place(subject: str) -> tuple[list[tuple[float, str]], str]:
         targets = [_rank(text) for text in first[subject].targets.values()]

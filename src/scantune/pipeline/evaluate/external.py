@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.amounts import number_of
 from scantune.pipeline.evaluate.across import HOME, difference
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.project import evaluated_block, home_of
@@ -143,9 +144,9 @@ def in_words(comparisons: Mapping[str, Any]) -> list[str]:
     lines = []
     if comparisons.get("trained_on"):
         lines.append(
-            f"{comparisons['trained_on']} samples of {comparisons['dataset']} are files or subjects that the model of "
-            f"{comparisons['experiment']} was trained on: that is no external test of them; leave them out by "
-            f"datasets.{comparisons['dataset']}.where"
+            f"{number_of(comparisons['trained_on'], 'sample')} of {comparisons['dataset']}: files or subjects "
+            f"that the model of {comparisons['experiment']} was trained on: that is no external test of "
+            f"them; leave them out by datasets.{comparisons['dataset']}.where"
         )
     for name, entry in comparisons.items():
         if not isinstance(entry, Mapping):

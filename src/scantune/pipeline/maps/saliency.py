@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.amounts import number_of
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.display import sample_view
@@ -86,11 +87,11 @@ def _explain(
         maps_by_row = {row: _maps(request, sides, members[samples[row].sample_id], samples[row]) for row in counted}
     section = _section(request, samples, chosen, maps_by_row)
     log.info(
-        "saliency: %s at %s, grid %s, %d maps in %.1f s",
+        "saliency: %s at %s, grid %s, %s in %.1f s",
         section["method"],
         section["layer"],
         " × ".join(str(n) for n in section["grid"]),
-        section["n_maps"],
+        number_of(section["n_maps"], "map"),
         time.perf_counter() - started,
     )
     if request.settings.checks:

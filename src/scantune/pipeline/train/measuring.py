@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from scantune.amounts import number_of
 from scantune.config.train import PatchesConfig
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.train.training import TrainingPlan, train_member
@@ -53,8 +54,9 @@ class Measured:
     def __str__(self) -> str:
         total = self.step_seconds * self.steps * self.epochs
         return (
-            f"{self.step_seconds:.2f} s a step, {self.steps} steps an epoch, {self.epochs} epochs: "
-            f"about {duration(total)} without validation; {self.bytes / 2**30:.2f} GiB of memory on {self.device}"
+            f"{self.step_seconds:.2f} s a step, {number_of(self.steps, 'step')} an epoch, "
+            f"{number_of(self.epochs, 'epoch')}: about {duration(total)} without validation; "
+            f"{self.bytes / 2**30:.2f} GiB of memory on {self.device}"
         )
 
 

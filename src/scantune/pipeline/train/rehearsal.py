@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scantune.cohort.manifest import Sample
 from scantune.config.params import ExperimentConfig, Params
@@ -16,12 +17,17 @@ from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.train import training
 from scantune.records import Record, ScantuneError
 
+if TYPE_CHECKING:
+    from scantune.config.model import ModelConfig
+    from scantune.models.network import Network
 
-def refusals(
+
+def rehearse(
     params: Params, input_name: str, records: Sequence[Record], shapes: Mapping[str, tuple[int, ...]]
-) -> list[str]:
-    """Why experiments on an input could not begin, each as a line that begins with the experiment's key and names no
-    folder: it is written.
+) -> tuple[list[str], list[str]]:
+    """Why experiments on an input could not begin, and what others would download. Nothing is downloaded.
+
+    Each is a line that begins with the experiment's key and names no folder: it is written.
 
     Args:
         params: all settings.
@@ -35,19 +41,21 @@ def refusals(
         if r.sample_id in shapes
     ]
     sides = Sides(tuple(members), Path("data/cache") / input_name)
-    faults = []
+    faults, downloads = [], []
     for group, blocks in (("experiments", params.experiments), ("derived", params.derived)):
         for key, block in blocks.items() if members else ():
             if block.input != input_name:
                 continue
             try:
-                _rehearse(params, key, block, sides)
+                download = _rehearse(params, key, block, sides)
             except ScantuneError as error:
                 text = _without_key(str(error), key)
                 for path in filter(None, (block.model.weights, block.model.weights_folder)):
                     text = text.replace(path, without_paths(path))
                 faults.append(f"{group}.{key}: {text}")
-    return faults
+            else:
+                downloads += [f"{group}.{key}: {download}"] if download else []
+    return faults, downloads
 
 
 def _without_key(text: str, key: str) -> str:
@@ -55,13 +63,33 @@ def _without_key(text: str, key: str) -> str:
     return re.sub(rf"^((experiments|derived)\.)?{re.escape(key)}[.:]\s*", "", text)
 
 
-def _rehearse(params: Params, key: str, block: ExperimentConfig, sides: Sides) -> None:
+def _rehearse(params: Params, key: str, block: ExperimentConfig, sides: Sides) -> str:
+    """Build what a training begins with; what it would download, in words."""
+    from scantune.models.weights.locate import AbsentWeightsError
+
     plan = training.plan(key, block, params.inputs[block.input], sides)
     side = sides.side("train")
     targets, _shape = encode(side, plan.task), plan.shape
     if getattr(block, "use", "teacher") == "weights":  # the network is another experiment's
-        return
-    if block.model.normalization == "foreground":  # of samples that are not in the cache yet
-        model = block.model.model_copy(update={"normalization": "auto"})
-        plan = replace(plan, block=block.model_copy(update={"model": model}))
-    training.new_network(plan, block.train.seed, targets, side)
+        return ""
+    foreground = block.model.normalization == "foreground"  # of samples that are not in the cache yet
+    model = block.model.model_copy(
+        update={"download": False} | ({"normalization": "auto"} if foreground else {}),
+    )
+
+    def build(model: ModelConfig) -> Network:
+        planned = replace(plan, block=block.model_copy(update={"model": model}))
+        return training.new_network(planned, block.train.seed, targets, side)
+
+    try:
+        build(model)
+    except AbsentWeightsError as error:
+        if not (block.model.download and error.origin):
+            raise
+        network = build(model.model_copy(update={"weights": None, "pretrained": False}))
+        megabytes = sum(one.numel() * one.element_size() for one in network.backbone.parameters()) / 1e6
+        return (
+            f"the weights {block.model.source!r} are not on this disk: the training downloads them, about "
+            f"{megabytes:.0f} MB, from {error.origin} (model.download: true); the check tried the network without them"
+        )
+    return ""

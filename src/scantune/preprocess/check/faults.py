@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from scantune.amounts import number_of
 from scantune.cohort.load import Cohort
 from scantune.records import Record
 
@@ -35,7 +36,10 @@ def faults_of(
             f"{len(ids)} × {without_remedy(reason)}"
             for reason, ids in grouped({i: excluded[i] for i in of_mask}).items()
         )
-        faults.append(f"{len(of_mask)} samples have a mask that does not fit or cannot be read: {reasons}")
+        faults.append(
+            f"{number_of(len(of_mask), 'sample has', 'samples have')} a mask that does not fit or cannot be "
+            f"read: {reasons}"
+        )
     for target, keys in needed_targets.items():
         empty = sum(not record.targets.get(target, "") for record in cohort.records)
         if empty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from scantune.amounts import number_of
 from scantune.files import write_json, write_text
 from scantune.preprocess.check.findings import Findings
 from scantune.preprocess.check.pictures import encoded
@@ -27,8 +28,9 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 .bad { color: #a93226 }
 </style></head><body>
 <h1>Check of {{ name }}</h1>
-<table>{% for step in f.flow.steps %}<tr><th>{{ step.name }}</th><td>{{ step.samples }} samples</td>
-<td>{% if step.subjects is not none %}{{ step.subjects }} subjects{% endif %}</td></tr>{% endfor %}</table>
+<table>{% for step in f.flow.steps %}<tr><th>{{ step.name }}</th><td>{{ step.samples | number_of("sample") }}</td>
+<td>{% if step.subjects is not none %}
+{{ step.subjects | number_of("subject") }}{% endif %}</td></tr>{% endfor %}</table>
 {% if not f.flow.subjects_known %}
 <p class="bad">No subject identifiers: every sample is treated as a separate subject.</p>
 {% endif %}
@@ -60,17 +62,18 @@ elsewhere.</p>
 {% for place, kinds in f.identifying.items() %}<p>{{ place }}:
 {% for kind, n in kinds.items() %}{{ kind }} {{ n }}×{{ ", " if not loop.last }}{% endfor %}</p>
 {% else %}<p>None found.</p>{% endfor %}
-{% if f.text_areas %}<p>Text burned into {{ f.text_areas | length }} images was found and blanked.</p>{% endif %}
+{% if f.text_areas %}<p>Text burned into {{ f.text_areas | length | number_of("image") }}
+was found and blanked.</p>{% endif %}
 <h2>Unusual intensities</h2>
 {% for note in f.intensity_notes %}<p>{{ note }}</p>{% endfor %}
-{% if f.units %}<p>Values of {{ f.units | length }} sample{{ "s" if f.units | length > 1 }} are in another unit than
+{% if f.units %}<p>Values of {{ f.units | length | number_of("sample") }} are in another unit than
 those of most.</p>
 <table>{% for id, unit in f.units.items() %}<tr><td>{{ id }}</td><td>{{ unit }}</td></tr>{% endfor %}</table>{% endif %}
 {% if f.odd_intensities %}<p class="quiet">The most unusual first.</p>
 <details {{ "open" if f.odd_intensities | length <= 20 }}>
-<summary>{{ f.odd_intensities | length }} sample{{ "s" if f.odd_intensities | length > 1 }}</summary>
+<summary>{{ f.odd_intensities | length | number_of("sample") }}</summary>
 <table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>
-</details>{% else %}<p>None.</p>{% endif %}
+</details>{% elif not f.intensity_notes and not f.units %}<p>None.</p>{% endif %}
 {% if f.notes %}<h2>Notes of the readers</h2><table>{% for note, n in f.notes.items() %}<tr><td>{{ n }}</td>
 <td>{{ note }}</td></tr>{% endfor %}</table>{% endif %}
 <h2>Distributions</h2><div class="grid">
@@ -108,5 +111,6 @@ def page(name: str, findings: Findings) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["number_of"] = number_of
     pictures = {name: base64.b64encode(encoded(one)).decode() for name, one in findings.thumbnails.items()}
     return environment.from_string(_PAGE).render(name=name, f=findings, pictures=pictures)

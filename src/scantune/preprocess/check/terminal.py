@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from scantune.amounts import number_of
 from scantune.preprocess.check.faults import grouped, without_remedy
 from scantune.preprocess.check.findings import Findings
 from scantune.preprocess.mask_labels import named
@@ -27,8 +28,8 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     console.rule(Text(f"check of {name}"))
     below = grouped(findings.excluded)  # told in full with its samples
     for step in findings.flow["steps"]:
-        subjects = "" if step["subjects"] is None else f" of {step['subjects']} subjects"
-        _say(console, f"{step['name']}: {step['samples']} samples{subjects}")
+        subjects = "" if step["subjects"] is None else f" of {number_of(step['subjects'], 'subject')}"
+        _say(console, f"{step['name']}: {number_of(step['samples'], 'sample')}{subjects}")
         for reason, count in _summed(step["excluded"]).items():
             shown = without_remedy(reason) if reason in below else reason
             _say(console, f"    − {count}  {shown}", style="yellow")
@@ -52,7 +53,7 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     units = {with_file(sample_id): unit for sample_id, unit in findings.units.items()}
     _listed(console, "values in another unit than most", units)
     burned = sorted(findings.text_areas.items(), key=lambda item: -item[1])
-    _listed(console, "burned-in text, blanked", {with_file(name): f"{n} lines" for name, n in burned})
+    _listed(console, "burned-in text, blanked", {with_file(name): number_of(n, "line") for name, n in burned})
     kinds = {place: ", ".join(f"{k} {n}×" for k, n in hits.items()) for place, hits in findings.identifying.items()}
     _listed(console, "possibly identifying", kinds)
     _listed(console, "notes of the readers", {str(n): note for note, n in findings.notes.items()})

@@ -12,7 +12,7 @@ _FLOOR = 0.02  # of the cohort's median range: the smallest deviation that count
 _MANY = 0.05  # share of the cohort from which a difference describes the cohort and not its odd samples
 _FEW = 3  # so few are odd in the smallest cohort too
 _FEWEST = 8  # samples without which nothing is usual
-_WORDS = {"mean": "mean", "sd": "spread", "low": "smallest value", "high": "largest value"}
+_WORDS = {"mean": "mean", "sd": "standard deviation", "low": "smallest value", "high": "largest value"}
 
 
 def unusual(readings: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], list[str]]:
@@ -42,7 +42,7 @@ def unusual(readings: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], 
         far = np.flatnonzero(distance > _ODD)
         if len(far) > max(_MANY * len(names), _FEW):
             low, high = np.nanpercentile(values, [5, 95])
-            usual = f"{low:.4g} to {high:.4g} in nine of ten"
+            usual = f"nine of ten lie between {low:.4g} and {high:.4g}"
             notes.append(
                 f"{_WORDS[what]}: {len(far)} of {len(names)} samples are far from the median {middle:.4g}; {usual}"
             )

@@ -20,7 +20,7 @@ from scantune.statistics.resampling import Resampler, Sums
 from scantune.tasks import fairness, prevalence
 from scantune.tasks.baselining import Unfitted
 from scantune.tasks.classification.metrics import Data, calibration_plan
-from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band, frequent
 from scantune.tasks.coverage import achieved
 from scantune.tasks.labels import SEPARATOR
 from scantune.tasks.plan import MetricPlan, only
@@ -85,9 +85,11 @@ def _reported_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] 
 
 
 def _curves(data: Data, context: Context) -> dict[str, Any]:
-    """ROC and precision–recall bands of each class (of the positive one where there are two), reliability, decision."""
+    """ROC and precision–recall bands of the most frequent classes (of the positive one where there are two),
+    reliability, decision."""
     rows = context.rows
-    selected = [data.positive] if data.positive is not None else range(len(data.classes))
+    counts_of = np.bincount(data.target[rows], minlength=len(data.classes))
+    selected = [data.positive] if data.positive is not None else frequent(counts_of)
     curves: dict[str, Any] = {}
     for k in selected:
         score, positive = data.probabilities[rows, k], data.target[rows] == k
@@ -130,7 +132,9 @@ def _point(
     rows = context.rows
     called = (scores[rows] >= threshold).astype(np.int64)
     statistic = confusion_statistic(positive[rows].astype(np.int64), called, ("negative", "positive"), rows, 1)
-    estimates = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
+    estimates = context.figures(
+        MetricPlan([only(statistic, _AT_A_POINT)], reasons={"precision": "undefined: no sample reaches the threshold"})
+    )
     return {
         "name": name,
         "threshold": threshold,

@@ -16,7 +16,7 @@ from scantune.statistics.estimate import Estimate
 from scantune.statistics.slope import slope_statistic
 from scantune.tasks import fairness, prevalence
 from scantune.tasks.baselining import Unfitted
-from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band, frequent
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
 from scantune.tasks.plan import MetricPlan, only, renamed
@@ -91,10 +91,12 @@ def _both(data: Data, place: int, rows: np.ndarray) -> np.ndarray | None:
 
 
 def _curves(data: Data, context: Context) -> dict[str, Any]:
-    """ROC and precision–recall bands and reliability of each finding."""
+    """ROC and precision–recall bands and reliability of the most frequent findings."""
     curves: dict[str, Any] = {}
-    for place, name in enumerate(data.findings):
-        rows = _both(data, place, context.rows)
+    known = [data.known(place, context.rows) for place in range(len(data.findings))]
+    counts = np.array([data.positive(place, rows).sum() for place, rows in enumerate(known)])
+    for place in frequent(counts):
+        name, rows = data.findings[place], _both(data, place, context.rows)
         if rows is None:
             continue
         score, positive = data.probabilities[rows, place], data.positive(place, rows)

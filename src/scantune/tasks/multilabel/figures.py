@@ -11,6 +11,7 @@ from scantune import plots
 from scantune.plots import lettering, style, words
 from scantune.plots.by_class import frequent
 from scantune.plots.calibration import binned
+from scantune.plots.matrices import heat
 from scantune.tasks.figures import Drawn, FigureInput, bands
 
 CAPTIONS = {
@@ -60,19 +61,16 @@ def draw(inputs: FigureInput) -> Drawn:
 @style.styled
 def _co_occurrence(section: dict[str, Any]) -> Any:
     """Two matrices side by side: the reference and the calls."""
-    import seaborn
-
-    names = lettering.shortened(section["findings"], 1.2, 6, lines=1)
-    figure = style.canvas(style.DOUBLE, 0.19 * len(names) + 1.5)
+    edge = 0.19 * len(section["findings"])
+    room = min(2.2, max(1.2, style.DOUBLE - 2 * edge - 0.4))  # for names, beside and below
+    names = lettering.shortened(section["findings"], room, 6, lines=1)
+    figure = style.canvas(style.DOUBLE, edge + room + 0.3)
     panels = np.ravel(figure.subplots(1, 2, sharey=True))
     for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
         counts = np.asarray(section[side], np.float64)
         among = np.asarray(section[f"{side}_known"], np.float64)
         share = np.divide(counts, among, out=np.full_like(counts, np.nan), where=among > 0)
-        seaborn.heatmap(
-            share, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, linewidths=0.5, cbar=False,
-            annot=_fields(counts, share), fmt="", annot_kws={"fontsize": 5}, xticklabels=names, yticklabels=names,
-        )  # fmt: skip
+        heat(axes, share, names, _fields(counts, share), 5, gap=0.5)
         axes.set_title(title, fontsize=7)
         axes.tick_params(length=0, labelsize=6)
         axes.tick_params(axis="x", labelrotation=90)
@@ -126,5 +124,5 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
         "independent. Dotted: calibrated.",
     )
     if len(curves) < total:
-        style.note(figure, f"The {len(curves)} most frequent of {total} findings; all are in metrics.json.")
+        style.note(figure, f"The {len(curves)} most frequent of {total} findings; metrics.json has the metrics of all.")
     return figure

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.statistics import baselines, conformal
 from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.reliability import icc, icc_statistic
@@ -142,7 +143,10 @@ def _readers(data: Data, context: Context) -> dict[str, object]:
         both = context.rows[np.isfinite(sides[first][context.rows]) & np.isfinite(sides[second][context.rows])]
         name = f"{first} − {second}"
         if len(both) < 3:
-            pairs[name] = {k: undefined(f"{len(both)} samples were read by both", len(both)) for k in _OF_A_PAIR}
+            pairs[name] = {
+                k: undefined(f"{number_of(len(both), 'sample was', 'samples were')} read by both", len(both))
+                for k in _OF_A_PAIR
+            }
             continue
         pair = Data(sides[second], sides[first], data.subjects, data.settings)
         estimates = context.figures(plan(pair, both, confidence=context.confidence))

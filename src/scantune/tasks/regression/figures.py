@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scantune import plots
-from scantune.tasks.figures import PART, Drawn, FigureInput, file_name
+from scantune.tasks.figures import PART, Drawn, FigureInput, file_names
 from scantune.tasks.regression.metrics import Data
 
 CAPTIONS = {
@@ -21,8 +21,9 @@ CAPTIONS = {
 
 def draw(inputs: FigureInput) -> Drawn:
     """Name to figure; of several targets those of each, ``<figure>__<target>``."""
+    files = file_names(one.name for one in inputs.data.parts.values())
     return {
-        f"{name}{PART}{file_name(one.name)}" if suffix else name: figure
+        f"{name}{PART}{files[one.name]}" if suffix else name: figure
         for suffix, one in inputs.data.parts.items()
         for name, figure in _of_one(inputs, one).items()
     }

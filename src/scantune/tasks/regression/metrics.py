@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.statistics.agreement import error_statistic, repeated_statistic
 from scantune.statistics.correlation import (
     constant,
@@ -232,7 +233,7 @@ def _given(settings: Measure, names: Iterable[str]) -> list[str]:
 def _reasons(x: np.ndarray, y: np.ndarray) -> dict[str, str]:
     correlations = ("pearson_r", "spearman_rho", "kendall_tau")
     if len(x) < 2:
-        few = f"undefined: {len(x)} samples"
+        few = f"undefined: {number_of(len(x), 'sample')}"
         return dict.fromkeys((*_FROM_SUMS, *correlations), few)
     reasons = {"bland_altman_slope": "undefined: the mean of target and prediction is constant"}
     if constant(x):

@@ -64,8 +64,8 @@ def _largest(section: Mapping[str, Any]) -> list[str]:
             "All connected components are kept: the largest alone had no higher Dice in any class, or in too few "
             f"samples, on {on}."
         ]
-    gains = (f"{name} ({fixed(e['dice_all'], 3)} to {fixed(e['dice_largest'], 3)})" for name, e in chosen.items())
+    gains = (f"{name} (from {fixed(e['dice_all'], 3)} to {fixed(e['dice_largest'], 3)})" for name, e in chosen.items())
     return [
-        "Of these classes only the largest connected component is kept, since their mean Dice was higher so (without "
-        f"and with it) on {on}: {', '.join(gains)}."
+        "Only the largest connected component of these classes is kept, because this raised their mean Dice on "
+        f"{on}: {', '.join(gains)}."
     ]

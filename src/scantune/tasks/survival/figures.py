@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.plots import style, words
 from scantune.tasks.figures import Drawn, FigureInput
 from scantune.tasks.survival.analyses import bins_of
@@ -115,7 +116,7 @@ def calibration(inputs: FigureInput) -> Any:
         axes.set_xlabel("Predicted")
     style.note(figure, f"Fifths of equal size; bars are {words.per_cent(inputs.confidence)} intervals by subject.")
     if lost:
-        style.note(figure, f"{lost} groups without follow-up to the horizon are not drawn.")
+        style.note(figure, f"Not drawn: {number_of(lost, 'group')} without follow-up to the horizon.")
     return figure
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.plots.words import add_labels
 from scantune.statistics.resampling import Weighted
 from scantune.tasks.plan import MetricPlan, not_finite, only
@@ -190,7 +191,8 @@ def _reasons(data: Data, rows: np.ndarray) -> dict[str, str]:
     integrated: list[str] = []
     for i, (h, column) in enumerate(zip(settings.horizons, settings.probability_columns(), strict=True)):
         cases, beyond = int((event & (time <= h)).sum()), int((time > h).sum())
-        why = f"undefined: {cases} events by {h:g} {settings.unit} and {beyond} samples followed beyond"
+        followed = number_of(beyond, "sample")
+        why = f"undefined: {number_of(cases, 'event')} by {h:g} {settings.unit} and {followed} followed beyond"
         reasons[f"auroc/{h:g}"] = why
         missing = not np.isfinite(data.probabilities[rows, i]).all()
         text = f"undefined: column {column} is missing, or has rows without a number" if missing else why
