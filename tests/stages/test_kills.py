@@ -24,8 +24,9 @@ def ends(project) -> dict[str, bytes]:
 def start(project, target: str) -> subprocess.Popen[bytes]:
     """A stage run anew by DVC, in a group of processes of its own."""
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", target]
+    alone = project.env | {"OMP_NUM_THREADS": "1"}  # as in the forks, or it would be another environment
     return subprocess.Popen(
-        command, cwd=project.home, env=project.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command, cwd=project.home, env=alone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
 
