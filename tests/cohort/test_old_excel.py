@@ -84,7 +84,7 @@ def test_percent_beside_plain_numbers_and_errors_have_no_value(tmp_path):
     old(tmp_path / "p.xls", rows=[("a", 0.25), ("b", 0.5)], formats=("General", "0%"))
     table = read_table(tmp_path / "p.xls")
     assert cells(table) == [["a", "0.25"], ["b", "0.5"]]
-    assert table.remarks == {"column_1": "2 cells are shown as percent and read as fractions: 25 % is 0.25"}
+    assert table.remarks == {"column_1": "shown as percent and read as fractions, 25 % is 0.25: 2 cells"}
     old(tmp_path / "e.xls", rows=[("a", "#DIV/0!"), ("b", "#N/A")], formats=("General", "General"))
     table = read_table(tmp_path / "e.xls")
     assert set(table.unusable) == {(2, "column_1")}

@@ -209,9 +209,7 @@ def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:
 
 def _percent(sheet: Sheet, header: Sequence[str]) -> dict[str, str]:
     return {
-        header[
-            at
-        ]: f"{number_of(len(lines), 'cell is', 'cells are')} shown as percent and read as fractions: 25 % is 0.25"
+        header[at]: f"shown as percent and read as fractions, 25 % is 0.25: {number_of(len(lines), 'cell')}"
         for at, lines in sheet.percent.items()
         if at < len(header) and not sheet.plain.get(at)
     }

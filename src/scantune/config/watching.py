@@ -94,8 +94,9 @@ def refuse_unseen(name: str, dataset: DatasetConfig, watched: Sequence[str], fil
         root = absolute(Path(dataset.root))
         first = ", ".join(path.relative_to(root).as_posix() for path in outside[:3])
         raise ScantuneError(
-            f"datasets.{name}.watch: {dataset.watch} is watched, but {number_of(len(outside), 'file')} of the table "
-            f"elsewhere ({first}): a change of them would go unnoticed. Move them there, or all into one folder"
+            f"datasets.{name}.watch: {dataset.watch} is watched, but of the table "
+            f"{number_of(len(outside), 'file lies', 'files lie')} elsewhere ({first}): a change of them "
+            "would go unnoticed. Move them there, or all into one folder"
         )
 
 

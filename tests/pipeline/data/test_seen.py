@@ -22,7 +22,12 @@ Row = tuple[str, str, str, str]  # sample, subject, digest of its file, side or 
 def write(name: str, rows: list[Row]) -> None:
     """``manifest.csv`` and ``splits.csv`` of a dataset and its input."""
     for folder, file, header, cells in (
-        ("cache", "manifest.csv", ["sample_id", "subject_id", "digest", "shape", "split", "order"], [(*r[:3], "1x8x8", "", "") for r in rows]),
+        (
+            "cache",
+            "manifest.csv",
+            ["sample_id", "subject_id", "digest", "shape", "split", "order"],
+            [(*r[:3], "1x8x8", "", "") for r in rows],
+        ),
         (
             *("splits", "splits.csv", ["sample_id", "subject_id", "split", "fold"]),
             [(*r[:2], "train" if r[3].isdigit() else r[3], r[3] if r[3].isdigit() else "") for r in rows],
@@ -62,7 +67,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_that_trained_the_model_is_not_tested_under_another_name() -> None:
     write("far", [("x", "q1", "d9", "train"), ("y", "q2", "d1", "test"), ("z", "q3", "d8", "test")])
-    with pytest.raises(ScantuneError, match=r"derived\.tuned: .*'small' was trained on 1 of 2 samples \(y\) .*far\.where"):
+    with pytest.raises(
+        ScantuneError, match=r"derived\.tuned: .*'small' was trained on 1 of 2 samples \(y\) .*far\.where"
+    ):
         check(settings())
 
 

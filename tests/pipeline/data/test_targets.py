@@ -72,7 +72,11 @@ def test_classes_that_are_not_named(faults):
     ("task", "targets", "kinds"),
     [
         ({"name": "classification", "target": "score"}, ["score"], {"score": False}),
-        ({"name": "classification", "target": "score"}, {"score": {"column": "score", "number": True}}, {"score": False}),
+        (
+            {"name": "classification", "target": "score"},
+            {"score": {"column": "score", "number": True}},
+            {"score": False},
+        ),
         ({"name": "regression", "target": "score"}, ["score", "grade_a"], {"score": True}),
     ],
 )
@@ -101,7 +105,8 @@ def test_the_file_that_a_split_depends_on_changes_with_the_kind_of_a_target_alon
 
 
 @pytest.mark.parametrize(
-    ("classes", "words"), [(["NA", "x"], "score,NA\n"), (["a", "x"], ""), (None, ""), (["none", "NaN"], "score,NaN\nscore,none\n")]
+    ("classes", "words"),
+    [(["NA", "x"], "score,NA\n"), (["a", "x"], ""), (None, ""), (["none", "NaN"], "score,NaN\nscore,none\n")],
 )
 def test_the_file_that_a_preparation_depends_on_has_the_words_for_an_empty_cell_that_are_classes(
     tmp_path, classes, words

@@ -121,9 +121,9 @@ def test_a_finding_that_one_view_leaves_unknown_is_no_contradiction(home: Path) 
         "a1,A,A-1,1,\na2,A,A-1,,0\na3,A,A-2,-1,1\nb1,B,B-1,0,1\nb2,B,B-1,0,1.0\nc1,C,C-1,1,0\n"
     )
     read_for_tasks(parse(blocks(findings)), "d", home)
-    with pytest.raises(CohortError, match=r"target 'score' differs within one visit: B-1 \(b1 in row 5: 1, b2 in row 6"):
-        table = (home / "raw" / "t.csv").read_text().replace("1.0", "0")
-        (home / "raw" / "t.csv").write_text(table)
+    (home / "raw" / "t.csv").write_text((home / "raw" / "t.csv").read_text().replace("1.0", "0"))
+    differs = r"target 'score' differs within one visit: B-1 \(b1 in row 5: 1, b2 in row 6"
+    with pytest.raises(CohortError, match=differs):
         read_for_tasks(parse(blocks(findings)), "d", home)
     with pytest.raises(CohortError, match="target 'kind' differs within one visit: A-1"):
         read_for_tasks(parse(blocks({**findings, "blank": "absent"})), "d", home)

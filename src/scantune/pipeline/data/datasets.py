@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from scantune.amounts import number_of
-
 from collections import Counter
 from collections.abc import Mapping
+
 import numpy as np
 
-from scantune.pipeline.data.sides import Side
-from scantune.models.covariates import Covariates
+from scantune.amounts import number_of
 from scantune.engine.data import Augment, CachedSamples, Partners
 from scantune.engine.patches import Patches, PatchSamples
+from scantune.models.covariates import Covariates
+from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
 
@@ -31,7 +31,10 @@ def encode(side: Side, task: Task) -> np.ndarray | None:
             faults.append(f"sample {member.sample_id}: {error}")
     if faults:
         lines = "\n  ".join(faults[:20])
-        raise ScantuneError(f"{number_of(len(faults), 'sample has', 'samples have')} a target that is not valid for the task:\n  {lines}")
+        raise ScantuneError(
+            f"{number_of(len(faults), 'sample has', 'samples have')} a target that is not valid for the task:\n"
+            f"  {lines}"
+        )
     if not encoded:
         return np.zeros((0, 1), np.float32)
     arrays = [array for array in encoded if array is not None]

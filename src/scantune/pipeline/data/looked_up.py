@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def tasks_on(params: Params, name: str, *, of: Literal["dataset", "input"] = "dataset") -> dict[str, TaskSettings]:
     """Key of an experiment to its task, for all that train or are tested on a dataset, or on an input."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
-    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if getattr(b, of) == name}
+    tasks = {
+        f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if getattr(b, of) == name
+    }
     known = {**params.experiments, **params.derived}
     for key, block in params.external.items():
         if getattr(block, of) == name and block.experiment in known:
@@ -71,8 +73,8 @@ def words_for_empty(params: Params, name: str) -> dict[str, list[str]]:
 def write_words(params: Params, folder: Path) -> None:
     """Write ``<dataset>.csv`` with the columns target and word of :func:`words_for_empty` for every dataset.
 
-    The preparation and the split depend on this file: which cells of the table are empty, which rows are left out, hangs
-    by it and by nothing else of the experiments.
+    The preparation and the split depend on this file: which cells of the table are empty, which rows are left out,
+    hangs by it and by nothing else of the experiments.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in params.datasets:

@@ -38,7 +38,8 @@ def seen(samples: Iterable[Sample], trained: Iterable[Sample], *, same_people: b
 
 
 def same_people(one: DatasetConfig, other: DatasetConfig) -> bool:
-    """Whether equal subject ids of two datasets are one person: both are of one column of one table, however it is named.
+    """Whether equal subject ids of two datasets are one person: both are of one column of one table, however
+    it is named.
 
     Without a subject each sample is one, by its own id.
     """
@@ -52,7 +53,9 @@ def _people(dataset: DatasetConfig) -> tuple[object, ...]:
     return place, ids
 
 
-def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides, samples: Iterable[Sample]) -> list[Sample]:
+def seen_by(
+    params: Params, block: ExperimentConfig, dataset: str, sides: Sides, samples: Iterable[Sample]
+) -> list[Sample]:
     """Those of some samples of ``dataset`` that an experiment's model was trained on.
 
     Of equal subject ids in two tables, which may be two people, a warning is logged.
@@ -71,8 +74,8 @@ def seen_by(params: Params, block: ExperimentConfig, dataset: str, sides: Sides,
         doubtful = [one for one in seen(known, sides.side("train"), same_people=True) if one.sample_id not in files]
         if doubtful:
             log.warning(
-                "datasets.%s: %s have subject ids that trained on datasets.%s too, which has another table; where they are "
-                "the same people, metrics are of known people: leave them out by datasets.%s.where",
+                "datasets.%s: %s have subject ids that trained on datasets.%s too, which has another table; where they "
+                "are the same people, metrics are of known people: leave them out by datasets.%s.where",
                 *(dataset, _named(doubtful, known), block.dataset, dataset),
             )
     return found
@@ -150,8 +153,8 @@ def refuse_seen(params: Params, key: str, sides: Sides) -> None:
     chosen = seen_by(params, parent, block.dataset, theirs, [*sides.side("validation"), *folded])
     if chosen:
         log.warning(
-            "derived.%s: the model of %r was trained on %s that validate: the choice of the checkpoint, the calibration "
-            "and the metrics of validation are of known samples",
+            "derived.%s: the model of %r was trained on %s that validate: the choice of the checkpoint, the "
+            "calibration and the metrics of validation are of known samples",
             *(key, block.from_, _named(chosen, [*sides.side("validation"), *folded])),
         )
 

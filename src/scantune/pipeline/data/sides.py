@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from scantune.amounts import number_of
-
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from scantune.amounts import number_of
+from scantune.class_names import value
 from scantune.cohort.manifest import Sample
 from scantune.digests import SHORT, text_digest
 from scantune.records import ScantuneError
-from scantune.class_names import value
 
 if TYPE_CHECKING:
     from scantune.config.params import Params
@@ -72,8 +71,9 @@ class Side(Sequence[Sample]):
         if names:
             more = " …" if len(names) > 20 else ""
             raise ScantuneError(
-                f"{number_of(len(names), 'prepared sample is', 'prepared samples are')} damaged: {', '.join(names[:20])}{more}. "
-                f"Run: dvc repro -f preprocess@{self._cache.name}, which prepares them again"
+                f"{number_of(len(names), 'prepared sample is', 'prepared samples are')} damaged: "
+                f"{', '.join(names[:20])}{more}. Run: dvc repro -f preprocess@{self._cache.name}, which prepares "
+                "them again"
             )
 
     @property
@@ -150,7 +150,9 @@ def split_subjects(side: Side, share: float, seed: int) -> tuple[Side, Side]:
     for member in side:
         first.setdefault(member.subject_id, member)
     if len(first) < 2:
-        raise ScantuneError(f"{number_of(len(first), 'subject')} cannot be split in two parts; at least two subjects are required")
+        raise ScantuneError(
+            f"{number_of(len(first), 'subject')} cannot be split in two parts; at least two subjects are required"
+        )
 
     def place(subject: str) -> tuple[list[tuple[float, str]], str]:
         targets = [_rank(text) for text in first[subject].targets.values()]
@@ -186,7 +188,9 @@ def read_sides(cache: Path, splits: Path | None, *, folds: bool = False) -> Side
         if path is not None and not path.exists():
             raise ScantuneError(f"{path}: not found; run: dvc repro {target or f'split@{path.parent.name}'}")
     view = in_folds if folds else without_folds
-    assigned = None if splits is None else {assignment.sample_id: assignment for assignment in view(read_splits(splits))}
+    assigned = (
+        None if splits is None else {assignment.sample_id: assignment for assignment in view(read_splits(splits))}
+    )
     members = []
     for sample in read_manifest(cache / "manifest.csv"):
         assignment = None if assigned is None else assigned.get(sample.sample_id)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scantune.class_names import label
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, read
 from scantune.config.dataset import TargetColumn
@@ -14,7 +15,6 @@ from scantune.config.watching import refuse_unseen
 from scantune.pipeline.data import views
 from scantune.pipeline.data.looked_up import tasks_on
 from scantune.tasks.baselining import determining
-from scantune.class_names import label
 
 
 def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
@@ -87,7 +87,8 @@ def _covariate_faults(params: Params, name: str, cohort: Cohort) -> Iterator[Fau
         columns = {} if block.model.covariates is None else block.model.covariates.columns
         cells = {column: [record.groups.get(column, "") for record in cohort.records] for column in columns}
         targets = {
-            target: [record.targets.get(target, "") for record in cohort.records] for target in block.task.target_names()
+            target: [record.targets.get(target, "") for record in cohort.records]
+            for target in block.task.target_names()
         }
         for column, why in determining(cells, targets).items():
             source = params.datasets[name].groups[column]

@@ -47,8 +47,8 @@ def modalities(cohort: Mapping[str, Any]) -> frozenset[str]:
 def is_foreign(modality: str, known: Collection[str]) -> bool:
     """Whether a DICOM modality is none of those that a model was trained on; False where either is unknown or "other".
 
-    Plain radiographs are alike (CR, DX, RG), and so are angiograms and fluoroscopy (XA, RF): which of them a file states
-    depends on the machine.
+    Plain radiographs are alike (CR, DX, RG), and so are angiograms and fluoroscopy (XA, RF): which of them a file
+    states depends on the machine.
     """
     named = {modality, *known}
     if not known or named & {"", "OT"}:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from scantune.class_names import label
 from scantune.cohort.faults import Fault
 from scantune.records import Record, ScantuneError
 from scantune.tasks.base import TaskSettings
-from scantune.class_names import label
 
 SHOWN = 10
 
@@ -35,7 +35,8 @@ def notes(tasks: dict[str, TaskSettings], records: Sequence[Record]) -> list[str
             shown = odd[: 1 if usual else SHOWN]
             listed = "; ".join(_described(unit, target) for unit in shown) + (" …" if len(odd) > len(shown) else "")
             lines.append(
-                f"target {target!r} differs between the samples of {len(odd)} of {several} subjects with several: {listed}"
+                f"target {target!r} differs between the samples of {len(odd)} of {several} subjects with several: "
+                f"{listed}"
             )
     return lines
 
