@@ -21,6 +21,7 @@ Z = normal_quantile(0.975)
 
 _SCALE_OF = {
     "unit": "unit",
+    "area": "unit",
     "auprc": "unit",
     "below_one": "below_one",
     "correlation": "correlation",

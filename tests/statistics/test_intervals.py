@@ -9,7 +9,7 @@ from scipy import stats
 from benchmarks import coverage
 from benchmarks.coverage_cohorts import binary
 from benchmarks.coverage_tables import line
-from scantune.statistics.discrimination import area_statistic, macro
+from scantune.statistics.discrimination import area_statistic, delong_interval, macro
 from scantune.statistics.distributions import binomial_interval, mid_p_interval
 from scantune.statistics.intervals import interval_of, jackknife_t, limits_of_agreement, scaled_chi2, spread
 from scantune.statistics.resampling import Distribution, Resampler, Share
@@ -152,6 +152,20 @@ def test_a_macro_auroc_of_one_counts_the_subjects_of_all_classes():
     assert (result.lower, result.upper) == (pytest.approx(binomial_interval(60, 60)[0]), 1.0)
     each = interval_of(named["auroc/3"], "unit", 60)
     assert each.lower == pytest.approx(binomial_interval(6, 6)[0])
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_an_auroc_that_one_subject_decides_has_no_interval_down_to_nothing(several):
+    """A positive below all negatives: Student's t of one degree of freedom alone would reach down to .02."""
+    rows, scores = np.arange(60), np.r_[np.linspace(0, 1, 30), -1, np.linspace(2, 3, 29)]
+    positive, subjects = rows >= 30, np.r_[rows[:-1], 58] if several else rows
+    named = Resampler(subjects, 0).run([area_statistic(scores, positive, rows)])[0]
+    result = interval_of(named["auroc"], "area", 60)
+    n = 29**2 / 29 if not several else 30**2 / (28 + 2**2)
+    assert named["auroc"].value == pytest.approx(29 / 30)
+    assert result.lower == pytest.approx(binomial_interval(29 / 30 * n, n)[0], abs=0.02)
+    assert interval_of(named["auroc"], "unit", 60).lower < result.lower < 29 / 30 < result.upper < 1
+    assert delong_interval(scores, positive)[0] == pytest.approx(binomial_interval(29, 30)[0])
 
 
 def test_kappas_interval_is_centred_on_the_value_less_its_bias():

@@ -10,8 +10,9 @@ import numpy as np
 
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
-from scantune.statistics.resampling import FEWEST, Figures, Weighted
+from scantune.statistics.resampling import FEWEST, Figures, Interval, Weighted
 from scantune.statistics.sums import LEAST, cumulate
+from scantune.statistics.trials import within_trials
 
 _FEW = 8
 """One positive in so many rows or more, from where :func:`_by_positives` is faster."""
@@ -82,6 +83,8 @@ def _covariance(x: np.ndarray) -> np.ndarray:
 def delong_interval(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95) -> tuple[float, float] | None:
     """Interval of one area: DeLong's standard error on the logit scale (Pepe 2003, section 5.2.5), Student's t.
 
+    No wider than that of a share of the smaller class, see :func:`.trials.within_trials`.
+
     The degrees of freedom are those that the subjects' influence on the area leaves (:mod:`.degrees`). With
     20 of 200 subjects positive and an area of .92 the interval contains the truth in .936 (normal quantile: .907), with
     40 of 200 and an area of .98 in .958 (.921).
@@ -106,7 +109,10 @@ def delong_interval(scores: np.ndarray, positive: np.ndarray, confidence: float 
     df = degrees_of_freedom(np.concatenate(influence))
     centre, half = math.log(auc / (1 - auc)), t_quantile((1 + confidence) / 2, df) * se / (auc * (1 - auc))
     lower, upper = (0.5 * (1 + math.tanh((centre + side * half) / 2)) for side in (-1, 1))
-    return lower, upper
+    limited = within_trials(Interval(lower, upper), auc, np.ones(min(map(len, influence))), confidence)
+    assert limited.lower is not None
+    assert limited.upper is not None
+    return limited.lower, limited.upper
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
         suffix: appended to the names.
     """
     fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
-    kinds = {"auroc" + suffix: "unit", "auprc" + suffix: "auprc"}
+    kinds = {"auroc" + suffix: "area", "auprc" + suffix: "auprc"}
     edges = dict.fromkeys(kinds, (fewer,))
     if _FEW * positive.sum() <= len(positive):
         return Weighted(rows, _by_positives(scores, positive, suffix), kinds, edges=edges)

@@ -16,7 +16,7 @@ import numpy as np
 from scantune.statistics.degrees import spread
 from scantune.statistics.distributions import chi2_quantile, normal_quantile, t_quantile, t_two_sided
 from scantune.statistics.resampling import FEWEST, Distribution, Interval
-from scantune.statistics.trials import OF_SHARES, at_edge, few
+from scantune.statistics.trials import OF_SHARES, at_edge, few, within_trials
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ SCALES: Mapping[str, Scale] = {
 _RULES: Mapping[str, _Rule] = {
     "real": _Rule("real"),
     "unit": _Rule("unit"),
+    "area": _Rule("unit"),
     "auprc": _Rule("unit", None),
     "correlation": _Rule("correlation", 1.3),
     "kappa": _Rule("correlation", 2.0, corrected=True),
@@ -88,9 +89,9 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
 
     Args:
         distribution: the metric on all rows and with subjects left out.
-        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit`` and ``auprc`` (0 … 1), ``below_one`` (R²),
-            ``positive`` (a mean of amounts), ``loss`` (of two classes' probabilities), ``root_of_squares`` (RMSE, SD),
-            ``share`` (of trials), ``f1``, ``mean_of_shares``, or ``consistency``: no interval, since absolute
+        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit``, ``area`` and ``auprc`` (0 … 1), ``below_one``
+            (R²), ``positive`` (a mean of amounts), ``loss`` (of two classes' probabilities), ``root_of_squares`` (RMSE,
+            SD), ``share`` (of trials), ``f1``, ``mean_of_shares``, or ``consistency``: no interval, since absolute
             deviations are above 0 by chance.
         n_subjects: subjects that it is made from.
         confidence: level.
@@ -101,7 +102,7 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
         return OF_SHARES[kind](distribution.shares, confidence)
     if n_subjects < FEWEST:
         return Interval(reason=few(n_subjects))
-    if kind in ("unit", "auprc") and distribution.value in (0.0, 1.0):
+    if kind in ("unit", "area", "auprc") and distribution.value in (0.0, 1.0):
         return at_edge(distribution, confidence)
     if kind in ("correlation", "kappa") and abs(distribution.value) >= 1 - 1e-12:
         if distribution.value < -1 - 1e-9:
@@ -114,7 +115,10 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
         return Interval(reason=f"no interval: {SAME}")
     if kind in _POSITIVE:
         return scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])
-    return jackknife_t(distribution.value, left, kind, confidence)
+    result = jackknife_t(distribution.value, left, kind, confidence)
+    if kind == "area" and len(distribution.shares) == 1 and result is not None:
+        return within_trials(result, distribution.value, distribution.shares[0].trials, confidence)
+    return result
 
 
 def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: float = 0.95) -> Interval | None:

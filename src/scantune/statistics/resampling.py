@@ -84,7 +84,8 @@ class Weighted:
         figures: weights float64 [n, B] (non-negative counts), which it may overwrite, to name and values [B];
             undefined is NaN.
         kinds: figure to the rule of its interval.
-        edges: figure to the rows that count as trials where it is 0 or 1, int [m]; of a mean over classes, of each.
+        edges: figure to the rows that count as trials, int [m], where it is 0 or 1 or an area under the ROC curve; of
+            a mean over classes, of each.
         leave_out: the figures with the rows of each group left out, from the group of each row int [n] and their number
             G: name to values [G]. None: ``figures`` of weights that are 0 in the group.
     """
@@ -238,9 +239,10 @@ def _prepare_weighted(statistic: Weighted, codes: np.ndarray, resampler: Resampl
     present = np.unique(codes)
     shares: dict[str, tuple[Share, ...]] = {}
     for name in value.keys() & statistic.edges.keys():
-        if value[name] not in (0.0, 1.0):
+        parts = statistic.edges[name]
+        if value[name] not in (0.0, 1.0) and (statistic.kinds.get(name) != "area" or len(parts) > 1):
             continue
-        trials = [np.isin(present, resampler.codes[rows]).astype(np.float64) for rows in statistic.edges[name]]
+        trials = [np.bincount(resampler.codes[rows], minlength=present[-1] + 1)[present] * 1.0 for rows in parts]
         shares[name] = tuple(Share(float(value[name]) * t, t) for t in trials)
     return _Prepared(
         value=value,

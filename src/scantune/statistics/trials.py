@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -114,6 +115,26 @@ def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
     trials = len(n) ** 2 * min(effective, 1 / float((1 / n).sum()))
     bounds = mid_p_interval(mean * trials, trials, confidence)
     return Interval(*bounds, "mid-p binomial over the classes' effective trials")
+
+
+def within_trials(interval: Interval, value: float, trials: np.ndarray, confidence: float) -> Interval:
+    """Interval of an area under the ROC curve, no wider than Clopper & Pearson's of a share of the smaller class.
+
+    Var(AUC) is at most AUC (1 − AUC) / min(m, n) (Birnbaum & Klose, Ann Math Stat 1957;28:933), that of a share of so
+    many trials. Student's t is wider where one subject has most of the influence: its degrees of freedom are near 1.
+
+    Args:
+        interval: by Student's t.
+        value: the area.
+        trials: samples of each subject of the smaller class, [S].
+        confidence: level.
+    """
+    counted = trials[trials > 0]
+    n = float(counted.sum() ** 2 / (counted**2).sum())  # Kish 1965: unequal numbers are worth fewer
+    lower, upper = binomial_interval(value * n, n, confidence)
+    if interval.lower is None or interval.upper is None:
+        return interval
+    return replace(interval, lower=max(interval.lower, lower), upper=min(interval.upper, upper))
 
 
 OF_SHARES: Mapping[str, Callable[[Sequence[Share], float], Interval]] = {

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.digests import SHORT, file_digest
 from scantune.files import without_paths
-from scantune.losses.parts import PRESETS
 from scantune.pipeline.evaluate import cases, folders
 from scantune.pipeline.evaluate.error_sheet import error_sheet
 from scantune.pipeline.evaluate.evaluation import Evaluation
@@ -159,7 +158,7 @@ def _model(evaluation: Evaluation) -> dict[str, Any]:
         "licence": facts.weights.get("licence"),
         "matched": facts.weights.get("matched"),
         "classes": list(facts.classes) if facts.classes else None,
-        "loss": _weighted(PRESETS["default"]) if facts.loss == "default" else facts.loss,
+        "loss": facts.loss,
         "calibration": (facts.fitted.get("calibration") or {}).get("name"),
         "calibrated_on": None if evaluation.block.task.mask_classes else facts.fitted.get("fitted_on"),
         "test_time_augmentation": facts.augment_draws or None,
@@ -219,11 +218,6 @@ def _curves(evaluation: Evaluation, history: Path) -> Picture | None:
     rows = [row for row in rows if row.get("member") == rows[0].get("member")]
     monitor, mode = monitored(evaluation.block)
     return titled("learning_curves", plots.render(plots.learning_curves(rows, monitor=monitor, mode=mode), "svg"))
-
-
-def _weighted(parts: Mapping[str, float]) -> str:
-    """A combined loss in words."""
-    return " + ".join(f"{weight:g} {name}" for name, weight in parts.items())
 
 
 def _saved(explained: MapResults, folder: Path) -> list[Picture]:
