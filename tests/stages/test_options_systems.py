@@ -36,12 +36,12 @@ MOVED = {
     "randaugment": {"enabled": True}, "mixup": {"enabled": True, "prob": 1.0}, "cutmix": {"enabled": True, "prob": 1.0},
 }  # fmt: skip
 COMMON: dict[str, dict[str, Any]] = {
-    "optimizer sgd": {"optimizer": "sgd"},
+    "optimizer sgd": {"optimizer": "sgd", "clip_norm": 1.0},  # it leaves for infinity on scores of 0 to 34
     "optimizer adam": {"optimizer": "adam", "weight_decay": 0.1},
     "betas": {"optimizer": {"name": "adamw", "betas": [0.5, 0.9]}},
     "eps": {"optimizer": {"name": "adamw", "eps": 0.1}},
-    "nesterov": {"optimizer": {"name": "sgd", "nesterov": True}},
-    "momentum": {"optimizer": {"name": "sgd", "momentum": 0.1}},
+    "nesterov": {"optimizer": {"name": "sgd", "nesterov": True}, "clip_norm": 1.0},
+    "momentum": {"optimizer": {"name": "sgd", "momentum": 0.1}, "clip_norm": 1.0},
     "learning rate": {"learning_rate": 0.02},
     "weight decay": {"weight_decay": 0.5},
     "warm-up": {"warmup_epochs": 1},
