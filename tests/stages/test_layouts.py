@@ -121,7 +121,9 @@ def test_a_file_outside_of_the_watched_folder_is_refused_by_name(project, monkey
     block = DatasetConfig.model_validate(project.params()["datasets"]["echo"])
     inside, outside = project.home / "videos/v1.avi", project.home / "other/v1.avi"
     refuse_unseen("echo", block, ["echo.csv"], [inside])
-    with pytest.raises(ScantuneError, match=r"videos is watched, but 1 file of the table elsewhere \(other/v1.avi\)"):
+    with pytest.raises(
+        ScantuneError, match=r"videos is watched, but of the table 1 file lies elsewhere \(other/v1.avi\)"
+    ):
         refuse_unseen("echo", block, ["echo.csv"], [inside, outside])
 
 
