@@ -117,3 +117,12 @@ def test_samples_of_a_model_with_covariates_are_taken_as_they_are_needed() -> No
     assert next(answers).values == {"prediction": "a"}
     assert taken == ["a"], "the others may have to be fetched"
     assert [answer.values["prediction"] for answer in answers] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [(np.int64(3), "3"), (2.5, "2.5"), (np.array(["a.png"]), "a list"), (["a.png"], "a list"), ({"a": 1}, "{'a': 1}")],
+)
+def test_a_path_of_another_type_is_named(model: Model, path: object, words: str) -> None:
+    (reason,) = model.predict(pd.DataFrame({"path": pd.Series([path], dtype=object)}))["reason"]
+    assert reason.startswith(f"the path of this row is {words}; a row names one file")

@@ -135,7 +135,7 @@ def _sample(path: object, content: object, name: object) -> str | Path | Sent | 
     if _is_blank(path):
         return _Refused(f"{'no path' if content is _ABSENT else 'neither a path nor bytes'} in this row")
     if not isinstance(path, (str, Path)):
-        what = repr(path)[:40] if isinstance(path, (int, float, dict)) else "a list"
+        what = "a list" if hasattr(path, "__len__") and not isinstance(path, dict) else str(path)[:40]
         return _Refused(f"the path of this row is {what}; a row names one file or folder, as in {_AS_JSON}")
     if "://" in str(path):
         return _Refused("addresses are not fetched; name a file below the served folders, or send its bytes")
