@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11) and "scantune needs Python 3.11 or newer: name one, such as make PYTHON=python3.12")'
 export MLFLOW_ALLOW_PICKLE_DESERIALIZATION = false
 
 # An environment knows its place: one that came along with a moved or copied project is made again.
@@ -49,16 +50,16 @@ ui: $(VENV)/.ready             ## the MLflow pages, on this machine only
 schema: $(VENV)/.ready         ## write params.schema.json anew
 	$(BIN)/scantune schema
 
-# Pins and hashes for Linux, macOS and Windows, x86 and Arm, Python 3.11 to 3.13; no addresses.
+# Pins and hashes for Linux, macOS and Windows, x86 and Arm, Python 3.11 to 3.14; no addresses.
 lock: $(VENV)/.ready
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --no-config --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --extra demo --extra weights --extra brain --extra tensorboard --extra wandb --extra cluster --group dev -o requirements.txt
 
 audit: $(VENV)/.ready          ## known holes in what is pinned
 	$(BIN)/pip-audit -r requirements.txt --disable-pip --require-hashes
 
 $(VENV)/.ready: requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || { $(PYTHON) -c $(NEW_ENOUGH) && $(PYTHON) -m venv $(VENV); }
 	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .

@@ -31,6 +31,14 @@ def require(module: str, key: str, extra: str) -> None:
         raise PackageError(f"{key}: package {module} is not installed: pip install 'scantune[{extra}]'")
 
 
+def version_of(package: str) -> str:
+    """Version of an installed package; "" where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 @dataclass(frozen=True)
 class PackagedFile:
     """A file in a package.

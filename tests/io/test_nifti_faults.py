@@ -208,12 +208,6 @@ def test_the_kind_that_is_asked_for_is_the_kind_that_comes(tmp_path: Path) -> No
     assert isinstance(io.read(path, kind="volume"), io.Volume)
 
 
-def test_decoders_are_named_with_their_versions() -> None:
-    result = io.decoder_versions()
-    assert result["nibabel"] == nibabel.__version__
-    assert "missing" not in result.values()
-
-
 def test_masks_on_another_grid_are_told_with_both_grids() -> None:
     one = volume()
     same = io.Volume(one.array, one.affine + 1e-6)

@@ -6,13 +6,13 @@ import hashlib
 import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from scantune.engine.faults import ResumeError
+from scantune.packaged import version_of
 
 #: Packages that a training runs; a change of the code of the report, for example, does not affect it.
 PARTS = ("augment", "engine", "losses", "models", "tasks")
@@ -32,14 +32,7 @@ def code_digest() -> str:
 def versions() -> dict[str, str]:
     """Versions of the code and of the libraries used in training."""
     names = ("torch", "lightning-fabric", "numpy", "timm", "monai", "torchvision")
-    return {"scantune code": code_digest(), "python": platform.python_version(), **{n: _version(n) for n in names}}
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "none"
+    return {"scantune code": code_digest(), "python": platform.python_version(), **{n: version_of(n) for n in names}}
 
 
 def circumstances(precision: str, device: torch.device, world_size: int) -> dict[str, Any]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from scantune.io.cine_writer import write_cine as write_cine
     from scantune.io.cine_writer import write_video as write_video
     from scantune.io.data_files import only_data as only_data
-    from scantune.io.decoders import decoder_versions as decoder_versions
     from scantune.io.detect import kind_of as kind_of
     from scantune.io.dicom_image_masks import read_image_mask as read_image_mask
     from scantune.io.dicom_labels import SeriesLabel as SeriesLabel
@@ -58,7 +57,6 @@ _LATER = {
     "Loop": "loop",
     "kind_of": "detect",
     "only_data": "data_files",
-    "decoder_versions": "decoders",
     "files_read": "dicom_reading",
     "Extent": "extent",
     "read_extent": "extent",

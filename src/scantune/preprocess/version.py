@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import hashlib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from scantune.packaged import version_of
 
 #: Modules that make tensors and masks; the others of this package only store, count and display them.
 _MAKERS = (
@@ -62,14 +63,7 @@ def library_versions(*beside: str) -> dict[str, str]:
     Args:
         beside: additional packages that count.
     """
-    return {name: _version(name) for name in (*_LIBRARIES, *beside)}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    return {name: version_of(name) for name in (*_LIBRARIES, *beside)}
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scantune.packaged import version_of
 from scantune.plugins import packages
 from scantune.preprocess import brain
 from scantune.tracking import Run
@@ -41,14 +41,16 @@ REQUIREMENTS = (
 
 
 def requirements(inputs: Mapping[str, Any]) -> list[str]:
-    """``name==version`` of each of :data:`REQUIREMENTS` as installed here, and of packages that bring plugins.
+    """``name==version`` of each of :data:`REQUIREMENTS` that is installed, and of packages that bring plugins.
+
+    A decoder that has no build for this Python is not (see pyproject.toml): others read the same files.
 
     Args:
         inputs: the model's input block: packages that its preparation needs are among the requirements.
     """
     names = (*REQUIREMENTS, *(brain.PACKAGES if inputs.get("brain") else ()))
-    pinned = [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in names]
-    return [*pinned, *(f"{name}=={version}" for name, version in packages().items())]
+    installed = {name: version for name in names if (version := version_of(name))}
+    return [f"{name}=={version.split('+')[0]}" for name, version in (installed | packages()).items()]
 
 
 def kinds(columns: Mapping[str, Any]) -> dict[str, str]:

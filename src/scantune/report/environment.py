@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+
+from scantune.packaged import version_of
 
 LIBRARIES = (
     *("scantune", "torch", "torchvision", "timm", "monai", "lightning-fabric", "numpy", "scipy", "scikit-learn"),
@@ -14,9 +15,4 @@ LIBRARIES = (
 def environment(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
     """Python, system, processor family and the libraries that are installed, to their versions."""
     versions = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    for name in libraries:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return versions | {name: version for name in libraries if (version := version_of(name))}
