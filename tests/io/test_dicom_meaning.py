@@ -169,7 +169,7 @@ def test_polarity_that_is_said_in_two_ways_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames, message", [(None, "4 frames where NumberOfFrames is missing"), (2, "4 frames where")])
 def test_pixels_of_more_frames_than_stated_are_refused(tmp_path: Path, frames: int | None, message: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (4, 20, 30)).astype(np.uint8)
-    for syntax in (None, RLELossless, JPEGLSLossless):
+    for syntax in (None, RLELossless, *([JPEGLSLossless] if "jpeg-ls" in io.compressions() else [])):
         path = loop(tmp_path / "a.dcm", pixels)
 
         def change(dataset: pydicom.Dataset, syntax: str | None = syntax) -> None:

@@ -33,7 +33,7 @@ SYNTAXES = [
     ExplicitVRBigEndian,
     DeflatedExplicitVRLittleEndian,
     RLELossless,
-    JPEGLSLossless,
+    *([JPEGLSLossless] if "jpeg-ls" in io.compressions() else []),
     JPEG2000Lossless,
 ]
 _WORDS = """

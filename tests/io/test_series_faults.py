@@ -136,7 +136,7 @@ def test_truncated_pixel_data_is_refused(tmp_path: Path) -> None:
     assert "cut short" in refused(tmp_path / "s").reason
 
 
-@pytest.mark.parametrize("compression", ["rle", "jpeg-ls", "jpeg2000"])
+@pytest.mark.parametrize("compression", io.compressions()[1:])
 def test_truncated_compressed_slices_are_refused(tmp_path: Path, compression: str) -> None:
     paths = series(tmp_path / "s", volume(shape=(4, 40, 48)), compression=compression)
     paths[2].write_bytes(paths[2].read_bytes()[:-60])
@@ -144,12 +144,11 @@ def test_truncated_compressed_slices_are_refused(tmp_path: Path, compression: st
 
 
 @pytest.mark.parametrize("cut", [5, 8, 9, 40])
-@pytest.mark.parametrize("compression", ["rle", "jpegls"])
+@pytest.mark.parametrize("compression", [name for name in ("rle", "jpeg-ls") if name in io.compressions()])
 def test_a_compressed_picture_without_its_last_bytes_is_refused(tmp_path: Path, compression: str, cut: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 4000, (40, 40)).astype(np.uint16)
-    path = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="p", seed="a", bits=12)
-    syntax = {"rle": pydicom.uid.RLELossless, "jpegls": pydicom.uid.JPEGLSLossless}[compression]
-    edit(path, lambda dataset: dataset.compress(syntax))
+    path = tmp_path / "a.dcm"
+    io.write_dicom_image(path, pixels, patient_id="p", seed="a", bits=12, compression=compression)
     whole = path.read_bytes()
     path.write_bytes(whole + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16))  # trailing padding is allowed
     np.testing.assert_array_equal(io.read(path).array[0], pixels)
@@ -364,7 +363,7 @@ def test_a_private_transfer_syntax_is_refused(tmp_path: Path) -> None:
     assert "transfer syntax" in refused(tmp_path / "s").reason
 
 
-@pytest.mark.parametrize("compression", ["rle", "jpeg-ls", "jpeg2000"])
+@pytest.mark.parametrize("compression", io.compressions()[1:])
 def test_compression_changes_no_voxel(tmp_path: Path, compression: str) -> None:
     written = volume(shape=(4, 40, 48))
     series(tmp_path / "s", written, compression=compression)

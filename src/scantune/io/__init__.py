@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scantune.io.dicom_sr import Measured as Measured
     from scantune.io.dicom_sr import Origin as Origin
     from scantune.io.dicom_sr import write_report as write_report
+    from scantune.io.dicom_writer import compressions as compressions
     from scantune.io.dicom_writer import write_dicom_image as write_dicom_image
     from scantune.io.dicom_writer import write_dicom_series as write_dicom_series
     from scantune.io.dicom_writer import write_enhanced as write_enhanced
@@ -70,6 +71,7 @@ _LATER = {
     "NAMED_BY": "identity",
     "write_cine": "cine_writer",
     "write_video": "cine_writer",
+    "compressions": "dicom_writer",
     "write_dicom_image": "dicom_writer",
     "write_dicom_series": "dicom_writer",
     "write_enhanced": "dicom_writer",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.pixels import get_encoder
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
@@ -52,6 +54,12 @@ _MODALITY_ITEMS: dict[str, dict[str, Any]] = {
 }
 
 
+@cache
+def compressions() -> tuple[str, ...]:
+    """The names in `SYNTAXES` that can be written here: JPEG-LS has no encoder for Python 3.14 that is built."""
+    return tuple(name for name, syntax in SYNTAXES.items() if name == "none" or get_encoder(syntax).is_available)
+
+
 def uid(seed: str, *words: object) -> str:
     """A UID (2.25., PS3.5 B.2) that depends on the seed and the words alone."""
     text = "\x1f".join([seed, *(str(word) for word in words)])
@@ -90,14 +98,14 @@ def save(dataset: Dataset, path: Path, tags: Mapping[str, Any] | None = None, co
     """Write a data set as a DICOM file, the caller's header items (by keyword) last.
 
     Raises:
-        ScantuneError: for a keyword that DICOM does not have, or an unknown compression.
+        ScantuneError: for a keyword that DICOM does not have, or a compression that cannot be written here.
     """
     for keyword, value in (tags or {}).items():
         if pydicom.datadict.tag_for_keyword(keyword) is None:
             raise ScantuneError(f"DICOM has no header item {keyword!r}")
         setattr(dataset, keyword, value)
-    if compression not in SYNTAXES:
-        raise ScantuneError(f"compression {compression!r} is not one of {', '.join(SYNTAXES)}")
+    if compression not in compressions():
+        raise ScantuneError(f"compression {compression!r} is not one of {', '.join(compressions())}")
     if compression != "none":
         dataset.compress(SYNTAXES[compression], generate_instance_uid=False)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -208,7 +216,7 @@ def write_dicom_series(
         modality: MR or CT.
         plane: that the slices are cut in.
         rescale: how values become 16-bit integers; see `quantised`.
-        compression: one of `SYNTAXES`.
+        compression: one of `compressions()`.
         tags: further header items by keyword, such as SeriesDescription.
 
     Returns:
@@ -310,7 +318,7 @@ def write_dicom_image(
         photometric: MONOCHROME1, MONOCHROME2 or RGB.
         spacing: (row, column) in mm: at the detector for CR, DX and XA.
         window: (center, width).
-        compression: one of `SYNTAXES`.
+        compression: one of `compressions()`.
         tags: further header items by keyword.
     """
     if modality not in SOP_CLASSES:

@@ -44,6 +44,7 @@ def write_dicom(path: Path, rng: np.random.Generator, film: Film, scanner: Scann
         "RescaleIntercept": "0",
         "RescaleType": "US",
     }
+    lossless = "jpeg-ls" if "jpeg-ls" in io.compressions() else "jpeg2000"
     io.write_dicom_image(
         path,
         pixels,
@@ -54,7 +55,7 @@ def write_dicom(path: Path, rng: np.random.Generator, film: Film, scanner: Scann
         photometric=photometric,
         spacing=(10 * scanner.pixel, 10 * scanner.pixel),
         window=((low + high) / 2, max(1.0, high - low)),
-        compression=("none", "none", "jpeg-ls", "rle")[int(rng.integers(4))],
+        compression=("none", "none", lossless, "rle")[int(rng.integers(4))],
         tags=header | tags,
     )
 
