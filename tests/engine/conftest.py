@@ -40,8 +40,12 @@ class Nursery:
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert self._answer()["ready"]
+
+    def _answer(self) -> dict[str, Any]:
+        """The process's next line that is an answer: PyTorch 2.8 tells there of the processes that it connects."""
         assert self.process.stdout is not None
-        assert json.loads(self.process.stdout.readline())["ready"]
+        return json.loads(next(line for line in self.process.stdout if line.startswith("{")))
 
     def train(
         self,
@@ -55,17 +59,16 @@ class Nursery:
     ) -> int:
         """Run a training, killed after so many seconds if it still runs; its exit code, negative for a signal."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         order = {"folder": str(folder), "state": str(state), "options": options, "processes": processes}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        pid = json.loads(self.process.stdout.readline())["pid"]
+        pid = self._answer()["pid"]
         if kill_after is not None:
             time.sleep(kill_after)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
         self.error = ""
-        while "status" not in (reply := json.loads(self.process.stdout.readline())):
+        while "status" not in (reply := self._answer()):
             self.error = reply["error"]
         return int(reply["status"])
 

@@ -33,6 +33,11 @@ def class_last(output: Tensor, target: Tensor) -> Tensor:
     return output
 
 
+def focusing(entropy: Tensor, gamma: float) -> Tensor:
+    """(1 − p)^gamma of the target's probability p, from its cross-entropy −log p, with a finite gradient at p = 1."""
+    return (-torch.expm1(-entropy)).clamp_min(torch.finfo(entropy.dtype).tiny).pow(gamma)
+
+
 def _smoothed(output: Tensor, target: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
     """Unnormalised cross-entropy per element, weights inside, smoothed as PyTorch does (Szegedy et al. 2016)."""
     logits = class_last(output, target)
@@ -96,4 +101,4 @@ def focal_cross_entropy(
 ) -> Tensor:
     """(1 − p)^gamma · (−log p) of the target's class (Lin et al. 2017, eq. 4); Σ w· / Σ w with class weights."""
     entropy = _smoothed(output, target, None, 0.0)
-    return (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy
+    return focusing(entropy, gamma) * entropy

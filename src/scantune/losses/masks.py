@@ -8,10 +8,10 @@ overlap, each with a logit of its own.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
+from scantune.losses.classes import focusing
 from scantune.losses.registry import register
 from scantune.records import ScantuneError
 
@@ -63,7 +63,7 @@ def focal_bce(output: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: flo
     logits, labels = binary(output, target)
     entropy = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     balance = alpha * labels + (1 - alpha) * (1 - labels)
-    return balance * (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy
+    return balance * focusing(entropy, gamma) * entropy
 
 
 def _probabilities(output: Tensor, target: Tensor, background: bool) -> tuple[Tensor, Tensor]:
