@@ -105,6 +105,8 @@ def predict(
         store = storage(store)
     if table is not None:
         paths, root = [], named_samples.root_of(table, [Path(path) for path in files or []], root, listed)
+        if root is not None and not table.exists() and (root / table).exists():  # as `table` of a dataset is named
+            table = root / table
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
