@@ -36,6 +36,7 @@ def init(
     Each value has a comment with its reason. Where no template of columns leads to the files, or a folder has images
     and masks but no table, a table is written to data/tables/.
     """
+    from scantune.config.watching import in_project
     from scantune.proposal import text
     from scantune.proposal.blocks import propose
 
@@ -43,6 +44,8 @@ def init(
         raise ScantuneError(f"{table}: no such file or folder")
     if out is not None and out.exists():
         raise ScantuneError(f"{out} exists; choose another --out")
+    if not in_project():  # the blocks are for a project elsewhere
+        table, root = table.absolute(), None if root is None else root.absolute()
     proposed = propose(table, root, name, target, series)
     lines = text.written(proposed.blocks, proposed.reasons)
     notes = [f"Proposed by scantune init for {table}: review it.", *(f"Note: {note}" for note in proposed.notes)]

@@ -114,6 +114,11 @@ def holds_outputs(path: str) -> str | None:
     return next((folder for folder in OUTPUTS if _within(folder, path)), None)
 
 
+def in_project() -> bool:
+    """Whether the current folder is a project, so that relative paths in a block start from it."""
+    return any(os.path.isfile(name) for name in ("params.yaml", "dvc.yaml"))
+
+
 def faults(params: Params) -> Iterator[str]:
     """Every dataset's reads that DVC would not see change, with the block to add; watched paths that DVC refuses."""
     for name, block in params.watched.items():
