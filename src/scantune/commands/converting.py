@@ -175,11 +175,11 @@ def _print_block(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) 
     """
     import yaml
 
-    from scantune.config.watching import holds_outputs, in_project
+    from scantune.config.watching import holds_outputs
 
     count = sum(1 for _ in table.open(encoding="utf-8")) - 1
     split = {"method": "predefined", "columns": "split"} if sides else {"method": "random"}
-    output = holds_outputs(str(root)) if in_project() else None
+    output = holds_outputs(str(root))
     if output:
         raise ScantuneError(
             f"{table}: {number_of(count, 'sample was', 'samples were')} written, but no block: {root}, the "

@@ -110,7 +110,9 @@ def _within(path: str, folder: str) -> bool:
 
 
 def holds_outputs(path: str) -> str | None:
-    """The first of the pipeline's own folders that ``path`` is or holds, or None."""
+    """The first of the pipeline's own folders that ``path`` is or holds, or None; so too where this is no project."""
+    if not in_project():
+        return None
     return next((folder for folder in OUTPUTS if _within(folder, path)), None)
 
 

@@ -301,9 +301,9 @@ def watch_of(root: Path, files: Sequence[str]) -> str:
     Raises:
         ScantuneError: that contains them too: DVC cannot watch what it writes to.
     """
-    from scantune.config.watching import holds_outputs, in_project
+    from scantune.config.watching import holds_outputs
 
-    if not in_project() or not holds_outputs(str(root)):
+    if not holds_outputs(str(root)):
         return str(root)
     folder = root / os.path.commonpath([os.path.dirname(file) for file in files])
     output = holds_outputs(str(folder))
