@@ -48,7 +48,8 @@ def test_no_block_is_written_that_dvc_could_not_watch(tmp_path, monkeypatch):
         raise done.exception
     done = CliRunner().invoke(app, ["convert", "masks", str(source), "--out", "arcade/masks"])
     assert done.exit_code == 0
-    assert f"watch: {tmp_path / 'arcade'}" in done.output
+    assert "root: arcade\n" in done.output
+    assert "scantune init arcade/masks/cohort.csv --root arcade --name masks --add" in done.output
 
 
 def test_in_a_folder_of_data_the_block_starts_from_it(tmp_path, monkeypatch):
