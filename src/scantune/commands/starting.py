@@ -42,6 +42,8 @@ def init(
 
     if not table.exists():
         raise ScantuneError(f"{table}: no such file or folder")
+    if out is not None and add:
+        raise ScantuneError(f"--out {out} is a file of its own, --add inserts into params.yaml: name one of them")
     if out is not None and out.exists():
         raise ScantuneError(f"{out} exists; choose another --out")
     if not in_project():  # the blocks are for a project elsewhere
