@@ -475,3 +475,25 @@ def test_a_number_that_cannot_be_is_refused_by_its_option(arguments: tuple[str, 
     done = CliRunner().invoke(app, list(arguments))
     assert done.exit_code == 2
     assert f"Invalid value for '{arguments[-2]}': Input should be greater than or equal to" in done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("predict model film.png --map-method hirescam", "--map-method and --map-layer are of --maps FOLDER"),
+        ("predict model film.png --map-layer layer2", "--map-method and --map-layer are of --maps FOLDER"),
+        ("search small --from best.yaml", "--from best.yaml is the file of settings for --train-best"),
+        ("search small --train-best --n-trials 5", "--n-trials: without effect, since --train-best"),
+        ("search small --train-best --sweep s.yaml", "--sweep: without effect, since --train-best"),
+        ("search small --sweep s.yaml --timeout 5", "--timeout: without effect, since --sweep"),
+        ("checkpoints small --best --summary", "--best, --summary and --continue-from are three questions"),
+        ("checkpoints small --best --continue-from 0", "--best, --summary and --continue-from are three questions"),
+        ("init . --out blocks.yaml --add", "--out blocks.yaml is a file of its own, --add inserts into params.yaml"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(command: str, why: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, command.split())
+    assert isinstance(done.exception, ScantuneError)
+    assert why in str(done.exception)
+    assert not list(tmp_path.iterdir())

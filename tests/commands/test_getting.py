@@ -173,6 +173,8 @@ def test_files_that_are_here_are_neither_moved_nor_changed(project):
     assert {path: path.read_bytes() for path in source.rglob("*") if path.is_file()} == before
     params = load(project / "params.yaml")
     assert params.datasets[NAME].root == str(source / "Task04_Hippocampus")
+    table = f"data/raw/{NAME}/{NAME}.csv"  # of the project, which may be moved
+    assert (params.datasets[NAME].table, params.watched[f"{NAME}_table"].path) == (table, table)
 
 
 def test_blocks_go_into_the_params_yaml_of_this_repository(project):

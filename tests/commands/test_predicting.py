@@ -85,6 +85,20 @@ def test_a_registered_model_is_not_looked_for_in_a_store_that_does_not_exist(tmp
     assert not list(tmp_path.iterdir())
 
 
+def test_the_versions_that_the_registry_has_are_named_where_another_was_asked_for(store: Path) -> None:
+    from scantune.tracking import client
+
+    (store / "source").mkdir()
+    client().create_registered_model("digits")
+    for _ in range(2):
+        client().create_model_version("digits", str(store / "source"))
+    for named in ("digits@champion", "digits/7"):
+        with pytest.raises(ScantuneError, match=r"models:/digits/2, models:/digits/1; 'scantune promote digits 2'"):
+            open_model(f"models:/{named}")
+    with pytest.raises(ScantuneError, match="set MLFLOW_TRACKING_URI"):
+        open_model("models:/other@champion")
+
+
 class Twice(torch.nn.Module):
     """One logit, above which a picture is marked."""
 
@@ -208,6 +222,8 @@ def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:
     for arguments in ({"files": [opened]}, {"root": opened}):
         predict("m", **arguments, table=table, out=opened / "answers.csv")
         assert read(opened / "answers.csv").text("reason").tolist() == [""]
+    predict("m", [opened], table=Path("t/labels.csv"), out=opened / "answers.csv")  # below the folder, not here
+    assert read(opened / "answers.csv").text("reason").tolist() == [""]
     for arguments in ({"files": [opened / "Doe_0.png"]}, {"files": [opened], "root": opened}, {"listed": table}):
         with pytest.raises(ScantuneError, match="beside it give no others, but the one folder"):
             predict("m", **arguments, table=table, out=opened / "answers.csv")

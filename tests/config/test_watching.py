@@ -112,6 +112,7 @@ def test_init_watches_a_table_that_lies_elsewhere(films):
 
 
 def test_init_in_the_projects_own_folder_watches_the_files_and_the_table_alone(films):
+    (films / "params.yaml").touch()
     (films / "t.csv").write_text("\n".join(["id,label", *(f"s{n},{n % 2}" for n in range(4))]) + "\n")
     for number in range(4):
         (films / f"s{number}.png").unlink()
@@ -121,5 +122,6 @@ def test_init_in_the_projects_own_folder_watches_the_files_and_the_table_alone(f
 
 
 def test_init_says_where_files_beside_the_pipelines_outputs_should_go(films):
+    (films / "params.yaml").touch()
     with pytest.raises(ScantuneError, match=r"the files lie beside data/index.* such as data/raw/<name>"):
         propose(Path("t.csv"), Path("."), "mine")

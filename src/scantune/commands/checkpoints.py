@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scantune.commands import project
+from scantune.records import ScantuneError
 
 
 def checkpoints(
@@ -18,6 +19,8 @@ def checkpoints(
     ] = None,
 ) -> None:
     """List the checkpoints of an experiment, or choose one from which its next training resumes."""
+    if best + summary + (continue_from is not None) > 1:
+        raise ScantuneError("--best, --summary and --continue-from are three questions: name one of them")
     from scantune.pipeline.project import trained_by
     from scantune.pipeline.train import resume_request
 

@@ -102,7 +102,7 @@ def masks(
         table = written.table
         for note in written.notes:
             typer.echo(note)
-    start = root or _start(table)
+    start, table = _from_here(root or _start(table)), _from_here(table)
     keys = {"files": "{file}", "masks": "{mask}", "sample": "{sample_id}"}
     subject = subject_of(table.open(encoding="utf-8").readline().strip().split(","))
     _print_block(table, start, keys | ({"subject": subject} if subject else {}), sides=len(sides) > 1)
@@ -165,6 +165,14 @@ def _start(table: Path) -> Path:
         first = next(csv.DictReader(file))
     folders = [table.resolve().parent, *table.resolve().parents]
     return next((f for f in folders if (f / first["file"]).is_file() and (f / first["mask"]).is_file()), folders[0])
+
+
+def _from_here(path: Path) -> Path:
+    """``path`` as a project has it, which may be moved: relative to its folder, where it lies in that."""
+    from scantune.config.watching import in_project
+
+    here = Path.cwd()
+    return path.relative_to(here) if in_project() and path.is_relative_to(here) and path != here else path
 
 
 def _print_block(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:

@@ -31,7 +31,7 @@ def drift(
         bool, typer.Option("--strict", help="exit code 1 where a column has shifted, or nothing could be compared")
     ] = False,
 ) -> None:
-    """Hold new images and answers against the training cohort: image statistics, grouping columns, distance, answers.
+    """Compare new images and answers with the training cohort: image statistics, grouping columns, distance, answers.
 
     A column has shifted where p is below 0.05 after Holm's correction and the population stability index is above 0.1.
     Each row counts as one observation.

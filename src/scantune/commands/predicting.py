@@ -99,12 +99,16 @@ def predict(
         raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
     if root is not None and table is None:
         raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
+    if maps is None and (map_method != "auto" or map_layer is not None):
+        raise ScantuneError("predict: --map-method and --map-layer are of --maps FOLDER, and none is named")
     if store is not None:
         if sr is None and seg is None:
             raise ScantuneError("predict: --store sends what --sr FOLDER and --seg FOLDER write, and neither is named")
         store = storage(store)
     if table is not None:
         paths, root = [], named_samples.root_of(table, [Path(path) for path in files or []], root, listed)
+        if root is not None and not table.exists() and (root / table).exists():  # as `table` of a dataset is named
+            table = root / table
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)

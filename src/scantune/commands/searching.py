@@ -27,6 +27,7 @@ def search(
 
     Trials are compared on the validation set; the test set is not used.
     """
+    _refuse_unused(n_trials, timeout, sweep, train_best, source)
     quiet_logging()
     from scantune.config.edit import Change
     from scantune.pipeline.naming import files_named
@@ -49,6 +50,21 @@ def search(
         result = searching.run_search(searched, n_trials=total, seconds=60 * timeout or None, say=typer.echo)
     typer.echo(f"best {searched.block.train.monitor}: {result.best_value:.5g}")
     typer.echo(f"{result.completed} completed, {result.pruned} pruned, {result.failed} failed; {best}")
+
+
+def _refuse_unused(n_trials: int, timeout: float, sweep: Path | None, train_best: bool, source: Path | None) -> None:
+    """Refuse options that what is asked for does not use.
+
+    Raises:
+        ScantuneError: with their names.
+    """
+    if source is not None and not train_best:
+        raise ScantuneError(f"--from {source} is the file of settings for --train-best, which is not stated")
+    stated = {"--n-trials": n_trials and train_best, "--timeout": timeout, "--sweep": sweep if train_best else None}
+    unused = [name for name, value in stated.items() if value]
+    if unused and (train_best or sweep is not None):
+        does = "--train-best trains with settings that were found" if train_best else "--sweep writes a file"
+        raise ScantuneError(f"{', '.join(unused)}: without effect, since {does}; leave it out")
 
 
 def trial(

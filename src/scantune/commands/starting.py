@@ -36,13 +36,18 @@ def init(
     Each value has a comment with its reason. Where no template of columns leads to the files, or a folder has images
     and masks but no table, a table is written to data/tables/.
     """
+    from scantune.config.watching import in_project
     from scantune.proposal import text
     from scantune.proposal.blocks import propose
 
     if not table.exists():
         raise ScantuneError(f"{table}: no such file or folder")
+    if out is not None and add:
+        raise ScantuneError(f"--out {out} is a file of its own, --add inserts into params.yaml: name one of them")
     if out is not None and out.exists():
         raise ScantuneError(f"{out} exists; choose another --out")
+    if not in_project():  # the blocks are for a project elsewhere
+        table, root = table.absolute(), None if root is None else root.absolute()
     proposed = propose(table, root, name, target, series)
     lines = text.written(proposed.blocks, proposed.reasons)
     notes = [f"Proposed by scantune init for {table}: review it.", *(f"Note: {note}" for note in proposed.notes)]

@@ -125,7 +125,8 @@ class VolumeInput(_Common):
     ] = None
     """T1-weighted MRI of heads: the brain alone, without bias field, in the space of MNI152. ``true`` or a block."""
     deface: bool = False
-    """Head MRI: blank the face before anything is cached. A simple geometric method: see the documentation's limits."""
+    """Head MRI with skull: blank the face before anything is cached, by plain geometry, which is no substitute for a
+    published tool: security.md, "Identity in the pictures"."""
     volume: Literal["first", "mean"] | VolumeChoice | None = None
     """4D files and series of several volumes (echoes, b-values, times): the first one acquired, the mean of all, or the
     one with these keys: ``{b_value: 0}``, ``{echo_time: 4.92}``, ``{index: 6}``. Without it such a sample is excluded.
@@ -232,7 +233,8 @@ class ImageInput(_Common):
     """Precision of the network in the windows of a prediction, with ``patch``. bf16 changes probabilities in the third
     digit, and takes less than half the time on GPUs and on processors with AMX; without hardware for it, longer."""
     mask_text: bool = False
-    """Find text burned into the image and blank it."""
+    """Find text burned into the image and blank it. Small letters, handwriting and letters on bright ground are missed:
+    security.md, "Identity in the pictures"."""
     dtype: Literal["uint8", "float16", "float32"] | None = None
     """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1 (scale, percentile,
     window), else float16. uint8 is for those alone."""

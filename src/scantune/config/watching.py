@@ -110,8 +110,15 @@ def _within(path: str, folder: str) -> bool:
 
 
 def holds_outputs(path: str) -> str | None:
-    """The first of the pipeline's own folders that ``path`` is or holds, or None."""
+    """The first of the pipeline's own folders that ``path`` is or holds, or None; so too where this is no project."""
+    if not in_project():
+        return None
     return next((folder for folder in OUTPUTS if _within(folder, path)), None)
+
+
+def in_project() -> bool:
+    """Whether the current folder is a project, so that relative paths in a block start from it."""
+    return any(os.path.isfile(name) for name in ("params.yaml", "dvc.yaml"))
 
 
 def faults(params: Params) -> Iterator[str]:

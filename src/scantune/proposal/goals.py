@@ -242,5 +242,5 @@ def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
         if _GRADED.search(column):
             goal.task = {**goal.task, "ordinal": True}
         else:
-            goal.notes.append(f"whether the classes of {column!r} are grades in order (task key `ordinal`)")
+            goal.notes.append(f"are the classes of {column!r} grades in order? Then the task has `ordinal: true`")
     return goal

@@ -87,8 +87,8 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
         input_keys = {"mask_values": {PAINTED: IGNORE if white == "void" else 1}}
     if numbered is None:
         notes.append(
-            "whether the values of masks are classes, or number cells or lesions (then: input key `mask_instances: "
-            "true` and task `classes: [background, foreground]`)"
+            "do the values of masks number cells or lesions, and are no classes? Then the input has `mask_instances: "
+            "true`, and the task `classes: [background, foreground]`"
         )
     return input_keys, {"classes": ["background", *names]}, reason
 

@@ -102,8 +102,9 @@ def _add_experiment(
 
 
 def _written(root: Path, public_cohort: PublicCohort, out: Path) -> str:
-    """Path of the table that is written, as the dataset's block has it."""
+    """Path of the table that is written, as the dataset's block has it: from the project, which may be moved, where
+    the root lies elsewhere."""
     path = out / f"{public_cohort.name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(path, public_cohort.rows)
-    return str(path.resolve()) if root.is_absolute() else os.path.relpath(path, root)
+    return path.as_posix() if root.is_absolute() else os.path.relpath(path, root)

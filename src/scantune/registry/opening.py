@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from scantune.registry.model import MODEL, ModelFacts, read_facts
 from scantune.registry.predictor import Answer, Files, Predictor, Reading, each_alone
 
 _LOADER = "scantune.registry.pyfunc"
+_LISTED = 5  # versions in a message
 
 
 def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading: Reading | None = None) -> Any:
@@ -90,9 +92,31 @@ def _fetched(source: str) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder.name))
     except Exception as error:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        remedy = _other_versions(source) or remedy
         raise ScantuneError(
             f"{source}: the MLflow store {without_password(tracking_uri())} cannot load this model ({first}). {remedy}"
         ) from error
+
+
+def _other_versions(source: str) -> str:
+    """What the registry has under the name in ``models:/<name>…``, and "" where it has nothing."""
+    from mlflow.exceptions import MlflowException
+
+    from scantune.tracking import client
+
+    name = re.split("[@/]", source.removeprefix("models:/"), maxsplit=1)[0]
+    if not source.startswith("models:/") or not name or "'" in name:
+        return ""
+    try:
+        versions = client().search_model_versions(f"name='{name}'")
+    except MlflowException:  # the first fault is the one to tell
+        return ""
+    if not versions:
+        return ""
+    listed = sorted((int(version.version) for version in versions), reverse=True)
+    more = f" … ({len(listed)} versions)" if len(listed) > _LISTED else ""
+    names = ", ".join(f"models:/{name}/{number}" for number in listed[:_LISTED])
+    return f"It has {names}{more}; 'scantune promote {name} {listed[0]}' would give a version the alias 'champion'"
 
 
 def _scantune_folder(folder: Path) -> Path | None:
