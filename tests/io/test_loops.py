@@ -268,6 +268,30 @@ def test_containers_are_told_by_their_bytes_and_counted_to_the_frame(tmp_path: P
     assert not any("cut short" in note for note in loop.facts["notes"])
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_interlaced_video_is_refused_where_opencv_cannot_decode_it(tmp_path: Path, wrapped: bool) -> None:
+    path, frames = tmp_path / "a.mpg", np.pad(moving(9, colour=True), ((0, 0), (0, 16), (0, 0), (0, 0)))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MPG2"), 25, frames.shape[2:0:-1])
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no MPEG-2")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+    progressive = io.read(path).frames
+    content = bytearray(path.read_bytes())
+    extensions = [at + 4 for at in range(len(content)) if content[at : at + 4] == b"\0\0\1\xb5"]
+    for at in extensions:  # ISO/IEC 13818-2, 6.2.2.3 and 6.2.3.1: progressive_sequence and progressive_frame
+        sequence = content[at] >> 4 == 1
+        content[at + (1 if sequence else 4)] &= 0xF7 if sequence else 0x7F
+    path.write_bytes(content)
+    if wrapped:
+        path = _with_stream(tmp_path / "a.dcm", bytes(content))
+    if tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13):
+        np.testing.assert_array_equal(io.read(path).frames, progressive)
+    else:
+        assert "or interlaced, which OpenCV cannot decode" in refused(path).reason
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
 def test_animated_pictures_are_loops(tmp_path: Path, suffix: str) -> None:
     frames = moving(9, colour=True)

@@ -14,12 +14,14 @@ from scantune.io.loop import Loop
 from scantune.io.values import MOST_UNEQUAL, check_size, note_sides
 from scantune.records import ReadError
 
+_NOT_YUV = (b"BGR", b"RGB", b"ABGR", b"BGRA", b"RGBA", b"G3", b"G4", b"Y8", b"Y1", b"PAL")  # FFmpeg's tags of formats
+
 
 def open_container(path: Path, options: Options) -> Loop:
     """Open a video file and find how many of its frames decode.
 
     Raises:
-        ReadError: nothing decodes, or the frames are larger than the limit.
+        ReadError: nothing decodes, the frames are larger than the limit, or are interlaced.
     """
     if options.kind not in (None, "video"):
         raise ReadError(f"a video is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
@@ -35,9 +37,11 @@ def open_container(path: Path, options: Options) -> Loop:
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
     if count < expected and not _guessed(path):
-        notes.append(f"cut short: {count} of {int(expected)} frames can be decoded")
+        why = "it is cut short, an edit list hides the others, or a longer sound track counts as frames"
+        notes.append(f"{count} of {int(expected)} frames can be decoded: {why}")
     if turned:
         notes.append(f"rotated by {turned}° as the file states")
+    _refuse_unconverted(path)
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
     frame_time = _mean_time(times, frame_time, notes)
@@ -106,6 +110,28 @@ def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[in
         times.append(float(again.get(cv2.CAP_PROP_POS_MSEC)))
     again.release()
     return len(times), times
+
+
+def _refuse_unconverted(path: Path) -> None:
+    """Refuse a video whose frames are all one picture, as interlaced ones are to OpenCV from 4.13.
+
+    FFmpeg's converter refuses them; OpenCV ignores that and returns what its memory held, such as a frame of the video
+    before. RGB and grey are not looked at: lossless masks, which may stand still, are stored so.
+    """
+    capture = _open(path)
+    stored = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=False)
+    first, count = None, 0
+    while not stored.startswith(_NOT_YUV) and capture.grab():
+        ok, frame = capture.retrieve()
+        if not ok or (first is not None and not np.array_equal(frame, first)):
+            return
+        first, count = frame, count + 1
+    capture.release()
+    if count > 1:
+        raise ReadError(
+            f"its {count} frames are one picture to the last bit: a still, or interlaced, which OpenCV cannot decode "
+            "(ffmpeg -i IN -vf yadif OUT.mp4 makes it progressive)"
+        )
 
 
 def _is_grey(path: Path) -> bool:
