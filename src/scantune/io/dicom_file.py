@@ -44,7 +44,7 @@ SegmentedBluePaletteColorLookupTableData
 ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
 GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units SUVType
-SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
+SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence DimensionIndexSequence
 """
 KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}
