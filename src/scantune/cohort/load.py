@@ -110,7 +110,7 @@ def _from_table(
     rows = _with_targets(rows, dataset, targets, faults, left_out)
     listed: dict[str, list[str]] = {}
     records = [record_of(row, table, dataset, targets, root, faults, listed) for row in rows]
-    faults += _repeated(records)
+    faults += _repeated(records, own_ids=bool(dataset.sample) or "sample_id" in table.columns)
     if not records and not faults:
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
     if faults:
@@ -225,20 +225,30 @@ def _with_targets(
     return complete
 
 
-def _repeated(records: list[Record]) -> list[Fault]:
-    """Sample ids that stand in two rows: with the same files a duplicate row, else an id that isn't one."""
+def _repeated(records: list[Record], own_ids: bool) -> list[Fault]:
+    """Sample ids that stand in two rows: with the same files a duplicate row, else an id that isn't one.
+
+    Without ``own_ids`` files may not stand in two rows, however their paths are written (a.png, ./a.png).
+    """
     first: dict[str, Record] = {}
+    places: dict[object, Record] = {}
     faults = []
     for record in records:
         # Windows and macOS take names that differ in case for one file.
-        other = first.setdefault(record.sample_id.casefold(), record)
+        other, content = first.setdefault(record.sample_id.casefold(), record), _content(record)
+        if other is record and not own_ids:
+            other = places.setdefault(content, record)
         if other is record:
             continue
-        twice = (other.files, other.series, other.volume) == (record.files, record.series, record.volume)
+        twice = _content(other) == content
         what = "a second row for the same file" if twice else "the same sample id"
         remedy = "remove one" if twice else "make it unique by 'sample: \"{column}_{column}\"'"
         faults.append(Fault(f"{what} as row {other.row} ({record.sample_id!r}): {remedy}", record.row))
     return faults
+
+
+def _content(record: Record) -> object:
+    return record.files, record.series, record.volume
 
 
 def _pseudonymised(cohort: Cohort, dataset: DatasetConfig) -> Cohort:
