@@ -123,6 +123,23 @@ def test_ages_over_89_in_words_and_ranges_are_banded(table, dataset, age):
     assert [record.groups["age"] for record in records] == ["90+", "110M", "80-95", "85+"]
 
 
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (["2-Mar", "14-2", "15-2"], "1 of 3 subject ids are dates (2-Mar)"),
+        (["2024-03-02", "14-2", "15-2"], "1 of 3 subject ids are dates (2024-03-02)"),
+        (["Jan-07", "4. Mai", "15-2"], "2 of 3 subject ids are dates (Jan-07, 4. Mai)"),
+        (["1.23E+11", "4E+12", "P"], "2 of 3 subject ids are numbers in scientific notation (1.23E+11, 4E+12)"),
+        (["2024-03-02", "2024-03-03", "2024-03-04"], None),
+        (["12-ABC", "1-2", "5E12"], None),
+    ],
+)
+def test_ids_that_a_spreadsheet_made_dates_of_are_told(table, dataset, ids, told):
+    table("id,file\n" + "".join(f"{subject},{k}.png\n" for k, subject in enumerate(ids)))
+    warnings = cohort.read(dataset(files="{file}", subject="id"), HERE).warnings
+    assert [warning.split(":")[0] for warning in warnings] == ([told] if told else [])
+
+
 @pytest.mark.parametrize("name", ["../outside.png", "/etc/passwd", "a/../../x.png", ".", "a\0b"])
 def test_paths_that_leave_the_root_are_refused(table, dataset, name):
     table(f"id,file\n1,{name}\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scantune.cohort import ids, values
 from scantune.cohort.cells import recoded, replaced
-from scantune.cohort.doubts import one_form, spellings, values_without_rows, words_for_empty
+from scantune.cohort.doubts import ids_of_excel, one_form, spellings, values_without_rows, words_for_empty
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
@@ -120,7 +120,9 @@ def _from_table(
     warnings += spellings(records)
     forms: list[str] = []
     if dataset.subject is not None:
-        records, forms = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)
+        forms = ids_of_excel(records, with_ids=dataset.pseudonyms is None)
+        records, others = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)
+        forms += others
     return Cohort(records, len(table.rows), left_out, dataset.subjects_known, table.notes, warnings=(*warnings, *forms))
 
 
