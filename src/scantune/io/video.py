@@ -37,14 +37,15 @@ def open_container(path: Path, options: Options) -> Loop:
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
     if count < expected and not _guessed(path):
-        why = "it is cut short, an edit list hides the others, or a longer sound track counts as frames"
+        why = "it is cut short, or counts dropped frames, hidden ones (edit list) or the time of a longer sound track"
         notes.append(f"{count} of {int(expected)} frames can be decoded: {why}")
     if turned:
         notes.append(f"rotated by {turned}° as the file states")
     _refuse_unconverted(path)
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
-    frame_time = _mean_time(times, frame_time, notes)
+    varying = _varying(times, notes)
+    frame_time = frame_time if varying is None else float(varying[-1]) / (count - 1)
     if frame_time is None:
         notes.append("no frame time is stated")
     facts: dict[str, Any] = {
@@ -65,7 +66,7 @@ def open_container(path: Path, options: Options) -> Loop:
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
         return many([index], grey, scale)[index]
 
-    return Loop(count, height, width, 3, frame_time, facts, one, many)
+    return Loop(count, height, width, 3, frame_time, facts, one, many, varying)
 
 
 def _open(path: Path) -> cv2.VideoCapture:
@@ -81,17 +82,20 @@ def _guessed(path: Path) -> bool:
     return format_of(file_head(path)) == "mpeg"
 
 
-def _mean_time(times: list[float], stated: float | None, notes: list[str]) -> float | None:
-    """Milliseconds between frames: as stated, or the mean of them where their times vary, which is noted."""
+def _varying(times: list[float], notes: list[str]) -> np.ndarray | None:
+    """Milliseconds from the first frame to each, where their intervals vary, which is noted; else None.
+
+    Time starts anew where MPEG streams were joined: there the usual interval is taken.
+    """
     steps = np.diff(times)
-    steps = steps[steps > 0]  # time starts anew where MPEG streams were joined
-    if steps.size < 2:
-        return stated
-    low, high = float(steps.min()), float(steps.max())
-    if high - low <= 0.2 * float(np.median(steps)) + 1.5:  # containers round to milliseconds
-        return stated
+    known = steps[steps > 0]
+    if known.size < 2:
+        return None
+    low, usual, high = float(known.min()), float(np.median(known)), float(known.max())
+    if high - low <= 0.2 * usual + 1.5:  # containers round to milliseconds
+        return None
     notes.append(f"frame times vary from {low:.4g} to {high:.4g} ms; their mean is given")
-    return float(steps.mean())
+    return np.concatenate([[0.0], np.cumsum(np.where(steps > 0, steps, usual))])
 
 
 def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[int, list[float]]:
