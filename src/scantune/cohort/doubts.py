@@ -53,7 +53,7 @@ def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[
 
 _MONTH = r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]*"
 _DATE = re.compile(rf"\d{{4}}-\d\d-\d\d(?: 00:00:00)?|\d{{1,2}}[-.] ?{_MONTH}\.?|{_MONTH}[-.]\d\d", re.IGNORECASE)
-_SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d\d")
+_SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d\d", re.IGNORECASE)
 
 
 def ids_of_excel(records: Sequence[Record], *, with_ids: bool) -> list[str]:

@@ -91,7 +91,7 @@ def lines_of(
         )
         raise CohortError(f"table {path.name}", [words])
     single = [name for name, kind in frame.dtypes.items() if str(kind).lower() == "float32"]
-    frame = frame.astype({name: "string" for name in single}).astype({name: "Float64" for name in single})  # 0.1 is 0.1
+    frame = frame.astype(dict.fromkeys(single, "string")).astype(dict.fromkeys(single, "Float64"))  # 0.1 is 0.1
     frame = frame.astype(object).where(frame.notna(), None)
     rows = [[text_of(cell, "", decimal) for cell in row] for row in frame.itertuples(index=False, name=None)]
     return list(enumerate([[str(column) for column in frame.columns], *rows], start=1))
