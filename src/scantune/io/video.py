@@ -119,8 +119,9 @@ def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[in
 def _refuse_unconverted(path: Path) -> None:
     """Refuse a video whose frames are all one picture, as interlaced ones are to OpenCV from 4.13.
 
-    FFmpeg's converter refuses these, and colour spaces such as YCgCo; OpenCV ignores that and returns what its memory held, such as a frame of the video
-    before. RGB and grey are not looked at: lossless masks, which may stand still, are stored so.
+    FFmpeg's converter refuses these, and colour spaces such as YCgCo; OpenCV ignores that and returns what its memory
+    held, such as a frame of the video before. RGB and grey are not looked at: lossless masks, which may stand still,
+    are stored so.
     """
     capture = _open(path)
     stored = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=False)
@@ -133,8 +134,8 @@ def _refuse_unconverted(path: Path) -> None:
     capture.release()
     if count > 1:
         raise ReadError(
-            f"its {count} frames are one picture to the last bit: a still, or interlaced (ffmpeg -i IN -vf yadif OUT.mp4 "
-            "makes it progressive) or of an unusual colour space, which OpenCV cannot convert"
+            f"its {count} frames are one picture to the last bit: a still, or interlaced (ffmpeg -i IN -vf yadif "
+            "OUT.mp4 makes it progressive) or of an unusual colour space, which OpenCV cannot convert"
         )
 
 
