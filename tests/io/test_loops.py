@@ -338,6 +338,18 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
     assert any("rotated by" in note for note in loaded.facts["notes"])
 
 
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0)])
+def test_a_video_that_is_shown_mirrored_is_refused(tmp_path: Path, matrix: tuple[int, ...]) -> None:
+    path = io.write_video(tmp_path / "a.mp4", moving(colour=True), frame_time=40)
+    whole = bytearray(path.read_bytes())
+    at = whole.find(b"tkhd") + 4
+    at += 40 if whole[at] == 0 else 52
+    a, b, c, d = matrix
+    whole[at : at + 20] = np.array([a << 16, b << 16, 0, c << 16, d << 16], ">i4").tobytes()
+    path.write_bytes(whole)
+    assert "shown mirrored" in refused(path).reason
+
+
 def test_a_folder_of_pictures_is_not_a_loop_and_what_to_do_is_told(tmp_path: Path) -> None:
     for at in range(3):
         io.write_png(tmp_path / f"{at}.png", np.full((8, 8), at, np.uint8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scantune.io.loop import Loop
 from scantune.io.values import MOST_UNEQUAL, check_size, note_sides
 from scantune.records import ReadError
 
+_MOST_MOVIE = 1 << 26  # bytes of the header of an MP4
 _NOT_YUV = (b"BGR", b"RGB", b"ABGR", b"BGRA", b"RGBA", b"G3", b"G4", b"Y8", b"Y1", b"PAL")  # FFmpeg's tags of formats
 
 
@@ -21,7 +23,8 @@ def open_container(path: Path, options: Options) -> Loop:
     """Open a video file and find how many of its frames decode.
 
     Raises:
-        ReadError: nothing decodes, the frames are larger than the limit, or are interlaced.
+        ReadError: nothing decodes, the frames are larger than the limit, or are interlaced
+            or shown mirrored.
     """
     if options.kind not in (None, "video"):
         raise ReadError(f"a video is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
@@ -42,6 +45,8 @@ def open_container(path: Path, options: Options) -> Loop:
     if turned:
         notes.append(f"rotated by {turned}° as the file states")
     _refuse_unconverted(path)
+    if _is_mirrored(path):
+        raise ReadError("it is shown mirrored, which OpenCV overlooks: ffmpeg -i IN OUT.mp4 writes it as it is shown")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
     varying = _varying(times, notes)
@@ -137,6 +142,30 @@ def _refuse_unconverted(path: Path) -> None:
             f"its {count} frames are one picture to the last bit: a still, or interlaced (ffmpeg -i IN -vf yadif "
             "OUT.mp4 makes it progressive) or of an unusual colour space, which OpenCV cannot convert"
         )
+
+
+def _is_mirrored(path: Path) -> bool:
+    """Whether a track of an MP4 or MOV file has a matrix that mirrors it (ISO/IEC 14496-12, 8.3.2)."""
+    movie = b""
+    if format_of(file_head(path)) not in ("mp4", "mov"):
+        return False
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[:4], "big") - 8
+            size = int.from_bytes(file.read(8), "big") - 16 if size == -7 else size
+            if size < 0:
+                break
+            if head[4:] == b"moov":
+                movie = file.read(min(size, _MOST_MOVIE))
+                break
+            file.seek(size, 1)
+    for found in re.finditer(b"tkhd", movie):
+        matrix = movie[found.end() + (40 if movie[found.end() : found.end() + 1] == b"\0" else 52) :][:20]
+        if len(matrix) == 20:
+            a, b, _, c, d = np.frombuffer(matrix, ">i4").astype(float)
+            if a * d - b * c < 0:
+                return True
+    return False
 
 
 def _is_grey(path: Path) -> bool:
