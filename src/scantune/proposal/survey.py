@@ -116,9 +116,8 @@ def _has_colour(path: Path, kind: str) -> bool:
     try:
         if kind == "video":
             loop = io.open_video(path)
-            pictures = np.moveaxis(
-                loop.frames([0, loop.n_frames // 2]).astype(np.int16), -1, 1
-            )  # the first may be black
+            frames = loop.frames([0, loop.n_frames // 2])  # the first may be black
+            pictures = np.moveaxis(frames.astype(np.int16), -1, 1)
         else:
             content = io.read(path)
             if not isinstance(content, io.Image):
