@@ -123,6 +123,12 @@ def test_ages_over_89_in_words_and_ranges_are_banded(table, dataset, age):
     assert [record.groups["age"] for record in records] == ["90+", "110M", "80-95", "85+"]
 
 
+def test_classes_that_a_spreadsheet_made_dates_of_are_told(table, dataset):
+    table("file,grade,day\na.png,2-Mar,2024-01-01\nb.png,3+4,2024-01-02\nc.png,,2024-01-02\n")
+    warnings = cohort.read(dataset(files="{file}", targets={"grade": "grade"}, groups=["day"]), HERE).warnings
+    assert warnings == ("target 'grade': 1 of 2 values are dates (2-Mar): did a spreadsheet make them?",)
+
+
 @pytest.mark.parametrize(
     ("ids", "told"),
     [

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from scantune.cohort import ids, values
 from scantune.cohort.cells import recoded, replaced
-from scantune.cohort.doubts import ids_of_excel, one_form, spellings, values_without_rows, words_for_empty
+from scantune.cohort.doubts import (
+    dates_of_excel,
+    ids_of_excel,
+    one_form,
+    spellings,
+    values_without_rows,
+    words_for_empty,
+)
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
@@ -117,7 +124,7 @@ def _from_table(
         raise CohortError(title, faults)
     warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
     warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
-    warnings += spellings(records)
+    warnings += [*spellings(records), *dates_of_excel(records)]
     forms: list[str] = []
     if dataset.subject is not None:
         forms = ids_of_excel(records, with_ids=dataset.pseudonyms is None)
