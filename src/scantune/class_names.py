@@ -6,6 +6,8 @@ import math
 import re
 import unicodedata
 
+#: Words that stand for an empty cell, in lower case.
+EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 

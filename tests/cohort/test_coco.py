@@ -235,6 +235,20 @@ def test_an_image_with_an_object_of_a_box_alone_gets_no_mask_without_it(tmp_path
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("points", [[], [1, 1], [1, 1, 5, 5]])
+def test_an_annotation_of_fewer_than_three_points_is_left_out_by_its_id(tmp_path, written, content, caplog, points):
+    rows, before = read(masks_of_coco(written(), tmp_path / "out"), tmp_path)
+    assert not caplog.messages
+    content["annotations"].append(annotation(33, 9, 6, points))
+    content["annotations"][0]["segmentation"].append(points)  # of an object that has an outline too
+    again, masks = read(masks_of_coco(written(), tmp_path / "again"), tmp_path)
+    assert [row["categories"] for row in again] == [row["categories"] for row in rows]
+    assert all(np.array_equal(masks[name], before[name]) for name in before)
+    assert caplog.messages == [
+        "left out, since fewer than three points have no area: 1 annotation of train.json (id 33)"
+    ]
+
+
 @pytest.mark.parametrize(("size", "why"), [((40, 20), "another size"), ((10, 20), "EXIF")])
 def test_pictures_of_another_size_than_stated_are_named(tmp_path, written, content, size, why):
     content["images"][0]["width"], content["images"][0]["height"] = size

@@ -93,6 +93,59 @@ def test_duplicate_rows_and_ids(table, dataset):
     assert [(row, "second row for the same file" in m) for row, _, m in result] == [(3, True), (5, False), (7, False)]
 
 
+@pytest.mark.parametrize("other", ["./a.png", "b/../a.png", ".//a.png"])
+def test_one_file_in_two_spellings_is_a_duplicate_row(table, dataset, other):
+    table(f"id,file\n1,a.png\n2,{other}\n")
+    ((row, _, message),) = faults_of(dataset(files="{file}", subject="id"))
+    assert (row, message.split(" as ")[0]) == (3, "a second row for the same file")
+    table(f"id,file\n1,a.png\n1b,{other}\n")
+    assert len(cohort.load(dataset(files="{file}", sample="{id}"), HERE)) == 2, (
+        "ids of its own: two lesions of one film"
+    )
+
+
+@pytest.mark.parametrize("empty", ["NA", "nan", "None", "#N/A"])
+def test_rows_without_a_subject_as_r_and_pandas_write_them_are_not_one_subject(table, dataset, empty):
+    table(f"id,file\n1,a.png\n{empty},b.png\n{empty},c.png\n")
+    assert [(row, column) for row, column, _ in faults_of(dataset(files="{file}", subject="id"))] == [
+        (3, "id"), (4, "id"),
+    ]  # fmt: skip
+    records = cohort.load(dataset(files="{file}", subject="id", recode={"id": {empty: "Nan Li"}}), HERE)
+    assert records[1].subject_id == "Nan Li"
+
+
+@pytest.mark.parametrize(
+    "age", ["93 years", "93 yrs.", "093y", "93 y.o.", "91-95", "> 92", "95+", "93 ans", "93 Jahre"]
+)
+def test_ages_over_89_in_words_and_ranges_are_banded(table, dataset, age):
+    table(f"file,age\na.png,{age}\nb.png,110M\nc.png,80-95\nd.png,85+\n")
+    records = cohort.load(dataset(files="{file}", groups={"age": "age"}), HERE)
+    assert [record.groups["age"] for record in records] == ["90+", "110M", "80-95", "85+"]
+
+
+def test_classes_that_a_spreadsheet_made_dates_of_are_told(table, dataset):
+    table("file,grade,day\na.png,2-Mar,2024-01-01\nb.png,3+4,2024-01-02\nc.png,,2024-01-02\n")
+    warnings = cohort.read(dataset(files="{file}", targets={"grade": "grade"}, groups=["day"]), HERE).warnings
+    assert warnings == ("target 'grade': 1 of 2 values are dates (2-Mar): did a spreadsheet make them?",)
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        (["2-Mar", "14-2", "15-2"], "1 of 3 subject ids are dates (2-Mar)"),
+        (["2024-03-02", "14-2", "15-2"], "1 of 3 subject ids are dates (2024-03-02)"),
+        (["Jan-07", "4. Mai", "15-2"], "2 of 3 subject ids are dates (Jan-07, 4. Mai)"),
+        (["1.23E+11", "4E+12", "P"], "2 of 3 subject ids are numbers in scientific notation (1.23E+11, 4E+12)"),
+        (["2024-03-02", "2024-03-03", "2024-03-04"], None),
+        (["12-ABC", "1-2", "5E12"], None),
+    ],
+)
+def test_ids_that_a_spreadsheet_made_dates_of_are_told(table, dataset, ids, told):
+    table("id,file\n" + "".join(f"{subject},{k}.png\n" for k, subject in enumerate(ids)))
+    warnings = cohort.read(dataset(files="{file}", subject="id"), HERE).warnings
+    assert [warning.split(":")[0] for warning in warnings] == ([told] if told else [])
+
+
 @pytest.mark.parametrize("name", ["../outside.png", "/etc/passwd", "a/../../x.png", ".", "a\0b"])
 def test_paths_that_leave_the_root_are_refused(table, dataset, name):
     table(f"id,file\n1,{name}\n")

@@ -7,6 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from scantune.cohort.faults import CohortError
@@ -36,6 +39,24 @@ def test_parquet_feather_and_stata_are_read(tmp_path):
     assert cells(tmp_path / "t.parquet") == ROWS
     FRAME.assign(age=[40, 41, 42], id=["007", "8", ""]).to_stata(tmp_path / "t.dta", write_index=False, version=118)
     assert cells(tmp_path / "t.dta") == [[*row[:1], age, *row[2:]] for row, age in zip(ROWS, ("40", "41", "42"))]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.feather"])
+def test_long_ids_beside_an_empty_cell_and_single_precision_are_as_they_were_entered(tmp_path, name):
+    columns = {"id": pa.array([20240112123456789, None], pa.int64()), "score": pa.array([0.1, None], pa.float32())}
+    write = pa.parquet.write_table if name == "t.parquet" else pa.feather.write_feather
+    write(pa.table(columns), tmp_path / name)  # as R and Spark write it, without what pandas notes of types
+    rows = read_table(tmp_path / name).rows
+    assert [list(row.cells.values()) for row in rows] == [["20240112123456789", "0.1"]]
+
+
+def test_an_index_of_several_names_is_columns(tmp_path):
+    pd.DataFrame({"file": ["a", "b"], "subject": ["P1", "P2"], "session": [1, 2]}).set_index(
+        ["subject", "session"]
+    ).to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert table.columns == ("subject", "session", "file")
+    assert table.rows[1].cells == {"subject": "P2", "session": "2", "file": "b"}
 
 
 def test_an_index_with_a_name_is_a_column_and_pictures_are_no_cells(tmp_path):

@@ -400,3 +400,96 @@ def test_an_enhanced_angiogram_is_a_loop(tmp_path: Path) -> None:
     extent = io.read_extent(path)
     assert (extent.kind, extent.frames, extent.frame_time) == ("video", 8, 66.7)
     assert "no position" in refused(path, kind="volume").reason
+
+
+@pytest.mark.parametrize(
+    "keyword", ["FrameReferenceDateTime", "FrameAcquisitionDateTime", "TemporalPositionTimeOffset"]
+)
+def test_times_of_frames_are_the_frame_time_of_a_loop(tmp_path: Path, keyword: str) -> None:
+    path = _enhanced(tmp_path / "a", volume(spacing=(1.0, 1.0, 3.0)))
+
+    def state(dataset: pydicom.Dataset, seconds: list[float], **header: object) -> None:
+        dataset.Modality = "XA"
+        for at, group in zip(seconds, dataset.PerFrameFunctionalGroupsSequence, strict=True):
+            group.pop("PlanePositionSequence", None)
+            content = group.FrameContentSequence[0]
+            if keyword.startswith("Frame"):
+                setattr(content, keyword, f"202001011200{at:09.6f}+0100")
+            else:
+                group.TemporalPositionSequence = [pydicom.Dataset()]
+                group.TemporalPositionSequence[0].TemporalPositionTimeOffset = at
+        for name, value in header.items():
+            setattr(dataset, name, value)
+
+    even = [0.05 * at for at in range(8)]
+    edit(path, lambda dataset: state(dataset, even, RecommendedDisplayFrameRate=15))
+    loop = io.open_video(path)
+    assert loop.frame_time == pytest.approx(50)
+    assert loop.facts["notes"] == [f"FrameTimeVector is made of the frames' {keyword}"]
+    assert io.read_extent(path).frame_time == pytest.approx(50)
+    edit(path, lambda dataset: state(dataset, [*even[:7], 1.0]))
+    loop = io.open_video(path)
+    assert loop.frame_time == pytest.approx(1000 / 7)
+    assert "frame times vary from 50 to 700 ms; their mean is given" in loop.facts["notes"]
+    edit(path, lambda dataset: state(dataset, even, FrameTime=40))
+    loop = io.open_video(path)
+    assert loop.frame_time == 40
+    assert "FrameTimeVector gives 50 ms a frame where FrameTime gives 40, which is taken" in loop.facts["notes"]
+    edit(path, lambda dataset: state(dataset, [0.0] * 4 + [1.0] * 4, FrameTime=40))  # in whole seconds
+    assert (io.open_video(path).frame_time, io.open_video(path).facts["notes"]) == (40, [])
+    edit(path, lambda dataset: state(dataset, even[::-1]))
+    with pytest.raises(ReadError, match="another order than that of their times"):
+        io.open_video(path)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "keyword", "detector"),
+    [
+        ("FramePixelDataPropertiesSequence", "ImagerPixelSpacing", True),
+        ("ProjectionPixelCalibrationSequence", "ObjectPixelSpacingInCenterOfBeam", False),
+    ],
+)
+def test_the_spacing_of_an_enhanced_angiogram_is_read(
+    tmp_path: Path, sequence: str, keyword: str, detector: bool
+) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.Modality = "XA"
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        shared.pop("PixelMeasuresSequence", None)
+        setattr(shared, sequence, [pydicom.Dataset()])
+        setattr(getattr(shared, sequence)[0], keyword, [0.2, 0.4])
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            group.pop("PlanePositionSequence", None)
+
+    edit(path, change)
+    facts = io.open_video(path).facts
+    assert facts["pixel_sides"] == pytest.approx([0.2, 0.4])
+    assert any("detector" in note for note in facts["notes"]) == detector
+
+
+def test_volumes_that_only_the_dimension_index_tells_apart(tmp_path: Path) -> None:
+    one, other = volume(), volume(seed=5)
+    both = np.concatenate([one.array, other.array])
+    path = _enhanced(tmp_path / "a", io.Volume(both, one.affine))
+
+    def mix(dataset: pydicom.Dataset) -> None:
+        order = [0, 8, 9, 1, 2, 10, 3, 11, 4, 5, 12, 13, 6, 14, 15, 7]  # neither volume by volume nor place by place
+        groups = list(dataset.PerFrameFunctionalGroupsSequence)
+        for at, group in enumerate(groups):
+            group.PlanePositionSequence = groups[at % 8].PlanePositionSequence
+            content = group.FrameContentSequence[0]
+            for name in ("TemporalPositionIndex", "StackID", "InStackPositionNumber", "FrameAcquisitionNumber"):
+                content.pop(Tag(pydicom.datadict.tag_for_keyword(name)), None)
+            content.DimensionIndexValues = [1, at % 8 + 1, at // 8 + 1]
+        dataset.PixelData = dataset.pixel_array[order].tobytes()
+        dataset.PerFrameFunctionalGroupsSequence = [groups[at] for at in order]
+        dataset.DimensionIndexSequence = [pydicom.Dataset() for _ in range(3)]
+        for item, pointer in zip(dataset.DimensionIndexSequence, (0x00209056, 0x00200032, 0x2005140F), strict=True):
+            item.DimensionIndexPointer = pointer
+
+    edit(path, mix)
+    assert "0: dimension 1 (8 slices), 1: dimension 2 (8 slices)" in refused(path).reason
+    for index, expected in enumerate((one, other)):
+        np.testing.assert_array_equal(io.read(path, volume=io.VolumeRule.of({"index": index})).array, expected.array)

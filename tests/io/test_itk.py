@@ -134,6 +134,21 @@ def test_byte_orders_and_skips_of_metaimage(tmp_path: Path, order: str, packed: 
             np.testing.assert_array_equal(io.read(tmp_path / "b.mhd").array, loaded.array)
 
 
+@pytest.mark.parametrize("before", [0, 7])
+def test_bytes_before_data_that_follow_a_metaimage_header_are_counted_from_the_files_start(
+    tmp_path: Path, before: int
+) -> None:
+    whole = _meta(NOISE, "HeaderSize = 000\n")
+    head, data = whole[: -NOISE.nbytes], whole[-NOISE.nbytes :]
+    path = tmp_path / "a.mha"
+    path.write_bytes(head.replace(b"000", b"%03d" % (len(head) + before)) + b"x" * before + data)
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    np.testing.assert_array_equal(expected, NOISE.T)
+    np.testing.assert_array_equal(io.read(path).array, expected[:, ::-1, ::-1])
+    path.write_bytes(head.replace(b"000", b"007") + b"x" * 7 + data)  # ITK takes a part of the header for voxels
+    assert f"HeaderSize of 7 bytes is less than its MetaImage header, which has {len(head)}" in refused(path).reason
+
+
 @pytest.mark.parametrize("packing", list(_PACKINGS))
 @pytest.mark.parametrize(("skip", "before"), [(7, 7), (-1, 352)])
 def test_bytes_before_the_data_of_nrrd(tmp_path: Path, packing: str, skip: int, before: int) -> None:

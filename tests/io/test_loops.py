@@ -268,6 +268,30 @@ def test_containers_are_told_by_their_bytes_and_counted_to_the_frame(tmp_path: P
     assert not any("cut short" in note for note in loop.facts["notes"])
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_interlaced_video_is_refused_where_opencv_cannot_decode_it(tmp_path: Path, wrapped: bool) -> None:
+    path, frames = tmp_path / "a.mpg", np.pad(moving(9, colour=True), ((0, 0), (0, 16), (0, 0), (0, 0)))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MPG2"), 25, frames.shape[2:0:-1])
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no MPEG-2")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+    progressive = io.read(path).frames
+    content = bytearray(path.read_bytes())
+    extensions = [at + 4 for at in range(len(content)) if content[at : at + 4] == b"\0\0\1\xb5"]
+    for at in extensions:  # ISO/IEC 13818-2, 6.2.2.3 and 6.2.3.1: progressive_sequence and progressive_frame
+        sequence = content[at] >> 4 == 1
+        content[at + (1 if sequence else 4)] &= 0xF7 if sequence else 0x7F
+    path.write_bytes(content)
+    if wrapped:
+        path = _with_stream(tmp_path / "a.dcm", bytes(content))
+    if tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13):
+        np.testing.assert_array_equal(io.read(path).frames, progressive)
+    else:
+        assert "a still, or interlaced (ffmpeg" in refused(path).reason
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
 def test_animated_pictures_are_loops(tmp_path: Path, suffix: str) -> None:
     frames = moving(9, colour=True)
@@ -312,6 +336,18 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
     assert loaded.frames.shape[1:3] == plain.frames.shape[2:0:-1]
     np.testing.assert_array_equal(loaded.frames, np.rot90(plain.frames, -1, (1, 2)))
     assert any("rotated by" in note for note in loaded.facts["notes"])
+
+
+@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0)])
+def test_a_video_that_is_shown_mirrored_is_refused(tmp_path: Path, matrix: tuple[int, ...]) -> None:
+    path = io.write_video(tmp_path / "a.mp4", moving(colour=True), frame_time=40)
+    whole = bytearray(path.read_bytes())
+    at = whole.find(b"tkhd") + 4
+    at += 40 if whole[at] == 0 else 52
+    a, b, c, d = matrix
+    whole[at : at + 20] = np.array([a << 16, b << 16, 0, c << 16, d << 16], ">i4").tobytes()
+    path.write_bytes(whole)
+    assert "shown mirrored" in refused(path).reason
 
 
 def test_a_folder_of_pictures_is_not_a_loop_and_what_to_do_is_told(tmp_path: Path) -> None:

@@ -356,6 +356,18 @@ def test_slices_that_positions_cannot_miss_are_noted(tmp_path: Path) -> None:
     ]
 
 
+def test_slices_that_are_missing_at_an_end_are_noted(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s", tags={"NumberOfSlices": 8})
+    assert io.read(tmp_path / "s").facts["notes"] == []
+    for path in paths:
+        if int(pydicom.dcmread(path).InstanceNumber) <= 2:
+            path.unlink()
+    assert io.read(tmp_path / "s").facts["notes"] == [
+        "the header states 8 slices, 6 are here",
+        "instance numbers start at 3: slices may be missing at that end",
+    ]
+
+
 def test_a_private_transfer_syntax_is_refused(tmp_path: Path) -> None:
     paths = series(tmp_path / "s", compression="rle")
     for path in paths:

@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from scantune import io
 from scantune.preprocess import prepare
@@ -45,6 +46,21 @@ def test_loops_of_different_rates_are_brought_to_one(tmp_path, inputs):
     assert not fast.facts["looped"]
     higher = prepare([tmp_path / "slow"], [], inputs["video"](frames=6, shape=[240, 320], frame_rate=50))
     np.testing.assert_array_equal(higher.tensor[0], frames[[0, 2, 2, 4, 4, 6]])  # the nearest of 40 ms, later on a tie
+
+
+def test_a_loop_whose_frame_times_vary_is_brought_to_one_rate_by_them(tmp_path, inputs):
+    frames, _ = echo(24)
+    kept = [*range(9), 12, 16, 20, 23]  # 20 ms, then 80
+    steps = np.diff(kept, prepend=kept[0]) * 20.0
+    io.write_cine(tmp_path / "a", frames[kept], patient_id="p", seed="1", encoding="raw", frame_time=None,
+                  tags={"FrameTimeVector": [f"{step:g}" for step in steps]})  # fmt: skip
+    result = prepare([tmp_path / "a"], [], inputs["video"](frames=6, shape=[240, 320], frame_rate=12.5))
+    np.testing.assert_array_equal(result.tensor[0], frames[::4])  # every 80 ms
+    pages = [Image.fromarray(frame) for frame in frames[kept]]
+    shown = [int(step) for step in steps[1:]] + [20]
+    pages[0].save(tmp_path / "a.webp", save_all=True, append_images=pages[1:], duration=shown, lossless=True)
+    result = prepare([tmp_path / "a.webp"], [], inputs["video"](frames=6, shape=[240, 320], frame_rate=12.5))
+    assert np.abs(result.tensor[0].astype(int) - frames[::4]).max() <= 1
 
 
 def test_a_loop_of_unknown_rate_is_excluded_where_the_rate_matters(tmp_path, inputs):

@@ -102,6 +102,18 @@ def test_of_loops_few_frames_are_taken_and_few_steps(home):
     assert block.train.epochs * (16 // block.train.batch_size) <= 250
 
 
+def test_loops_in_colour_that_start_with_a_black_frame_are_in_colour(home):
+    Path("raw/endoscopy").mkdir(parents=True)
+    for n in range(24):
+        frames = np.random.default_rng(n).integers(0, 60, (8, 32, 32, 3), np.uint8) + np.uint8([150, 60, 20])
+        frames[0] = 0
+        io.write_video(f"raw/endoscopy/{n}.avi", frames)
+    rows = [f"{n}.avi,{'good' if n % 2 else 'bad'},{n}" for n in range(24)]
+    Path("raw/endoscopy/t.csv").write_text("\n".join(["file,quality,patient", *rows]) + "\n")
+    (input_,) = added("raw/endoscopy").inputs.values()
+    assert input_.channels == 3
+
+
 def test_a_class_of_few_subjects_is_excluded_and_said(home):
     for n in range(80):
         picture(f"raw/a/{n}.png", n)

@@ -57,6 +57,17 @@ def test_ids_of_one_form_need_no_key(home):
     assert "join_ids" not in params.datasets["labels"].model_fields_set
 
 
+@pytest.mark.parametrize("empty", ["", "NA", "nan"])
+def test_samples_without_a_subject_are_each_of_one_of_their_own(home, empty):
+    ids = [empty if i in (3, 7, 8) else f"{i // 2:03d}" for i in range(N)]
+    lines = [f"img_{i:03d}.png,{ids[i]},{LABEL[i // 4 % 2]}" for i in range(N)]
+    Path("raw/labels.csv").write_text("\n".join(["image,patient,diagnosis", *lines]) + "\n")
+    proposed = propose(Path("raw"))
+    (table,) = proposed.tables.values()
+    assert len({row["patient"] for row in table.rows}) == N // 2 + 3
+    assert any("3 rows have no 'patient': each is a subject of its own" in note for note in proposed.notes)
+
+
 @pytest.mark.parametrize("words", [("yes", "no"), ("1", "0")])
 def test_who_is_a_patient_is_a_class_and_no_subject(home, words):
     records, params, _ = read("Patient,age", lambda i: f"{words[i // 2 % 2]},{40 + i % 31}")

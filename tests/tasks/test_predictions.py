@@ -83,6 +83,14 @@ def test_a_file_that_is_not_there(tmp_path):
         read(tmp_path / "nothing.csv")
 
 
+@pytest.mark.parametrize("word", ["NA", "nan", "None"])
+def test_rows_without_a_subject_are_not_one_subject(tmp_path, word):
+    head = "sample_id,subject_id,split,target,p/cat,p/dog\na,1,test,cat,0.7,0.3\n"
+    rows = f"b,{word},test,dog,0.2,0.8\n", f"c,{word},test,dog,0.4,0.6\n"
+    message = faults_of(tmp_path, head + "".join(rows), Classification())
+    assert f"column subject_id: a word for an empty cell: row 3 ('{word}'), row 4 ('{word}')" in message
+
+
 def test_all_faults_of_a_classification_at_once(tmp_path):
     text = (
         "sample_id,subject_id,split,target,p/cat,p/dog\n"

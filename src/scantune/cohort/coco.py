@@ -27,7 +27,7 @@ import numpy as np
 from scantune.amounts import number_of
 from scantune.cohort.annotations.areas import Outlines
 from scantune.cohort.annotations.images import Images, size_fault
-from scantune.cohort.coco_masks import counts_of, draw, from_runs, hidden
+from scantune.cohort.coco_masks import counts_of, draw, from_runs, hidden, without_lines
 from scantune.cohort.drawn import refuse_data_folder, shared_root, write_grey, write_label_names, write_rows
 from scantune.cohort.faults import CohortError, Fault, nearest
 
@@ -229,6 +229,7 @@ def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
         faults.append("it lists no images")
     if faults:
         raise CohortError(f"COCO file {source.name}", faults)
+    content["annotations"] = without_lines(content["annotations"], source.name)
     return content
 
 

@@ -6,12 +6,40 @@ https://github.com/cocodataset/cocoapi); this follows ``rleFrPoly``, ``rleFrStri
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 5
 _SCALE = 5  # a polygon's outline is followed on a grid of five points a pixel
+
+
+def without_lines(annotations: Iterable[dict[str, Any]], title: str) -> list[dict[str, Any]]:
+    """Annotations without polygons of no, one or two points, which have no area.
+
+    Those that have nothing else are left out, and a warning names their ids and the file, ``title``.
+    """
+    kept, lines = [], []
+    for number, annotation in enumerate(annotations):
+        polygons = annotation.get("segmentation")
+        if isinstance(polygons, list) and polygons and all(isinstance(polygon, list) for polygon in polygons):
+            drawn = [polygon for polygon in polygons if len(polygon) not in (0, 2, 4)]
+            if not drawn:
+                lines.append(str(annotation.get("id", f"annotations[{number}]")))
+                continue
+            annotation = {**annotation, "segmentation": drawn}
+        kept.append(annotation)
+    if lines:
+        some = ", ".join(lines[:_SHOWN]) + ", …" * (len(lines) > _SHOWN)
+        how_many = number_of(len(lines), "annotation")
+        log.warning("left out, since fewer than three points have no area: %s of %s (id %s)", how_many, title, some)
+    return kept
 
 
 def draw(parts: Iterable[tuple[int, Any]], shape: tuple[int, int]) -> np.ndarray:

@@ -51,6 +51,52 @@ def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[
     return joined, [f"{what}; each group is treated as one subject ('join_ids')"]
 
 
+_MONTH = r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]*"
+_DATE = re.compile(rf"\d{{4}}-\d\d-\d\d(?: 00:00:00)?|\d{{1,2}}[-.] ?{_MONTH}\.?|{_MONTH}[-.]\d\d", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"\d([.,]\d+)?E\+\d\d", re.IGNORECASE)
+
+
+def ids_of_excel(records: Sequence[Record], *, with_ids: bool) -> list[str]:
+    """A warning where a spreadsheet made dates or rounded numbers of subject ids (3-4, 123456789012).
+
+    Args:
+        records: of the table.
+        with_ids: whether the warning may contain the ids.
+    """
+    subjects = list(dict.fromkeys(record.subject_id for record in records))
+    warnings = []
+    for what, pattern in (("dates", _DATE), ("numbers in scientific notation", _SCIENTIFIC)):
+        odd = [subject for subject in subjects if pattern.fullmatch(subject)]
+        if odd and (pattern is _SCIENTIFIC or len(odd) < len(subjects)):
+            some = f" ({_some(odd)})" if with_ids else ""
+            warnings.append(
+                f"{len(odd)} of {len(subjects)} subject ids are {what}{some}: did a spreadsheet make them of ids? "
+                "Several ids can have become one; write them anew in a column that is formatted as text"
+            )
+    return warnings
+
+
+def dates_of_excel(records: Sequence[Record]) -> list[str]:
+    """A warning for each target or group of which some values are dates and others are not: 3-2 became one."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for record in records:
+        for what, cells in (("target", record.targets), ("group", record.groups)):
+            for name, text in cells.items():
+                if text:
+                    found.setdefault((what, name), {})[text] = None
+    warnings = []
+    for (what, name), texts in found.items():
+        odd = [text for text in texts if _DATE.fullmatch(text)]
+        if 0 < len(odd) < len(texts):
+            words = f"{len(odd)} of {len(texts)} values are dates ({_some(odd)}): did a spreadsheet make them?"
+            warnings.append(f"{what} {name!r}: {words}")
+    return warnings
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:SHOWN]) + " …" * (len(texts) > SHOWN)
+
+
 def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], dataset: DatasetConfig) -> list[str]:
     """A warning for each column of targets or groups with words such as None or NA that are read as empty cells."""
     named = {rule.column: {*map(str, rule.values or ()), *rule.recode} for rule in targets.values()}

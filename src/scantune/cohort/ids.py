@@ -12,6 +12,11 @@ from scantune.digests import text_digest
 
 _PATH_LIKE = re.compile(r"[/\\]|\.[A-Za-z][A-Za-z0-9]{1,4}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._\-+=@]")
+_AGE = re.compile(
+    r"[>≥]?=?\s*0*(\d+(?:[.,]\d+)?)\s*(?:\+|[-–]\s*\d+(?:[.,]\d+)?)?\s*"
+    r"(?:y(?:rs?|ears?)?(?:\s*old|\.?\s*o\.?)?|a(?:nn?os|ños|nni|ns)?|j(?:ahre?)?|lat)?\.?",
+    re.IGNORECASE,
+)
 MAX_LENGTH = 120
 AGE_LIMIT = 89
 
@@ -64,8 +69,11 @@ def secret(variable: str) -> bytes:
 
 
 def cap_age(text: str) -> str:
-    """Ages over 89 identify (45 CFR 164.514(b)(2)(i)(C)): they become ``90+``. Anything else stays."""
-    match = re.fullmatch(r"\s*0*(\d+(?:[.,]\d+)?)\s*[Yy]?\s*", text)
+    """Ages over 89 identify (45 CFR 164.514(b)(2)(i)(C)): they become ``90+``, and so do ranges of them (91-95, >92).
+
+    Anything else stays, such as months (110M).
+    """
+    match = _AGE.fullmatch(text.strip())
     return "90+" if match and float(match.group(1).replace(",", ".")) > AGE_LIMIT else text
 
 

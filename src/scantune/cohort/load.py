@@ -8,7 +8,14 @@ from pathlib import Path
 
 from scantune.cohort import ids, values
 from scantune.cohort.cells import recoded, replaced
-from scantune.cohort.doubts import one_form, spellings, values_without_rows, words_for_empty
+from scantune.cohort.doubts import (
+    dates_of_excel,
+    ids_of_excel,
+    one_form,
+    spellings,
+    values_without_rows,
+    words_for_empty,
+)
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
@@ -110,17 +117,19 @@ def _from_table(
     rows = _with_targets(rows, dataset, targets, faults, left_out)
     listed: dict[str, list[str]] = {}
     records = [record_of(row, table, dataset, targets, root, faults, listed) for row in rows]
-    faults += _repeated(records)
+    faults += _repeated(records, own_ids=bool(dataset.sample) or "sample_id" in table.columns)
     if not records and not faults:
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
     if faults:
         raise CohortError(title, faults)
     warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
     warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
-    warnings += spellings(records)
+    warnings += [*spellings(records), *dates_of_excel(records)]
     forms: list[str] = []
     if dataset.subject is not None:
-        records, forms = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)
+        forms = ids_of_excel(records, with_ids=dataset.pseudonyms is None)
+        records, others = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)
+        forms += others
     return Cohort(records, len(table.rows), left_out, dataset.subjects_known, table.notes, warnings=(*warnings, *forms))
 
 
@@ -225,20 +234,30 @@ def _with_targets(
     return complete
 
 
-def _repeated(records: list[Record]) -> list[Fault]:
-    """Sample ids that stand in two rows: with the same files a duplicate row, else an id that isn't one."""
+def _repeated(records: list[Record], own_ids: bool) -> list[Fault]:
+    """Sample ids that stand in two rows: with the same files a duplicate row, else an id that isn't one.
+
+    Without ``own_ids`` files may not stand in two rows, however their paths are written (a.png, ./a.png).
+    """
     first: dict[str, Record] = {}
+    places: dict[object, Record] = {}
     faults = []
     for record in records:
         # Windows and macOS take names that differ in case for one file.
-        other = first.setdefault(record.sample_id.casefold(), record)
+        other, content = first.setdefault(record.sample_id.casefold(), record), _content(record)
+        if other is record and not own_ids:
+            other = places.setdefault(content, record)
         if other is record:
             continue
-        twice = (other.files, other.series, other.volume) == (record.files, record.series, record.volume)
+        twice = _content(other) == content
         what = "a second row for the same file" if twice else "the same sample id"
         remedy = "remove one" if twice else "make it unique by 'sample: \"{column}_{column}\"'"
         faults.append(Fault(f"{what} as row {other.row} ({record.sample_id!r}): {remedy}", record.row))
     return faults
+
+
+def _content(record: Record) -> object:
+    return record.files, record.series, record.volume
 
 
 def _pseudonymised(cohort: Cohort, dataset: DatasetConfig) -> Cohort:

@@ -6,6 +6,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def reader_of(content: bytes) -> Callable[[io.BytesIO], Any] | None:
         return None
     import pandas as pd
 
-    return pd.read_parquet if content.startswith(_PARQUET) else pd.read_feather
+    # whole numbers stay exact beside empty cells: as floats, ids of 16 digits and more would become one another
+    read = pd.read_parquet if content.startswith(_PARQUET) else pd.read_feather
+    return partial(read, dtype_backend="numpy_nullable")
 
 
 def unpacked(content: bytes) -> int:
@@ -80,13 +83,15 @@ def lines_of(
         CohortError: it cannot be read, or a cell holds no text, number or date.
     """
     frame = opened(content, path, read)
-    frame = frame.reset_index() if frame.index.name else frame
+    frame = frame.reset_index() if any(frame.index.names) else frame
     odd = [str(c) for c in frame.columns if any(isinstance(cell, dict | bytes) for cell in frame[c].head(5))]
     if odd:
         words = (
             f"its columns {', '.join(odd)} hold files, not texts or numbers: write them as files, and their names here"
         )
         raise CohortError(f"table {path.name}", [words])
+    single = [name for name, kind in frame.dtypes.items() if str(kind).lower() == "float32"]
+    frame = frame.astype(dict.fromkeys(single, "string")).astype(dict.fromkeys(single, "Float64"))  # 0.1 is 0.1
     frame = frame.astype(object).where(frame.notna(), None)
     rows = [[text_of(cell, "", decimal) for cell in row] for row in frame.itertuples(index=False, name=None)]
     return list(enumerate([[str(column) for column in frame.columns], *rows], start=1))

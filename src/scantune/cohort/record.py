@@ -98,8 +98,9 @@ def _subject_id(row: Row, dataset: DatasetConfig, sample: str, faults: list[Faul
             faults.append(Fault(f"{text!r} has no subject's id: nothing matches {pattern!r}", row.line, column))
             return text
         text = match.group(1 if match.re.groups else 0) or ""
-    if not text:
-        faults.append(Fault("the subject's id is blank", row.line, column))
+    if values.is_empty(text):  # NA of R, nan of pandas: not one subject of all rows without an id
+        word = f" ({text!r} counts as an empty cell; where it is an id, 'recode' it)" if text else ""
+        faults.append(Fault(f"the subject's id is blank{word}", row.line, column))
     return text
 
 

@@ -6,9 +6,8 @@ import math
 import re
 from collections.abc import Collection, Sequence
 
-from scantune.class_names import label, nfc
+from scantune.class_names import EMPTY, label, nfc
 
-EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-. ][A-Za-z]{3,9}|[A-Za-z]{3,9}[-. ]\d{1,4}")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[ ,'\u00a0\u202f]\d{3})+\.\d+|[+-]?\d{1,3}(?:[ ,'\u00a0\u202f]\d{3}){2,}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

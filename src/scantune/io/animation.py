@@ -67,7 +67,8 @@ def open_animation(path: Path, options: Options) -> Loop:
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
         return many([index], grey, scale)[index]
 
-    return Loop(count, height, width, 3, frame_time, facts, one, many)
+    varying = np.cumsum([0.0, *times[:-1]]) if frame_time is not None and max(times) > min(times) else None
+    return Loop(count, height, width, 3, frame_time, facts, one, many, varying)
 
 
 def ending_notes(path: Path) -> list[str]:

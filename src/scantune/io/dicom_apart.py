@@ -12,13 +12,13 @@ from scantune.io.arrays import VOLUME_KEYS, Options, VolumeRule
 from scantune.io.dicom_stack import SAME_PLACE, Frame, Stack, check_present, distances_of, few, stacked
 from scantune.records import ReadError
 
-#: What must agree within a volume. Trigger time, acquisition number and the label of a real-world value map may differ
-#: by slice: they only tell volumes apart that share places.
+#: What must agree within a volume. Trigger time, acquisition number, the label of a real-world value map and the file's
+#: own dimensions may differ by slice: they only tell volumes apart that share places.
 CONTRASTS = (
     "stack", "echo time", "echo", "b-value", "gradient", "inversion time", "flip angle", "component", "image type",
     "label", "time", "kernel", "tube voltage", "velocity",
 )  # fmt: skip
-TIMES = ("trigger time", "acquisition", "value map")
+TIMES = ("trigger time", "acquisition", "value map", "dimension")
 
 
 @dataclass(eq=False)

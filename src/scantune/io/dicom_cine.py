@@ -62,7 +62,8 @@ def open_cine(file: DicomFile, options: Options, meanings: Sequence[Meaning] = (
             return _by_opencv(pixels, index, grey, scale, options)
         return _by_plugin(frames, index, options)
 
-    return Loop(file.n_frames, file.rows, file.columns, 3 if colour else 1, frame_time, facts, decode)
+    times = _varying_times(file)
+    return Loop(file.n_frames, file.rows, file.columns, 3 if colour else 1, frame_time, facts, decode, times=times)
 
 
 class _Frames:
@@ -160,6 +161,15 @@ def frame_time_of(file: DicomFile, notes: list[str]) -> float | None:
         if abs(other - time) > 0.05 * time and keyword != "RecommendedDisplayFrameRate":
             notes.append(f"{keyword} gives {other:.4g} ms a frame where {first} gives {time:.4g}, which is taken")
     return time
+
+
+def _varying_times(file: DicomFile) -> np.ndarray | None:
+    """Milliseconds from the first frame to each by a FrameTimeVector that varies, where no FrameTime is stated."""
+    steps = np.array(file.floats("FrameTimeVector")[1:])
+    if (file.number("FrameTime") or 0) > 0 or steps.size != file.n_frames - 1 or steps.size < 2:
+        return None
+    usable = np.isfinite(steps).all() and (steps > 0).all() and np.ptp(steps) > 0.01 * steps.max()
+    return np.concatenate([[0.0], np.cumsum(steps)]) if usable else None
 
 
 def _times(file: DicomFile, notes: list[str]) -> dict[str, float]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.tag import Tag
+from pydicom.valuerep import DT
 
 from scantune.io.arrays import Image, Options, Volume
 from scantune.io.dicom_apart import choose
-from scantune.io.dicom_file import TAGS, DicomFile
+from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_image import read_image
-from scantune.io.dicom_keys import frame_keys, frame_scale_slope, macro, macro_items
+from scantune.io.dicom_keys import dimension_values, dimensions_of, frame_keys, frame_scale_slope, macro, macro_items
 from scantune.io.dicom_meaning import Meaning, meaning_of, precise, with_real_world
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
@@ -96,7 +99,8 @@ def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> 
     number = file.number("InstanceNumber") if of > 1 else 0.0
     start = 1e6 * (at if number is None else number)
     prefix = "" if of == 1 else f"instance {int(number)}, " if number is not None else f"file {at + 1}, "
-    frames = [_frame(pixels, group, shared, k, exact) for k, (group, shared) in enumerate(_groups(file))]
+    which = dimensions_of(file)
+    frames = [_frame(pixels, group, shared, k, exact, which) for k, (group, shared) in enumerate(_groups(file))]
     _refuse_some_rescaled([frame.meaning for frame in frames])
     return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(frames)]
 
@@ -107,7 +111,7 @@ def _refuse_some_rescaled(meanings: Sequence[Meaning]) -> None:
         raise ReadError(f"{rescaled.count(True)} of {len(rescaled)} frames state a rescale, the others none")
 
 
-def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool) -> Frame:
+def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool, which: Sequence[int]) -> Frame:
     file = pixels.file
     notes = file.notes
     position = _numbers(macro(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3, notes)
@@ -122,7 +126,7 @@ def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool
         orientation=np.array(orientation) if orientation else None,
         spacing=(spacing[0], spacing[1]) if spacing else None,
         meaning=precise(meaning, frame_scale_slope(group, shared)) if exact else meaning,
-        keys=frame_keys(group, shared),
+        keys=frame_keys(group, shared) | dimension_values(group, which),
         load=lambda: pixels.frame(at),
         source=file,
         number=at + 1,
@@ -136,7 +140,7 @@ def _numbers(item: Dataset, keyword: str, length: int, notes: list[str]) -> list
     Raises:
         ReadError: not numbers, or not so many.
     """
-    tag = TAGS[keyword]
+    tag = tag_for_keyword(keyword) or 0
     try:
         values = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag, notes)
     except NotANumberError as error:
@@ -203,7 +207,45 @@ def loop_frames(file: DicomFile) -> tuple[DicomFile, list[Meaning]]:
         file.notes.append("the window differs by frame; that of the first is taken")
     if len({frame.spacing for frame in frames}) > 1:
         file.notes.append("the pixel spacing differs by frame; that of the first is taken")
+    _state_times(file)
     return _plain(file), [frame.meaning for frame in frames]
+
+
+def _state_times(file: DicomFile) -> None:
+    """Give the header the FrameTimeVector that the times of its frames make, where it has none.
+
+    Raises:
+        ReadError: times that go back, of frames that state no place; slices may be acquired in any order.
+    """
+    groups = _groups(file)
+    for keyword in () if file.has("FrameTimeVector") or file.n_frames < 2 else _TIMES:
+        steps = np.diff([_time(group, shared, keyword) for group, shared in groups])
+        if np.isnan(steps).any() or not steps.any():
+            continue
+        if (steps < 0).any() and not has_places(file):
+            raise ReadError(f"the frames are stored in another order than that of their times ({keyword})")
+        if (steps > 0).all():
+            file.header.FrameTimeVector = [f"{1000 * step:.9g}" for step in (0.0, *steps)]
+            file.notes.append(f"FrameTimeVector is made of the frames' {keyword}")
+            return
+
+
+_TIMES = {
+    "FrameReferenceDateTime": "FrameContentSequence",
+    "FrameAcquisitionDateTime": "FrameContentSequence",
+    "TemporalPositionTimeOffset": "TemporalPositionSequence",
+}
+
+
+def _time(group: Dataset, shared: Dataset, keyword: str) -> float:
+    """Seconds at which a frame was taken, from any start; NaN where it does not say."""
+    value = macro(group, shared, _TIMES[keyword]).get(keyword)
+    try:
+        if keyword == "TemporalPositionTimeOffset":
+            return float(value)
+        return DT(value or "none").replace(tzinfo=UTC).timestamp()
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def _check_order(frames: Sequence[Frame]) -> None:
@@ -220,13 +262,22 @@ def _check_order(frames: Sequence[Frame]) -> None:
         raise ReadError("the frames are slices that are stored in another order than that of their places")
 
 
+#: Where a spacing is stated, and its keyword in a plain header: in the patient, and at the detector (PS3.3 C.8.19.6).
+_SPACINGS = (
+    ("ProjectionPixelCalibrationSequence", "ObjectPixelSpacingInCenterOfBeam", "PixelSpacing"),
+    ("PixelMeasuresSequence", "PixelSpacing", "PixelSpacing"),
+    ("FramePixelDataPropertiesSequence", "ImagerPixelSpacing", "ImagerPixelSpacing"),
+)
+
+
 def _plain(file: DicomFile) -> DicomFile:
     """The file with the pixel spacing of its first frame, and its window where its header has none."""
     group, shared = _groups(file)[0]
     window = _window(group, shared)
-    spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2, file.notes)
-    if spacing is not None:
-        file.header.PixelSpacing = [str(value)[:16] for value in spacing]
+    for sequence, keyword, plain in _SPACINGS:
+        spacing = _numbers(macro(group, shared, sequence), keyword, 2, file.notes)
+        if spacing is not None:
+            setattr(file.header, plain, [str(value)[:16] for value in spacing])
     if window is not None and not file.has("WindowCenter"):
         file.header.WindowCenter, file.header.WindowWidth = (str(value)[:16] for value in window[:2])
         file.header.VOILUTFunction = window[2]

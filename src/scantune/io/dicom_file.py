@@ -29,7 +29,7 @@ FrameOfReferenceUID TemporalPositionIdentifier
 ConvolutionKernel KVP
 StudyInstanceUID RepetitionTime SequenceName ScanOptions ContrastBolusAgent PatientPosition LossyImageCompression
 EchoTime EchoNumbers TriggerTime DiffusionBValue DiffusionGradientOrientation InversionTime FlipAngle
-SpacingBetweenSlices SliceThickness GantryDetectorTilt ImagesInAcquisition
+SpacingBetweenSlices SliceThickness GantryDetectorTilt ImagesInAcquisition NumberOfSlices
 SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns BitsAllocated BitsStored
 HighBit PixelRepresentation PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing
 PatientOrientation ViewPosition ImageLaterality Laterality
@@ -44,7 +44,7 @@ SegmentedBluePaletteColorLookupTableData
 ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
 GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units SUVType
-SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
+SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence DimensionIndexSequence
 """
 KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}

@@ -30,7 +30,7 @@ PlanePositionSequence PlaneOrientationSequence PixelMeasuresSequence PixelValueT
 FrameVOILUTSequence FrameContentSequence MREchoSequence MRDiffusionSequence CardiacSynchronizationSequence
 MRModifierSequence MRTimingAndRelatedParametersSequence MRArterialSpinLabelingSequence MRImageFrameTypeSequence
 CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence RealWorldValueMappingSequence
-MRVelocityEncodingSequence
+MRVelocityEncodingSequence TemporalPositionSequence ProjectionPixelCalibrationSequence FramePixelDataPropertiesSequence
 """
 _PHILIPS_FRAME = 0x2005140F
 #: What is read of the functional groups of a frame (PS3.3 C.7.6.16).

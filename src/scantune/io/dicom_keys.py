@@ -198,6 +198,24 @@ def _tag(keyword: str) -> BaseTag:
     return Tag(keyword)
 
 
+#: Dimensions that say where a frame lies, not what it shows: stack, place in it, position and orientation.
+_PLACES = frozenset(map(Tag, (0x00209056, 0x00209057, 0x00200032, 0x00209113, 0x00200037, 0x00209116,
+                              0x00209301, 0x0020930E, 0x00209302, 0x0020930F)))  # fmt: skip
+
+
+def dimensions_of(file: DicomFile) -> list[int]:
+    """Which of a frame's DimensionIndexValues do not number places (PS3.3 C.7.6.17)."""
+    items = file.header.get("DimensionIndexSequence") or []
+    return [at for at, item in enumerate(items) if item.get("DimensionIndexPointer") not in _PLACES]
+
+
+def dimension_values(group: Dataset, which: Sequence[int]) -> Keys:
+    """The indices of a frame in the dimensions of `dimensions_of`; nothing where it does not state them."""
+    values = macro(group, _NOTHING, "FrameContentSequence").get("DimensionIndexValues")
+    listed = [] if values is None else [values] if isinstance(values, int) else list(values)
+    return {"dimension": " ".join(str(listed[at]) for at in which)} if which and max(which) < len(listed) else {}
+
+
 def frame_keys(group: Dataset, shared: Dataset) -> Keys:
     """Of a frame of an enhanced file."""
     keys: Keys = {}

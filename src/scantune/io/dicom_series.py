@@ -169,10 +169,15 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
     images = files[0].integer("ImagesInAcquisition")
     if images > len(stack.frames):
         notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")
+    slices = files[0].integer("NumberOfSlices")  # of PET, in each volume
+    if slices > len(stack.frames):
+        notes.append(f"the header states {slices} slices, {len(stack.frames)} are here")
     numbers = [file.number("InstanceNumber") for file in files]
     known = sorted({int(number) for number in numbers if number is not None and abs(number) < 1e9})
     if len(known) == len(files) > 1 and known[-1] - known[0] + 1 > len(files):
         notes.append(f"instance numbers run from {known[0]} to {known[-1]}, and there are {len(files)} files")
+    elif known and known[0] > 1:
+        notes.append(f"instance numbers start at {known[0]}: slices may be missing at that end")
 
 
 def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list[str]) -> dict[str, Any]:

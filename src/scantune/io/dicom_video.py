@@ -69,6 +69,7 @@ def open_stream(file: DicomFile, options: Options) -> Loop:
         facts["notes"][-1] = "the frame time is that of the video, the header states none"
     facts["notes"] += notes
     image_spacing(file, facts)
-    loop.frame_time = stated or loop.frame_time
+    if stated is not None:
+        loop.frame_time, loop.times = stated, None
     loop.facts = {**loop.facts, **facts, "photometric": loop.facts["photometric"], "decoder": loop.facts["decoder"]}
     return loop

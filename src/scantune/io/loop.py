@@ -29,6 +29,7 @@ class Loop:
         facts: JSON-serialisable facts without identity.
         decode: (index, grey, scale) to uint8 [h, w, C]; it may ignore grey and scale.
         many: where frames are not had one by one, (sorted indices, grey, scale) to the frames by index.
+        times: milliseconds from the first frame to each, where the file states that they vary; else None.
     """
 
     n_frames: int
@@ -39,6 +40,7 @@ class Loop:
     facts: dict[str, Any]
     decode: Callable[[int, bool, int], np.ndarray]
     many: Callable[[list[int], bool, int], dict[int, np.ndarray]] | None = None
+    times: np.ndarray | None = None
 
     def frames(self, indices: Sequence[int] | None = None, *, grey: bool = False, scale: int = 1) -> np.ndarray:
         """Decode frames.

@@ -61,11 +61,13 @@ def parse(head: bytes) -> GridHeader:
     if fields.get(_SLOPE, "1") not in ("1", "1.0") or fields.get(_INTERCEPT, "0") not in ("0", "0.0"):
         notes.append("ElementToIntensityFunction of the header is not applied, as ITK does not apply it")
     files = _files(fields[_LAST], listed)
+    skipped = numbers(fields.get("HeaderSize", "0"), "HeaderSize", int)[0]  # of LOCAL data too from the file's start
+    if not files and 0 < skipped < end:
+        raise ReadError(f"its HeaderSize of {skipped} bytes is less than its MetaImage header, which has {end}")
     return GridHeader(
         "metaimage", (channels, *sizes) if channels > 1 else sizes[:3] if axis is None else sizes, axis,
         _dtype(fields), _packing(fields), affine, "the MetaImage file has two axes" if n_axes == 2 else "",
-        (*zooms, 1.0)[:3], files, 0 if files else end,
-        numbers(fields.get("HeaderSize", "0"), "HeaderSize", int)[0], 0,
+        (*zooms, 1.0)[:3], files, 0 if files or skipped > 0 else end, skipped, 0,
         {key: text for key, text in fields.items() if key not in _FIELDS and text}, notes=tuple(notes),
     )  # fmt: skip
 

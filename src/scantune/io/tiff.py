@@ -92,6 +92,18 @@ def check_data(picture: Pillow.Image, path: Path) -> None:
                     raise ReadError(f"the TIFF is damaged: its {words[:-1]} {at + 1} of {len(offsets)}")
 
 
+def in_native_order(picture: Pillow.Image) -> None:
+    """Have compressed samples decoded in the machine's byte order, in which libtiff gives them.
+
+    Pillow (13) takes them for the file's: signed and float ones of a big-endian file come with their bytes swapped.
+    """
+    plain = {"I;16BS": "I;16NS", "I;32B": "I;32N", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+    tiles: list[Any] = picture.tile  # type: ignore[attr-defined]
+    for at, tile in enumerate(tiles):
+        if tile.codec_name == "libtiff":
+            tiles[at] = tile._replace(args=(plain.get(tile.args[0], tile.args[0]), *tile.args[1:]))
+
+
 def _sizes(tags: Any, tiled: bool) -> list[int]:
     """Bytes of each strip or tile without compression."""
     width, height, samples = int(tags[256]), int(tags[257]), int(tags.get(_SAMPLES, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,16 @@ from scantune.io.loop import Loop
 from scantune.io.values import MOST_UNEQUAL, check_size, note_sides
 from scantune.records import ReadError
 
+_MOST_MOVIE = 1 << 26  # bytes of the header of an MP4
+_NOT_YUV = (b"BGR", b"RGB", b"ABGR", b"BGRA", b"RGBA", b"G3", b"G4", b"Y8", b"Y1", b"PAL")  # FFmpeg's tags of formats
+
 
 def open_container(path: Path, options: Options) -> Loop:
     """Open a video file and find how many of its frames decode.
 
     Raises:
-        ReadError: nothing decodes, or the frames are larger than the limit.
+        ReadError: nothing decodes, the frames are larger than the limit, or are interlaced
+            or shown mirrored.
     """
     if options.kind not in (None, "video"):
         raise ReadError(f"a video is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
@@ -35,12 +40,17 @@ def open_container(path: Path, options: Options) -> Loop:
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
     if count < expected and not _guessed(path):
-        notes.append(f"cut short: {count} of {int(expected)} frames can be decoded")
+        why = "it is cut short, or counts dropped frames, hidden ones (edit list) or the time of a longer sound track"
+        notes.append(f"{count} of {int(expected)} frames can be decoded: {why}")
     if turned:
         notes.append(f"rotated by {turned}° as the file states")
+    _refuse_unconverted(path)
+    if _is_mirrored(path):
+        raise ReadError("it is shown mirrored, which OpenCV overlooks: ffmpeg -i IN OUT.mp4 writes it as it is shown")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
-    frame_time = _mean_time(times, frame_time, notes)
+    varying = _varying(times, notes)
+    frame_time = frame_time if varying is None else float(varying[-1]) / (count - 1)
     if frame_time is None:
         notes.append("no frame time is stated")
     facts: dict[str, Any] = {
@@ -61,7 +71,7 @@ def open_container(path: Path, options: Options) -> Loop:
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
         return many([index], grey, scale)[index]
 
-    return Loop(count, height, width, 3, frame_time, facts, one, many)
+    return Loop(count, height, width, 3, frame_time, facts, one, many, varying)
 
 
 def _open(path: Path) -> cv2.VideoCapture:
@@ -77,17 +87,20 @@ def _guessed(path: Path) -> bool:
     return format_of(file_head(path)) == "mpeg"
 
 
-def _mean_time(times: list[float], stated: float | None, notes: list[str]) -> float | None:
-    """Milliseconds between frames: as stated, or the mean of them where their times vary, which is noted."""
+def _varying(times: list[float], notes: list[str]) -> np.ndarray | None:
+    """Milliseconds from the first frame to each, where their intervals vary, which is noted; else None.
+
+    Time starts anew where MPEG streams were joined: there the usual interval is taken.
+    """
     steps = np.diff(times)
-    steps = steps[steps > 0]  # time starts anew where MPEG streams were joined
-    if steps.size < 2:
-        return stated
-    low, high = float(steps.min()), float(steps.max())
-    if high - low <= 0.2 * float(np.median(steps)) + 1.5:  # containers round to milliseconds
-        return stated
+    known = steps[steps > 0]
+    if known.size < 2:
+        return None
+    low, usual, high = float(known.min()), float(np.median(known)), float(known.max())
+    if high - low <= 0.2 * usual + 1.5:  # containers round to milliseconds
+        return None
     notes.append(f"frame times vary from {low:.4g} to {high:.4g} ms; their mean is given")
-    return float(steps.mean())
+    return np.concatenate([[0.0], np.cumsum(np.where(steps > 0, steps, usual))])
 
 
 def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[int, list[float]]:
@@ -106,6 +119,53 @@ def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[in
         times.append(float(again.get(cv2.CAP_PROP_POS_MSEC)))
     again.release()
     return len(times), times
+
+
+def _refuse_unconverted(path: Path) -> None:
+    """Refuse a video whose frames are all one picture, as interlaced ones are to OpenCV from 4.13.
+
+    FFmpeg's converter refuses these, and colour spaces such as YCgCo; OpenCV ignores that and returns what its memory
+    held, such as a frame of the video before. RGB and grey are not looked at: lossless masks, which may stand still,
+    are stored so.
+    """
+    capture = _open(path)
+    stored = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=False)
+    first, count = None, 0
+    while not stored.startswith(_NOT_YUV) and capture.grab():
+        ok, frame = capture.retrieve()
+        if not ok or (first is not None and not np.array_equal(frame, first)):
+            return
+        first, count = frame, count + 1
+    capture.release()
+    if count > 1:
+        raise ReadError(
+            f"its {count} frames are one picture to the last bit: a still, or interlaced (ffmpeg -i IN -vf yadif "
+            "OUT.mp4 makes it progressive) or of an unusual colour space, which OpenCV cannot convert"
+        )
+
+
+def _is_mirrored(path: Path) -> bool:
+    """Whether a track of an MP4 or MOV file has a matrix that mirrors it (ISO/IEC 14496-12, 8.3.2)."""
+    movie = b""
+    if format_of(file_head(path)) not in ("mp4", "mov"):
+        return False
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[:4], "big") - 8
+            size = int.from_bytes(file.read(8), "big") - 16 if size == -7 else size
+            if size < 0:
+                break
+            if head[4:] == b"moov":
+                movie = file.read(min(size, _MOST_MOVIE))
+                break
+            file.seek(size, 1)
+    for found in re.finditer(b"tkhd", movie):
+        matrix = movie[found.end() + (40 if movie[found.end() : found.end() + 1] == b"\0" else 52) :][:20]
+        if len(matrix) == 20:
+            a, b, _, c, d = np.frombuffer(matrix, ">i4").astype(float)
+            if a * d - b * c < 0:
+                return True
+    return False
 
 
 def _is_grey(path: Path) -> bool:

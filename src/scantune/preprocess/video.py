@@ -40,7 +40,10 @@ def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
     if loop.n_frames < settings.min_frames:
         raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {settings.min_frames}")
     step = settings.period * _frames_per_sample_frame(loop, settings.frame_rate)
-    chosen = frame_indices(loop.n_frames, settings.frames, step, settings.start)
+    if settings.frame_rate is None or loop.times is None:
+        chosen = frame_indices(loop.n_frames, settings.frames, step, settings.start)
+    else:
+        chosen = _nearest_in_time(loop.times, settings.frames, step, settings.start)
     size = (settings.shape[0], settings.shape[1])
     fitted = fit((loop.height, loop.width), size, settings.resize, loop.facts.get("pixel_sides"))
     scale, inside = _decode_scale(loop.height, loop.width, fitted), None
@@ -175,7 +178,22 @@ def _frames_per_sample_frame(loop: io.Loop, frame_rate: float | None) -> float:
         return 1.0
     if not loop.frame_time:
         raise ReadError("the file does not state its frame rate, which the input key frame_rate needs")
-    return 1000.0 / frame_rate / loop.frame_time
+    mean = loop.frame_time if loop.times is None else float(loop.times[-1]) / (loop.n_frames - 1)
+    return 1000.0 / frame_rate / mean
+
+
+def _nearest_in_time(times: np.ndarray, frames: int, step: float, start: str) -> list[int]:
+    """As :func:`frame_indices` for frames whose intervals vary: those nearest in time.
+
+    Args:
+        times: ms from the first frame to each.
+        frames: of the sample.
+        step: interval in mean intervals of the video.
+        start: "first" or "center".
+    """
+    parts, mean = 100, float(times[-1]) / (len(times) - 1)
+    moments = frame_indices(len(times) * parts, frames, step * parts, start)
+    return [int(np.abs(times - at / parts * mean).argmin()) for at in moments]
 
 
 def frame_indices(available: int, frames: int, step: float, start: str = "first") -> list[int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.amounts import number_of
+from scantune.cohort.values import is_empty
 from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, purposes, series, settings
 from scantune.proposal.columns import Roles
@@ -126,7 +127,8 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     if known and known.blank_subjects and source.table is not None:
         source = _with_ids(source.with_files())
     if known and known.blank_subjects and known.subject:
-        cells = [row[known.subject] or stem(file) for row, file in zip(source.rows, source.files)]
+        cells = [row[known.subject] for row in source.rows]
+        cells = [stem(file) if is_empty(cell) else cell for cell, file in zip(cells, source.files)]
         source.notes.append(
             f"{number_of(len(known.blank_subjects), 'row has', 'rows have')} no {known.subject!r}: each is a "
             f"subject of its own"

@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.amounts import number_of
 from scantune.cohort.doubts import form_free
+from scantune.cohort.values import is_empty
 from scantune.proposal import goals, headings, partitions
 from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
@@ -102,7 +103,7 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     if split.reason:
         found.reasons["split"] = split.reason
     _cells(table, [*targets, *groups.values(), *raters], goal, found)
-    found.blank_subjects = [i for i, row in enumerate(rows) if found.subject and not row[found.subject]]
+    found.blank_subjects = [i for i, row in enumerate(rows) if found.subject and is_empty(row[found.subject])]
     return found
 
 
@@ -136,7 +137,7 @@ def _subject(columns: Sequence[str], rows: Rows, found: Roles, named: str) -> st
         )
         return None
     if subject:
-        ids = {row[subject] for row in rows if row[subject]}
+        ids = {row[subject] for row in rows if not is_empty(row[subject])}
         people = len(set(map(form_free, ids)))
         found.dataset["subject"] = subject
         if people < len(ids):

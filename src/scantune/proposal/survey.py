@@ -115,16 +115,18 @@ def _has_colour(path: Path, kind: str) -> bool:
     """Whether the channels differ: films are often stored as RGB with equal channels."""
     try:
         if kind == "video":
-            frame = io.open_video(path).frames([0])[0]  # [H, W, C]
-            pixels = np.moveaxis(np.asarray(frame, np.int16), -1, 0)
+            loop = io.open_video(path)
+            frames = loop.frames([0, loop.n_frames // 2])  # the first may be black
+            pictures = np.moveaxis(frames.astype(np.int16), -1, 1)
         else:
             content = io.read(path)
             if not isinstance(content, io.Image):
                 return False
-            pixels = np.asarray(content.array, np.int16)
+            pictures = np.asarray(content.array, np.int16)[None]
     except ReadError:
         return False
-    if len(pixels) < 3:
+    if pictures.shape[1] < 3:  # T C H W
         return False
-    differences = pixels[:3].max(axis=0) - pixels[:3].min(axis=0)
-    return bool(np.percentile(differences, 80) > 12)  # marks in colour and JPEG's noise leave most pixels grey
+    differences = np.ptp(pictures[:, :3], axis=1)
+    marked = np.percentile(differences, 80, axis=(1, 2)) > 12  # marks in colour and JPEG's noise leave most pixels grey
+    return bool(marked.any())

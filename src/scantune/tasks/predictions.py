@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scantune.class_names import EMPTY
 from scantune.records import ScantuneError
 from scantune.tables import unguarded, write_csv
 
@@ -152,6 +153,11 @@ class PredictionTable:
         for column in ("sample_id", "subject_id"):
             if column in self.columns:
                 faults.rows(np.flatnonzero(self.text(column) == ""), f"column {column}: empty")
+        if "subject_id" in self.columns:
+            words = self.text("subject_id")
+            absent = np.flatnonzero([text != "" and text.casefold() in EMPTY for text in words])
+            if len(absent) > 1 and len(set(self.sample_id[absent])) > 1:  # NA of R is not one subject of all such rows
+                faults.rows(absent, "column subject_id: a word for an empty cell", words[absent].tolist())
         unknown = np.flatnonzero(~np.isin(self.split.astype(str), SPLITS))
         faults.rows(unknown, f"column split: not one of {', '.join(SPLITS)}", self.split[unknown].tolist())
         if "sample_id" in self.columns:
