@@ -244,7 +244,7 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         out: dict[str, np.ndarray] = {}
         for statistic, place in zip(statistics, places):
-            out |= statistic.figures(weights if place is None else weights[place])
+            out |= statistic.figures(weights.copy() if place is None else weights[place])  # it overwrites them
         means = {n: np.mean([v for k, v in out.items() if k.startswith(n + "/")], axis=0) for n in names}
         return means | out
 
