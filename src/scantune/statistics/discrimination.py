@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
-from scantune.statistics.resampling import FEWEST, Figures, Interval, Weighted
+from scantune.statistics.resampling import FEWEST, Figures, Interval, Share, Weighted
 from scantune.statistics.sums import LEAST, cumulate
 from scantune.statistics.trials import within_trials
 
@@ -109,7 +109,8 @@ def delong_interval(scores: np.ndarray, positive: np.ndarray, confidence: float 
     df = degrees_of_freedom(np.concatenate(influence))
     centre, half = math.log(auc / (1 - auc)), t_quantile((1 + confidence) / 2, df) * se / (auc * (1 - auc))
     lower, upper = (0.5 * (1 + math.tanh((centre + side * half) / 2)) for side in (-1, 1))
-    limited = within_trials(Interval(lower, upper), auc, np.ones(min(map(len, influence))), confidence)
+    ones = np.ones(min(map(len, influence)))
+    limited = within_trials(Interval(lower, upper), auc, [Share(auc * ones, ones)], confidence)
     assert limited.lower is not None
     assert limited.upper is not None
     return limited.lower, limited.upper
@@ -252,7 +253,10 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
     kinds = {name: next(v for k, v in each.items() if k.startswith(name + "/")) for name in names} | each
     edges = {k: v for s in statistics for k, v in s.edges.items()}
     edges |= {n: [part for k, parts in edges.items() if k.startswith(n + "/") for part in parts] for n in names}
-    return Weighted(rows, figures, kinds, edges=edges)
+    with np.errstate(all="ignore"):
+        alike = figures(np.ones((len(rows), 1)))
+    averaged = {n: [float(v[0]) for k, v in alike.items() if k.startswith(n + "/")] for n in names}
+    return Weighted(rows, figures, kinds, edges=edges, averaged=averaged)
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,8 @@ def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
         shares = statistic.shares
         changed["shares"] = lambda sums: chosen(shares(sums))
     if isinstance(statistic, Weighted):
-        changed |= {"edges": chosen(statistic.edges), "leave_out": _through(chosen, statistic)}
+        changed |= {"edges": chosen(statistic.edges), "averaged": chosen(statistic.averaged)}
+        changed["leave_out"] = _through(chosen, statistic)
     return replace(statistic, **changed)
 
 
@@ -180,7 +181,8 @@ def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
             shares = statistic.shares
             changed["shares"] = lambda sums: named(shares(sums))
         if isinstance(statistic, Weighted):
-            changed |= {"edges": named(statistic.edges), "leave_out": _through(named, statistic)}
+            changed |= {"edges": named(statistic.edges), "averaged": named(statistic.averaged)}
+            changed["leave_out"] = _through(named, statistic)
         return replace(statistic, **changed)
 
     tables: dict[str, Any] = {table: named(getattr(plan, table)) for table in _TABLES}
