@@ -37,6 +37,15 @@ def test_a_brier_score_of_many_errors_stays_within_what_it_can_be(classes, most)
     assert low <= result.lower < loss.value
 
 
+def test_an_error_of_two_of_six_subjects_does_not_reach_tens_of_times_its_value():
+    """The scaled chi-squared of two or three degrees of freedom has hardly a lower end: it reached up to 10."""
+    error = np.array([1.0, 1, 0, 0, 0, 0])
+    named = measured(mean_statistic({"mae": error}, np.arange(6), {"mae": "positive"}), 6)["mae"]
+    result = interval_of(named, "positive", 6)
+    assert 0 < result.lower < 1 / 3
+    assert 1 < result.upper < 10 / 3
+
+
 def test_a_mean_of_overlaps_that_one_sample_lacks_is_no_wider_than_a_share():
     rows, dice = np.arange(5), np.array([1.0, 1, 1, 1, 0])
     result = interval_of(measured(mean_statistic({"dice": dice}, rows, {"dice": "unit"}), 5)["dice"], "unit", 5)

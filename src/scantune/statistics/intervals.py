@@ -82,8 +82,9 @@ IN_ITS_PLACE = (
 SAME = "the value is the same whichever subject is left out"
 """Why the jackknife gives no interval of a constant."""
 
-#: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from.
-FEWEST_SQUARES = 2.0
+#: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from: of roots and losses,
+#: and of means of amounts, where Student's t on the log scale keeps the level from there on with less than half the width.
+FEWEST_SQUARES, FEWEST_AMOUNTS = 2.0, 4.0
 
 
 def interval_of(distribution: Distribution, kind: str, n_subjects: int, confidence: float = 0.95) -> Interval | None:
@@ -147,7 +148,9 @@ def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: 
     return Interval(scale.back(centre - half), scale.back(centre + half), method, None, p, *error_and_df)
 
 
-def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, factor: float) -> Interval | None:
+def scaled_chi2(
+    value: float, left: np.ndarray, confidence: float, power: int, factor: float, fewest: float = FEWEST_SQUARES
+) -> Interval | None:
     """Interval of a positive amount whose power is like a scaled chi-squared (Satterthwaite, Biometrics 1946;2:110).
 
     Where one or two subjects make up almost all of it, that distribution has hardly a lower end, and its interval would
@@ -159,6 +162,7 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
         confidence: level.
         power: 1 for a mean, 2 for a root of squares.
         factor: of the kurtosis, see :func:`spread`.
+        fewest: degrees of freedom from which on it is that distribution.
     """
     amount, without = value**power, left**power
     if not amount > 0:
@@ -166,7 +170,7 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
     error, df = spread(without, factor)
     wider = t_quantile((1 + confidence) / 2, df) / normal_quantile((1 + confidence) / 2)
     nu = 2 * amount**2 / (error * wider) ** 2
-    if nu < FEWEST_SQUARES:
+    if nu < fewest:
         half = t_quantile((1 + confidence) / 2, df) * error / amount
         low, high, method = math.exp(-half), math.exp(half), "jackknife by subject, Student's t, on the log scale"
     else:
@@ -177,8 +181,12 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
     return Interval(float((amount * low) ** (1 / power)), float((amount * high) ** (1 / power)), method)
 
 
-_POSITIVE: Mapping[str, tuple[int, float]] = {"positive": (1, 1.3), "loss": (1, 2.0), "root_of_squares": (2, 2.3)}
-"""Power and factor of the kurtosis."""
+_POSITIVE: Mapping[str, tuple[int, float, float]] = {
+    "positive": (1, 1.3, FEWEST_AMOUNTS),
+    "loss": (1, 2.0, FEWEST_SQUARES),
+    "root_of_squares": (2, 2.3, FEWEST_SQUARES),
+}
+"""Power, factor of the kurtosis and fewest degrees of freedom."""
 
 
 def limits_of_agreement(
