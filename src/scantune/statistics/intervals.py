@@ -83,7 +83,7 @@ SAME = "the value is the same whichever subject is left out"
 """Why the jackknife gives no interval of a constant."""
 
 #: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from: of roots and losses,
-#: and of means of amounts, where Student's t on the log scale keeps the level from there on with less than half the width.
+#: and of means of amounts, of which Student's t on the log scale is as often right and less than half as wide.
 FEWEST_SQUARES, FEWEST_AMOUNTS = 2.0, 4.0
 
 
