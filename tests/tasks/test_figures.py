@@ -10,6 +10,7 @@ import pytest
 
 from scantune.tasks import figures, scoring
 from scantune.tasks.catalogue import part
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.predictions import PredictionTable
 from tests.report.conftest import table_of
 from tests.tasks.survival.test_scoring import SETTINGS, cohort
@@ -241,3 +242,14 @@ def test_bands_are_of_the_classes_that_are_drawn():
 
     assert PANELS == MOST
     assert frequent(np.array([5, 1, *[3] * 45])) == [0, *range(2, 41)]
+
+
+def test_a_roc_band_needs_five_subjects_of_the_smaller_class():
+    """Of four positives the sensitivity is one of five values in every draw."""
+    for positives, banded in ((4, False), (6, True)):
+        target = np.arange(30) < positives
+        p = np.clip(0.3 + 0.3 * target + np.random.default_rng(1).normal(0, 0.2, 30), 0.01, 0.99)
+        table = PredictionTable.make({"target": target.astype(int), "p/0": 1 - p, "p/1": p})
+        metrics = scoring.evaluate(table, Classification(), draws=50, calibration="none")
+        assert bool(figures.bands(metrics, "roc")) is banded
+        assert (set(metrics["curves"]["roc/1"]["lower"]) == {None}) is not banded

@@ -218,6 +218,10 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
+NO_BANDS = "No bands: of too few subjects of a class, or the same in every draw."
+"""Why curves of an evaluation have none."""
+
+
 def _finish(
     figure: Figure,
     axes: Axes,
@@ -235,6 +239,8 @@ def _finish(
         return
     if bands:
         style.note(figure, f"Bands: pointwise {words.per_cent(confidence)}.")
+    elif bands is not None:
+        style.note(figure, NO_BANDS)
     if len(drawn) > _MANY:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
         return

@@ -294,7 +294,10 @@ def pr_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
 
 
 def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) -> Weighted:
-    """True positive rate at 101 false positive rates (``tpr/<i>``) and precision at 101 recalls (``precision/<i>``)."""
+    """True positive rate at 101 false positive rates (``tpr/<i>``) and precision at 101 recalls (``precision/<i>``).
+
+    Their band needs five subjects of the smaller class: of two positives a sensitivity is 0, a half or 1 in every draw.
+    """
     order, ends = _descending(scores)
     positives = positive[order].astype(np.float64)[:, None]
     grid = np.linspace(0, 1, GRID)
@@ -314,10 +317,11 @@ def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) 
                 tpr[:, b] = np.interp(grid, fpr, recall, right=1.0)
                 first = np.minimum(np.searchsorted(recall[1:], grid - 1e-12), len(ends) - 1)
                 precision[:, b] = true[first, b] / np.maximum(total[first, b], 1e-300)
-        names = [f"tpr/{i}" for i in range(GRID)] + [f"precision/{i}" for i in range(GRID)]
         return dict(zip(names, np.concatenate([tpr, precision])))
 
-    return Weighted(rows[order], figures)
+    names = [f"{rate}/{i}" for rate in ("tpr", "precision") for i in range(GRID)]
+    fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
+    return Weighted(rows[order], figures, edges=dict.fromkeys(names, (fewer,)))
 
 
 def threshold_for(scores: np.ndarray, positive: np.ndarray, criterion: str, value: float = math.nan) -> float | None:

@@ -88,6 +88,10 @@ class _Maker:
         self.plan, self.statistic, self.named = plan, statistic, named
         self.resampler, self.confidence = resampler, confidence
         self.n_subjects = resampler.count(statistic.rows)
+        edges = statistic.edges if plan.curve and isinstance(statistic, Weighted) else {}
+        distinct = {id(rows): rows for parts in edges.values() for rows in parts}.values()
+        #: subjects of the smallest part that a point of a curve is made of
+        self._fewest = min([self.n_subjects, *map(resampler.count, distinct)])
         self._drawn: dict[str, Distribution] | None = None
 
     def figure(self, name: str) -> Estimate:
@@ -125,7 +129,7 @@ class _Maker:
             return analytic
         kind = self.statistic.kinds.get(name)
         if self.plan.curve:
-            return interval(self.named[name], n_subjects, self.confidence, percentile=True)
+            return interval(self.named[name], self._fewest, self.confidence, percentile=True)
         resampled: Interval | None = None
         if kind in ("lower_limit", "upper_limit"):
             limit, slash, part = name.partition("/")

@@ -150,7 +150,8 @@ def for_half_width(
 
     result = _search(source, study, next_size, lambda t: t.value <= half_width, studies, seed, np.median)
     if reasons and None not in reasons:
-        raise ScantuneError(f"metric {source.metric}: no study of any size has an interval; {min(filter(None, reasons))}")
+        why = min(filter(None, reasons))
+        raise ScantuneError(f"metric {source.metric}: no study of any size has an interval; {why}")
     return result
 
 

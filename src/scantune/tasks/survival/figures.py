@@ -115,7 +115,8 @@ def calibration(inputs: FigureInput) -> Any:
     figure.supylabel("Observed (Kaplan–Meier)", fontsize=7)
     for axes in panels[-1]:
         axes.set_xlabel("Predicted")
-    style.note(figure, f"Fifths of equal size; bars are {words.per_cent(inputs.confidence)} intervals by subject.")
+    bars = f"bars are {words.per_cent(inputs.confidence)} intervals by subject, where there are five or more"
+    style.note(figure, f"Fifths of equal size; {bars}.")
     if lost:
         style.note(figure, f"Not drawn: {number_of(lost, 'group')} without follow-up to the horizon.")
     return figure
