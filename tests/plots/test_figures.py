@@ -631,8 +631,8 @@ def test_where_all_groups_are_small_the_axis_shows_the_interval_of_the_largest()
 
 def test_a_curve_of_an_evaluation_without_a_band_says_why():
     curve = plots.Scored(np.arange(8) > 5, np.arange(8) / 8, "1")
-    assert "No bands: of too few subjects" in words_in(plots.roc(curve, bands={}))
-    assert "No bands" not in words_in(plots.roc(curve))
+    assert "Without a band: too few subjects" in words_in(plots.roc(curve, bands={}))
+    assert "Without a band" not in words_in(plots.roc(curve))
     per_class = [plots.Scored(np.arange(8) % 3 == k, np.arange(8) / 8, str(k)) for k in range(3)]
     assert "Without a band: too few subjects" in words_in(plots.roc_by_class(per_class, bands={}))
     assert "Without a band" not in words_in(plots.roc_by_class(per_class))

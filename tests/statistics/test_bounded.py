@@ -46,6 +46,15 @@ def test_an_error_of_two_of_six_subjects_does_not_reach_tens_of_times_its_value(
     assert 1 < result.upper < 10 / 3
 
 
+def test_an_error_of_a_subject_with_nearly_all_samples_has_no_interval():
+    """Without that subject it is twelve times as large: on the log scale it would reach to a million times itself."""
+    subjects, error = np.r_[np.zeros(56, int), np.arange(1, 5)], np.r_[np.zeros(56), 10, 0, 0, 0]
+    named = measured(mean_statistic({"mae": error}, np.arange(60), {"mae": "positive"}), 60, subjects)["mae"]
+    assert interval_of(named, "positive", 5).reason == "no interval: one subject has almost all of its samples"
+    alone = measured(mean_statistic({"mae": np.eye(9)[0]}, np.arange(9), {"mae": "positive"}), 9)["mae"]
+    assert interval_of(alone, "positive", 9).lower > 0
+
+
 def test_a_mean_of_overlaps_that_one_sample_lacks_is_no_wider_than_a_share():
     rows, dice = np.arange(5), np.array([1.0, 1, 1, 1, 0])
     result = interval_of(measured(mean_statistic({"dice": dice}, rows, {"dice": "unit"}), 5)["dice"], "unit", 5)

@@ -92,7 +92,9 @@ def test_zones_have_their_reliability_and_the_class_of_the_mean_score():
     p = {name: values.astype(float) for name, values in table.columns.items() if name.startswith("p/")}
     mixed = table.with_columns({name: 0.4 * values + 0.6 * values[other] for name, values in p.items()})
     plotted, metrics = drawn(mixed, scoring.settings_of("zones"))
-    assert bands(plotted["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"]) > 0
+    of_enough = [name for name, curve in metrics["curves"].items() if name.startswith("roc/") and curve["lower"][50]]
+    assert bands(plotted["severity_roc"]) == len(of_enough) == 1
+    assert any("Without a band: too few subjects" in text.get_text() for text in plotted["severity_roc"].texts)
 
 
 def test_masks_are_drawn_in_the_units_of_their_spacing():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.plots import lettering, style, words
-from scantune.plots.discrimination import Band, Scored, curve_points, unit_square, usable
+from scantune.plots.discrimination import NO_BAND, Band, Scored, curve_points, unit_square, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ def _panels(
     dotted = "chance" if area_name == "AUC" else "prevalence"
     band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
     if bands is not None and len(bands) < len(curves):
-        style.note(figure, "Without a band: too few subjects of the class, or the same in every draw.")
+        style.note(figure, NO_BAND)
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
     if len(curves) < total:
         style.note(figure, f"The {len(curves)} most frequent of {total} classes; metrics.json has the areas of all.")

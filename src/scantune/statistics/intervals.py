@@ -87,6 +87,10 @@ SAME = "the value is the same whichever subject is left out"
 FEWEST_SQUARES, FEWEST_AMOUNTS = 2.0, 4.0
 
 
+MOST_ERROR = 1.5
+"""Standard errors above this share of a positive amount: alike subjects have 1 at most, where one alone has any."""
+
+
 def interval_of(distribution: Distribution, kind: str, n_subjects: int, confidence: float = 0.95) -> Interval | None:
     """Interval of a metric by the rule of its kind; None where that rule cannot be applied.
 
@@ -168,6 +172,8 @@ def scaled_chi2(
     if not amount > 0:
         return None
     error, df = spread(without, factor)
+    if error > MOST_ERROR * amount:
+        return Interval(reason="no interval: one subject has almost all of its samples")
     wider = t_quantile((1 + confidence) / 2, df) / normal_quantile((1 + confidence) / 2)
     nu = 2 * amount**2 / (error * wider) ** 2
     if nu < fewest:
