@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from scantune.statistics.degrees import standard_error
 from scantune.statistics.discrimination import delong
 from scantune.statistics.distributions import binomial_interval, chi2_quantile, normal_quantile, t_quantile
 from scantune.statistics.intervals import SCALES, scaled_chi2
-from scantune.statistics.resampling import Distribution, interval, standard_error
+from scantune.statistics.resampling import Distribution, interval
 from scantune.statistics.trials import effective_trials
 
 Bounds = dict[str, tuple[float, float]]

@@ -617,3 +617,22 @@ def test_text_of_reliability_stands_below_the_figure_where_bars_are_in_both_corn
     figure = plots.reliability(curve, metrics={"ece": entry(0.11, 0.05, 0.3), "brier": entry(0.2, 0.1, 0.3)})
     assert not figure.axes[0].texts
     assert "Brier score 0.200 (0.100 to 0.300)." in words_in(figure)
+
+
+def test_where_all_groups_are_small_the_axis_shows_the_interval_of_the_largest():
+    def entry(value, n):
+        return {"value": value, "lower": value - 1, "upper": value + 2, "n": n, "n_subjects": n}
+
+    groups = {"sex": {"F": {"mae": entry(1.8, 6)}, "M": {"mae": entry(1.3, 6)}}}
+    figure = plots.forest(groups, "mae", overall=entry(1.5, 12))
+    low, high = figure.axes[0].get_xlim()
+    assert low <= 0.5 < 3.5 <= high
+
+
+def test_a_curve_of_an_evaluation_without_a_band_says_why():
+    curve = plots.Scored(np.arange(8) > 5, np.arange(8) / 8, "1")
+    assert "Without a band: too few subjects" in words_in(plots.roc(curve, bands={}))
+    assert "Without a band" not in words_in(plots.roc(curve))
+    per_class = [plots.Scored(np.arange(8) % 3 == k, np.arange(8) / 8, str(k)) for k in range(3)]
+    assert "Without a band: too few subjects" in words_in(plots.roc_by_class(per_class, bands={}))
+    assert "Without a band" not in words_in(plots.roc_by_class(per_class))

@@ -149,3 +149,9 @@ def test_spearman_p_of_many_rows_is_student_s_and_never_0():
     y = np.random.default_rng(0).normal(size=40)
     assert spearman_p(np.arange(40.0), y) == pytest.approx(stats.spearmanr(np.arange(40), y).pvalue)
     assert math.isnan(spearman_p(x, np.ones(12)))
+
+
+@pytest.mark.parametrize("n", [5, 30, 400])
+def test_no_p_value_of_a_correlation_is_0(n):
+    assert 0 < correlation_p(1.0, n) <= 2 / math.factorial(min(n, 20))
+    assert correlation_p(-1.0, n) == correlation_p(1.0, n)

@@ -99,6 +99,20 @@ def test_macro_is_the_mean_of_one_against_the_rest():
     assert result["auprc/2"].value == pytest.approx(peer.average_precision_score(y == 2, p[:, 2]))
 
 
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_macro_of_rows_that_are_sorted_by_one_class_is_that_of_the_rows_in_any_order(first):
+    rng = np.random.default_rng(5)
+    target = rng.integers(0, 3, 60)
+    scores = np.eye(3)[target] + rng.normal(size=(60, 3))
+    rows = np.arange(60)
+
+    def values(order):
+        parts = [area_statistic(scores[order, k], target[order] == k, rows, f"/{k}") for k in range(3)]
+        return {name: d.value for name, d in Resampler(rows, 0).run([macro(parts, rows)])[0].items()}
+
+    assert values(np.argsort(-scores[:, first])) == pytest.approx(values(rows), abs=1e-12)
+
+
 def test_bands_pass_through_the_curve():
     rng = np.random.default_rng(2)
     positive = rng.random(80) > 0.5

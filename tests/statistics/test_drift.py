@@ -139,3 +139,20 @@ def test_words_of_numbers_and_of_a_share() -> None:
     assert (in_words(result.reference, result.kind), in_words(result.now, result.kind)) == ("50 (25 to 75)", "")
     one = share_above([0.5] * 15 + [2.0] * 5, 1.0, 0.05)
     assert in_words(one.now, one.kind) == "25.0%"
+
+
+def test_one_image_of_a_rare_level_is_no_shift():
+    """By the chi-square distribution one of 20 from a level of 1 % has p .0001."""
+    reference = described(["A"] * 990 + ["B"] * 5 + ["C"] * 3 + ["D"] * 2)
+    one = shift(reference, ["A"] * 19 + ["D"])
+    assert one.p_value > 0.05
+    assert shift(reference, ["A"] * 5 + ["new"] * 15).p_value < 1e-4
+
+
+def test_equal_rare_levels_are_seldom_called_shifted():
+    rng, level, share = np.random.default_rng(0), list("ABCDEF"), [0.9, 0.04, 0.02, 0.02, 0.01, 0.01]
+    found = []
+    for _ in range(200):
+        one = shift(described(rng.choice(level, 1000, p=share).tolist()), rng.choice(level, 20, p=share).tolist())
+        found.append(one.p_value < 0.005)
+    assert np.mean(found) <= 0.02

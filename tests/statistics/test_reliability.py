@@ -50,3 +50,11 @@ def test_icc_from_sums_is_that_of_the_table_with_and_without_each_subject():
     assert named["icc_2_1"].value == pytest.approx(0.28976, abs=5e-6)  # Shrout & Fleiss, table 4
     for left, group in zip(named["icc_2_1"].jackknife, named["icc_2_1"].groups):
         assert left == pytest.approx(icc(np.delete(table, group, 0))["icc_2_1"].value)
+
+
+def test_repeats_of_one_value_differ_by_nothing_and_have_no_interval():
+    """The rounding of their mean is no difference."""
+    entry = repeatability(np.full(19, 3.3), np.arange(19) // 2)
+    assert entry.value == 0
+    assert entry.lower is None
+    assert entry.reason == "no interval: all repeats give the same value"

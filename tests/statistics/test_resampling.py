@@ -6,8 +6,9 @@ from scipy import stats
 
 from scantune.statistics.agreement import error_statistic
 from scantune.statistics.correlation import spearman, spearman_statistic
+from scantune.statistics.degrees import standard_error
 from scantune.statistics.discrimination import area_statistic
-from scantune.statistics.resampling import Distribution, Resampler, Sums, interval, standard_error
+from scantune.statistics.resampling import Distribution, Resampler, Sums, interval
 from scantune.statistics.sums import cumulate
 
 

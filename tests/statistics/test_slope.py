@@ -8,7 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from scantune.statistics import calibration
-from scantune.statistics.resampling import Resampler, standard_error
+from scantune.statistics.degrees import standard_error
+from scantune.statistics.resampling import Resampler
 from scantune.statistics.slope import slope_statistic
 
 

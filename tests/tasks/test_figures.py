@@ -10,6 +10,7 @@ import pytest
 
 from scantune.tasks import figures, scoring
 from scantune.tasks.catalogue import part
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.predictions import PredictionTable
 from tests.report.conftest import table_of
 from tests.tasks.survival.test_scoring import SETTINGS, cohort
@@ -91,7 +92,9 @@ def test_zones_have_their_reliability_and_the_class_of_the_mean_score():
     p = {name: values.astype(float) for name, values in table.columns.items() if name.startswith("p/")}
     mixed = table.with_columns({name: 0.4 * values + 0.6 * values[other] for name, values in p.items()})
     plotted, metrics = drawn(mixed, scoring.settings_of("zones"))
-    assert bands(plotted["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"]) > 0
+    of_enough = [name for name, curve in metrics["curves"].items() if name.startswith("roc/") and curve["lower"][50]]
+    assert bands(plotted["severity_roc"]) == len(of_enough) == 1
+    assert any("Without a band: too few subjects" in text.get_text() for text in plotted["severity_roc"].texts)
 
 
 def test_masks_are_drawn_in_the_units_of_their_spacing():
@@ -241,3 +244,14 @@ def test_bands_are_of_the_classes_that_are_drawn():
 
     assert PANELS == MOST
     assert frequent(np.array([5, 1, *[3] * 45])) == [0, *range(2, 41)]
+
+
+def test_a_roc_band_needs_five_subjects_of_the_smaller_class():
+    """Of four positives the sensitivity is one of five values in every draw."""
+    for positives, banded in ((4, False), (6, True)):
+        target = np.arange(30) < positives
+        p = np.clip(0.3 + 0.3 * target + np.random.default_rng(1).normal(0, 0.2, 30), 0.01, 0.99)
+        table = PredictionTable.make({"target": target.astype(int), "p/0": 1 - p, "p/1": p})
+        metrics = scoring.evaluate(table, Classification(), draws=50, calibration="none")
+        assert bool(figures.bands(metrics, "roc")) is banded
+        assert (set(metrics["curves"]["roc/1"]["lower"]) == {None}) is not banded

@@ -58,6 +58,8 @@ def test_of_a_classifier_and_what_cannot_be_reached():
     assert 100 < planned["subjects"] < 400
     with pytest.raises(ScantuneError, match="metric 'mae': not one of auroc"):
         for_half_width(table, Classification(), 0.1, metric="mae")
+    with pytest.raises(ScantuneError, match="metric ece: no study of any size has an interval; no interval"):
+        for_half_width(table, Classification(), 0.1, metric="ece", studies=2)
     with pytest.raises(ScantuneError, match="half-width 0: must be above 0"):
         for_half_width(table, Classification(), 0.0)
     with pytest.raises(ScantuneError, match="same samples"):

@@ -852,3 +852,28 @@ def test_the_interval_of_a_mean_grade_s_error_ends_at_the_highest_grade():
     metrics = scoring.evaluate(PredictionTable.make(columns), task, draws=20)["metrics"]
     assert metrics["mean_score_mae"]["value"] == pytest.approx(0.5)
     assert metrics["mean_score_mae"]["upper"] == metrics["mean_score_rmse"]["upper"] == 3
+
+
+def test_a_baseline_without_an_interval_of_its_difference_says_why():
+    baselines = scoring.evaluate(classification(n=12, subjects=12), Classification(), draws=1)["baselines"]
+    entries = [figure["difference"] for of in baselines.values() for figure in of.values() if "difference" in figure]
+    assert [entry for entry in entries if entry["lower"] is None]
+    assert all((entry["lower"] is None) == bool(entry["reason"]) for entry in entries)
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel"])
+def test_rows_that_are_sorted_by_one_probability_have_the_metrics_of_any_order(task):
+    rng = np.random.default_rng(4)
+    target = rng.integers(0, 3, 60)
+    p = rng.dirichlet(np.ones(3), 60) * 0.5 + np.eye(3)[target] * 0.5 * rng.random((60, 1))
+    p /= p.sum(1, keepdims=True)
+    columns = {"sample_id": [f"x{i}" for i in range(60)], **{f"p/{k}": p[:, k] for k in range(3)}}
+    columns |= {"target": target} if task == "classification" else {f"target/{k}": target == k for k in range(3)}
+    table = PredictionTable.make(columns)
+    ordered = table.take(np.argsort(-p[:, 0]))
+    settings = scoring.settings_for(task, {}, tuple(columns))
+    one, other = (scoring.evaluate(rows, settings, draws=1)["metrics"] for rows in (table, ordered))
+    for name in one:
+        for part in ("value", "lower", "upper"):
+            assert (other[name][part] is None) == (one[name][part] is None), name
+            assert other[name][part] is None or other[name][part] == pytest.approx(one[name][part], rel=1e-5), name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.plots import lettering, style, words
-from scantune.plots.discrimination import Band, Scored, curve_points, unit_square, usable
+from scantune.plots.discrimination import NO_BAND, Band, Scored, curve_points, unit_square, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def roc_by_class(
         confidence: level of the bands, for the notes.
         title: heading.
     """
-    return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC", confidence)
+    return _panels(curves, bands, title, _roc, ("1 − specificity", "Sensitivity"), "AUC", confidence)
 
 
 @style.styled
@@ -38,7 +38,7 @@ def precision_recall_by_class(
 ) -> Figure:
     """Precision against recall of each class, in steps, with the prevalence dotted. See :func:`roc_by_class`."""
     axes = ("Recall (sensitivity)", "Precision (PPV)")
-    return _panels(curves, bands or {}, title, _precision_recall, axes, "AP", confidence)
+    return _panels(curves, bands, title, _precision_recall, axes, "AP", confidence)
 
 
 def _roc(target: np.ndarray, score: np.ndarray) -> Points:
@@ -54,7 +54,7 @@ def _precision_recall(target: np.ndarray, score: np.ndarray) -> Points:
 
 def _panels(
     curves: Sequence[Scored],
-    bands: Mapping[str, Band],
+    bands: Mapping[str, Band] | None,
     title: str,
     points: Callable[[np.ndarray, np.ndarray], Points],
     names: tuple[str, str],
@@ -82,8 +82,8 @@ def _panels(
         for other, behind in enumerate(curve_data):
             if behind is not None and other != index:
                 axes.plot(*behind, color=style.PALE, linewidth=0.7, drawstyle=steps, zorder=1)
-        if curve.name in bands:
-            axes.fill_between(*bands[curve.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)
+        if curve.name in (bands or {}):
+            axes.fill_between(*(bands or {})[curve.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)
         axes.plot(*line, color=style.BLUE, drawstyle=steps, zorder=3)
         share = float(points_or_reason[0].mean())
         chance = ([0, 1], [0, 1]) if area_name == "AUC" else ([0, 1], [share, share])
@@ -97,6 +97,8 @@ def _panels(
         axes.xaxis.set_tick_params(labelbottom=True)
     dotted = "chance" if area_name == "AUC" else "prevalence"
     band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
+    if bands is not None and len(bands) < len(curves):
+        style.note(figure, NO_BAND)
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
     if len(curves) < total:
         style.note(figure, f"The {len(curves)} most frequent of {total} classes; metrics.json has the areas of all.")

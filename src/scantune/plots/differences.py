@@ -131,6 +131,8 @@ def differences(
         style.note(figure, "Dashed: limits of agreement for repeated measures; dotted: repeats ignored.")
     if any(words.defined(words.entry(metrics.get(key)).get("lower")) for key, *_ in _LEVELS):
         style.note(figure, f"Pale bands: {words.per_cent(confidence)} intervals of bias and limits.")
+    elif reason := words.entry(metrics.get(_LEVELS[0][0])).get("reason"):
+        style.note(figure, f"Bias and limits have {reason}.")
     _room(axes, difference)
     _write(figure, axes, [label for label in labels if label is not None])
 

@@ -218,6 +218,10 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
+NO_BAND = "Without a band: too few subjects of a class, or the same in every draw."
+"""Why a curve of an evaluation has none."""
+
+
 def _finish(
     figure: Figure,
     axes: Axes,
@@ -235,6 +239,8 @@ def _finish(
         return
     if bands:
         style.note(figure, f"Bands: pointwise {words.per_cent(confidence)}.")
+    if bands is not None and len(bands) < len(drawn):
+        style.note(figure, NO_BAND)
     if len(drawn) > _MANY:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
         return

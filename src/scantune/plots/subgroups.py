@@ -153,9 +153,11 @@ def _limit(
     entries = [(row, entry) for row, entry in drawn if words.defined(entry.get("value"))]
     bounds = [(row, entry["lower"], entry["upper"]) for row, entry in entries if words.defined(entry.get("lower"))]
     kept = [entry["value"] for _, entry in entries] + ([] if reference is None else [reference])
-    for _, entry in entries:
-        if words.defined(entry.get("lower")) and (entry.get("n_subjects") or entry.get("n") or 0) >= min_subjects:
-            kept += [entry["lower"], entry["upper"]]
+    with_interval = [entry for _, entry in entries if words.defined(entry.get("lower"))]
+    sizes = [entry.get("n_subjects") or entry.get("n") or 0 for entry in with_interval]
+    enough = min(min_subjects, max(sizes, default=0))  # where all are small, the largest
+    for size, entry in zip(sizes, with_interval, strict=True):
+        kept += [entry["lower"], entry["upper"]] if size >= enough else []
     if not bounds or max(kept) == min(kept):
         return
     low, high = min(kept), max(kept)

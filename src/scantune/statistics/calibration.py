@@ -46,7 +46,12 @@ def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarr
     def figures(s: np.ndarray) -> dict[str, np.ndarray]:
         return {"brier": s[..., 1] / s[..., 0], "log_loss": s[..., 2] / s[..., 0]}
 
-    return Sums(rows, features, figures, kinds=kinds)
+    most = 1.0 if positive is not None else 2.0
+
+    def shares(s: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        return {"brier": [(s[..., 1] / most, s[..., 0])]}
+
+    return Sums(rows, features, figures, kinds=kinds, shares=shares)
 
 
 def mass_bins(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:

@@ -92,7 +92,7 @@ KINDS = {
     **dict.fromkeys(("accuracy", "precision", "recall", "specificity"), "share"),
     "f1": "f1",
     "balanced_accuracy": "mean_of_shares",
-    "f1_macro": "unit",
+    "f1_macro": "f1_macro",
     "f1_weighted": "unit",
     "mcc": "correlation",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -45,12 +46,14 @@ def midranks(x: np.ndarray) -> np.ndarray:
 
 
 def correlation_p(r: float, n: int) -> float:
-    """Two-sided p-value of Pearson's r by Student's t with n − 2 degrees of freedom."""
+    """Two-sided p-value of Pearson's r by Student's t with n − 2 degrees of freedom.
+
+    At least 2 / n!: as many of the permutations are as far apart as can be, so that it is never 0.
+    """
     if n < 3 or math.isnan(r):
         return math.nan
-    if abs(r) >= 1:
-        return 0.0
-    return t_two_sided(r * math.sqrt((n - 2) / (1 - r * r)), n - 2)
+    least = max(2 * math.exp(-math.lgamma(n + 1)), sys.float_info.min)
+    return max(least, t_two_sided(r * math.sqrt((n - 2) / (1 - r * r)), n - 2)) if abs(r) < 1 else least
 
 
 EXACT = 8
@@ -60,14 +63,13 @@ EXACT = 8
 def spearman_p(x: np.ndarray, y: np.ndarray) -> float:
     """Two-sided p-value of Spearman's correlation of x [n] and y [n], mid-ranks for ties; NaN where it is undefined.
 
-    Exact up to :data:`EXACT` rows (Kendall & Gibbons 1990, section 4.14); above by Student's t with n − 2 degrees of
-    freedom, and at least the 2 of n! permutations that are as far apart as can be.
+    Exact up to :data:`EXACT` rows (Kendall & Gibbons 1990, section 4.14); above by :func:`correlation_p`.
     """
     rho, n = spearman(x, y), len(x)
     if n < 3 or math.isnan(rho):
         return math.nan
     if n > EXACT:
-        return max(correlation_p(rho, n), 2 * math.exp(-math.lgamma(n + 1)))
+        return correlation_p(rho, n)
     a, b = (ranks - ranks.mean() for ranks in (midranks(x), midranks(y)))
     products = b[_permutations(n)] @ a
     return float((np.abs(products) >= abs(float(a @ b)) - 1e-9).mean())

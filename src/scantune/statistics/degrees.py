@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from scantune.statistics.resampling import standard_error
+import numpy as np
 
 
 def spread(left: np.ndarray, factor: float | None = 1.0) -> tuple[float, float]:
@@ -29,3 +29,9 @@ def degrees_of_freedom(values: np.ndarray, factor: float = 1.0) -> float:
     excess = float((squares**2).mean() / squares.mean() ** 2) - 3
     kurtosis = 3 + ((n + 1) * excess + 6) * (n - 1) / ((n - 2) * (n - 3))
     return max(3.0, 2 * (n - 1) / (max(kurtosis, 3.0) * factor - 1))
+
+
+def standard_error(jackknife: np.ndarray) -> float:
+    """Jackknife standard error from the values with one subject left out, [S] (Efron & Tibshirani 1993, eq. 11.5)."""
+    size = len(jackknife)
+    return float(math.sqrt((size - 1) / size * ((jackknife - jackknife.mean()) ** 2).sum())) if size > 1 else math.nan

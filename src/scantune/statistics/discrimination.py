@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
-from scantune.statistics.resampling import FEWEST, Figures, Interval, Weighted
+from scantune.statistics.resampling import FEWEST, Figures, Interval, Share, Weighted
 from scantune.statistics.sums import LEAST, cumulate
 from scantune.statistics.trials import within_trials
 
@@ -109,7 +109,8 @@ def delong_interval(scores: np.ndarray, positive: np.ndarray, confidence: float 
     df = degrees_of_freedom(np.concatenate(influence))
     centre, half = math.log(auc / (1 - auc)), t_quantile((1 + confidence) / 2, df) * se / (auc * (1 - auc))
     lower, upper = (0.5 * (1 + math.tanh((centre + side * half) / 2)) for side in (-1, 1))
-    limited = within_trials(Interval(lower, upper), auc, np.ones(min(map(len, influence))), confidence)
+    ones = np.ones(min(map(len, influence)))
+    limited = within_trials(Interval(lower, upper), auc, [Share(auc * ones, ones)], confidence)
     assert limited.lower is not None
     assert limited.upper is not None
     return limited.lower, limited.upper
@@ -244,7 +245,7 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         out: dict[str, np.ndarray] = {}
         for statistic, place in zip(statistics, places):
-            out |= statistic.figures(weights if place is None else weights[place])
+            out |= statistic.figures(weights.copy() if place is None else weights[place])  # it overwrites them
         means = {n: np.mean([v for k, v in out.items() if k.startswith(n + "/")], axis=0) for n in names}
         return means | out
 
@@ -252,7 +253,10 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
     kinds = {name: next(v for k, v in each.items() if k.startswith(name + "/")) for name in names} | each
     edges = {k: v for s in statistics for k, v in s.edges.items()}
     edges |= {n: [part for k, parts in edges.items() if k.startswith(n + "/") for part in parts] for n in names}
-    return Weighted(rows, figures, kinds, edges=edges)
+    with np.errstate(all="ignore"):
+        alike = figures(np.ones((len(rows), 1)))
+    averaged = {n: [float(v[0]) for k, v in alike.items() if k.startswith(n + "/")] for n in names}
+    return Weighted(rows, figures, kinds, edges=edges, averaged=averaged)
 
 
 @dataclass(frozen=True)
@@ -290,7 +294,10 @@ def pr_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
 
 
 def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) -> Weighted:
-    """True positive rate at 101 false positive rates (``tpr/<i>``) and precision at 101 recalls (``precision/<i>``)."""
+    """True positive rate at 101 false positive rates (``tpr/<i>``) and precision at 101 recalls (``precision/<i>``).
+
+    Their band needs five subjects of the smaller class: of two positives a sensitivity is 0, a half or 1 in every draw.
+    """
     order, ends = _descending(scores)
     positives = positive[order].astype(np.float64)[:, None]
     grid = np.linspace(0, 1, GRID)
@@ -310,10 +317,11 @@ def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) 
                 tpr[:, b] = np.interp(grid, fpr, recall, right=1.0)
                 first = np.minimum(np.searchsorted(recall[1:], grid - 1e-12), len(ends) - 1)
                 precision[:, b] = true[first, b] / np.maximum(total[first, b], 1e-300)
-        names = [f"tpr/{i}" for i in range(GRID)] + [f"precision/{i}" for i in range(GRID)]
         return dict(zip(names, np.concatenate([tpr, precision])))
 
-    return Weighted(rows[order], figures)
+    names = [f"{rate}/{i}" for rate in ("tpr", "precision") for i in range(GRID)]
+    fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
+    return Weighted(rows[order], figures, edges=dict.fromkeys(names, (fewer,)))
 
 
 def threshold_for(scores: np.ndarray, positive: np.ndarray, criterion: str, value: float = math.nan) -> float | None:

@@ -15,8 +15,9 @@ import numpy as np
 
 from scantune.statistics.degrees import spread
 from scantune.statistics.distributions import chi2_quantile, normal_quantile, t_quantile, t_two_sided
+from scantune.statistics.estimate import Estimate
 from scantune.statistics.resampling import FEWEST, Distribution, Interval
-from scantune.statistics.trials import OF_SHARES, at_edge, few, within_trials
+from scantune.statistics.trials import OF_SHARES, at_edge, few, within_f1, within_trials
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ _RULES: Mapping[str, _Rule] = {
     "real": _Rule("real"),
     "unit": _Rule("unit"),
     "area": _Rule("unit"),
+    "f1_macro": _Rule("unit"),
     "auprc": _Rule("unit", None),
     "correlation": _Rule("correlation", 1.3),
     "kappa": _Rule("correlation", 2.0, corrected=True),
@@ -80,8 +82,13 @@ IN_ITS_PLACE = (
 SAME = "the value is the same whichever subject is left out"
 """Why the jackknife gives no interval of a constant."""
 
-#: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from.
-FEWEST_SQUARES = 2.0
+#: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from: of roots and losses,
+#: and of means of amounts, of which Student's t on the log scale is as often right and less than half as wide.
+FEWEST_SQUARES, FEWEST_AMOUNTS = 2.0, 4.0
+
+
+MOST_ERROR = 1.5
+"""Standard errors above this share of a positive amount: alike subjects have 1 at most, where one alone has any."""
 
 
 def interval_of(distribution: Distribution, kind: str, n_subjects: int, confidence: float = 0.95) -> Interval | None:
@@ -89,10 +96,10 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
 
     Args:
         distribution: the metric on all rows and with subjects left out.
-        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit``, ``area`` and ``auprc`` (0 … 1), ``below_one``
-            (R²), ``positive`` (a mean of amounts), ``loss`` (of two classes' probabilities), ``root_of_squares`` (RMSE,
-            SD), ``share`` (of trials), ``f1``, ``mean_of_shares``, or ``consistency``: no interval, since absolute
-            deviations are above 0 by chance.
+        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit``, ``area``, ``auprc`` and ``f1_macro`` (0 …
+            1), ``below_one`` (R²), ``positive`` (a mean of amounts), ``loss`` (of two classes' probabilities),
+            ``root_of_squares`` (RMSE, SD), ``share`` (of trials), ``f1``, ``mean_of_shares``, or ``consistency``: no
+            interval, since absolute deviations are above 0 by chance.
         n_subjects: subjects that it is made from.
         confidence: level.
     """
@@ -102,7 +109,7 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
         return OF_SHARES[kind](distribution.shares, confidence)
     if n_subjects < FEWEST:
         return Interval(reason=few(n_subjects))
-    if kind in ("unit", "area", "auprc") and distribution.value in (0.0, 1.0):
+    if kind in ("unit", "area", "auprc", "f1_macro") and distribution.value in (0.0, 1.0):
         return at_edge(distribution, confidence)
     if kind in ("correlation", "kappa") and abs(distribution.value) >= 1 - 1e-12:
         if distribution.value < -1 - 1e-9:
@@ -114,11 +121,12 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
     if np.ptp(left) <= 1e-12 * max(1.0, abs(distribution.value)):
         return Interval(reason=f"no interval: {SAME}")
     if kind in _POSITIVE:
-        return scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])
-    result = jackknife_t(distribution.value, left, kind, confidence)
-    if kind == "area" and len(distribution.shares) == 1 and result is not None:
-        return within_trials(result, distribution.value, distribution.shares[0].trials, confidence)
-    return result
+        result = scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])
+    else:
+        result = jackknife_t(distribution.value, left, kind, confidence)
+    if kind == "f1_macro":
+        return result and within_f1(result, distribution.shares, confidence)
+    return result and within_trials(result, distribution.value, distribution.shares, confidence)
 
 
 def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: float = 0.95) -> Interval | None:
@@ -144,7 +152,9 @@ def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: 
     return Interval(scale.back(centre - half), scale.back(centre + half), method, None, p, *error_and_df)
 
 
-def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, factor: float) -> Interval | None:
+def scaled_chi2(
+    value: float, left: np.ndarray, confidence: float, power: int, factor: float, fewest: float = FEWEST_SQUARES
+) -> Interval | None:
     """Interval of a positive amount whose power is like a scaled chi-squared (Satterthwaite, Biometrics 1946;2:110).
 
     Where one or two subjects make up almost all of it, that distribution has hardly a lower end, and its interval would
@@ -156,14 +166,17 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
         confidence: level.
         power: 1 for a mean, 2 for a root of squares.
         factor: of the kurtosis, see :func:`spread`.
+        fewest: degrees of freedom from which on it is that distribution.
     """
     amount, without = value**power, left**power
     if not amount > 0:
         return None
     error, df = spread(without, factor)
+    if error > MOST_ERROR * amount:
+        return Interval(reason="no interval: one subject has almost all of its samples")
     wider = t_quantile((1 + confidence) / 2, df) / normal_quantile((1 + confidence) / 2)
     nu = 2 * amount**2 / (error * wider) ** 2
-    if nu < FEWEST_SQUARES:
+    if nu < fewest:
         half = t_quantile((1 + confidence) / 2, df) * error / amount
         low, high, method = math.exp(-half), math.exp(half), "jackknife by subject, Student's t, on the log scale"
     else:
@@ -174,8 +187,12 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
     return Interval(float((amount * low) ** (1 / power)), float((amount * high) ** (1 / power)), method)
 
 
-_POSITIVE: Mapping[str, tuple[int, float]] = {"positive": (1, 1.3), "loss": (1, 2.0), "root_of_squares": (2, 2.3)}
-"""Power and factor of the kurtosis."""
+_POSITIVE: Mapping[str, tuple[int, float, float]] = {
+    "positive": (1, 1.3, FEWEST_AMOUNTS),
+    "loss": (1, 2.0, FEWEST_SQUARES),
+    "root_of_squares": (2, 2.3, FEWEST_SQUARES),
+}
+"""Power, factor of the kurtosis and fewest degrees of freedom."""
 
 
 def limits_of_agreement(
@@ -204,6 +221,36 @@ def limits_of_agreement(
     lower = Interval(b - s - joined(below, more, -1), b - s + joined(above, less, -1), method)
     upper = Interval(b + s - joined(below, less, 1), b + s + joined(above, more, 1), method)
     return lower, upper
+
+
+def difference_of_groups(one: Estimate, other: Estimate, confidence: float = 0.95) -> Interval:
+    """Interval of the difference of a metric between two groups without a common subject, and the p-value that it is 0.
+
+    From the intervals of the two by the method of variance estimates recovery (Zou & Donner, Stat Med 2008;27:1693; of
+    shares Newcombe 1998): the standard error of a small group is 0 where it has no error, its interval is not. The
+    p-value is .05 where the interval of 95 % ends at 0, and by Student's t else, with the smaller group's degrees of
+    freedom.
+
+    Args:
+        one: the metric in one group, with its interval at ``confidence``.
+        other: in the other.
+        confidence: level.
+    """
+    subjects = min(one.n_subjects, other.n_subjects)
+    if subjects < FEWEST:
+        return Interval(reason=few(subjects))
+    if one.value is None or other.value is None:
+        return Interval(reason=one.reason or other.reason)
+    if one.lower is None or one.upper is None or other.lower is None or other.upper is None:
+        return Interval(reason=(one if one.lower is None else other).reason)
+    value, df = one.value - other.value, subjects - 1
+    below = math.hypot(one.value - one.lower, other.upper - other.value)
+    above = math.hypot(one.upper - one.value, other.value - other.lower)
+    half = below if value > 0 else above
+    if not half > 0:
+        return Interval(reason="no interval: neither group varies")
+    p = t_two_sided(t_quantile((1 + confidence) / 2, df) * value / half, df)
+    return Interval(value - below, value + above, "MOVER from the intervals of both groups", None, p)
 
 
 def difference_interval(difference: Distribution, n_subjects: int, confidence: float = 0.95) -> Interval:

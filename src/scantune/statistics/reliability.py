@@ -178,6 +178,8 @@ def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT,
         return Estimate(None, n=0, n_subjects=0, reason="nothing was measured twice")
     means = np.bincount(codes, values) / counts
     within = float(((values - means[codes]) ** 2).sum()) / df
+    if within <= CONSTANT * float((values**2).mean()):
+        return Estimate(0.0, n=n, n_subjects=repeated, reason="no interval: all repeats give the same value")
     value = factor * math.sqrt(2 * within)
     return Estimate(value, n=n, n_subjects=repeated, **_chi2_bounds(value, df, confidence))
 

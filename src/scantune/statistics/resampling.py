@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.statistics.distributions import normal_cdf, normal_quantile
 from scantune.statistics.sums import sums_by
 
@@ -84,8 +85,9 @@ class Weighted:
         figures: weights float64 [n, B] (non-negative counts), which it may overwrite, to name and values [B];
             undefined is NaN.
         kinds: figure to the rule of its interval.
-        edges: figure to the rows that count as trials, int [m], where it is 0 or 1 or an area under the ROC curve; of
-            a mean over classes, of each.
+        edges: figure to the rows that count as trials, int [m], where it is 0, 1 or an area under the ROC curve; of a
+            mean over classes, of each.
+        averaged: figure that is a mean over classes to that of each class.
         leave_out: the figures with the rows of each group left out, from the group of each row int [n] and their number
             G: name to values [G]. None: ``figures`` of weights that are 0 in the group.
     """
@@ -94,6 +96,7 @@ class Weighted:
     figures: Figures
     kinds: Mapping[str, str] = field(default_factory=dict)
     edges: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
+    averaged: Mapping[str, Sequence[float]] = field(default_factory=dict)
     leave_out: Callable[[np.ndarray, int], dict[str, np.ndarray]] | None = None
 
     @property
@@ -151,8 +154,7 @@ class Resampler:
         self.n_subjects = len(names)
         self.draws = draws
         self.seed = seed
-        #: draws evaluated together
-        self.chunk = int(np.clip(200_000 // max(1, self.n_subjects), *CHUNKS))
+        self.chunk = int(np.clip(200_000 // max(1, self.n_subjects), *CHUNKS))  #: draws evaluated together
         self._weights: dict[int, np.ndarray] = {}
         order = np.random.default_rng(seed).permutation(self.n_subjects)
         #: leave-out group of each subject
@@ -166,6 +168,10 @@ class Resampler:
     def independent(self, rows: np.ndarray) -> bool:
         """Whether each subject has at most one of ``rows``."""
         return self.count(rows) == len(rows)
+
+    def apart(self, rows: np.ndarray, others: np.ndarray) -> bool:
+        """Whether no subject has samples in both."""
+        return not np.intersect1d(self.codes[rows], self.codes[others]).size
 
     def weights(self, chunk: int) -> np.ndarray:
         """Times that each subject was taken in each draw of a chunk, float64 [S, B]."""
@@ -240,10 +246,11 @@ def _prepare_weighted(statistic: Weighted, codes: np.ndarray, resampler: Resampl
     shares: dict[str, tuple[Share, ...]] = {}
     for name in value.keys() & statistic.edges.keys():
         parts = statistic.edges[name]
-        if value[name] not in (0.0, 1.0) and (statistic.kinds.get(name) != "area" or len(parts) > 1):
+        if value[name] not in (0.0, 1.0) and statistic.kinds.get(name) != "area":
             continue
         trials = [np.bincount(resampler.codes[rows], minlength=present[-1] + 1)[present] * 1.0 for rows in parts]
-        shares[name] = tuple(Share(float(value[name]) * t, t) for t in trials)
+        each = statistic.averaged.get(name, [value[name]])
+        shares[name] = tuple(Share(float(v) * t, t) for v, t in zip(each, trials, strict=True))
     return _Prepared(
         value=value,
         jackknife={k: np.concatenate([part[k] for part in leave_out]) if leave_out else np.empty(0) for k in value},
@@ -299,9 +306,8 @@ def interval(
     """
     draws = distribution.draws[np.isfinite(distribution.draws)]
     if n_subjects < FEWEST:
-        return Interval(
-            reason=f"no interval: {n_subjects} subject{'s' * (n_subjects != 1)}, at least {FEWEST} are needed"
-        )
+        subjects = number_of(n_subjects, "subject")
+        return Interval(reason=f"no interval: {subjects}, at least {FEWEST} are needed")
     if not distribution.draws.size:
         return Interval(reason="no interval: no draws were asked for")
     lost = 1 - draws.size / distribution.draws.size
@@ -342,9 +348,3 @@ def _bca_levels(distribution: Distribution, draws: np.ndarray, alpha: float) -> 
     # A level beyond the outermost draws is read off a handful of them: no longer an interval.
     edge = 2 / draws.size
     return (levels[0], levels[1]) if edge < levels[0] < levels[1] < 1 - edge else None
-
-
-def standard_error(jackknife: np.ndarray) -> float:
-    """Jackknife standard error from the values with one subject left out, [S] (Efron & Tibshirani 1993, eq. 11.5)."""
-    size = len(jackknife)
-    return float(math.sqrt((size - 1) / size * ((jackknife - jackknife.mean()) ** 2).sum())) if size > 1 else math.nan

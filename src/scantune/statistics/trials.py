@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import binomial_interval, mid_p_interval, normal_quantile, t_quantile
 from scantune.statistics.resampling import FEWEST, Distribution, Interval, Share
@@ -21,7 +22,7 @@ _KURTOSIS = 1.3
 
 def few(n_subjects: int) -> str:
     """Why there is no interval of so few subjects."""
-    return f"no interval: {n_subjects} subject{'s' * (n_subjects != 1)}, at least {FEWEST} are needed"
+    return f"no interval: {number_of(n_subjects, 'subject')}, at least {FEWEST} are needed"
 
 
 def too_rare(target: np.ndarray, classes: int, subjects: np.ndarray) -> Interval | None:
@@ -117,24 +118,46 @@ def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
     return Interval(*bounds, "mid-p binomial over the classes' effective trials")
 
 
-def within_trials(interval: Interval, value: float, trials: np.ndarray, confidence: float) -> Interval:
-    """Interval of an area under the ROC curve, no wider than Clopper & Pearson's of a share of the smaller class.
+def within_trials(interval: Interval, value: float, shares: Sequence[Share], confidence: float) -> Interval:
+    """Interval of a mean of what lies in 0 … 1, no wider than Clopper & Pearson's of a share with that mean.
 
-    Var(AUC) is at most AUC (1 − AUC) / min(m, n) (Birnbaum & Klose, Ann Math Stat 1957;28:933), that of a share of so
-    many trials. Student's t is wider where one subject has most of the influence: its degrees of freedom are near 1.
+    No variable in 0 … 1 varies more than one that is 0 or 1. Of the area under the ROC curve the trials are those of
+    the smaller class: Var(AUC) is at most AUC (1 − AUC) / min(m, n) (Birnbaum & Klose, Ann Math Stat 1957;28:933).
+    Student's t and the scaled chi-squared are wider where one subject has most of the influence: their degrees of
+    freedom are few.
 
     Args:
-        interval: by Student's t.
-        value: the area.
-        trials: samples of each subject of the smaller class, [S].
+        interval: of the metric.
+        value: the metric: the share itself, the mean of several, or in proportion to it.
+        shares: what it is of; without any the interval stays as it is.
         confidence: level.
     """
-    counted = trials[trials > 0]
-    n = float(counted.sum() ** 2 / (counted**2).sum())  # Kish 1965: unequal numbers are worth fewer
-    lower, upper = binomial_interval(value * n, n, confidence)
-    if interval.lower is None or interval.upper is None:
+    return _within(interval, shares, confidence, lambda p: p, value)
+
+
+def within_f1(interval: Interval, shares: Sequence[Share], confidence: float) -> Interval:
+    """The same of a mean of F1: each is 2 J / (1 + J) of a share J, see :func:`within_trials`."""
+    return _within(interval, shares, confidence, lambda j: 2 * j / (1 + j))
+
+
+def _within(
+    interval: Interval,
+    shares: Sequence[Share],
+    confidence: float,
+    of_share: Callable[[float], float],
+    value: float | None = None,
+) -> Interval:
+    used = [share for share in shares if share.trials.sum() > 0]
+    if interval.lower is None or interval.upper is None or not used:
         return interval
-    return replace(interval, lower=max(interval.lower, lower), upper=min(interval.upper, upper))
+    ends, middle = np.zeros(2), 0.0
+    for share in used:
+        n = float(share.trials.sum() ** 2 / (share.trials**2).sum())  # Kish 1965: unequal numbers are worth fewer
+        p = min(1.0, float(share.successes.sum() / share.trials.sum()))
+        ends += [of_share(end) / len(used) for end in binomial_interval(p * n, n, confidence)]
+        middle += of_share(p) / len(used)
+    ends *= value / middle if value is not None and middle > 0 else 1.0
+    return replace(interval, lower=max(interval.lower, float(ends[0])), upper=min(interval.upper, float(ends[1])))
 
 
 OF_SHARES: Mapping[str, Callable[[Sequence[Share], float], Interval]] = {

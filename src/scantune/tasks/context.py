@@ -105,12 +105,13 @@ def frequent(counts: np.ndarray) -> list[int]:
 def band(figures: Mapping[str, Estimate], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
     """A curve with its band: ``axis`` is x [n]; ``value``, ``lower`` and ``upper`` of the figures ``<name>/<i>``.
 
-    Where a point has no interval (every draw gives one value) the band is the value.
+    Where a point has no interval (every draw gives one value) the band is the value; None where no point has one.
     """
     points = [figures[f"{name}/{i}"] for i in range(len(x))]
+    none = all(p.lower is None for p in points)
     return {
         axis: x,
         "value": [p.value for p in points],
-        "lower": [p.value if p.lower is None else p.lower for p in points],
-        "upper": [p.value if p.upper is None else p.upper for p in points],
+        "lower": [p.value if p.lower is None and not none else p.lower for p in points],
+        "upper": [p.value if p.upper is None and not none else p.upper for p in points],
     }

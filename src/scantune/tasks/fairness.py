@@ -11,10 +11,9 @@ import numpy as np
 from scantune.statistics.comparison import holm
 from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import area_statistic
-from scantune.statistics.estimate import number
-from scantune.statistics.intervals import difference_interval
 from scantune.tasks.context import Context, Detection
 from scantune.tasks.plan import MetricPlan, Result, carry_out, mean_statistic, renamed
+from scantune.tasks.subgroups import difference
 
 METRICS = ("positive_rate", "recall", "false_positive_rate", "auroc", "calibration_difference")
 """Share called positive; of the positive and of the negative; AUROC; mean probability less share that is positive."""
@@ -71,9 +70,13 @@ def _compared(detection: Detection, of_row: np.ndarray, context: Context) -> dic
         return None
     plans = [_plan(detection, part) for part in parts.values()]
     results = dict(zip(parts, carry_out(plans, context.resampler, context.confidence), strict=True))
+    pairs = list(itertools.combinations(parts, 2))
+    simultaneous = 1 - (1 - context.confidence) / len(pairs)
+    wider = dict(zip(parts, carry_out(plans, context.resampler, simultaneous), strict=True)) if pairs[1:] else results
+    apart = {pair: context.resampler.apart(parts[pair[0]], parts[pair[1]]) for pair in pairs}
     return {
         "levels": {name: result.figures for name, result in results.items()},
-        "differences": _differences(results, sizes, context.confidence),
+        "differences": _differences(wider, apart, simultaneous),
     }
 
 
@@ -93,23 +96,31 @@ def _plan(detection: Detection, rows: np.ndarray) -> MetricPlan:
     return MetricPlan(statistics, reasons=reasons | {"auroc": "undefined: the level has one class only"})
 
 
-def _differences(results: Mapping[str, Result], sizes: Mapping[str, int], confidence: float) -> dict[str, Any]:
-    pairs = list(itertools.combinations(results, 2))
-    simultaneous = 1 - (1 - confidence) / len(pairs)
+def _differences(
+    results: Mapping[str, Result], apart: Mapping[tuple[str, str], bool], simultaneous: float
+) -> dict[str, Any]:
+    """The largest difference of each metric between two levels.
+
+    Args:
+        results: of each level, with intervals at the level ``simultaneous``.
+        apart: pair of levels to whether they have no subject in common.
+        simultaneous: level of each of the intervals that hold together.
+    """
+    pairs = list(apart)
     differences: dict[str, Any] = {}
     for metric in METRICS:
-        of_pairs = [
-            (pair, results[pair[0]].distributions[metric].minus(results[pair[1]].distributions[metric]))
-            for pair in pairs
-        ]
-        defined = [(pair, d) for pair, d in of_pairs if number(d.value) is not None]
+        of_pairs = {
+            (one, other): difference(results[one], results[other], metric, simultaneous, apart[one, other])
+            for one, other in pairs
+        }
+        defined = {pair: (value, bounds) for pair, (value, bounds) in of_pairs.items() if value is not None}
         if not defined:
             continue
-        pair, largest = max(defined, key=lambda item: abs(item[1].value))
-        interval = difference_interval(largest, min(sizes[name] for name in pair), simultaneous)
+        pair = max(defined, key=lambda one: abs(defined[one][0]))
+        value, interval = defined[pair]
         p = None if interval.p_value is None else min(1.0, interval.p_value * len(pairs))
         differences[metric] = {
-            "value": largest.value,
+            "value": value,
             "lower": interval.lower,
             "upper": interval.upper,
             "method": interval.method

@@ -181,17 +181,17 @@ def _setting(metrics: Mapping[str, Any], name: str, default: float) -> float:
     return (metrics.get("settings") or {}).get(name, default)
 
 
-AXES = {"roc": "false_positive_rate", "precision_recall": "recall"}
+AXES = {"roc": "false_positive_rate", "precision_recall": "recall", "decision": "threshold"}
 """Kind of curve to the axis that its band runs along."""
 
 
 def bands(metrics: Mapping[str, Any], kind: str) -> dict[str, Band]:
-    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``.
+    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``; "" to that of ``decision``.
 
     A curve that is the same in every draw, as where classes are separated, has none: no width would claim certainty.
     """
     curves = (metrics.get("curves") or {}).items()
-    named = {n.partition("/")[2]: band(curve, AXES[kind]) for n, curve in curves if n.startswith(kind + "/")}
+    named = {n.partition("/")[2]: band(curve, AXES[kind]) for n, curve in curves if n.partition("/")[0] == kind}
     return {name: ends for name, ends in named.items() if np.nan_to_num(ends[2] - ends[1]).any()}
 
 

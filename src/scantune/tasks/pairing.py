@@ -50,4 +50,5 @@ def _with_difference(
         return figure
     interval = difference_interval(difference, resampler.n_subjects, confidence)
     entry = {"value": number(difference.value), "lower": interval.lower, "upper": interval.upper}
-    return figure.with_more(difference=entry | {"method": interval.method and f"paired {interval.method}"})
+    method = interval.method and f"paired {interval.method}"
+    return figure.with_more(difference=entry | {"method": method, "reason": interval.reason})

@@ -88,6 +88,10 @@ class _Maker:
         self.plan, self.statistic, self.named = plan, statistic, named
         self.resampler, self.confidence = resampler, confidence
         self.n_subjects = resampler.count(statistic.rows)
+        edges = statistic.edges if plan.curve and isinstance(statistic, Weighted) else {}
+        distinct = {id(rows): rows for parts in edges.values() for rows in parts}.values()
+        #: subjects of the smallest part that a point of a curve is made of
+        self._fewest = min([self.n_subjects, *map(resampler.count, distinct)])
         self._drawn: dict[str, Distribution] | None = None
 
     def figure(self, name: str) -> Estimate:
@@ -125,7 +129,7 @@ class _Maker:
             return analytic
         kind = self.statistic.kinds.get(name)
         if self.plan.curve:
-            return interval(self.named[name], n_subjects, self.confidence, percentile=True)
+            return interval(self.named[name], self._fewest, self.confidence, percentile=True)
         resampled: Interval | None = None
         if kind in ("lower_limit", "upper_limit"):
             limit, slash, part = name.partition("/")
@@ -157,7 +161,8 @@ def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
         shares = statistic.shares
         changed["shares"] = lambda sums: chosen(shares(sums))
     if isinstance(statistic, Weighted):
-        changed |= {"edges": chosen(statistic.edges), "leave_out": _through(chosen, statistic)}
+        changed |= {"edges": chosen(statistic.edges), "averaged": chosen(statistic.averaged)}
+        changed["leave_out"] = _through(chosen, statistic)
     return replace(statistic, **changed)
 
 
@@ -180,7 +185,8 @@ def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
             shares = statistic.shares
             changed["shares"] = lambda sums: named(shares(sums))
         if isinstance(statistic, Weighted):
-            changed |= {"edges": named(statistic.edges), "leave_out": _through(named, statistic)}
+            changed |= {"edges": named(statistic.edges), "averaged": named(statistic.averaged)}
+            changed["leave_out"] = _through(named, statistic)
         return replace(statistic, **changed)
 
     tables: dict[str, Any] = {table: named(getattr(plan, table)) for table in _TABLES}

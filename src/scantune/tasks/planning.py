@@ -130,22 +130,29 @@ def for_half_width(
         ``subjects`` (None above 5,000), ``metric``, ``pilot_subjects`` and ``trials``: the sizes tried.
 
     Raises:
-        ScantuneError: no such metric, or a half-width of 0 or less.
+        ScantuneError: no such metric, one without an interval at any size, or a half-width of 0 or less.
         PredictionsError: with every fault of the file.
     """
     if not half_width > 0:
         raise ScantuneError(f"half-width {half_width:g}: must be above 0")
     source = _Pilot([pilot], task, metric, split)
 
+    reasons: set[str | None] = set()
+
     def study(subjects: np.ndarray) -> float:
         _, (result,), _ = source.drawn(subjects, paired=False)
         figure = result.figures[source.metric]
+        reasons.add(figure.reason)
         return math.inf if figure.lower is None or figure.upper is None else (figure.upper - figure.lower) / 2
 
     def next_size(trial: Trial) -> float:
         return trial.subjects * min(64.0, (trial.value / half_width) ** 2)
 
-    return _search(source, study, next_size, lambda t: t.value <= half_width, studies, seed, np.median)
+    result = _search(source, study, next_size, lambda t: t.value <= half_width, studies, seed, np.median)
+    if reasons and None not in reasons:
+        why = min(filter(None, reasons))
+        raise ScantuneError(f"metric {source.metric}: no study of any size has an interval; {why}")
+    return result
 
 
 def for_power(

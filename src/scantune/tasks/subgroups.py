@@ -10,8 +10,8 @@ import numpy as np
 
 from scantune.statistics.comparison import holm
 from scantune.statistics.estimate import Estimate, number
-from scantune.statistics.intervals import difference_interval
-from scantune.statistics.resampling import Resampler
+from scantune.statistics.intervals import difference_interval, difference_of_groups
+from scantune.statistics.resampling import Interval, Resampler
 from scantune.tasks.levels import level as level_of
 from scantune.tasks.plan import MetricPlan, Result, carry_out
 from scantune.tasks.predictions import PredictionTable
@@ -81,8 +81,10 @@ def figures(
     results = carry_out(plans, resampler, confidence)
     out: dict[str, dict[str, dict[str, Estimate]]] = {}
     for i, (column, level) in enumerate(levels):
-        inside, outside = results[2 * i], results[2 * i + 1]
-        out.setdefault(column, {})[level] = _with_gaps(inside, outside, confidence, min_group)
+        inside = labels[column][rows] == level
+        apart = resampler.apart(rows[inside], rows[~inside])
+        gaps = _with_gaps(results[2 * i], results[2 * i + 1], confidence, min_group, apart)
+        out.setdefault(column, {})[level] = gaps
     return out
 
 
@@ -103,20 +105,36 @@ def left_out(labels: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, di
     return {"subgroups_left_out": reasons} if reasons else {}
 
 
-def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int) -> dict[str, Estimate]:
+def difference(one: Result, other: Result, name: str, confidence: float, apart: bool) -> tuple[float | None, Interval]:
+    """A metric of some rows less that of others, and its interval.
+
+    Args:
+        one: of the rows.
+        other: of the others.
+        name: of the metric.
+        confidence: level, of the intervals of both too.
+        apart: no subject has rows in both.
+    """
+    paired = one.distributions[name].minus(other.distributions[name])
+    sides = one.figures[name], other.figures[name]
+    if apart:
+        return number(paired.value), difference_of_groups(*sides, confidence)
+    return number(paired.value), difference_interval(paired, min(side.n_subjects for side in sides), confidence)
+
+
+def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int, apart: bool) -> dict[str, Estimate]:
     out: dict[str, Estimate] = {}
     for name, figure in inside.figures.items():
         rest = outside.figures[name]
         gap: dict[str, Any] = {"value": None, "lower": None, "upper": None, "reason": figure.reason or rest.reason}
         if name in inside.distributions and name in outside.distributions:
-            difference = inside.distributions[name].minus(outside.distributions[name])
-            interval = difference_interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
-            value = number(difference.value)
+            value, interval = difference(inside, outside, name, confidence, apart)
             reason = interval.reason if value is not None else gap["reason"]
             gap = {
                 "value": value,
                 "lower": interval.lower,
                 "upper": interval.upper,
+                "method": interval.method,
                 "reason": reason,
                 "p_value": interval.p_value,
             }

@@ -240,3 +240,18 @@ def test_pictures_and_words():
     assert wrong[0].kind in ("missed", "false alarm", "missed and false alarm")
     notes = part("multilabel", "words").headline_notes(metrics)
     assert any("unknown" in note for note in notes)
+
+
+def test_a_finding_with_too_few_of_one_state_has_no_interval_of_its_brier_score():
+    """Nor has the mean over findings: its errors are in no sample."""
+    n, rng = 40, np.random.default_rng(3)
+    target = {"Common": np.arange(n) % 2, "Rare": np.where(np.arange(n) < 25, np.nan, 0.0)}
+    columns = {f"target/{name}": states for name, states in target.items()}
+    columns |= {f"p/{name}": rng.uniform(0.01, 0.4, n) for name in target}
+    scores = scoring.evaluate(PredictionTable.make(columns), Multilabel(findings=tuple(target)), draws=1)
+    metrics, common = scores["metrics"], scores["calibration"]["as_given"]["brier/Common"]
+    assert metrics["brier/Common"]["lower"] is not None
+    assert (common["lower"], common["upper"]) == (metrics["brier/Common"]["lower"], metrics["brier/Common"]["upper"])
+    for name in ("brier", "brier/Rare"):
+        assert metrics[name]["lower"] is None
+        assert metrics[name]["reason"].startswith("no interval: 0 of 15 subjects are of the rarest class")

@@ -74,7 +74,8 @@ def test_risk_groups_are_cut_on_validation_and_counted(scored):
         assert group["at_risk"] == sorted(group["at_risk"], reverse=True)
         assert group["at_risk"][0] == group["n"]
         curve = group["curve"]
-        assert all(a <= b <= c for a, b, c in zip(curve["lower"], curve["value"], curve["upper"], strict=True))
+        points = list(zip(curve["lower"], curve["value"], curve["upper"], strict=True))
+        assert all(a <= b <= c for a, b, c in points)
     for bins in scored["horizons"].values():
         assert [b["predicted"] for b in bins] == sorted(b["predicted"] for b in bins)
         assert sum(b["observed"]["n"] for b in bins) == 80
@@ -164,3 +165,33 @@ def test_two_models_are_compared_on_the_same_subjects():
     assert "integrated_brier" in result["lower_is_better"]
     with pytest.raises(ComparisonError, match="another target"):
         compare(better, cohort(seed=1), SETTINGS, draws=100)
+
+
+def test_a_perfect_order_of_two_events_is_known_as_well_as_two_trials():
+    time, event = np.r_[1.2, 1.5, np.full(28, 6.0)], np.r_[1, 1, np.zeros(28)]
+    columns = {"target/time": time, "target/event": event, "prediction": -time}
+    metrics = scoring.evaluate(PredictionTable.make(columns), Survival(horizons=(1, 2)), draws=1)["metrics"]
+    for name in ("concordance_harrell", "concordance_uno", "auroc/2"):
+        assert metrics[name]["value"] == 1
+        assert (metrics[name]["lower"], metrics[name]["upper"]) == pytest.approx((0.1581, 1), abs=1e-4)
+    ties = np.r_[np.full(20, 1.0), 2.0]  # twenty events at one time, and one who outlasts them
+    columns = {"target/time": ties, "target/event": ties == 1, "prediction": -ties}
+    metrics = scoring.evaluate(PredictionTable.make(columns), Survival(horizons=(1,)), draws=1)["metrics"]
+    assert metrics["concordance_harrell"]["lower"] == pytest.approx(0.025)
+
+
+def test_a_curve_without_an_event_is_known_as_well_as_those_still_followed():
+    time = np.r_[np.full(17, 0.5), np.full(3, 4.0), np.arange(1, 21) / 5]
+    columns = {"target/time": time, "target/event": np.r_[np.zeros(20), np.ones(20)]}
+    predictions = PredictionTable.make(columns | {"prediction": np.r_[np.zeros(20), np.ones(20)]})
+    groups = scoring.evaluate(predictions, Survival(horizons=(1, 3), risk_groups=2), draws=1)["risk_groups"]["groups"]
+    assert groups["low"]["event_free"]["3"]["value"] == 1
+    assert groups["low"]["event_free"]["3"]["lower"] == pytest.approx(0.2924, abs=1e-4)  # three of three
+
+
+def test_a_group_of_too_few_subjects_has_a_curve_without_a_band():
+    few = cohort(n=8)
+    section = scoring.evaluate(few, Survival(horizons=worked.HORIZONS), draws=1)["risk_groups"]
+    for group in section["groups"].values():
+        assert set(group["curve"]["lower"][1:]) <= {None}
+    assert "without a band there is no interval" in " ".join(t.get_text() for t in kaplan_meier(section).texts)

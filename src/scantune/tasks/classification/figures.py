@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune import plots
 from scantune.plots import lettering
-from scantune.tasks.figures import Drawn, FigureInput, band, bands
+from scantune.tasks.figures import Drawn, FigureInput, bands
 
 MARKED = ("youden", "sensitivity", "specificity")
 """Operating points that are marked on curves: the first of each kind; the report's table has them all."""
@@ -64,8 +64,7 @@ def draw(inputs: FigureInput) -> Drawn:
             curves(2), bands=precision_recall, operating_points=marked, confidence=level
         )
         one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
-        curve = (inputs.metrics.get("curves") or {}).get("decision")
-        around = None if curve is None else {one.name: band(curve, "threshold")}
+        around = dict(zip([one.name], bands(inputs.metrics, "decision").values()))
         drawn["decision_curve"] = plots.decision_curve(one, bands=around, confidence=level)
     return drawn
 

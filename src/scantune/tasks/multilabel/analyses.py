@@ -14,6 +14,7 @@ from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.statistics.estimate import Estimate
 from scantune.statistics.slope import slope_statistic
+from scantune.statistics.trials import too_rare
 from scantune.tasks import fairness, prevalence
 from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band, frequent
@@ -164,7 +165,10 @@ def _calibrated(data: Data, context: Context) -> dict[str, Estimate]:
         consistency = calibrations.ece_consistency(p, positive, data.subjects[rows], level=context.confidence)
         why = "undefined: the fit does not converge (outcomes separated, or one probability)"
         reasons = dict.fromkeys((f"calibration_slope/{name}", f"calibration_intercept/{name}"), why)
-        estimates |= context.figures(MetricPlan(named, reasons=reasons, more={f"ece/{name}": consistency}))
+        rare = too_rare(positive.astype(np.int64), 2, data.subjects[rows])
+        withheld = {} if rare is None else {f"brier/{name}": rare, f"log_loss/{name}": rare}
+        plan = MetricPlan(named, analytic=withheld, reasons=reasons, more={f"ece/{name}": consistency})
+        estimates |= context.figures(plan)
     return estimates
 
 

@@ -108,6 +108,7 @@ def plan(
     p = data.probabilities[rows]
     void = not_finite("probabilities", p)
     areas, analytic, without = _areas(data, rows, void, confidence)
+    analytic |= _rare(data, rows)
     reasons = _reasons(data, rows)
     statistics: list[Statistic] = [_calls(data, rows), _brier(data, rows, void)]
     if areas:
@@ -140,8 +141,6 @@ def _areas(
         if min(subjects) < 2:
             without.append(name)
             continue
-        rare = too_rare(positive.astype(np.int64), 2, data.subjects[known])
-        analytic |= {} if rare is None else {f"brier/{name}": rare}
         score = np.full(len(known), 0.5) if void else data.probabilities[known, place]
         areas.append(area_statistic(score, positive, known, f"/{name}"))
         if len(np.unique(data.subjects[known])) == len(known):
@@ -149,6 +148,18 @@ def _areas(
             if bounds is not None:
                 analytic[f"auroc/{name}"] = Interval(*bounds, DELONG)
     return areas, analytic, without
+
+
+def _rare(data: Data, rows: np.ndarray) -> dict[str, Interval]:
+    """Why a Brier score has no interval: of a finding with too few of one state, and of the mean with such a one."""
+    rare: dict[str, Interval] = {}
+    for place, name in enumerate(data.findings):
+        known = data.known(place, rows)
+        why = too_rare(data.positive(place, known).astype(np.int64), 2, data.subjects[known]) if len(known) else None
+        if why is not None:
+            rare[f"brier/{name}"] = why
+            rare.setdefault("brier", Interval(reason=f"{why.reason} ({name})"))
+    return rare
 
 
 def _none(rows: np.ndarray) -> Sums:
@@ -199,7 +210,9 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
         by_name = {name: [pair] for name, pair in parts(sums).items()}
         return by_name | {"f1_macro": [by_name[f"f1/{name}"][0] for name in names]}
 
-    kinds = {name: "f1" if name.startswith("f1") else "share" for name in parts(features.sum(0))} | {"f1_macro": "unit"}
+    kinds = {name: "f1" if name.startswith("f1") else "share" for name in parts(features.sum(0))} | {
+        "f1_macro": "f1_macro"
+    }
     return Sums(rows, features, figures, kinds=kinds, shares=shares)
 
 
@@ -217,8 +230,12 @@ def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
         mean = ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))
         return {"brier": mean} | {f"brier/{name}": each[..., k] for k, name in enumerate(data.findings)}
 
+    def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        each = [(sums[..., k], sums[..., size + k]) for k in range(size)]
+        return {"brier": each} | {f"brier/{name}": [each[k]] for k, name in enumerate(data.findings)}
+
     kinds = dict.fromkeys(["brier", *(f"brier/{name}" for name in data.findings)], "loss")
-    return Sums(rows, features, figures, kinds=kinds)
+    return Sums(rows, features, figures, kinds=kinds, shares=shares)
 
 
 def _errors_of(data: Data, place: int, rows: np.ndarray) -> list[Statistic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,20 +78,27 @@ def risk_groups(data: Data, context: Context) -> dict[str, Any]:
 
 
 def _curve(data: Data, rows: np.ndarray, context: Context) -> dict[str, Any]:
-    """The curve from 0 to the last follow-up, with an interval by subject at each time; censored times beside it."""
+    """The curve from 0 to the last follow-up, with an interval by subject at each time; censored times beside it.
+
+    A time at which it has no interval and did not fall has that of the time before.
+    """
     if not len(rows):
         return {"time": [], "value": [], "lower": [], "upper": [], "censored": []}
     time, event = data.time[rows], data.event[rows]
     ends = np.unique(time[event])
     if len(ends) > POINTS:
         ends = ends[np.unique(np.linspace(0, len(ends) - 1, POINTS).round().astype(int))]
-    times = np.unique(np.concatenate([ends, [time.max()]]))
+    horizons = np.array(data.settings.horizons)
+    times = np.unique(np.concatenate([ends, horizons[horizons < time.max()], [time.max()]]))
     estimates = _event_free(data, rows, times, context)
+    for i, (before, here) in enumerate(itertools.pairwise(estimates), start=1):
+        if here.lower is None and here.value == before.value:
+            estimates[i] = before
     return {
         "time": [0.0, *times],
         "value": [1.0, *(f.value for f in estimates)],
-        "lower": [1.0, *(f.value if f.lower is None else f.lower for f in estimates)],
-        "upper": [1.0, *(f.value if f.upper is None else f.upper for f in estimates)],
+        "lower": [1.0, *(f.lower for f in estimates)],
+        "upper": [1.0, *(f.upper for f in estimates)],
         "censored": np.unique(time[~event]),
     }
 
@@ -108,7 +116,8 @@ def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Contex
         return [Estimate(None, reason="undefined: no sample") for _ in times]
     kinds = {f"at/{i}": "unit" for i in range(len(times))}
     reasons = {f"at/{i}": f"undefined: no one is followed to {t:g} {data.settings.unit}" for i, t in enumerate(times)}
-    statistic = Weighted(rows, values, kinds, edges=dict.fromkeys(kinds, (rows,)))
+    at_time = {f"at/{i}": (rows[(time >= t) | event],) for i, t in enumerate(times)}  # whose state is known then
+    statistic = Weighted(rows, values, kinds, edges=at_time)
     figures = context.figures(MetricPlan([statistic], reasons=reasons))
     return [figures[f"at/{i}"] for i in range(len(times))]
 

@@ -79,7 +79,8 @@ def kaplan_meier(section: Mapping[str, Any], confidence: float = 0.95) -> Any:
     log_rank = f" Log-rank test p {'below 0.001' if p < 0.001 else words.fixed(p, 3)}." if words.defined(p) else ""
     if test.get("reason"):
         log_rank = f" No log-rank test: {test['reason']}."
-    style.note(figure, f"{cut}{log_rank} Bands: {words.per_cent(confidence)}, by subject.")
+    bands = f"Bands: {words.per_cent(confidence)}, by subject; without a band there is no interval."
+    style.note(figure, f"{cut}{log_rank} {bands}")
     return figure
 
 
@@ -114,7 +115,8 @@ def calibration(inputs: FigureInput) -> Any:
     figure.supylabel("Observed (Kaplan–Meier)", fontsize=7)
     for axes in panels[-1]:
         axes.set_xlabel("Predicted")
-    style.note(figure, f"Fifths of equal size; bars are {words.per_cent(inputs.confidence)} intervals by subject.")
+    bars = f"bars are {words.per_cent(inputs.confidence)} intervals by subject, where there are five or more"
+    style.note(figure, f"Fifths of equal size; {bars}.")
     if lost:
         style.note(figure, f"Not drawn: {number_of(lost, 'group')} without follow-up to the horizon.")
     return figure

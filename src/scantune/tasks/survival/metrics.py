@@ -110,13 +110,40 @@ def plan(
     def metrics(weights: np.ndarray) -> dict[str, np.ndarray]:
         return measure(time, event, risk, scores, p, weights, horizons)
 
-    kinds = {name: "real" if name.startswith("calibration_difference") else "unit" for name in names_of(horizons)}
-    statistic = Weighted(rows, metrics, kinds=kinds, edges=dict.fromkeys(kinds, (rows,)))
+    trials = {name: (rows[counted],) for name, counted in _trials(time, event, horizons).items()}
+    kinds = {name: "area" if "auroc" in name or "concordance" in name else "unit" for name in trials}
+    kinds |= dict.fromkeys((f"calibration_difference/{h:g}" for h in horizons), "real")
+    statistic = Weighted(rows, metrics, kinds=kinds, edges=trials)
     return MetricPlan(
         [only(statistic, HEADLINE) if headline else statistic],
         reasons=_reasons(data, rows),
         void=not_finite("prediction", data.prediction[rows]),
     )
+
+
+def _trials(time: np.ndarray, event: np.ndarray, horizons: tuple[float, ...]) -> dict[str, np.ndarray]:
+    """Metric to the rows, bool [n], whose number bounds what can be known of it.
+
+    Of a Brier score those whose state at the horizon is known; of an AUROC those with the event by then or those
+    followed beyond, whichever are fewer; of the concordance the events that someone outlasts or those who outlast one.
+    """
+
+    def fewer(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return one if one.sum() <= other.sum() else other
+
+    last = horizons[-1]
+    trials: dict[str, np.ndarray] = {}
+    for h in horizons:
+        trials[f"auroc/{h:g}"] = fewer(event & (time <= h), time > h)
+        trials[f"brier/{h:g}"] = (event & (time <= h)) | (time > h)
+    trials |= {"mean_auroc": trials[f"auroc/{last:g}"], "integrated_brier": trials[f"brier/{last:g}"]}
+    for name, counted in (("concordance_harrell", event), ("concordance_uno", event & (time < last))):
+        first = time[counted].min(initial=np.inf)
+        later = (time > first) | ((time == first) & ~event)
+        latest = time.max(initial=-np.inf)
+        outlasted = counted & ((time < latest) | (~event & (time == latest)).any())
+        trials[name] = fewer(outlasted, later)
+    return trials
 
 
 def names_of(horizons: tuple[float, ...]) -> list[str]:

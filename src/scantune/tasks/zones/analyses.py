@@ -11,6 +11,7 @@ from scantune.class_names import label
 from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
+from scantune.statistics.trials import too_rare
 from scantune.tasks.baselining import Unfitted
 from scantune.tasks.context import Analyses, Context, band
 from scantune.tasks.coverage import achieved
@@ -79,7 +80,9 @@ def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict
         more = calibration.ece_consistency(
             confidence[:, zones].ravel(), right[:, zones].ravel(), data.subjects[each], level=context.confidence
         )
-        return context.figures(MetricPlan([losses, error], more={"ece": more}))
+        rare = too_rare(target[:, zones].ravel(), p.shape[2], data.subjects[each])
+        withheld = {} if rare is None else {"brier": rare, "log_loss": rare}
+        return context.figures(MetricPlan([losses, error], analytic=withheld, more={"ece": more}))
 
     names = data.settings.zones
     curves = {zone: vars(calibration.reliability(confidence[:, i], right[:, i])) for i, zone in enumerate(names)}
