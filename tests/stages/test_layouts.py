@@ -129,6 +129,7 @@ def test_a_file_outside_of_the_watched_folder_is_refused_by_name(project, monkey
 
 def test_init_watches_the_folder_of_all_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").touch()
     for number in range(4):
         io.write_png(tmp_path / f"a/{'bc'[number % 2]}/{number}.png", _noise(number, 8, 8))
     rows = [f"a/{'bc'[n % 2]}/{n}.png,{n % 2}" for n in range(4)]
