@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from scantune.tasks import scoring
+
 STAGES = ["demo", "index", "preprocess", "split", "train", "evaluate", "register"]
 
 
@@ -38,6 +40,18 @@ def test_every_stage_leaves_what_is_promised(ran):
         assert abs(sum(float(rows[0][f"p/{k}"]) for k in range(10)) - 1) < 1e-6
         assert json.loads((folder / "register" / "registration.json").read_text())["version"]
         assert (folder / "train" / "model" / "member_0" / "weights.safetensors").exists()
+
+
+def test_scoring_the_predictions_gives_what_the_evaluation_wrote(ran):
+    folder = ran.home / "outputs" / "small" / "evaluate"
+    written = json.loads((folder / "metrics.json").read_text())["metrics"]
+    scored = scoring.score_file(folder / "predictions.csv", "classification")["metrics"]
+    assert set(scored) == set(written)
+    for name, entry in written.items():
+        near = {
+            key: pytest.approx(value, rel=1e-6) if isinstance(value, float) else value for key, value in entry.items()
+        }
+        assert scored[name] == near, name
 
 
 def test_a_second_repro_runs_nothing_and_one_learning_rate_reruns_its_own_three_stages(ran):
