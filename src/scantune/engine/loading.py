@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from multiprocessing import get_start_method
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,8 @@ class Loader:
             batch_sampler=self.plan,  # type: ignore[arg-type]
             num_workers=workers,
             persistent_workers=workers > 0,
+            # a server of forks (the default from Python 3.14) would outlive a training that is killed, with the workers
+            multiprocessing_context="fork" if workers and get_start_method() == "forkserver" else None,
             pin_memory=pin_memory,
             generator=generator("workers"),  # otherwise every pass would draw from the global state
         )
