@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pydicom
@@ -268,28 +269,85 @@ def test_containers_are_told_by_their_bytes_and_counted_to_the_frame(tmp_path: P
     assert not any("cut short" in note for note in loop.facts["notes"])
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_an_interlaced_video_is_refused_where_opencv_cannot_decode_it(tmp_path: Path, wrapped: bool) -> None:
-    path, frames = tmp_path / "a.mpg", np.pad(moving(9, colour=True), ((0, 0), (0, 16), (0, 0), (0, 0)))
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MPG2"), 25, frames.shape[2:0:-1])
-    if not writer.isOpened():
-        pytest.skip("this OpenCV writes no MPEG-2")
-    for frame in frames:
-        writer.write(np.ascontiguousarray(frame[..., ::-1]))
-    writer.release()
-    progressive = io.read(path).frames
-    content = bytearray(path.read_bytes())
-    extensions = [at + 4 for at in range(len(content)) if content[at : at + 4] == b"\0\0\1\xb5"]
-    for at in extensions:  # ISO/IEC 13818-2, 6.2.2.3 and 6.2.3.1: progressive_sequence and progressive_frame
-        sequence = content[at] >> 4 == 1
-        content[at + (1 if sequence else 4)] &= 0xF7 if sequence else 0x7F
-    path.write_bytes(content)
-    if wrapped:
-        path = _with_stream(tmp_path / "a.dcm", bytes(content))
-    if tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 13):
-        np.testing.assert_array_equal(io.read(path).frames, progressive)
-    else:
-        assert "a still, or interlaced (ffmpeg" in refused(path).reason
+def _written(path: Path, frames: list[np.ndarray], codec: str, pixels: str, **options: str) -> Path:
+    """A video of frames in RGB (or RGBA), as PyAV writes it."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pixels
+        for frame in frames:
+            made = av.VideoFrame.from_ndarray(frame, format={3: "rgb24", 4: "rgba"}[frame.shape[2]])
+            container.mux(stream.encode(made.reformat(format=pixels)))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        ("mpg", "mpeg2video", {"flags": "+ildct+ilme", "qscale": "1"}),
+        ("mp4", "libx264", {"flags": "+ildct+ilme", "x264-params": "tff=1"}),
+        ("avi", "mpeg4", {"flags": "+ildct+ilme"}),
+    ],
+)
+def test_interlaced_frames_are_made_progressive(
+    tmp_path: Path, suffix: str, codec: str, options: dict[str, str]
+) -> None:
+    ramp = np.linspace(0, 200, 64)[:, None, None].repeat(96, 1).repeat(3, 2).astype(np.uint8)
+    shown = [ramp.copy() for _ in range(18)]
+    for at, frame in enumerate(shown):
+        frame[20:44, 2 + 4 * at : 26 + 4 * at] = 230
+    woven = [shown[at].copy() for at in range(0, 18, 2)]
+    for at, frame in enumerate(woven):  # the upper field is that of half a frame later
+        frame[::2] = shown[2 * at + 1][::2]
+    path = _written(tmp_path / f"a.{suffix}", woven, codec, "yuv420p", **options)
+    loop = io.open_video(path)
+    assert loop.n_frames == 9
+    assert "interlaced frames, made progressive (bwdif)" in loop.facts["notes"]
+    read, truth = loop.frames().astype(float), np.stack(shown[::2]).astype(float)
+    combed = (np.abs(np.stack(woven) - truth)[1:-1] > 20).mean()
+    assert (np.abs(read - truth)[1:-1] > 20).mean() < 0.5 * combed
+    np.testing.assert_array_equal(loop.frames([7, 3]), read[[7, 3]])
+    wrapped = io.open_video(_with_stream(tmp_path / "a.dcm", path.read_bytes())) if suffix != "avi" else loop
+    np.testing.assert_array_equal(wrapped.frames(), read)
+
+
+def test_still_frames_and_progressive_ones_are_left_by_the_deinterlacer(tmp_path: Path) -> None:
+    still = [moving(9, colour=True)[3]] * 5
+    plain = _written(tmp_path / "a.mkv", still, "ffv1", "yuv420p")
+    loop = io.open_video(plain)
+    assert loop.n_frames == 5  # a video of one picture is one
+    marked = _written(tmp_path / "b.mpg", still, "mpeg2video", "yuv420p", flags="+ildct+ilme", qscale="1")
+    assert np.abs(io.read(marked).frames.astype(int) - loop.frames()).mean() < 3
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 63), (141, 148)])
+def test_grey_stays_grey_and_is_rounded_right(tmp_path: Path, size: tuple[int, int]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    path = _written(tmp_path / "a.mkv", [levels[..., None].repeat(3, 2)] * 2, "ffv1", "yuv420p")
+    loop = io.open_video(path)
+    frames = loop.frames().astype(int)
+    assert loop.facts["photometric"] == "MONOCHROME2"
+    assert np.abs(frames - levels[..., None]).max() <= 1
+    assert abs((frames - levels[..., None]).mean()) < 0.1
+
+
+def test_lossless_colours_are_kept_and_transparent_ones_refused(tmp_path: Path) -> None:
+    frames = list(moving(3, colour=True))
+    np.testing.assert_array_equal(io.read(_written(tmp_path / "a.mkv", frames, "ffv1", "bgr0")).frames, frames)
+    clear = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in frames]
+    np.testing.assert_array_equal(io.read(_written(tmp_path / "b.mov", clear, "qtrle", "argb")).frames, frames)
+    clear[1][3:9, 3:9, 3] = 0
+    path = _written(tmp_path / "c.mov", clear, "qtrle", "argb")
+    assert refused(path).reason == "parts of frame 1 are transparent"
+
+
+def test_damaged_frames_are_noted(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
+    path = _written(tmp_path / "a.ts", list(noise), "mpeg2video", "yuv420p", qscale="1")
+    content = path.read_bytes()
+    lost = len(content) // 188 // 2 * 188  # a packet of the transport stream
+    path.write_bytes(content[:lost] + content[lost + 188 :])
+    assert "damaged frames, completed by the decoder: 1" in io.read(path).facts["notes"]
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
@@ -338,16 +396,31 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
     assert any("rotated by" in note for note in loaded.facts["notes"])
 
 
-@pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0)])
-def test_a_video_that_is_shown_mirrored_is_refused(tmp_path: Path, matrix: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("matrix", "shown", "note"),
+    [
+        ((-1, 0, 0, 1), lambda a: a[:, :, ::-1], "mirrored"),
+        ((1, 0, 0, -1), lambda a: a[:, ::-1], "mirrored"),
+        ((0, 1, 1, 0), lambda a: a.swapaxes(1, 2), "mirrored"),
+        ((-1, 0, 0, -1), lambda a: a[:, ::-1, ::-1], "rotated by 180°"),
+        ((0, -1, 1, 0), lambda a: np.rot90(a, 1, (1, 2)), "rotated by 270°"),
+        ((0.8, 0.6, -0.6, 0.8), lambda a: a, "a turn by 37°, which is not applied"),
+    ],
+)
+def test_a_video_is_read_as_its_matrix_shows_it(
+    tmp_path: Path, matrix: tuple[float, ...], shown: Callable[[np.ndarray], np.ndarray], note: str
+) -> None:
     path = io.write_video(tmp_path / "a.mp4", moving(colour=True), frame_time=40)
-    whole = bytearray(path.read_bytes())
+    stored, whole = io.read(path).frames, bytearray(path.read_bytes())
     at = whole.find(b"tkhd") + 4
     at += 40 if whole[at] == 0 else 52
-    a, b, c, d = matrix
-    whole[at : at + 20] = np.array([a << 16, b << 16, 0, c << 16, d << 16], ">i4").tobytes()
+    a, b, c, d = (round(value * (1 << 16)) for value in matrix)
+    whole[at : at + 20] = np.array([a, b, 0, c, d], ">i4").tobytes()
     path.write_bytes(whole)
-    assert "shown mirrored" in refused(path).reason
+    loaded = io.read(path)
+    np.testing.assert_array_equal(loaded.frames, shown(stored))
+    assert any(note in line for line in loaded.facts["notes"])
+    assert io.read_extent(path).shape == loaded.frames.shape[1:3]
 
 
 def test_a_folder_of_pictures_is_not_a_loop_and_what_to_do_is_told(tmp_path: Path) -> None:
@@ -386,15 +459,11 @@ def mp4(tmp_path: Path) -> Path:
 
 
 def test_a_video_in_dicom_is_the_video(tmp_path: Path, mp4: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
     path = _with_stream(tmp_path / "a.dcm", mp4.read_bytes())
     loop = io.open_video(path)
     np.testing.assert_array_equal(loop.frames(), io.open_video(mp4).frames())
     assert (loop.frame_time, loop.facts["format"], loop.facts["notes"]) == (40, "dicom", [])
     assert io.read(path).frames.shape == io.read(path, isolated=True).frames.shape == (6, 48, 64, 3)
-    del loop
-    assert list((tmp_path / "temporary").iterdir()) == []
     monkeypatch.setattr(Loop, "frames", None)  # no frame is decoded for its size
     extent = io.read_extent(path)
     assert (extent.kind, extent.shape, extent.frames, extent.frame_time) == ("video", (48, 64), 6, 40)

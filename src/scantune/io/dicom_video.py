@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-import weakref
 from collections import Counter
 from io import BytesIO
-from pathlib import Path
 
 import pydicom
 from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from scantune.io.arrays import Options
-from scantune.io.detect import file_head, format_of
+from scantune.io.detect import HEAD, format_of
 from scantune.io.dicom_cine import frame_time_of
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_image import image_spacing
@@ -35,7 +31,7 @@ def is_video(file: DicomFile) -> bool:
 
 
 def open_stream(file: DicomFile, options: Options) -> Loop:
-    """A loop from the stream, which lies in a folder that only this user may read for as long as the loop is in use.
+    """A loop from the stream, which stays in memory for as long as the loop is in use.
 
     Raises:
         ReadError: no stream, or none that decodes.
@@ -45,21 +41,13 @@ def open_stream(file: DicomFile, options: Options) -> Loop:
         raise ReadError("the file has no pixel data, or is cut before it", str(file.path))
     items = BytesIO(data)
     parse_basic_offsets(items)
-    folder = tempfile.mkdtemp(prefix="scantune-")
+    stream = b"".join(generate_fragments(items))
+    if format_of(stream[:HEAD]) not in _CONTAINERS and not stream.startswith(_ELEMENTARY):
+        raise ReadError("its pixel data is no video of MPEG")
     try:
-        path = Path(folder, "video")
-        with path.open("wb") as out:
-            out.writelines(generate_fragments(items))
-        head = file_head(path)
-        if format_of(head) not in _CONTAINERS and not head.startswith(_ELEMENTARY):  # FFmpeg opens lists of others too
-            raise ReadError("its pixel data is no video of MPEG")
-        loop = open_container(path, options)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, ReadError):
-            raise ReadError(error.reason, str(file.path)) from error
-        raise
-    weakref.finalize(loop, shutil.rmtree, folder, ignore_errors=True)
+        loop = open_container(stream, options)
+    except ReadError as error:
+        raise ReadError(error.reason, str(file.path)) from error
     facts = series_facts(file, 1, Counter(), file.notes)
     notes = [note for note in loop.facts["notes"] if note != "no frame time is stated"]
     if loop.n_frames != file.n_frames:

@@ -105,19 +105,10 @@ def _still(path: Path) -> Extent:
 
 
 def _container(path: Path) -> Extent:
-    import cv2
+    from scantune.io.video import stated
 
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-    try:
-        sizes = (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_COUNT)
-        height, width, frames = (int(capture.get(key)) for key in sizes)
-        rate = float(capture.get(cv2.CAP_PROP_FPS))
-    finally:
-        capture.release()
-    if height < 1 or width < 1:
-        raise ReadError("the video cannot be opened", str(path))
-    time = 1000.0 / rate if 0 < rate < 10_000 else None
-    return Extent("video", (height, width), frames=max(frames, 1), colour=True, frame_time=time)
+    size, frames, frame_time = stated(path)
+    return Extent("video", size, frames=max(frames, 1), colour=True, frame_time=frame_time)
 
 
 def _nifti(path: Path) -> Extent:

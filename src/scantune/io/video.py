@@ -1,193 +1,308 @@
-"""AVI, MP4, MOV, MKV, MPEG and WMV through OpenCV's FFmpeg."""
+"""AVI, MP4, MOV, MKV, MPEG and WMV through PyAV, which is FFmpeg."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
+import av
+import av.filter
 import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from scantune.io.arrays import Options
-from scantune.io.detect import file_head, format_of
+from scantune.io.detect import HEAD, file_head, format_of
 from scantune.io.loop import Loop
 from scantune.io.values import MOST_UNEQUAL, check_size, note_sides
 from scantune.records import ReadError
 
-_MOST_MOVIE = 1 << 26  # bytes of the header of an MP4
-_NOT_YUV = (b"BGR", b"RGB", b"ABGR", b"BGRA", b"RGBA", b"G3", b"G4", b"Y8", b"Y1", b"PAL")  # FFmpeg's tags of formats
+#: Lists of other files (HLS, concat) are not among them, nor the streams of devices.
+_DEMUXERS = "avi,mov,matroska,webm,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf"
+#: Without the last two FFmpeg rounds down, by another amount in each colour where the height is odd.
+_EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
-def open_container(path: Path, options: Options) -> Loop:
-    """Open a video file and find how many of its frames decode.
+@dataclass
+class _Seen:
+    """What the first frames tell, and how many there are."""
+
+    count: int = 0
+    times: list[float] = field(default_factory=list)  # milliseconds; empty where they were not looked at
+    interlaced: bool = False
+    damaged: int = 0
+    first: av.VideoFrame | None = None
+
+
+class _Turn(NamedTuple):
+    """How a frame is brought upright: rows and columns exchanged, then their order reversed."""
+
+    exchanged: bool = False
+    rows: bool = False
+    columns: bool = False
+
+    def __call__(self, frame: np.ndarray) -> np.ndarray:  # [H, W, C]
+        frame = frame.swapaxes(0, 1) if self.exchanged else frame
+        return np.ascontiguousarray(frame[:: -1 if self.rows else 1, :: -1 if self.columns else 1])
+
+
+def open_container(source: Path | bytes, options: Options) -> Loop:
+    """Open a video and find how many of its frames decode.
+
+    Args:
+        source: the file, or its bytes.
+        options: of reading.
+
+    Returns:
+        A loop of RGB frames, turned and mirrored as the file states; interlaced ones are made progressive.
 
     Raises:
-        ReadError: nothing decodes, the frames are larger than the limit, or are interlaced
-            or shown mirrored.
+        ReadError: nothing decodes, or the frames are larger than the limit.
     """
     if options.kind not in (None, "video"):
         raise ReadError(f"a video is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
-    capture = _open(path)
-    width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-    expected, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    check_size((1, height, width, 3), 1, options.limits)
+    name = format_of(source[:HEAD] if isinstance(source, bytes) else file_head(source))
+    with _opened(source) as container:
+        stream = _stream(container)
+        check_size((1, stream.height, stream.width, 3), 1, options.limits)
+        frame_time, aspect, expected = _frame_time(stream), stream.sample_aspect_ratio, _expected(container, stream)
+    seen = (_by_index(source, expected) if name == "avi" else None) or _counted(source)
+    if seen.first is None:
+        raise ReadError("no frame of the video can be decoded", _name(source))
     notes: list[str] = []
-    aspect = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
-    turned = int(capture.get(cv2.CAP_PROP_ORIENTATION_META))
-    count, times = _decodable(capture, path, int(expected) if 0 < expected < 1e8 else 0)
-    capture.release()
-    if count == 0:
-        raise ReadError("no frame of the video can be decoded", str(path))
-    if count < expected and not _guessed(path):
+    if seen.count < expected and name != "mpeg":  # there FFmpeg guesses from the size of the stream
         why = "it is cut short, or counts dropped frames, hidden ones (edit list) or the time of a longer sound track"
-        notes.append(f"{count} of {int(expected)} frames can be decoded: {why}")
-    if turned:
-        notes.append(f"rotated by {turned}° as the file states")
-    _refuse_unconverted(path)
-    if _is_mirrored(path):
-        raise ReadError("it is shown mirrored, which OpenCV overlooks: ffmpeg -i IN OUT.mp4 writes it as it is shown")
-    grey = _is_grey(path)
-    frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
-    varying = _varying(times, notes)
-    frame_time = frame_time if varying is None else float(varying[-1]) / (count - 1)
+        notes.append(f"{seen.count} of {expected} frames can be decoded: {why}")
+    if seen.damaged:
+        notes.append(f"damaged frames, completed by the decoder: {seen.damaged}")
+    if seen.interlaced:
+        notes.append("interlaced frames, made progressive (bwdif)")
+    turn = _turn(seen.first, notes)
+    measured, varying = _timing(seen.times, notes)
+    frame_time = measured or frame_time
     if frame_time is None:
         notes.append("no frame time is stated")
+    picture = turn(_rgb(VideoReformatter(), seen.first, 0))
     facts: dict[str, Any] = {
         "format": "video",
-        "photometric": "MONOCHROME2" if grey else "RGB",
+        "photometric": "MONOCHROME2" if (picture == picture[..., :1]).all() else "RGB",
         "bits": 8,
-        "decoder": f"opencv {cv2.__version__} FFmpeg",
+        "decoder": f"PyAV {av.__version__} FFmpeg {av.ffmpeg_version_info}",
         "window": None,
         "notes": notes,
     }
-    if min(aspect) > 0:  # width to height, of frames that are not yet turned
-        sides = aspect if turned % 180 else aspect[::-1]
-        note_sides(sides, f"sample aspect ratio {aspect[0]:g}:{aspect[1]:g}", facts, MOST_UNEQUAL)
+    if aspect:  # width to height, of frames that are not yet turned
+        sides = (aspect.numerator, aspect.denominator) if turn.exchanged else (aspect.denominator, aspect.numerator)
+        note_sides(sides, f"sample aspect ratio {aspect.numerator}:{aspect.denominator}", facts, MOST_UNEQUAL)
+    height, width = picture.shape[:2]
 
     def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
-        return _frames(path, indices, (height, width))
+        return _frames(source, indices, (height, width), turn)
 
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
         return many([index], grey, scale)[index]
 
-    return Loop(count, height, width, 3, frame_time, facts, one, many, varying)
+    return Loop(seen.count, height, width, 3, frame_time, facts, one, many, varying)
 
 
-def _open(path: Path) -> cv2.VideoCapture:
-    # FFmpeg is named, so that a % in a path is not taken for a sequence of pictures
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-    if not capture.isOpened():
-        raise ReadError("the video cannot be opened", str(path))
-    return capture
+def stated(path: Path) -> tuple[tuple[int, int], int, float | None]:
+    """Height and width as shown, number of frames and milliseconds between them, as the header states them.
+
+    Raises:
+        ReadError: not a video.
+    """
+    with _opened(path) as container:
+        stream = _stream(container)
+        first = next(_decoded(container, stream), None)
+        size = stream.height, stream.width
+        exchanged = first is not None and _turn(first, []).exchanged
+        return (size[::-1] if exchanged else size), _expected(container, stream), _frame_time(stream)
 
 
-def _guessed(path: Path) -> bool:
-    """Whether the stated number of frames is FFmpeg's guess from the size of the stream."""
-    return format_of(file_head(path)) == "mpeg"
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[av.container.InputContainer]:
+    # "file:" is named, so that a path is not taken for an address; what a hospital writes in titles is not always UTF-8
+    file: Any = BytesIO(source) if isinstance(source, bytes) else f"file:{source.absolute()}"
+    try:
+        container = av.open(file, metadata_errors="replace", container_options={"format_whitelist": _DEMUXERS})
+    except FFmpegError as error:
+        raise ReadError("the video cannot be opened", f"{_name(source)}: {error}") from error
+    with container:
+        yield container
 
 
-def _varying(times: list[float], notes: list[str]) -> np.ndarray | None:
-    """Milliseconds from the first frame to each, where their intervals vary, which is noted; else None.
+def _name(source: Path | bytes) -> str:
+    return "" if isinstance(source, bytes) else str(source)
+
+
+def _stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The video of a file, which is not its cover."""
+    stream = container.streams.best("video")
+    if not isinstance(stream, av.VideoStream) or min(stream.width, stream.height) < 1:
+        raise ReadError("there is no video in the file, or none that FFmpeg knows")
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _frame_time(stream: av.VideoStream) -> float | None:
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    return 1000.0 / rate if 0 < rate < 10_000 else None
+
+
+def _expected(container: av.container.InputContainer, stream: av.VideoStream) -> int:
+    """Number of frames as the file states it, or as follows from its duration; 0 where it states neither."""
+    if stream.frames:
+        return int(stream.frames)
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base
+    return round(seconds * float(stream.guessed_rate or 0))
+
+
+def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Frames one after another; packets that do not decode are passed over."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError:  # cut short
+            packet = None
+        with suppress(FFmpegError):
+            yield from stream.decode(None) if packet is None else packet.decode()
+        if packet is None:
+            return
+
+
+def _progressive(frames: Iterable[av.VideoFrame], stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """As many frames; from the first interlaced one on those that are interlaced get their lines between by bwdif."""
+    graph = None
+    for frame in frames:
+        if graph is None and frame.interlaced_frame:
+            graph = av.filter.Graph()
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
+            )
+            graph.link_nodes(
+                source, graph.add("bwdif", "mode=send_frame:deint=interlaced"), graph.add("buffersink")
+            ).configure()
+        if graph is None:
+            yield frame
+        else:
+            graph.vpush(frame)
+            yield from _pulled(graph)
+    if graph is not None:
+        graph.vpush(None)
+        yield from _pulled(graph)
+
+
+def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            yield graph.vpull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+
+
+def _counted(source: Path | bytes) -> _Seen:
+    seen = _Seen()
+    with _opened(source) as container:
+        stream = _stream(container)
+        for frame in _decoded(container, stream):
+            seen.first = seen.first or frame
+            seen.count += 1
+            seen.interlaced |= frame.interlaced_frame
+            seen.damaged += frame.is_corrupt
+            seen.times.append(float("nan") if frame.time is None else 1000 * frame.time)
+    return seen
+
+
+def _by_index(source: Path | bytes, expected: int) -> _Seen | None:
+    """What an AVI's index states, which is believed where its last frame decodes and none follows; else None.
+
+    Elsewhere what is stated is a guess (MPEG) or counts frames that an edit list hides (MOV, MP4).
+    """
+    with _opened(source) as container:
+        stream = _stream(container)
+        first = next(_decoded(container, stream), None)
+        if first is None or expected < 1:
+            return None
+        container.seek(expected - 1, stream=stream)
+        times = [frame.pts for frame in _decoded(container, stream)]
+    if not times or times[-1] != expected - 1:
+        return None
+    return _Seen(expected, interlaced=first.interlaced_frame, first=first)
+
+
+def _timing(times: list[float], notes: list[str]) -> tuple[float | None, np.ndarray | None]:
+    """Milliseconds between frames, and those from the first frame to each where intervals vary, which is noted.
 
     Time starts anew where MPEG streams were joined: there the usual interval is taken.
     """
     steps = np.diff(times)
     known = steps[steps > 0]
-    if known.size < 2:
-        return None
+    if known.size == 0:
+        return None, None
     low, usual, high = float(known.min()), float(np.median(known)), float(known.max())
     if high - low <= 0.2 * usual + 1.5:  # containers round to milliseconds
-        return None
+        return float(known.mean()), None
     notes.append(f"frame times vary from {low:.4g} to {high:.4g} ms; their mean is given")
-    return np.concatenate([[0.0], np.cumsum(np.where(steps > 0, steps, usual))])
+    at = np.concatenate([[0.0], np.cumsum(np.where(steps > 0, steps, usual))])
+    return float(at[-1]) / steps.size, at
 
 
-def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[int, list[float]]:
-    """Number of frames that decode one after another, and their times in milliseconds where they were looked at.
+def _turn(frame: av.VideoFrame, notes: list[str]) -> _Turn:
+    """What the display matrix of a file asks for (ISO/IEC 14496-12, 8.3.2)."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return _Turn()
+    a, b, _, c, d = np.frombuffer(bytes(matrix), "=i4")[:5].astype(float)  # x' = a x + c y, y' = b x + d y
+    angle = round(np.degrees(np.arctan2(b, a)))
+    if a * d - b * c == 0 or not (a == d == 0 or b == c == 0):
+        notes.append(f"the file states a turn by {angle}°, which is not applied")
+        return _Turn()
+    turn = _Turn(True, b < 0, c < 0) if a == d == 0 else _Turn(False, d < 0, a < 0)
+    if a * d - b * c < 0:
+        notes.append("mirrored as the file states")
+    elif angle:
+        notes.append(f"rotated by {angle % 360}° as the file states")
+    return turn
 
-    An AVI's index is believed where its last frame decodes and none follows. Elsewhere what is stated is a guess (MPEG)
-    or counts frames that an edit list hides (MOV, MP4), and seeking to them lands beside.
+
+def _rgb(reformatter: VideoReformatter, frame: av.VideoFrame, index: int) -> np.ndarray:
+    """A frame as it is stored, [H, W, 3].
+
+    Raises:
+        ReadError: parts of it are transparent, or FFmpeg does not convert its colours.
     """
-    if expected > 0 and format_of(file_head(path)) == "avi":
-        capture.set(cv2.CAP_PROP_POS_FRAMES, expected - 1)
-        last = capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == expected
-        if last and not capture.grab():
-            return expected, []
-    again, times = _open(path), []
-    while again.grab():
-        times.append(float(again.get(cv2.CAP_PROP_POS_MSEC)))
-    again.release()
-    return len(times), times
+    clear = any(component.is_alpha for component in frame.format.components)
+    try:
+        converted = reformatter.reformat(frame, format="rgba" if clear else "rgb24", interpolation=_EXACT)
+        pixels = converted.to_ndarray()
+    except (FFmpegError, ValueError) as error:
+        raise ReadError(f"frame {index} cannot be converted to RGB", f"{frame.format.name}: {error}") from error
+    if clear and (pixels[..., 3] != 255).any():
+        raise ReadError(f"parts of frame {index} are transparent")
+    return pixels[..., :3]
 
 
-def _refuse_unconverted(path: Path) -> None:
-    """Refuse a video whose frames are all one picture, as interlaced ones are to OpenCV from 4.13.
-
-    FFmpeg's converter refuses these, and colour spaces such as YCgCo; OpenCV ignores that and returns what its memory
-    held, such as a frame of the video before. RGB and grey are not looked at: lossless masks, which may stand still,
-    are stored so.
-    """
-    capture = _open(path)
-    stored = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)).to_bytes(4, "little", signed=False)
-    first, count = None, 0
-    while not stored.startswith(_NOT_YUV) and capture.grab():
-        ok, frame = capture.retrieve()
-        if not ok or (first is not None and not np.array_equal(frame, first)):
-            return
-        first, count = frame, count + 1
-    capture.release()
-    if count > 1:
-        raise ReadError(
-            f"its {count} frames are one picture to the last bit: a still, or interlaced (ffmpeg -i IN -vf yadif "
-            "OUT.mp4 makes it progressive) or of an unusual colour space, which OpenCV cannot convert"
-        )
-
-
-def _is_mirrored(path: Path) -> bool:
-    """Whether a track of an MP4 or MOV file has a matrix that mirrors it (ISO/IEC 14496-12, 8.3.2)."""
-    movie = b""
-    if format_of(file_head(path)) not in ("mp4", "mov"):
-        return False
-    with path.open("rb") as file:
-        while len(head := file.read(8)) == 8:
-            size = int.from_bytes(head[:4], "big") - 8
-            size = int.from_bytes(file.read(8), "big") - 16 if size == -7 else size
-            if size < 0:
-                break
-            if head[4:] == b"moov":
-                movie = file.read(min(size, _MOST_MOVIE))
-                break
-            file.seek(size, 1)
-    for found in re.finditer(b"tkhd", movie):
-        matrix = movie[found.end() + (40 if movie[found.end() : found.end() + 1] == b"\0" else 52) :][:20]
-        if len(matrix) == 20:
-            a, b, _, c, d = np.frombuffer(matrix, ">i4").astype(float)
-            if a * d - b * c < 0:
-                return True
-    return False
-
-
-def _is_grey(path: Path) -> bool:
-    frame = next(iter(_frames(path, [0], None).values()))
-    return bool((frame[..., 0] == frame[..., 1]).all() and (frame[..., 1] == frame[..., 2]).all())
-
-
-def _frames(path: Path, indices: list[int], size: tuple[int, int] | None) -> dict[int, np.ndarray]:
+def _frames(source: Path | bytes, indices: list[int], size: tuple[int, int], turn: _Turn) -> dict[int, np.ndarray]:
     """RGB frames by index, decoded in one run from the start: seeking lands on key frames only."""
-    capture, remaining, frames = _open(path), set(indices), {}
-    for at in range(max(indices) + 1):
-        if not capture.grab():
-            break
-        if at in remaining:
-            ok, frame = capture.retrieve()
-            if not ok:
+    wanted, frames, reformatter = set(indices), {}, VideoReformatter()
+    with _opened(source) as container:
+        stream = _stream(container)
+        for at, frame in enumerate(_progressive(_decoded(container, stream), stream)):
+            if at in wanted:
+                frames[at] = turn(_rgb(reformatter, frame, at))
+                if frames[at].shape[:2] != size:
+                    raise ReadError(f"frame {at} has another size than the first")
+            if at >= max(indices):
                 break
-            if size is not None and frame.shape[:2] != size:
-                raise ReadError(f"frame {at} has another size than the first")
-            frames[at] = np.ascontiguousarray(frame[..., ::-1])  # BGR -> RGB
-    capture.release()
-    missing = remaining - set(frames)
+    missing = wanted - set(frames)
     if missing:
-        raise ReadError(f"frame {min(missing)} cannot be decoded", str(path))
+        raise ReadError(f"frame {min(missing)} cannot be decoded", _name(source))
     return frames

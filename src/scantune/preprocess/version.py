@@ -35,7 +35,7 @@ _MAKERS = (
 #: Decoders differ by some grey levels (JPEG) and resamplers by rounding, so their versions are part of every key.
 _LIBRARIES = (
     "numpy", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm",
-    "pyjpegls", "nibabel", "isal", "SimpleITK", "opencv-python-headless", "pillow", "scipy",
+    "pyjpegls", "nibabel", "isal", "SimpleITK", "opencv-python-headless", "av", "pillow", "scipy",
 )  # fmt: skip
 
 

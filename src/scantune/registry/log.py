@@ -34,6 +34,7 @@ REQUIREMENTS = (
     "isal",
     "SimpleITK",
     "opencv-python-headless",
+    "av",
     "pillow",
     "joblib",
     "mlflow",

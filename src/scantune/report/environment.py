@@ -8,7 +8,7 @@ from scantune.packaged import version_of
 
 LIBRARIES = (
     *("scantune", "torch", "torchvision", "timm", "monai", "lightning-fabric", "numpy", "scipy", "scikit-learn"),
-    *("pydicom", "SimpleITK", "nibabel", "opencv-python-headless", "matplotlib", "mlflow", "dvc"),
+    *("pydicom", "SimpleITK", "nibabel", "opencv-python-headless", "av", "matplotlib", "mlflow", "dvc"),
 )
 
 
