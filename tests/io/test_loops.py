@@ -282,6 +282,17 @@ def _written(path: Path, frames: list[np.ndarray], codec: str, pixels: str, **op
 
 
 @pytest.mark.parametrize(
+    ("suffix", "codec"), [("m2ts", "libx264"), ("ts", "mpeg2video"), ("webm", "libvpx-vp9"), ("avi", "libx264")]
+)
+def test_other_containers(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = _written(tmp_path / f"a.{suffix}", list(moving(9, colour=True)), codec, "yuv420p")
+    loop = io.open_video(path.rename(tmp_path / "no_suffix"))
+    assert (loop.n_frames, loop.times) == (9, None)  # an AVI with B-frames has no times of its own
+    assert loop.frame_time == pytest.approx(40)
+    assert np.abs(loop.frames().astype(int) - moving(9, colour=True)).mean() < 5
+
+
+@pytest.mark.parametrize(
     ("suffix", "codec", "options"),
     [
         ("mpg", "mpeg2video", {"flags": "+ildct+ilme", "qscale": "1"}),

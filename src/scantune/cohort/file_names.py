@@ -16,7 +16,7 @@ NO_IMAGES = {
 IMAGES = (
     ".nii", ".nii.gz", ".nrrd", ".nrrd.gz", ".nhdr", ".mha", ".mha.gz", ".mhd", ".dcm", ".dcm.gz", ".dicom", ".ima",
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avi", ".mp4", ".mov", ".mkv", ".mpeg",
-    ".mpg", ".wmv",
+    ".mpg", ".wmv", ".m4v", ".webm", ".vob", ".mts", ".m2ts",
 )  # fmt: skip
 """Endings of images that are read."""
 ENDING = re.compile(r"(\.(nii|seg\.nrrd|nrrd|nhdr|mha|mhd|dcm|dicom)\.gz|\.seg\.nrrd|\.[a-z][a-z0-9]{0,5})$", re.I)

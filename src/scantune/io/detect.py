@@ -86,8 +86,10 @@ def _metaimage(head: bytes) -> bool:
 
 
 def _transport_stream(head: bytes) -> bool:
-    """MPEG-2 transport stream: a sync byte at the start of each packet of 188 bytes."""
-    return len(head) >= 565 and all(head[at] == 0x47 for at in (0, 188, 376, 564))
+    """MPEG-2 transport stream: a sync byte at the start of each packet of 188 bytes, or after its time (AVCHD)."""
+    if len(head) < 581:
+        return False
+    return any(all(head[first + size * at] == 0x47 for at in range(4)) for first, size in ((0, 188), (4, 192)))
 
 
 _META_START = re.compile(rb"\s*(ObjectType|ObjectSubType|NDims|Comment|Name|ID)\s*=")

@@ -82,7 +82,7 @@ def open_container(source: Path | bytes, options: Options) -> Loop:
     if seen.interlaced:
         notes.append("interlaced frames, made progressive (bwdif)")
     turn = _turn(seen.first, notes)
-    measured, varying = _timing(seen.times, notes)
+    measured, varying = _timing([] if name == "avi" else seen.times, notes)  # AVI has one rate and no times
     frame_time = measured or frame_time
     if frame_time is None:
         notes.append("no frame time is stated")
