@@ -352,6 +352,17 @@ def test_lossless_colours_are_kept_and_transparent_ones_refused(tmp_path: Path) 
     assert refused(path).reason == "parts of frame 1 are transparent"
 
 
+def test_a_frame_of_an_avi_that_does_not_decode_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = _written(tmp_path / "a.avi", list(moving(9, colour=True)), "png", "rgb24")
+    content = bytearray(path.read_bytes())
+    at = [place for place in range(len(content)) if content[place : place + 4] == b"IHDR"][4]
+    content[at : at + 4] = b"XXXX"
+    path.write_bytes(content)
+    loop = io.open_video(path)
+    np.testing.assert_array_equal(loop.frames(), np.delete(moving(9, colour=True), 4, axis=0))
+    assert any(note.startswith("8 of 9 frames can be decoded") for note in loop.facts["notes"])
+
+
 def test_damaged_frames_are_noted(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
     path = _written(tmp_path / "a.ts", list(noise), "mpeg2video", "yuv420p", qscale="1")

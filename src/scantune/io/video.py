@@ -29,10 +29,10 @@ _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FUL
 
 @dataclass
 class _Seen:
-    """What the first frames tell, and how many there are."""
+    """What one run through the frames tells."""
 
     count: int = 0
-    times: list[float] = field(default_factory=list)  # milliseconds; empty where they were not looked at
+    times: list[float] = field(default_factory=list)  # milliseconds
     interlaced: bool = False
     damaged: int = 0
     first: av.VideoFrame | None = None
@@ -70,7 +70,7 @@ def open_container(source: Path | bytes, options: Options) -> Loop:
         stream = _stream(container)
         check_size((1, stream.height, stream.width, 3), 1, options.limits)
         frame_time, aspect, expected = _frame_time(stream), stream.sample_aspect_ratio, _expected(container, stream)
-    seen = (_by_index(source, expected) if name == "avi" else None) or _counted(source)
+    seen = _counted(source)
     if seen.first is None:
         raise ReadError("no frame of the video can be decoded", _name(source))
     notes: list[str] = []
@@ -142,7 +142,7 @@ def _name(source: Path | bytes) -> str:
 def _stream(container: av.container.InputContainer) -> av.VideoStream:
     """The video of a file, which is not its cover."""
     stream = container.streams.best("video")
-    if not isinstance(stream, av.VideoStream) or min(stream.width, stream.height) < 1:
+    if not isinstance(stream, av.VideoStream) or stream.codec_context is None or min(stream.width, stream.height) < 1:
         raise ReadError("there is no video in the file, or none that FFmpeg knows")
     stream.thread_type = "AUTO"
     return stream
@@ -219,23 +219,6 @@ def _counted(source: Path | bytes) -> _Seen:
             seen.damaged += frame.is_corrupt
             seen.times.append(float("nan") if frame.time is None else 1000 * frame.time)
     return seen
-
-
-def _by_index(source: Path | bytes, expected: int) -> _Seen | None:
-    """What an AVI's index states, which is believed where its last frame decodes and none follows; else None.
-
-    Elsewhere what is stated is a guess (MPEG) or counts frames that an edit list hides (MOV, MP4).
-    """
-    with _opened(source) as container:
-        stream = _stream(container)
-        first = next(_decoded(container, stream), None)
-        if first is None or expected < 1:
-            return None
-        container.seek(expected - 1, stream=stream)
-        times = [frame.pts for frame in _decoded(container, stream)]
-    if not times or times[-1] != expected - 1:
-        return None
-    return _Seen(expected, interlaced=first.interlaced_frame, first=first)
 
 
 def _timing(times: list[float], notes: list[str]) -> tuple[float | None, np.ndarray | None]:
