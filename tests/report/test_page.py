@@ -70,6 +70,16 @@ def test_sets_that_hold_the_truth_too_seldom_are_warned_of() -> None:
         assert ("Coverage is below nominal" in html(full("classification", metrics=metrics))) is warned
 
 
+def test_too_few_validation_subjects_for_an_interval_are_one_sentence_and_no_table_without_figures() -> None:
+    facts = full("regression")
+    none = {"quantile": None, "n_subjects": 8, "coverage_lower": 1.0, "coverage_upper": 1.0}
+    metrics = {**facts.metrics, "conformal": facts.metrics["conformal"] | none, "stated_intervals": None}
+    text = html(replace(facts, metrics=metrics))
+    assert "No conformal intervals: 8 subjects of validation allow none of 90 % coverage." in text
+    assert "Conformal intervals, nominal coverage" not in text
+    assert "By chance of these subjects" not in text
+
+
 def test_joined_samples_are_told_at_both_levels() -> None:
     facts = full("classification")
     figures = facts.metrics["metrics"]

@@ -76,6 +76,12 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
     metrics = {n.removesuffix(end): m for n, m in (facts.metrics.get("metrics") or {}).items() if n.endswith(end)}
     names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size") if n in metrics]
     what = "intervals" if "conformal_width" in names else "sets"
+    unlimited = section.get("quantile", 0) is None  # of so few subjects every interval is the whole line
+    if unlimited and what == "intervals" and not facts.section("stated_intervals", target):
+        few = number_of(section.get("n_subjects", 0), "subject")
+        return [
+            Words(f"No conformal intervals{of}: {few} of validation are too few for a coverage of {100 * nominal:g} %.")
+        ]
     rows = (
         [[text("All subjects, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]]
         if names

@@ -22,6 +22,7 @@ METRICS = {
     "kappa_quadratic": (0.0, "kappa"),
 }
 """Metric to its value by chance, and the kind of its interval."""
+_UNSTABLE = "no interval: without one of its subjects a level has no value"
 MAX_LEVELS = 10
 
 #: From a grouping column to the predictions of a simple model on it alone, for the tested rows; None without any.
@@ -103,14 +104,14 @@ def _within(
     mean = weighted_mean([results[level].distributions[name] for level in defined], [sizes[level] for level in defined])
     n_subjects = resampler.count(inside)
     interval = interval_of(mean, kind, n_subjects, confidence)
-    section["pooled"] = Estimate(mean.value, n=len(inside), n_subjects=n_subjects, reason="no interval")
+    section["pooled"] = Estimate(mean.value, n=len(inside), n_subjects=n_subjects, reason=_UNSTABLE)
     if interval is not None:
         section["pooled"] = replace(
             section["pooled"],
             lower=interval.lower,
             upper=interval.upper,
             method=interval.method,
-            reason=None if interval.method else interval.reason or "no interval",
+            reason=None if interval.method else interval.reason or _UNSTABLE,
         )
     undefined = [level for level in levels if level not in defined]
     return section | ({"undefined": undefined} if undefined else {})
