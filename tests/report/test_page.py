@@ -75,7 +75,7 @@ def test_too_few_validation_subjects_for_an_interval_are_one_sentence_and_no_tab
     none = {"quantile": None, "n_subjects": 8, "coverage_lower": 1.0, "coverage_upper": 1.0}
     metrics = {**facts.metrics, "conformal": facts.metrics["conformal"] | none, "stated_intervals": None}
     text = html(replace(facts, metrics=metrics))
-    assert "No conformal intervals: 8 subjects of validation allow none of 90 % coverage." in text
+    assert "No conformal intervals: too few subjects of validation (8) for a coverage of 90 %." in text
     assert "Conformal intervals, nominal coverage" not in text
     assert "By chance of these subjects" not in text
 

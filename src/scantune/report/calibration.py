@@ -78,10 +78,9 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
     what = "intervals" if "conformal_width" in names else "sets"
     unlimited = section.get("quantile", 0) is None  # of so few subjects every interval is the whole line
     if unlimited and what == "intervals" and not facts.section("stated_intervals", target):
-        few = number_of(section.get("n_subjects", 0), "subject")
-        return [
-            Words(f"No conformal intervals{of}: {few} of validation are too few for a coverage of {100 * nominal:g} %.")
-        ]
+        subjects = section.get("n_subjects", 0)
+        few = f"too few subjects of validation ({subjects}) for a coverage of {100 * nominal:g} %"
+        return [Words(f"No conformal intervals{of}: {few}.")]
     rows = (
         [[text("All subjects, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]]
         if names
