@@ -106,6 +106,19 @@ def test_labels_of_narrow_limits_do_not_overlap():
     assert apart([10.0, 8.0, -11.0], [20, 20, 20]) == pytest.approx([22 + 1 / 3, 2 + 1 / 3, -18 + 1 / 3])
 
 
+def test_bands_of_few_subjects_do_not_press_the_marks_of_bland_altman_together() -> None:
+    wide = LIMITS | {"bland_altman_lower": entry(-3.0, -40, -1), "bland_altman_upper": entry(4.0, 1, 60)}
+    target, prediction = [0, 10, 20, 30], [1, 8, 23, 31]
+    figure = plots.bland_altman(target, prediction, metrics=wide)
+    low, high = figure.axes[0].get_ylim()
+    assert low <= -3
+    assert high >= 4
+    assert high - low < 4 * 7
+    assert "Bands that reach beyond the panel are cut." in " ".join(text.get_text() for text in figure.texts)
+    figure = plots.bland_altman(target, prediction, metrics=LIMITS)
+    assert "are cut" not in " ".join(text.get_text() for text in figure.texts)
+
+
 def test_bland_altman_says_why_a_limit_is_missing():
     figure = plots.bland_altman([1, 2], [1, 2], metrics=LIMITS | {"bland_altman_upper": undefined("too few subjects")})
     assert "The upper limit is undefined: too few subjects." in words_in(figure)

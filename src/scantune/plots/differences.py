@@ -133,14 +133,18 @@ def differences(
         style.note(figure, f"Pale bands: {words.per_cent(confidence)} intervals of bias and limits.")
     elif reason := words.entry(metrics.get(_LEVELS[0][0])).get("reason"):
         style.note(figure, f"Bias and limits have {reason}.")
-    _room(axes, difference)
+    _room(figure, axes, [*difference, *(label.value for label in labels if label is not None)])
     _write(figure, axes, [label for label in labels if label is not None])
 
 
-def _room(axes: Axes, difference: np.ndarray) -> None:
-    """Add space above for the text in the corner."""
+def _room(figure: Figure, axes: Axes, shown: Sequence[float]) -> None:
+    """Cut bands that would press marks and lines together, and add space above for the text in the corner."""
+    least, most = float(min(shown)), float(max(shown))
+    beyond = 0.5 * (most - least) or np.inf
     low, high = axes.get_ylim()
-    low, high = min(low, float(difference.min())), max(high, float(difference.max()))
+    if low < least - beyond or high > most + beyond:
+        style.note(figure, "Bands that reach beyond the panel are cut.")
+    low, high = max(min(low, least), least - beyond), min(max(high, most), most + beyond)
     axes.set_ylim(low, high + 0.16 * (high - low))
 
 
