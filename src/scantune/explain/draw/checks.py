@@ -78,7 +78,7 @@ def cascade(entry: Mapping[str, Any], confidence: float = 0.95) -> Figure:
         figure,
         f"{number_of(entry['n'], 'sample')} of {number_of(entry['n_subjects'], 'subject')}; band: "
         f"{words.per_cent(confidence)} interval. "
-        f"The check {entry['rule']} (dashed).",
+        f"The check {entry['rule']} (thin dashes).",
     )
     return figure
 
