@@ -135,6 +135,16 @@ def test_masks_are_named_by_sample_ids_where_a_list_has_them(opened: Path) -> No
     assert "sample_id" not in table.columns
 
 
+def test_a_file_whose_name_is_not_in_utf_8_is_a_row(opened: Path) -> None:
+    old = os.fsencode(opened / "in") + b"/M\xfcller.png"
+    (opened / "in").mkdir()
+    (opened / "Doe_0.png").rename(os.fsdecode(old))
+    predict("m", [str(opened / "in")], out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.text("file").tolist() == [str(opened / "in" / "M\\xfcller.png")]
+    assert table.text("reason").tolist() == [""]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_a_list_is_read_as_editors_write_it(opened: Path, encoding: str) -> None:
     (opened / "Doe_0.png").rename(opened / "Müller.png")

@@ -16,7 +16,7 @@ from scantune.cohort.record import part_of, sample_of
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import fill
 from scantune.config.dataset import DatasetConfig
-from scantune.files import absolute
+from scantune.files import absolute, shown
 from scantune.records import Source
 
 _MOST_MEGABYTES = 2000.0
@@ -47,7 +47,7 @@ class Sample:
     @property
     def file(self) -> str:
         """Its files or its address, as the table of predictions names them."""
-        return self.address or "; ".join(map(str, self.source.files))
+        return self.address or "; ".join(map(shown, self.source.files))
 
 
 def read_samples(
