@@ -225,6 +225,20 @@ def test_a_row_of_the_training_table_means_its_series_and_the_mask_refers_to_it(
     assert answers.text("mask")[0].startswith(str(answers.sample_id[0]))
 
 
+def test_what_was_noted_of_a_file_is_in_the_table(opened: Path) -> None:
+    turned = Image.Exif()
+    turned[0x112] = 6
+    picture = Image.open(opened / "Doe_0.png")
+    picture.save(opened / "Doe_2.jpg", exif=turned)
+    paths = [str(opened / name) for name in ("Doe_0.png", "Doe_2.jpg")]
+    predict("m", paths, out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.text("note").tolist() == ["", "rotated by its EXIF orientation"]
+    assert table.text("reason").tolist() == ["", ""]
+    predict("m", paths[:1], out=opened / "answers.csv")
+    assert "note" not in read(opened / "answers.csv").columns
+
+
 def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:
     (opened / "t").mkdir()
     table = opened / "t/labels.csv"

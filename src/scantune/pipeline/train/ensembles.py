@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune import plugins
 from scantune.files import finite, write_json
+from scantune.models.covariates import Covariates
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import evaluated_block
 from scantune.pipeline.train import calibration, training
@@ -71,7 +72,7 @@ def plan_of(params: Params, key: str, models: Mapping[str, Path]) -> TrainingPla
 
 def _refuse_unlike(key: str, lead: str, first: ModelFacts, member: str, facts: ModelFacts) -> None:
     for name in _SAME:
-        own, other = getattr(facts, name), getattr(first, name)
+        own, other = _same_part(facts, name), _same_part(first, name)
         if own != other:
             raise ScantuneError(
                 f"ensembles.{key}: the models of {member!r} and {lead!r} differ in {name} ({own!r}, {other!r}), so "
@@ -79,6 +80,11 @@ def _refuse_unlike(key: str, lead: str, first: ModelFacts, member: str, facts: M
             )
     if facts.folds:
         raise ScantuneError(f"ensembles.{key}: {member!r} was trained by train.folds; see ensembles.{key}.members")
+
+
+def _same_part(facts: ModelFacts, name: str) -> Any:
+    """What :data:`_SAME` names; of covariates without what does not change a prediction."""
+    return Covariates.read(facts.covariates) if name == "covariates" else getattr(facts, name)
 
 
 def _refuse_other_samples(key: str, member: str, facts: ModelFacts, plan: TrainingPlan) -> None:
