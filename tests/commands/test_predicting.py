@@ -64,6 +64,17 @@ def test_the_data_file_of_a_header_is_no_row(tmp_path: Path) -> None:
     assert [path.name for path in samples_of(tmp_path)[0]] == ["a.mhd", "b.mha", "c.nhdr"]
 
 
+def test_volumes_beside_a_series_are_rows_of_their_own(tmp_path: Path) -> None:
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    for name in ("a.nii.gz", "b.nrrd", "c.mha"):
+        sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / name))
+    (tmp_path / "1.dcm").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "notes.txt").write_text("x")
+    samples, aside = samples_of(tmp_path)
+    assert samples == [tmp_path, tmp_path / "a.nii.gz", tmp_path / "b.nrrd", tmp_path / "c.mha"]
+    assert aside == Counter({"not DICOM, in the folder of a series": 1})
+
+
 def test_an_empty_folder_is_a_row_itself(tmp_path: Path) -> None:
     assert samples_of(tmp_path) == ([tmp_path], Counter())
 

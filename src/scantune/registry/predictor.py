@@ -14,7 +14,7 @@ import numpy as np
 
 from scantune.plugins import open_carried
 from scantune.records import ReadError, ScantuneError, Sent, Source, first_line
-from scantune.registry.model import MODEL, ModelFacts, input_of, load_networks, read_facts
+from scantune.registry.model import MODEL, OTHER_VERSION, ModelFacts, input_of, load_networks, read_facts
 
 if TYPE_CHECKING:
     from scantune.models.covariates import Covariates
@@ -91,7 +91,10 @@ class Predictor:
         self.reading = reading or Reading()
         self.input: Any = input_of(facts)
         check_facts(facts.name, self.input, facts.training.get("shape"))
-        schema = settings_of(facts.task)
+        try:
+            schema = settings_of(facts.task)
+        except ScantuneError as error:
+            raise ScantuneError(f"{MODEL}: {error}. If another version saved the model, {OTHER_VERSION}") from error
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
         self.tensors = tensor_predictor(facts, self.networks, self.task, device)
 
