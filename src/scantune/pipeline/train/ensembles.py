@@ -14,7 +14,7 @@ from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import evaluated_block
 from scantune.pipeline.train import calibration, training
 from scantune.pipeline.train.networks import TrainedNetworks
-from scantune.pipeline.train.stage import log_whole_model, model_facts
+from scantune.pipeline.train.stage import input_settings, log_whole_model, model_facts
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, read_facts, save_model, weights_digest
@@ -161,7 +161,7 @@ def log_joined(run: Run, plan: TrainingPlan, facts: ModelFacts, members: Sequenc
         out: ``ensembles/<name>/train``.
     """
     block = plan.block
-    run.params({"members": ",".join(members), "dataset": block.dataset, "input": block.input})
+    run.params({"members": ",".join(members), "dataset": block.dataset, **input_settings(plan)})
     run.metrics({f"validation_{name}": value for name, value in facts.training["metrics"].items()})
     run.artifact(out / "summary.json")
     params: dict[str, Any] = {
