@@ -58,7 +58,7 @@ class _Pilot:
     def __init__(self, tables: Sequence[PredictionTable], task: TaskSettings, metric: str | None, split: str) -> None:
         self.module = metrics_of(task.name)
         if len(tables) == 2:
-            first, self.sides = sides_of(*tables, task, split)
+            first, self.sides = sides_of(tables[0], tables[1], task, split)
         else:
             first = joined_table(tables[0], task)
             first = first.take(rows_of(first, split))
