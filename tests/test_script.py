@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
 import pytest
+import typer
+
+from scantune import script
 
 SAYING = """
 import logging
@@ -41,7 +45,6 @@ def test_lightning_does_not_announce_a_precision_that_a_training_may_not_take():
 
 
 def test_an_interrupted_training_says_where_it_stopped_and_how_to_resume(monkeypatch, capsys):
-    from scantune import script
     from scantune.engine import Interrupted
 
     def stage(key: str) -> None:
@@ -59,8 +62,6 @@ def test_an_interrupted_training_says_where_it_stopped_and_how_to_resume(monkeyp
 
 @pytest.mark.parametrize("main", ["stage_main", "settings_main"])
 def test_an_interrupt_while_the_settings_are_read_is_no_traceback(monkeypatch, capsys, main):
-    from scantune import script
-
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -70,3 +71,12 @@ def test_an_interrupt_while_the_settings_are_read_is_no_traceback(monkeypatch, c
     with pytest.raises(SystemExit) as stopped:
         getattr(script, main)(lambda *_: None)
     assert stopped.value.code == 130
+
+
+def test_text_that_the_terminals_encoding_lacks_is_printed_all_the_same(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
+    script.print_any_text()
+    typer.echo("≥ 3 of M\udcfcller")
+    sys.stdout.flush()
+    assert sys.stdout.buffer.getvalue() == b"\\u2265 3 of M\\udcfcller\n"

@@ -47,8 +47,10 @@ app = typer.Typer(
 
 def main() -> None:
     """The console script: faults a user can correct are messages, not tracebacks; SIGTERM closes what is open."""
+    from scantune.script import print_any_text
     from scantune.stopping import exit_code_in, raise_terminated
 
+    print_any_text()
     signal.signal(signal.SIGTERM, raise_terminated)
     try:
         app()

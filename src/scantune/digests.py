@@ -11,8 +11,8 @@ _CHUNK = 1 << 20  # bytes read at a time
 
 
 def text_digest(text: str, digits: int = 64) -> str:
-    """The first digits of a text's digest."""
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    """The first digits of a text's digest; of a name of a file that is not in UTF-8, of the bytes that it has."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:digits]
 
 
 def file_digest(path: Path, digits: int = 64) -> str:

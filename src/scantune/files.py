@@ -195,9 +195,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     write(path, lambda file: file.write(content), len(content))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, with its line ends unchanged; see :func:`write`."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, errors: str = "strict") -> None:
+    """Write a text file in UTF-8 (``errors`` as of :meth:`str.encode`), its line ends unchanged; see :func:`write`."""
+    write_bytes(path, text.encode(errors=errors))
+
+
+def shown(path: Path) -> str:
+    """A path as UTF-8 can write it: of a name in another encoding (``Müller`` of an old share) the odd bytes are
+    ``\\xfc``."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def absolute(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -60,6 +61,7 @@ def _run(run: Callable[[], object], title: str) -> None:
     """
     from scantune.stopping import ending_on_signal, exit_code_in, leave
 
+    print_any_text()
     quiet_logging()
     try:
         with ending_on_signal(close_runs):
@@ -84,6 +86,16 @@ def _run(run: Callable[[], object], title: str) -> None:
         if error.code == 128 + signal.SIGTERM:
             leave(error.code)
         raise
+
+
+def print_any_text() -> None:
+    """Characters that the terminal's encoding lacks are printed as ``\\u2026``, rather than end the program.
+
+    Windows redirects in its code page, servers have Latin-1, and names of files may be in no encoding.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def quiet_logging() -> None:

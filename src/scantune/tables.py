@@ -13,7 +13,14 @@ from scantune.files import write_text
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, delimiter: str = ",") -> None:
+def write_csv(
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    delimiter: str = ",",
+    errors: str = "strict",
+) -> None:
     """Write a CSV file in UTF-8 with Unix line ends.
 
     Args:
@@ -22,12 +29,13 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         rows: cells of each row. Text that a spreadsheet would run as a formula is preceded by an apostrophe (OWASP CSV
             injection); None and NaN are empty.
         delimiter: between two cells.
+        errors: as of :meth:`str.encode`.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
     writer.writerow([guarded(name) for name in header])
     writer.writerows([_cell(value) for value in row] for row in rows)
-    write_text(path, buffer.getvalue())
+    write_text(path, buffer.getvalue(), errors)
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

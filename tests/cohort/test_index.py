@@ -78,3 +78,17 @@ def test_digests_say_neither_names_nor_times_and_follow_content_and_place(tmp_pa
     assert "Tabletown" not in digests(table)
     with pytest.raises(CohortError, match=r"no file or folder .*none"):
         index_of(tmp_path / "none", tmp_path / "timed.csv")
+
+
+def test_a_name_that_is_not_in_utf_8_is_indexed_as_it_is(tmp_path):
+    root, index = tmp_path / "raw", tmp_path / "index.csv"
+    root.mkdir()
+    old = os.fsdecode(os.fsencode(root) + b"/M\xfcller.dcm")
+    for name in (old, root / "Müller.dcm"):
+        with open(name, "wb") as file:
+            file.write(b"1")
+    assert write_index(root, index).hashed == 2
+    assert set(read_index(index, root)) == {old, str(root / "Müller.dcm")}
+    assert write_index(root, index).hashed == 0
+    write_digests(read_index(index, root), root, tmp_path / "digests.csv")
+    assert len({line.split(",")[0] for line in (tmp_path / "digests.csv").read_text().splitlines()}) == 3

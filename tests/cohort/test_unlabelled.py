@@ -91,6 +91,14 @@ def test_a_new_table_needs_neither_labels_nor_filters_nor_what_ids_are_made_of(
     assert notes == ["no column 'echo': files must hold one volume, or the model's input chooses"]
 
 
+def test_an_age_that_is_none_in_years_stays_as_it_is_written(tmp_path: Path, layout: Callable[..., dict]) -> None:
+    rows = [["7", "a", age, "m"] for age in ("119", "121", "10950")]
+    samples, _ = read_samples(
+        table(tmp_path / "new.csv", ["number", "visit", "age", "sex"], rows), layout(["age"]), ["age"]
+    )
+    assert [sample.covariates["age"] for sample in samples] == ["90+", "121", "10950"]
+
+
 def test_rows_that_cannot_be_used_have_reasons_and_the_others_their_samples(
     tmp_path: Path, layout: Callable[..., dict]
 ) -> None:

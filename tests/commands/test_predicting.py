@@ -64,6 +64,17 @@ def test_the_data_file_of_a_header_is_no_row(tmp_path: Path) -> None:
     assert [path.name for path in samples_of(tmp_path)[0]] == ["a.mhd", "b.mha", "c.nhdr"]
 
 
+def test_volumes_beside_a_series_are_rows_of_their_own(tmp_path: Path) -> None:
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    for name in ("a.nii.gz", "b.nrrd", "c.mha"):
+        sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / name))
+    (tmp_path / "1.dcm").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "notes.txt").write_text("x")
+    samples, aside = samples_of(tmp_path)
+    assert samples == [tmp_path, tmp_path / "a.nii.gz", tmp_path / "b.nrrd", tmp_path / "c.mha"]
+    assert aside == Counter({"not DICOM, in the folder of a series": 1})
+
+
 def test_an_empty_folder_is_a_row_itself(tmp_path: Path) -> None:
     assert samples_of(tmp_path) == ([tmp_path], Counter())
 
@@ -133,6 +144,16 @@ def test_masks_are_named_by_sample_ids_where_a_list_has_them(opened: Path) -> No
     table = read(opened / "answers.csv")
     assert "Doe" not in table.text("mask")[0]
     assert "sample_id" not in table.columns
+
+
+def test_a_file_whose_name_is_not_in_utf_8_is_a_row(opened: Path) -> None:
+    old = os.fsencode(opened / "in") + b"/M\xfcller.png"
+    (opened / "in").mkdir()
+    (opened / "Doe_0.png").rename(os.fsdecode(old))
+    predict("m", [str(opened / "in")], out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.text("file").tolist() == [str(opened / "in" / "M\\xfcller.png")]
+    assert table.text("reason").tolist() == [""]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -213,6 +234,20 @@ def test_a_row_of_the_training_table_means_its_series_and_the_mask_refers_to_it(
     ]
     assert own.SeriesNumber == 2
     assert answers.text("mask")[0].startswith(str(answers.sample_id[0]))
+
+
+def test_what_was_noted_of_a_file_is_in_the_table(opened: Path) -> None:
+    turned = Image.Exif()
+    turned[0x112] = 6
+    picture = Image.open(opened / "Doe_0.png")
+    picture.save(opened / "Doe_2.jpg", exif=turned)
+    paths = [str(opened / name) for name in ("Doe_0.png", "Doe_2.jpg")]
+    predict("m", paths, out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.text("note").tolist() == ["", "rotated by its EXIF orientation"]
+    assert table.text("reason").tolist() == ["", ""]
+    predict("m", paths[:1], out=opened / "answers.csv")
+    assert "note" not in read(opened / "answers.csv").columns
 
 
 def test_a_table_takes_one_folder_beside_it(opened: Path) -> None:

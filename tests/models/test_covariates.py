@@ -39,6 +39,20 @@ def test_kinds_and_levels_follow_from_the_training_set() -> None:
     assert known.unknown_levels([{"sex": "X"}, {"sex": "x"}, {"sex": ""}]) == {"sex": {"X": 1, "x": 1}}
 
 
+def test_numbers_outside_of_the_training_sets_range_are_told() -> None:
+    known = Covariates.fit(ROWS, KINDS)
+    assert known.columns[0].span == (20, 90)
+    cells = [{"age": age} for age in ("19.5", "55", "90+", "95", "1050", 1050.0, "240M", "x", None, "-9")]
+    assert known.unlike_as_text(cells) == [
+        "age: '1050' (2), '19.5' (1), '-9' (1) outside of the training set's range, 20 to 90"
+    ]
+    older = [{name: value for name, value in column.items() if name != "span"} for column in known.described()]
+    assert Covariates.read(older) == known, "it changes no prediction"
+    assert not Covariates.read(older).unlike(cells)
+    weights = Covariates.fit([{"kg": str(w)} for w in range(50, 70)], {"kg": "number"})
+    assert [texts for _, texts, _ in weights.unlike([{"kg": 60}, {"kg": 70.5}])] == [{"70.5": 1}]
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [({"age": "old", "sex": "F", "site": 1}, "'age' is 'old'"), ({"age": 1, "site": 1}, "no column 'sex'")],

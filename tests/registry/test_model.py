@@ -15,7 +15,7 @@ from torch import nn
 from scantune import io, models
 from scantune.prediction.predictor import NOT_FINITE
 from scantune.records import ScantuneError
-from scantune.registry.model import MODEL, ModelFacts, load_networks, read_facts, save_model
+from scantune.registry.model import MODEL, ModelFacts, digest_of, load_networks, read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
 
 FACTS = ModelFacts(
@@ -63,6 +63,24 @@ def test_facts_that_were_changed_are_seen(folder: Path) -> None:
     path.write_text(path.read_text()[:40])
     with pytest.raises(ScantuneError, match="not valid JSON"):
         read_facts(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": "scantune model 2"}, "its format is 'scantune model 2', and this version reads 'scantune model 1'"),
+        ({"later": 1}, "'later' is not known"),
+        ({"task": {"name": "regression", "later": 1}}, r"task\.later"),
+    ],
+)
+def test_a_model_of_another_version_is_refused_with_what_to_do(
+    folder: Path, change: dict[str, Any], words: str
+) -> None:
+    content = json.loads((folder / MODEL).read_text()) | change
+    del content["digest"]
+    (folder / MODEL).write_text(json.dumps(content | {"digest": digest_of(content)}))
+    with pytest.raises(ScantuneError, match=f"{words}.*open it with the version of scantune that saved it"):
+        Predictor.load(folder, reading=Reading(isolated=False))
 
 
 def test_weights_that_are_missing_are_named(folder: Path) -> None:

@@ -81,6 +81,9 @@ def test_mlflow_holds_the_stages_as_a_family_and_the_models_with_their_test_figu
     for name in ("evaluate small", "register small"):
         assert by_name[name].data.tags["mlflow.parentRunId"] == train.info.run_id
     assert train.data.params["train.learning_rate"] in {"0.003", "0.002"}
+    prepared = by_name["preprocess digits"].data.params
+    for name in ("input.shape", "input.modality", "input.intensity.name"):
+        assert train.data.params[name] == prepared[name], "models of two shapes are told apart"
     assert "test_accuracy" in train.data.metrics
     assert "val_loss" in train.data.metrics
     assert all(run.data.tags["mlflow.user"] == "scantune" for run in runs)
@@ -92,6 +95,7 @@ def test_mlflow_holds_the_stages_as_a_family_and_the_models_with_their_test_figu
         assert "test_accuracy" in figures
         assert figures["test_accuracy"].dataset_name == "digits test"
         assert model.params["backbone"] in {"small_cnn", "custom_1"}
+        assert model.params["input.shape"] == "[16, 16]"
     digests = {m.dataset_digest for model in models for m in model.metrics if m.key == "test_accuracy"}
     assert len(digests) == 1, "one test side, one digest: the models compare"
 

@@ -62,7 +62,7 @@ def test_of_a_classifier_and_what_cannot_be_reached():
         for_half_width(table, Classification(), 0.1, metric="ece", studies=2)
     with pytest.raises(ScantuneError, match="half-width 0: must be above 0"):
         for_half_width(table, Classification(), 0.0)
-    with pytest.raises(ScantuneError, match="same samples"):
+    with pytest.raises(ScantuneError, match="different test samples"):
         for_power(table, table.take(np.arange(59)), Classification())
     same = for_power(table, table, Classification(), metric="accuracy", studies=2)
     assert same["subjects"] is None
@@ -112,3 +112,20 @@ def test_of_masks_and_of_several_targets_each_array_of_the_pilot_is_drawn_alike(
     planned = for_half_width(PredictionTable.make(columns), settings, 0.05, studies=30)
     assert planned["metric"] == "r2"
     assert planned["subjects"] > 40
+
+
+def test_the_other_model_is_joined_by_sample_and_has_the_same_targets():
+    rng = np.random.default_rng(3)
+    target = np.arange(60) % 2
+
+    def table(noise: float, target: np.ndarray = target) -> PredictionTable:
+        p = 1 / (1 + np.exp(-(target * 2 - 1 + rng.normal(0, noise, 60))))
+        ids = [f"s{i}" for i in range(60)]
+        return PredictionTable.make({"sample_id": ids, "target": target, "p/0": 1 - p, "p/1": p})
+
+    old, new = table(2.0), table(1.0)
+    in_order = for_power(old, new, Classification(), metric="accuracy", studies=5)
+    shuffled = new.take(np.random.default_rng(0).permutation(60))
+    assert for_power(old, shuffled, Classification(), metric="accuracy", studies=5) == in_order
+    with pytest.raises(ScantuneError, match="60 samples have another target in the other file"):
+        for_power(old, table(1.0, 1 - target), Classification())

@@ -783,6 +783,12 @@ def test_targets_agree_by_value_and_those_of_findings_where_they_are_known():
     assert "have different targets" in faults.lines[0]
 
 
+def test_what_predict_writes_beside_its_answers_is_no_group():
+    columns = {name: ["x", "y"] for name in ("sex", "note", "reason", "map", "report_reason", "image_mean")}
+    assert grouping_columns(PredictionTable.make(columns)) == list(columns)  # may be a cohort's own
+    assert grouping_columns(PredictionTable.make(columns | {"file": ["Doe.dcm", "Roe.dcm"]})) == ["sex"]
+
+
 def test_gaps_of_subgroups_have_p_values_adjusted_for_their_number():
     subgroups = scoring.evaluate(regression(), Regression(), draws=50)["subgroups"]
     gaps = {(c, level): f["mae"]["gap"] for c, levels in subgroups.items() for level, f in levels.items()}

@@ -6,7 +6,6 @@ It lists paths, so it stays on this machine (git ignores it), and is what a stag
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.cohort.faults import CohortError, Fault
-from scantune.digests import file_digest
-from scantune.files import absolute
+from scantune.digests import SHORT, file_digest, text_digest
+from scantune.files import absolute, shown
 from scantune.progress import with_progress
 from scantune.tables import unguarded, write_csv
 from scantune.tracking import own_folder
 
 COLUMNS = ("path", "size", "modified_ns", "sha256")
+_BYTES = "surrogateescape"  # a name that is not in UTF-8 stays as it is
 THREADS = 4  # a network share serves several requests at once; a disk is not slowed down
 
 
@@ -62,11 +62,11 @@ def write_index(root: Path, path: Path) -> Indexed:
             for name, entry, was_read in counted:
                 hashed += was_read
                 if isinstance(entry, str):
-                    unreadable.append(f"{Path(name).relative_to(root)} ({entry})")
+                    unreadable.append(f"{shown(Path(name).relative_to(root))} ({entry})")
                 else:
                     entries[name] = entry
     rows = [[Path(name).relative_to(root).as_posix(), *map(str, entry)] for name, entry in sorted(entries.items())]
-    write_csv(path, COLUMNS, rows)
+    write_csv(path, COLUMNS, rows, errors=_BYTES)
     return Indexed(len(entries), hashed, len(set(before) - set(entries)), tuple(unreadable))
 
 
@@ -79,7 +79,7 @@ def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
     if not path.is_file():
         raise CohortError("index", [f"no index {path}: write one by 'scantune index'"])
     root = absolute(root)
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors=_BYTES) as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise CohortError("index", [f"{path} has not the columns {', '.join(COLUMNS)}: write it again"])
@@ -120,7 +120,7 @@ def write_digests(entries: Mapping[str, tuple[int, int, str]], root: Path, path:
     rows = []
     for name, (size, _, digest) in sorted(entries.items()):
         place = f"{Path(name).relative_to(root).as_posix()}\n{digest}"  # the content keeps it from being guessed
-        rows.append([hashlib.sha256(place.encode()).hexdigest()[:16], str(size), digest])
+        rows.append([text_digest(place, SHORT), str(size), digest])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_csv(path, ["place", "size", "sha256"], rows)
 

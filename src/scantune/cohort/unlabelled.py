@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from scantune.cohort import ids
-from scantune.cohort.cells import group_of, replaced
+from scantune.cohort.cells import group_of, plain, replaced
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.layout import FORM, PATH, dataset_of, fields_of, file_columns, row_columns
 from scantune.cohort.record import part_of, sample_of
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import fill
 from scantune.config.dataset import DatasetConfig
-from scantune.files import absolute
+from scantune.files import absolute, shown
 from scantune.records import Source
+from scantune.statistics.ages import OLDEST, years
 
 _MOST_MEGABYTES = 2000.0
 
@@ -47,7 +48,7 @@ class Sample:
     @property
     def file(self) -> str:
         """Its files or its address, as the table of predictions names them."""
-        return self.address or "; ".join(map(str, self.source.files))
+        return self.address or "; ".join(map(shown, self.source.files))
 
 
 def read_samples(
@@ -169,6 +170,8 @@ def _sample(row: Row, table: Table, dataset: DatasetConfig, root: Path, named: C
     faults += [Fault("empty, and the path of a file is made of it", row.line, name) for name in blank]
     series, volume = part_of(row, dataset, faults)
     cells = {name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()}
+    as_written = {name: plain(row.cells[column], dataset.decimal) for name, column in dataset.groups.items()}
+    cells |= {name: text for name, text in as_written.items() if cells[name] == "90+" and years(text) > OLDEST}
     sample_id = "" if named is None or blank else named(sample_of(row, table, dataset, faults))
     names = [] if blank else [fill(template, row.cells) for template in dataset.files]
     address = next((name for name in names if name.lower().startswith(("http://", "https://"))), "")

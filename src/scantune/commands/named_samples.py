@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scantune.commands.remote_samples import RemoteSamples
 
 Named = Path | Address
+#: Formats of files that are volumes by themselves, also beside a DICOM series.
+_VOLUMES = ("nifti", "gzip", "nrrd", "metaimage")
 
 
 def named(text: str | Path) -> Named:
@@ -65,8 +67,9 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
     files = [file for file in files if file not in data]
     kinds = {file: io.kind_of(file) for file in files} if series else {}
     if any(kind.startswith("dicom") for kind in kinds.values()):
-        foreign = sum(not kind.startswith("dicom") for kind in kinds.values())
-        return sorted([path, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
+        volumes = [file for file, kind in kinds.items() if kind in _VOLUMES]
+        foreign = sum(not kind.startswith("dicom") for kind in kinds.values()) - len(volumes)
+        return sorted([path, *volumes, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
     return sorted([*files, *below]) or [path], aside
 
 

@@ -140,8 +140,9 @@ def predict(
         results = _Results(opened, writers, remote, store, known)
         with contextlib.closing(remote):
             rows = _rows_of(samples, opened, batch_size, results, unfinished, statistics)
-    names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
-    columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
+    last = ["reason", *(["note"] if any("note" in row for row in rows) else [])]
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in last))
+    columns = {name: [row.get(name, "") for row in rows] for name in [*names, *last]}
     with private():  # the table names the files
         write(PredictionTable.make(columns), out)
     unfinished.finish()
@@ -160,7 +161,7 @@ def predict(
         others = ", ".join(f"{count} {name}" for name, count in sorted(results.other_modalities.items()))
         had = ", ".join(sorted(known))
         typer.echo(f"  of a DICOM modality that the training cohort lacks: {others} (it has {had})")
-    for sentence in opened.covariates.unknown_as_text(cells) if cells and opened.covariates else ():
+    for sentence in opened.covariates.unlike_as_text(cells) if cells and opened.covariates else ():
         typer.echo(f"  {sentence}")
     if unlike:
         typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
@@ -216,6 +217,8 @@ def _rows_of(
                 named = {"sample_id": sample.sample_id} if has_ids else {}
                 reason = remote.reason(sample) or answer.reason
                 rows.append({**named, "file": sample.file, **answer.values, "reason": reason})
+                if answer.note:
+                    rows[-1]["note"] = answer.note
                 if statistics and answer.prepared is not None:
                     rows[-1] |= _image_statistics(answer.prepared)
                 failed = results.failed

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scantune.io.dicom_masks import is_mask_object as is_mask_object
     from scantune.io.dicom_masks import read_mask_object as read_mask_object
     from scantune.io.dicom_reading import files_read as files_read
+    from scantune.io.dicom_seg import NoSlices as NoSlices
     from scantune.io.dicom_seg import write_image_segmentation as write_image_segmentation
     from scantune.io.dicom_seg import write_segmentation as write_segmentation
     from scantune.io.dicom_sr import Measured as Measured
@@ -83,6 +84,7 @@ _LATER = {
     "Origin": "dicom_sr",
     "write_report": "dicom_sr",
     "write_segmentation": "dicom_seg",
+    "NoSlices": "dicom_seg",
     "is_mask_object": "dicom_masks",
     "read_mask_object": "dicom_masks",
     "read_image_mask": "dicom_image_masks",

@@ -25,6 +25,10 @@ from scantune.mask_codes import pixels_by_label, plane
 from scantune.records import ScantuneError
 
 
+class NoSlices(ScantuneError):
+    """A series whose slices are parts of larger images, so that no DICOM SEG can refer to them."""
+
+
 def write_segmentation(
     path: Path | str,
     mask: Volume,
@@ -50,6 +54,7 @@ def write_segmentation(
 
     Raises:
         ScantuneError: the mask lies on another grid, or has a value without a label, or none.
+        NoSlices: the series is a mosaic or a dose grid.
         ReadError: the series cannot be read.
     """
     options = Options(kind="volume", series=series, volume=volume)
@@ -65,9 +70,7 @@ def write_segmentation(
     frames: Sequence[Frame] = ()
     if len(files) < len(stack.frames):  # frames of larger files, or tiles of a mosaic: they lie where we say
         if "PerFrameFunctionalGroupsSequence" not in images[0]:
-            raise ScantuneError(
-                "a mosaic or dose grid holds no slices that a segmentation could refer to; write the mask as NIfTI"
-            )
+            raise NoSlices("a mosaic or dose grid holds no slices that a segmentation could refer to")
         frames, place = stack.frames, _placed(stack.frames)
         for image in images:
             _share_geometry(image, place)
@@ -176,8 +179,10 @@ def _segmentation(
     """A mask in stored order [slice, row, column] on its images, as highdicom's object."""
     values = sorted(pixels_by_label(stored.astype(np.uint8), overlapping))
     unknown = [value for value in values if value not in labels]
-    if unknown or not values:
-        raise ScantuneError(f"the mask has the values {values or [0]}; labels are given for {sorted(labels)}")
+    if not values:
+        raise ScantuneError("the mask is empty: nothing was marked, and a DICOM SEG holds what is")
+    if unknown:
+        raise ScantuneError(f"the mask has the values {values}; labels are given for {sorted(labels)}")
     planes = np.stack([plane(stored.astype(np.uint8), value, overlapping) for value in values], axis=-1).astype(
         np.uint8
     )  # slice, row, column, K

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from scantune.amounts import number_of
 from scantune.cohort.values import is_empty
 from scantune.records import ScantuneError
-from scantune.statistics.ages import years
+from scantune.statistics.ages import OLDEST, is_age, years
 
 MANY_VALUES = 10
 """A column of numbers alone with more distinct values than this is a number, not a category."""
@@ -32,12 +32,14 @@ class Covariate:
         kind: ``number`` or ``category``.
         levels: of a category, those of the training set, sorted.
         cap: the largest value of an age.
+        span: smallest and largest number of the training set; None of a category and in an older model.
     """
 
     name: str
     kind: str
     levels: tuple[str, ...] = ()
     cap: float | None = None
+    span: tuple[float, float] | None = field(default=None, compare=False)
 
     def value(self, cell: object) -> float:
         """A cell as a number: of a category the level's index; NaN where it is empty or a level is unknown.
@@ -67,6 +69,13 @@ class Covariate:
         if text in self.levels or text.casefold() not in ("true", "false"):
             return text if text in self.levels else None
         return next((known for known in self.levels if known.casefold() == text.casefold()), None)
+
+    def is_beyond(self, text: str) -> bool:
+        """Whether a text of :func:`plain` is a number outside of those of the training set: perhaps of another unit."""
+        if self.span is None or not math.isfinite(number(text)):
+            return False
+        low, high = self.span
+        return not low <= number(text) <= (OLDEST if self.cap is not None and high >= self.cap else high)
 
     def describe(self) -> str:
         """Name, kind and levels as text."""
@@ -103,7 +112,12 @@ class Covariates:
     @classmethod
     def read(cls, described: Iterable[Mapping[str, Any]]) -> Covariates | None:
         """Those of :meth:`described`; None without any."""
-        columns = [Covariate(d["name"], d["kind"], tuple(d.get("levels", ())), d.get("cap")) for d in described]
+        columns = [
+            Covariate(
+                d["name"], d["kind"], tuple(d.get("levels", ())), d.get("cap"), tuple(d.get("span") or ()) or None
+            )
+            for d in described
+        ]
         return cls(tuple(columns)) if columns else None
 
     def described(self) -> list[dict[str, Any]]:
@@ -151,12 +165,23 @@ class Covariates:
                     counted.setdefault(column.name, Counter())[text] += 1
         return counted
 
-    def unknown_as_text(self, cells: Iterable[Mapping[str, object]]) -> list[str]:
-        """A sentence for each column with levels that the training set lacks."""
+    def unlike(self, cells: Sequence[Mapping[str, object]]) -> list[tuple[str, Counter[str], str]]:
+        """Columns with levels that the training set lacks or with numbers outside of its range; these with their
+        counts; and what they are."""
+        unknown = "not among the levels of the training set, taken for unknown"
+        found = [(name, counts, unknown) for name, counts in self.unknown_levels(cells).items()]
+        for column in self.columns:
+            texts = (plain(row.get(column.name)) for row in cells)
+            if column.span and (beyond := Counter(text for text in texts if column.is_beyond(text))):
+                low, high = column.span
+                found.append((column.name, beyond, f"outside of the training set's range, {low:g} to {high:g}"))
+        return found
+
+    def unlike_as_text(self, cells: Sequence[Mapping[str, object]]) -> list[str]:
+        """A sentence for each column of :meth:`unlike`."""
         return [
-            f"{name}: {', '.join(f'{text!r} ({count})' for text, count in counts.most_common(5))} not among the levels "
-            "of the training set, taken for unknown"
-            for name, counts in self.unknown_levels(cells).items()
+            f"{name}: {', '.join(f'{text!r} ({count})' for text, count in counts.most_common(5))} {what}"
+            for name, counts, what in self.unlike(cells)
         ]
 
 
@@ -197,8 +222,9 @@ def _column(name: str, kind: str, texts: Sequence[str]) -> Covariate:
     if kind == "number":
         if wrong is not None:
             raise ScantuneError(f"{where} is stated as a number, and the training set has {wrong!r}; state category")
-        ages = name.casefold() == "age" or any(text.endswith("+") for text in known)
-        return Covariate(name, kind, cap=CAPPED_AGE if ages else None)
+        ages = is_age(name) or any(text.endswith("+") for text in known)
+        numbers = [number(text) for text in known]
+        return Covariate(name, kind, cap=CAPPED_AGE if ages else None, span=(min(numbers), max(numbers)))
     if len(levels) > MAX_LEVELS:
         raise ScantuneError(
             f"{where} has {len(levels)} levels in the training set ({', '.join(levels[:3])} …), at most {MAX_LEVELS} "

@@ -48,8 +48,8 @@ def open_predictors(schema: TaskSettings, facts: ModelFacts, folder: Path, devic
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
 
 
-def tell_unknown_levels(facts: ModelFacts, cells: Sequence[Mapping[str, object]]) -> None:
-    """Log which levels of covariates the training set lacks: they count as unknown.
+def tell_unlike(facts: ModelFacts, cells: Sequence[Mapping[str, object]]) -> None:
+    """Log which levels of covariates the training set lacks (they count as unknown), and numbers outside its range.
 
     Args:
         facts: of the model.
@@ -58,7 +58,7 @@ def tell_unknown_levels(facts: ModelFacts, cells: Sequence[Mapping[str, object]]
     from scantune.models.covariates import Covariates
 
     known = Covariates.read(facts.covariates)
-    for sentence in known.unknown_as_text(cells) if known is not None else ():
+    for sentence in known.unlike_as_text(cells) if known is not None else ():
         log.warning("note: %s", sentence)
 
 
@@ -98,7 +98,7 @@ def predictions_of(
     else:
         parts.append((sides.side("validation"), "validation"))
     parts.append((test, "test"))
-    tell_unknown_levels(predictors.facts, [one.groups for side, _ in parts for one in side])
+    tell_unlike(predictors.facts, [one.groups for side, _ in parts for one in side])
     tables = [
         part_of(predictors.of(side[0]), side, split, batch_size, answers if split == "test" else None, masks)
         for side, split in parts

@@ -104,7 +104,10 @@ def read_facts(folder: Path) -> ModelFacts:
     content.pop("files", None)
     unknown = content.keys() - {known.name for known in fields(ModelFacts)}
     if unknown:
-        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {sorted(unknown)[0]!r} is not known")
+        raise ScantuneError(
+            f"{folder / MODEL}: not the facts of a model: {sorted(unknown)[0]!r} is not known. If another version "
+            f"saved it, {OTHER_VERSION}"
+        )
     try:
         return TypeAdapter(ModelFacts).validate_python(content)
     except ValidationError as error:
@@ -128,7 +131,7 @@ def input_of(facts: ModelFacts) -> InputConfig:
         fault = first_fault(error).removeprefix(f"{facts.input.get('modality')}").lstrip(":. ")
         raise ScantuneError(
             f"{MODEL}: input: {fault}. The model {facts.name!r} was saved by another version, whose settings this one "
-            "does not read: open it with that version, or train it again"
+            f"does not read: {OTHER_VERSION}"
         ) from error
     for fault in block.faults():
         log.info(
@@ -151,7 +154,8 @@ def _read(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ScantuneError(f"{path}: damaged, not valid JSON ({type(error).__name__}); {_AGAIN}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ScantuneError(f"{path}: this version reads {FORMAT!r}")
+        there = content.get("format") if isinstance(content, dict) else None
+        raise ScantuneError(f"{path}: its format is {there!r}, and this version reads {FORMAT!r}; {OTHER_VERSION}")
     if isinstance(content.get("input"), dict) and "size" in content["input"]:
         raise ScantuneError(
             f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
@@ -164,6 +168,7 @@ def _read(folder: Path) -> dict[str, Any]:
     return content
 
 
+OTHER_VERSION = "open it with the version of scantune that saved it, or train it again"
 _AGAIN = "fetch the model again from the registry, or train it again"
 
 

@@ -20,6 +20,7 @@ HEADLINE = "scantune.headline"
 _MODELS = f"tags.`{MODEL_ID}` != ''"
 _PARAMS = (
     "model.backbone", "model.weights", "train.learning_rate", "train.epochs", "train.batch_size", "loss", "input",
+    "input.shape",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from scantune.plugins import open_carried
 from scantune.records import ReadError, ScantuneError, Sent, Source, first_line
-from scantune.registry.model import MODEL, ModelFacts, input_of, load_networks, read_facts
+from scantune.registry.model import MODEL, OTHER_VERSION, ModelFacts, input_of, load_networks, read_facts
 
 if TYPE_CHECKING:
     from scantune.models.covariates import Covariates
@@ -37,7 +37,8 @@ class Answer:
         prepared_mask: the same on the prepared grid.
         prepared: the prepared sample (tensor, spacing, facts), also of one that the model would not answer.
         covariates: of the sample, [Q]; None of a model without any.
-        note: what a reader of the prediction must know: a covariate's level that the training set lacks; or "".
+        note: what a reader of the prediction must know: a covariate's level that the training set lacks, a number
+            outside of its range, what was noted when the files were read (one frame only, MONOCHROME1 inverted); or "".
     """
 
     values: Mapping[str, Any]
@@ -90,7 +91,10 @@ class Predictor:
         self.reading = reading or Reading()
         self.input: Any = input_of(facts)
         check_facts(facts.name, self.input, facts.training.get("shape"))
-        schema = settings_of(facts.task)
+        try:
+            schema = settings_of(facts.task)
+        except ScantuneError as error:
+            raise ScantuneError(f"{MODEL}: {error}. If another version saved the model, {OTHER_VERSION}") from error
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
         self.tensors = tensor_predictor(facts, self.networks, self.task, device)
 
@@ -180,7 +184,7 @@ class Predictor:
             if isinstance(row, str):
                 yield Answer({}, reason=row)
             else:
-                yield replace(next(answers), note=_note(self.covariates, of_sample))
+                yield _noted(next(answers), self.covariates, of_sample)
 
     def _answers(
         self, samples: Iterable[Files | Sent], batch_size: int, rows: list[np.ndarray] | None
@@ -237,7 +241,7 @@ class Predictor:
             if not finite
             else _not_answered(row, prepared[i])
             if row.get(ANSWERED) == "no"
-            else Answer(row, prepared=prepared[i], covariates=pairs[i][1], **drawn[i])
+            else Answer(row, prepared=prepared[i], covariates=pairs[i][1], note=_read_note(prepared[i]), **drawn[i])
             for i, (row, finite) in enumerate(zip(values, output.finite, strict=True))
         ]
 
@@ -251,6 +255,11 @@ def each_alone(predict: Callable[[list[Any]], list[Answer]], batch: list[Any]) -
         if len(batch) == 1:
             return [Answer({}, reason=f"the model failed on this file ({type(error).__name__})")]
     return [answer for one in batch for answer in each_alone(predict, [one])]
+
+
+def _read_note(prepared: Any) -> str:
+    """What the manifest of a training notes of a sample."""
+    return "; ".join(prepared.facts.get("notes") or ())
 
 
 def _not_answered(row: Mapping[str, Any], prepared: Any) -> Answer:
@@ -269,13 +278,10 @@ def _row(covariates: Covariates, cells: Cells) -> np.ndarray | str:
         return str(error)
 
 
-def _note(covariates: Covariates, cells: Cells) -> str:
-    """That a level of a sample is none of the training set, so that it counts as unknown."""
-    unknown = {name: next(iter(levels)) for name, levels in covariates.unknown_levels([cells]).items()}
-    return "; ".join(
-        f"{name} {text!r} is not among the levels of the training set, taken for unknown"
-        for name, text in unknown.items()
-    )
+def _noted(answer: Answer, covariates: Covariates, cells: Cells) -> Answer:
+    """The answer, with what its covariates have that the training set has not."""
+    sentences = [f"{name} {next(iter(texts))!r} is {what}" for name, texts, what in covariates.unlike([cells])]
+    return replace(answer, note="; ".join([*sentences, *([answer.note] if answer.note else [])]))
 
 
 def _batches(samples: Iterable[Any], size: int) -> Iterator[list[Any]]:

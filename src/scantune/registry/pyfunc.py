@@ -57,7 +57,7 @@ class Model:
 
         Returns:
             A table with the task's columns, and ``reason`` for a sample that could not be used; with a column ``note``
-            where a covariate has a level that the training set lacks, which counts as unknown.
+            where there is something to know of one, see :class:`scantune.registry.predictor.Answer`.
 
         Raises:
             MlflowException: no column ``path`` or ``bytes``, too many rows, an invalid batch size, or a fault of the
@@ -96,7 +96,7 @@ class Model:
         noted = ["note"] if any(row.note for row in rows) else []
         columns = [*dict.fromkeys(name for row in rows for name in row.values), "reason", *noted]
         table = pd.DataFrame([{**row.values, "reason": row.reason, "note": row.note} for row in rows], columns=columns)
-        for sentence in self.predictor.covariates.unknown_as_text(cells) if self.predictor.covariates else ():
+        for sentence in self.predictor.covariates.unlike_as_text(cells) if self.predictor.covariates else ():
             log.warning("%s", sentence)
         return table.astype(object).where(table.notna(), None) if self.served else table  # JSON knows no NaN
 

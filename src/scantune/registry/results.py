@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +58,8 @@ def measured(answer: Answer) -> list[Any]:
 
 
 def write_mask(folder: Path, source: Path | Source, answer: Answer, model: Predictor) -> Path:
-    """The mask on the very grid of its source: DICOM SEG of DICOM, PNG of a picture, NIfTI of NIfTI, NRRD, MetaImage.
+    """The mask on the very grid of its source: DICOM SEG of DICOM, PNG of a picture, NIfTI of NIfTI, NRRD, MetaImage,
+    and of a DICOM mosaic, to whose slices no DICOM SEG can refer.
 
     Raises:
         ScantuneError: the model predicts no masks, or no mask can be written for this source.
@@ -68,7 +70,10 @@ def write_mask(folder: Path, source: Path | Source, answer: Answer, model: Predi
     named, facts = Source.of(source), answer.prepared.facts
     digest, first = _digest(named), named.files[0]
     if facts.get("format") == "dicom" and (answer.mask.ndim == 3 or not first.is_dir()):
-        return _write_dicom(folder / f"{digest}.dcm", named, answer.mask, facts, model)
+        from scantune import io
+
+        with contextlib.suppress(io.NoSlices):
+            return _write_dicom(folder / f"{digest}.dcm", named, answer.mask, facts, model)
     if answer.mask.ndim == 2 and facts.get("format") == "nifti":
         from scantune import io
 

@@ -6,6 +6,8 @@ import re
 
 WORDS = ("age", "âge", "alter", "edad", "età", "idade", "leeftijd")
 """What ages are called in tables of several languages."""
+OLDEST = 120.0
+"""An age above is none in years: another unit, or the code of an unknown one."""
 _COLUMNS = {*WORDS, "age_years", "age_at_scan", "age_at_study", "patient_age", "patients_age", "patient's_age"}
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 

@@ -19,7 +19,7 @@ from scantune.records import ScantuneError
 from scantune.statistics.comparison import non_inferiority
 from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.resampling import Resampler
-from scantune.tasks.comparing import paired_difference, paired_tests
+from scantune.tasks.comparing import paired_difference, paired_tests, sides_of
 from scantune.tasks.custom import metrics_of
 from scantune.tasks.plan import MetricPlan, Result, carry_out, only
 from scantune.tasks.predictions import PredictionTable
@@ -57,14 +57,19 @@ class _Pilot:
 
     def __init__(self, tables: Sequence[PredictionTable], task: TaskSettings, metric: str | None, split: str) -> None:
         self.module = metrics_of(task.name)
-        in_split = [t.take(rows_of(t, split)) for t in (joined_table(t, task) for t in tables)]
-        self.sides = [parse(t, task) for t in in_split]
-        names = list(self.module.headline_names(self.sides[0]))
+        if len(tables) == 2:
+            first, self.sides = sides_of(tables[0], tables[1], task, split)
+        else:
+            first = joined_table(tables[0], task)
+            first = first.take(rows_of(first, split))
+            self.sides = [parse(first, task)]
+        of_last = self.module.headline_names(self.sides[-1])
+        names = [name for name in self.module.headline_names(self.sides[0]) if name in of_last]
         self.metric = metric or names[0]
         if self.metric not in names:
             raise ScantuneError(f"metric {metric!r}: not one of {', '.join(names)}")
         self.lower_is_better = self.metric in self.module.ERRORS
-        _, codes = np.unique(in_split[0].subject_id.astype(str), return_inverse=True)
+        _, codes = np.unique(first.subject_id.astype(str), return_inverse=True)
         order = np.argsort(codes, kind="stable")
         #: rows of each subject
         self.rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
@@ -174,7 +179,7 @@ def for_power(
 
     Args:
         reference: the pilot's predictions of the model in place.
-        challenger: those of the other, of the same samples in the same order.
+        challenger: those of the other, of the same samples in any order.
         task: settings of the task.
         power: share of studies that are to succeed, 0 … 1.
         metric: a headline metric; None: the task's first.
@@ -187,13 +192,11 @@ def for_power(
         As :func:`for_half_width`.
 
     Raises:
-        ScantuneError: no such metric, a power outside 0 … 1, or samples that differ.
+        ScantuneError: no such metric, a power outside 0 … 1, or samples, subjects or targets that differ.
         PredictionsError: with every fault of a file.
     """
     if not 0 < power < 1:
         raise ScantuneError(f"power {power:g}: must be between 0 and 1, such as 0.8")
-    if reference.sample_id.tolist() != challenger.sample_id.tolist():
-        raise ScantuneError(f"{reference.name} and {challenger.name} do not have the same samples in the same order")
     source = _Pilot([reference, challenger], task, metric, split)
 
     def study(subjects: np.ndarray) -> float:

@@ -22,11 +22,14 @@ _OWN = re.compile(
     r"^(sample_id|subject_id|split|fold|distance|answered|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
     r"(dice|dice_prepared|iou|precision|recall|hd95|nsd|cldice|lesion_f1|lesion_precision|lesion_recall)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$"
 )
+#: What ``scantune predict`` has beside them: the names of files are in no metrics.json.
+_OF_PREDICT = re.compile(r"^(file|reason|note|(report|mask|map)(_reason)?|image_(mean|sd|min|max))$")
 
 
 def grouping_columns(table: PredictionTable) -> list[str]:
     """The columns that belong to no task: what samples may be grouped by."""
-    return [c for c in table.columns if not _OWN.match(c)]
+    of_predict = "file" in table.columns and "reason" in table.columns
+    return [c for c in table.columns if not (_OWN.match(c) or (of_predict and _OF_PREDICT.match(c)))]
 
 
 def levels(table: PredictionTable, columns: Sequence[str], bands: Sequence[float]) -> dict[str, np.ndarray]:

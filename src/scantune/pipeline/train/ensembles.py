@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from scantune import plugins
 from scantune.files import finite, write_json
+from scantune.models.covariates import Covariates
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import evaluated_block
 from scantune.pipeline.train import calibration, training
 from scantune.pipeline.train.networks import TrainedNetworks
-from scantune.pipeline.train.stage import log_whole_model, model_facts
+from scantune.pipeline.train.stage import input_settings, log_whole_model, model_facts
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, read_facts, save_model, weights_digest
@@ -71,7 +72,7 @@ def plan_of(params: Params, key: str, models: Mapping[str, Path]) -> TrainingPla
 
 def _refuse_unlike(key: str, lead: str, first: ModelFacts, member: str, facts: ModelFacts) -> None:
     for name in _SAME:
-        own, other = getattr(facts, name), getattr(first, name)
+        own, other = _same_part(facts, name), _same_part(first, name)
         if own != other:
             raise ScantuneError(
                 f"ensembles.{key}: the models of {member!r} and {lead!r} differ in {name} ({own!r}, {other!r}), so "
@@ -79,6 +80,11 @@ def _refuse_unlike(key: str, lead: str, first: ModelFacts, member: str, facts: M
             )
     if facts.folds:
         raise ScantuneError(f"ensembles.{key}: {member!r} was trained by train.folds; see ensembles.{key}.members")
+
+
+def _same_part(facts: ModelFacts, name: str) -> Any:
+    """What :data:`_SAME` names; of covariates without what does not change a prediction."""
+    return Covariates.read(facts.covariates) if name == "covariates" else getattr(facts, name)
 
 
 def _refuse_other_samples(key: str, member: str, facts: ModelFacts, plan: TrainingPlan) -> None:
@@ -155,7 +161,7 @@ def log_joined(run: Run, plan: TrainingPlan, facts: ModelFacts, members: Sequenc
         out: ``ensembles/<name>/train``.
     """
     block = plan.block
-    run.params({"members": ",".join(members), "dataset": block.dataset, "input": block.input})
+    run.params({"members": ",".join(members), "dataset": block.dataset, **input_settings(plan)})
     run.metrics({f"validation_{name}": value for name, value in facts.training["metrics"].items()})
     run.artifact(out / "summary.json")
     params: dict[str, Any] = {

@@ -20,6 +20,7 @@ from scantune.pipeline.train import suitability, training
 from scantune.pipeline.train.augmentation import settled
 from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
+from scantune.preprocess.settings import OF_THE_NETWORK, what_matters
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model, weights_digest
 from scantune.script import is_first_process
@@ -62,7 +63,8 @@ def log_start(run: Run, plan: TrainingPlan) -> None:
     settings = {name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")}
     loss = settings["train"].pop("loss") or {}
     options = {f"loss.{name}": value for name, value in loss.items() if name != "name"}
-    run.params({**settings, "dataset": block.dataset, "input": block.input, "loss": plan.spec["name"], **options})
+    prepared = input_settings(plan)
+    run.params({**settings, "dataset": block.dataset, **prepared, "loss": plan.spec["name"], **options})
     cache = Path("data/cache") / block.input
     splits = Path("data/splits") / block.dataset / "splits.csv"
     run.tags(
@@ -79,6 +81,15 @@ def log_start(run: Run, plan: TrainingPlan) -> None:
     starts_trained = plan.start is not None and plan.use == "weights"
     for warning in suitability.notes(block, plan.input.modality, plan.task, starts_trained=starts_trained):
         log.info("note: %s", warning)
+
+
+def input_settings(plan: TrainingPlan) -> dict[str, Any]:
+    """Name of the input, and by the names of the run of ``preprocess`` what its samples and networks depend on: so that
+    models of two shapes are told apart."""
+    modality, settings = what_matters(plan.input)
+    block = plan.input.model_dump(mode="json")
+    settings |= {"modality": modality, **{name: block[name] for name in OF_THE_NETWORK if name in block}}
+    return {"input": plan.block.input, **{f"input.{name}": value for name, value in settings.items()}}
 
 
 def finish(run: Run, plan: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
@@ -132,7 +143,7 @@ def log_whole_model(
         run,
         out / "model",
         name=plan.key,
-        params=params,
+        params={**params, "input.shape": str(plan.input.model_dump(mode="json").get("shape"))},
         columns=example_columns(plan, facts),
         example=EXAMPLE[plan.input.modality],
         inputs=facts.input,
