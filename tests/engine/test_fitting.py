@@ -200,6 +200,16 @@ def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
         _fit(network(), resume_from=second, **options)
 
 
+def test_a_training_resumed_from_a_checkpoint_stops_early_in_the_same_epoch(tmp_path: Path) -> None:
+    stopping = {"patience": 2, "min_delta": 0.0}
+    options: dict[str, Any] = {"epochs": 12, "learning_rate": 0.05, "early_stopping": stopping, "checkpoints": _EVERY}
+    whole = _fit(network(), state_dir=tmp_path, **options)
+    assert whole.finished == "early stopping"
+    for epoch in range(1, whole.epochs):
+        resumed = _fit(network(), resume_from=tmp_path / "checkpoints" / f"epoch-{epoch:04d}.safetensors", **options)
+        assert (resumed.epochs, resumed.best_value) == (whole.epochs, whole.best_value), epoch
+
+
 def test_a_checkpoint_without_its_optimizer_is_not_one_to_resume_from(tmp_path: Path) -> None:
     alone = {"strategy": "epoch", "max_checkpoints": 9, "save_scheduler": True}
     options: dict[str, Any] = {"epochs": 2, "scheduler": "onecycle", "checkpoints": alone}
