@@ -299,6 +299,21 @@ def test_a_saved_state_of_other_settings_is_refused(tmp_path: Path, change: dict
     assert _fit(state_dir=tmp_path, workers=1, save_every_steps=3, on_non_finite="skip").resumed
 
 
+class _Labelled(Numbers):
+    """With targets, as samples in the cache have them."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__(12, 0)
+        self.y = self.targets = self.y + np.float32(shift)
+
+
+def test_a_saved_state_of_other_labels_is_refused(tmp_path: Path) -> None:
+    _fit(data=_Labelled(0.0), state_dir=tmp_path)
+    assert _fit(data=_Labelled(0.0), state_dir=tmp_path).resumed
+    with pytest.raises(ScantuneError, match="belongs to another training .samples was"):
+        _fit(data=_Labelled(1.0), state_dir=tmp_path)
+
+
 class _NotFinite(Squared):
     """Its loss is NaN in two steps."""
 
