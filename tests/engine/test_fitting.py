@@ -81,10 +81,30 @@ def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp
     assert float(row["train_mae"]) == pytest.approx(float(error.abs().mean()), rel=1e-5)
     steps = list(csv.DictReader((tmp_path / "steps.csv").open()))
     assert [int(s["step"]) for s in steps] == list(range(1, 9))
-    assert float(row["train_loss"]) == pytest.approx(np.mean([float(s["loss"]) for s in steps]), rel=1e-6)
+    parts = float(row["train_squared_loss"]) + float(row["train_absolute_loss"])
+    assert float(row["train_loss"]) == pytest.approx(parts, rel=1e-6)
     both = json.loads((tmp_path / "history.json").read_text())
     assert len(both["epochs"]) == 1
     assert len(both["steps"]) == 8
+
+
+class Rare(Absolute):
+    """A loss of the samples above 2 alone, of which most steps have none."""
+
+    def weight(self, batch: Any) -> Tensor:
+        return (batch["target"] > 2).sum().float()
+
+    def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+        return ((output[:, 0] - batch["target"]).abs() * (batch["target"] > 2)).sum()
+
+
+def test_the_loss_of_an_epoch_in_training_and_in_validation_is_that_of_the_same_samples() -> None:
+    still = {"optimizer": "sgd", "learning_rate": 1e-12, "weight_decay": 0}
+    data = Numbers(30, 0)
+    fitted = _fit(network(0.0, norm=False), data, {"rare": Rare()}, validation=data, epochs=1, batch_size=2, **still)
+    row = fitted.history[0]
+    assert row["train_loss"] == pytest.approx(row["val_loss"], rel=1e-5)
+    assert row["train_loss"] == pytest.approx(row["train_rare_loss"], rel=1e-6)
 
 
 class TwoLevels(nn.Module):
