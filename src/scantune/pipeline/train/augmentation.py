@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +35,13 @@ def settled(block: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
     return block
 
 
-def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
+def augmentation(block: Mapping[str, Any], prepared: InputConfig, spacing: Sequence[float] | None = None) -> Changes:
     """The changes of an ``augment:`` block; none where it is empty.
 
     Args:
         block: as written; settings of the input's modality.
         prepared: the input.
+        spacing: of the cached grid along [D,] H, W; None for isotropic pixels.
     """
     from scantune import augment
     from scantune.config.augment import augment_config
@@ -48,7 +49,6 @@ def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
     if not block:
         return Changes(None, None)
     config = augment_config(prepared.modality, block)
-    spacing = prepared.spacing[::-1] if prepared.modality == "volume" and prepared.spacing else None
     sample = augment.build(prepared.modality, config, spacing=spacing, crop=patch_shape(prepared))
     if not config.enabled:
         return Changes(sample, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
-from scantune.pipeline.data.sides import Side, Sides, refuse_masks
+from scantune.pipeline.data.sides import Side, Sides, refuse_masks, spacing_of
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation, settled
 from scantune.pipeline.train.covariates import add_covariates, covariates_of
@@ -83,6 +83,17 @@ class TrainingPlan:
     def shape(self) -> tuple[int, ...]:
         """[C, …] of what the network sees: of the cached tensors, or of patches of them."""
         return tensor_shape(self.sides.all_samples, patch_shape(self.input))
+
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """mm along D, H, W of volumes, by which they are turned: that of the input, else the median of the training
+        side; None for others, and where it is unknown."""
+        if self.input.modality != "volume":
+            return None
+        if self.input.spacing is not None:
+            return tuple(self.input.spacing[::-1])
+        stated = [spacing for one in self.sides.side("train") if (spacing := spacing_of(one.row)) is not None]
+        return tuple(float(step) for step in np.median(stated, axis=0)) if stated else None
 
 
 def plan(
@@ -270,7 +281,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
     known = levels(train_side, group)
-    changes = augmentation(settled(block.train.augment, plan.task), plan.input)
+    changes = augmentation(settled(block.train.augment, plan.task), plan.input, plan.spacing)
     train_data = training_samples(
         train_side,
         task,
