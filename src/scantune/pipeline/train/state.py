@@ -21,7 +21,6 @@ from scantune.pipeline.train.locks import training_lock
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run, own_folder
 
-
 log = logging.getLogger(__name__)
 
 #: Keys of ``train`` that change nothing of the result, so that an interrupted training resumes under other values.
