@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from scantune import engine
-from scantune.engine import distributed, hardware, monitoring
+from scantune.engine import distributed, hardware, monitoring, saving
 from scantune.engine.durable import read_weights
 from scantune.records import ScantuneError
 from tests.engine.toy import Absolute, Numbers, Squared, Sum, Thaw, network
@@ -204,6 +204,13 @@ def test_layer_thawed_later_trains_from_then_on_and_frozen_norm_stands_still() -
     two = _fit(net, epochs=2, freezing=Thaw(at=1))
     assert not torch.equal(net.state_dict()["0.weight"], before["0.weight"])
     assert two.unfrozen == {2: ["first"]}
+
+
+def test_a_training_is_saved_at_the_end_of_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = []
+    monkeypatch.setattr(saving.state, "save", lambda training: saved.append(training.position.epoch))
+    _fit(epochs=3, save_every_minutes=1000)
+    assert saved == [1, 2, 3]
 
 
 def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
