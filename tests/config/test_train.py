@@ -111,6 +111,9 @@ def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, la
     assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
 
 
+_MOVING = {"name": "default", "schedule": {"name": "cosine"}}
+
+
 @pytest.mark.parametrize(
     ("block", "noted"),
     [
@@ -126,6 +129,12 @@ def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, la
         ({"epochs": 5, "scheduler": {"name": "step", "step_size": 4}}, ""),
         ({"sampler": "balanced", "class_weights": "balanced"}, "so that a rare one counts twice over"),
         ({"sampler": "balanced"}, ""),
+        ({"scheduler": "onecycle", "warmup_epochs": 2}, "train.warmup_epochs: onecycle rises by itself, from 1/25"),
+        ({"scheduler": "cosine", "warmup_epochs": 2}, ""),
+        ({"loss": _MOVING, "early_stopping": False}, "train.monitor: val_loss has other weights in each epoch"),
+        ({"loss": _MOVING, "monitor": "val_dice", "early_stopping": {"monitor": "val_loss"}}, "early_stopping.monitor"),
+        ({"loss": _MOVING, "monitor": "val_dice"}, ""),
+        ({"loss": {"name": "default", "schedule": "constant"}}, ""),
     ],
 )
 def test_keys_that_others_leave_without_effect_are_noted(block, noted):

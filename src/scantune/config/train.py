@@ -261,7 +261,13 @@ class TrainConfig(TrainingSettings):
 
     def warnings(self) -> list[str]:
         """Settings that work against each other without being wrong."""
-        return [*self._late_layers(), *self._idle_options(), *self._idle_keys(), *self._late_reduction()]
+        return [
+            *self._late_layers(),
+            *self._idle_options(),
+            *self._idle_keys(),
+            *self._late_reduction(),
+            *self._moving_monitor(),
+        ]
 
     def _idle_keys(self) -> list[str]:
         """Keys of the schedule and of checkpoints that others leave without effect, and one aim pursued twice."""
@@ -288,6 +294,11 @@ class TrainConfig(TrainingSettings):
             notes.append(
                 "train.class_weights and train.sampler both balance the classes, so that a rare one counts twice over: "
                 "its samples are drawn more often and have greater weights; keep one of them"
+            )
+        if isinstance(self.scheduler, OneCycleSchedule) and self.warmup_epochs:
+            notes.append(
+                f"train.warmup_epochs: onecycle rises by itself, from 1/{self.scheduler.div_factor:g} of its highest "
+                "rate, to which the rate falls after the warm-up; remove it"
             )
         return notes
 
@@ -324,6 +335,19 @@ class TrainConfig(TrainingSettings):
             f"train.freezing.{key} ({epoch}) is not below train.epochs ({self.epochs}): these layers never train"
             for key, epoch in numbers
             if epoch >= self.epochs
+        ]
+
+    def _moving_monitor(self) -> list[str]:
+        """A monitored loss whose parts weigh differently from epoch to epoch."""
+        schedule = None if self.loss is None else self.loss.options().get("schedule")
+        name = schedule.get("name") if isinstance(schedule, dict) else schedule
+        blocks = {"monitor": self.monitor, "checkpoints.monitor": self.checkpoints.monitor}
+        blocks |= {"early_stopping.monitor": self.early_stopping.monitor} if self.early_stopping.enabled else {}
+        return [
+            f"train.{key}: {monitor} has other weights in each epoch (train.loss.schedule), so that it may fall by "
+            "them alone and keep the wrong epoch: set a metric that does not, such as val_dice"
+            for key, monitor in blocks.items()
+            if name not in (None, "constant") and monitor in ("train_loss", "val_loss")
         ]
 
     def _late_reduction(self) -> list[str]:
