@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from scantune.config import training_notes
 from scantune.config.augment import augment_config, changes_samples
 from scantune.config.names import unknown
 from scantune.pipeline.data.sides import Sides
@@ -88,7 +89,7 @@ def notes(block: ExperimentConfig, modality: str, task: Task, *, starts_trained:
         starts_trained: the network starts from another experiment's.
     """
     return [
-        *block.train.warnings(),
+        *training_notes.notes_of(block.train),
         *mirrored_sides(block, modality, task),
         *_random(block, starts_trained),
         *_surplus(block, modality, task),
