@@ -27,10 +27,15 @@ class Changes:
     batch: Mixing | None
 
 
+def stays(task: Task) -> bool:
+    """Whether an answer that has a side is that of the sample itself where the sample is mirrored."""
+    return getattr(type(task), "flip", None) is PerSample.flip or bool(getattr(task, "unpaired", ()))
+
+
 def settled(block: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
     """An ``augment:`` block whose ``default`` does not mirror where left and right are different answers, which the
     task would not exchange (``kidney-left``); what is written out stays."""
-    if block.get("default") and task.sided and getattr(type(task), "flip", None) is PerSample.flip:
+    if block.get("default") and task.sided and stays(task):
         return {"flip_left_right": 0.0, **block}
     return block
 
