@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,6 +186,37 @@ def test_a_monitored_metric_that_is_never_defined_is_noted() -> None:
     assert result.notes == [
         "val_mae was undefined in every epoch, so that none is the best: the weights are those of the last"
     ]
+
+
+class _Overflowing(nn.Module):
+    """From the second validation on one output is not a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.validations = network(0.0, norm=False), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        output = self.net(x)
+        if not self.training and len(x) == 2:  # the last batch of 14 samples in fours
+            self.validations += 1
+            output = output + (torch.tensor([[math.nan], [0.0]]) if self.validations > 1 else 0.0)
+        return output
+
+
+class _Ranked(Sum):
+    """A metric of ranks, which is a number whatever the predictions are."""
+
+    epoch_metrics = {"rank": "max"}  # noqa: RUF012
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        return {"rank": float(np.argsort(reduced)[0]) + 100 * np.isnan(reduced).any()}
+
+
+def test_an_epoch_of_outputs_that_are_no_numbers_is_never_the_best(caplog: pytest.LogCaptureFixture) -> None:
+    result = _fit(_Overflowing(), task=_Ranked(), monitor="val_rank", epochs=3, early_stopping=False)
+    assert result.best_epoch == 1
+    assert [math.isnan(row["val_rank"]) for row in result.history] == [False, True, True]
+    assert "epoch 2: of 1 sample in validation the prediction is not a finite number" in caplog.text
 
 
 def test_early_stopping_ends_it() -> None:
