@@ -193,6 +193,7 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
     refuse_others(plan, network, facts.name)
     if use == "teacher":
         check_model(facts.name, facts.input, plan.sides.cache)
+        _refuse_other_answers(plan, facts)
         return network
     if facts.task["name"] != plan.task.name:
         raise ScantuneError(f"derived.{plan.key}.from: that model is for {facts.task['name']}, not {plan.task.name}")
@@ -201,6 +202,24 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
         add_covariates(plan, network, plan.sides.side("train"), seed)
     network.requires_grad_(True)
     return network
+
+
+def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:
+    """Refuse a teacher whose outputs, one by one, do not mean what those of its student mean.
+
+    Raises:
+        ScantuneError: with the answers of both.
+    """
+    from scantune.tasks.build import build_task
+    from scantune.tasks.catalogue import settings_of
+
+    task = build_task(settings_of(facts.task), classes=facts.classes, loss=facts.loss)
+    told = [f"{one.name} ({', '.join(one.labels) or 'one output'})" for one in (task, plan.task)]
+    if told[0] != told[1]:
+        raise ScantuneError(
+            f"derived.{plan.key}.from: the answers of {facts.name!r} are those of {told[0]}, and here those of "
+            f"{told[1]}: a student learns output by output, so that both must have the same in the same order"
+        )
 
 
 def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: int) -> None:
