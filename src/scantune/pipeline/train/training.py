@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
+from scantune.pipeline.data.datasets import encode, samples, training_samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks, spacing_of
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation, settled
 from scantune.pipeline.train.covariates import add_covariates, covariates_of
 from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
-from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of
+from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of, scanners_of
 from scantune.pipeline.train.suitability import refuse
 from scantune.preprocess.settings import patch_shape
 from scantune.records import ScantuneError
@@ -279,8 +279,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
         teacher=teacher,
     )
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
-    group = settings.scanner_consistency.group if settings.scanner_consistency else None
-    known = levels(train_side, group)
+    group, known = scanners_of(settings, train_side)
     changes = augmentation(settled(block.train.augment, plan.task), plan.input, plan.spacing)
     train_data = training_samples(
         train_side,
