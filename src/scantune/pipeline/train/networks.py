@@ -18,7 +18,7 @@ from scantune.pipeline.train import calibration, distance, resume_request
 from scantune.pipeline.train.covariates import add_covariates, refuse_others
 from scantune.pipeline.train.sampling import matched
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import TrainingPlan, train_member
+from scantune.pipeline.train.training import TrainingPlan, check_side, train_member
 from scantune.records import ScantuneError
 from scantune.script import named_lines
 from scantune.tables import write_rows
@@ -133,8 +133,10 @@ def train_all(
         fabric: as launched; every process calls this.
         pictures: for MLflow and the loggers; None draws nothing.
     """
-    results, unseen = [], list[calibration.Unseen]()
-    for number, member in enumerate(members_of(plan)):
+    results, unseen, members = [], list[calibration.Unseen](), list(members_of(plan))
+    for member in members:
+        check_side(plan, member.train)
+    for number, member in enumerate(members):
         folder = state / (member.name or "member")
         sinks = sinks_of(plan, member.name, run, state) if fabric.is_global_zero else []
         if pictures and fabric.is_global_zero and number == 0:
@@ -167,7 +169,7 @@ def train_all(
     if not unseen:
         unseen = [(networks, member.unseen)]
     if fabric.is_global_zero:
-        _collect(state, out, [member.name for member in members_of(plan)])
+        _collect(state, out, [member.name for member in members])
         resume_request.done(plan.key)
     return TrainedNetworks(networks, results, *calibration.fit(plan, unseen, fabric))
 

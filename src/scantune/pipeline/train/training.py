@@ -237,6 +237,17 @@ def sweep_member(
     return engine.sweep_rates(parts.network, plan.task, parts.train_data, **parts.common, **span, fabric=fabric)
 
 
+def check_side(plan: TrainingPlan, train_side: Side) -> None:
+    """Refuse a training side from which a term of the loss would learn nothing: of all folds before the first trains.
+
+    Raises:
+        ScantuneError: of which term.
+    """
+    settings = plan.block.train
+    scanners_of(settings, train_side)
+    partners_of(settings, plan.task, plan.input.modality, encode(train_side, plan.task))
+
+
 @dataclass(frozen=True)
 class _Parts:
     """What a training and a sweep of learning rates have in common.
