@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scantune.augment import build, contact_sheet, spatial
-from scantune.config.augment import BY_MODALITY, DEFAULT_SETS
+from scantune.config.augment import BY_MODALITY, DEFAULT_SETS, by_probability
 from scantune.records import ScantuneError
 
 SHAPES = {"image": (1, 40, 32), "volume": (1, 12, 20, 16), "video": (1, 8, 24, 28)}
@@ -167,6 +167,20 @@ def test_same_picture_whatever_the_units(modality: str, scale: float, shift: flo
     augment = build(modality, {"p": 1.0, "noise": 0.1, "brightness": [0.8, 1.2]})
     plain, scaled = (augment(v, None, generator(seed)).input for v in (x, x * scale + shift))
     torch.testing.assert_close(scaled, plain * scale + shift, rtol=1e-4, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize("modality", sorted(SHAPES))
+def test_p_is_the_probability_of_the_transforms_that_it_is_said_to_be_of(modality: str) -> None:
+    others = {"modality", "enabled", "p", "fill", "mixup", "cutmix", "randaugment"}
+    block = dict.fromkeys(BY_MODALITY[modality].model_fields.keys() - others, 0.3)
+    block |= {"temporal_mask": 1.0} if modality == "video" else {}
+    x = sample(modality).expand(3, *SHAPES[modality][1:])
+    for p in (0.0, 1.0):
+        augment = build(modality, {**block, "p": p})
+        drawn = [augment(x, None, generator(seed)).events.drawn for seed in range(40)]
+        for name in block:
+            share = np.mean([any(one.startswith(name) for one in names) for names in drawn])
+            assert bool(share == p) is by_probability(name), name
 
 
 def test_every_frame_gets_the_same_spatial_draw() -> None:

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from scantune.config.train import TrainConfig
+from scantune.config.training_notes import notes_of
 from scantune.engine.schedule_settings import OneCycleSchedule
 from scantune.engine.settings import TrainingSettings
 
@@ -62,9 +63,9 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object], word
 
 def test_plateau_that_would_never_cut_is_warned_of() -> None:
     late = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 10}})
-    assert "training ends before the learning rate is reduced" in late.warnings()[0]
-    assert TrainConfig.model_validate({"scheduler": "plateau"}).warnings() == []
-    assert TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}}).warnings() == []
+    assert "training ends before the learning rate is reduced" in notes_of(late)[0]
+    assert notes_of(TrainConfig.model_validate({"scheduler": "plateau"})) == []
+    assert notes_of(TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}})) == []
 
 
 def test_true_stands_for_the_usual_number_of_folds_and_copies():
@@ -107,8 +108,11 @@ def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
     ],
 )
 def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, late):
-    notes = TrainConfig.model_validate({"epochs": 5, "freezing": freezing}).warnings()
+    notes = notes_of(TrainConfig.model_validate({"epochs": 5, "freezing": freezing}))
     assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
+
+
+_MOVING = {"name": "default", "schedule": {"name": "cosine"}}
 
 
 @pytest.mark.parametrize(
@@ -126,10 +130,16 @@ def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, la
         ({"epochs": 5, "scheduler": {"name": "step", "step_size": 4}}, ""),
         ({"sampler": "balanced", "class_weights": "balanced"}, "so that a rare one counts twice over"),
         ({"sampler": "balanced"}, ""),
+        ({"scheduler": "onecycle", "warmup_epochs": 2}, "train.warmup_epochs: onecycle rises by itself, from 1/25"),
+        ({"scheduler": "cosine", "warmup_epochs": 2}, ""),
+        ({"loss": _MOVING, "early_stopping": False}, "train.monitor: val_loss has other weights in each epoch"),
+        ({"loss": _MOVING, "monitor": "val_dice", "early_stopping": {"monitor": "val_loss"}}, "early_stopping.monitor"),
+        ({"loss": _MOVING, "monitor": "val_dice"}, ""),
+        ({"loss": {"name": "default", "schedule": "constant"}}, ""),
     ],
 )
 def test_keys_that_others_leave_without_effect_are_noted(block, noted):
-    notes = TrainConfig.model_validate(block).warnings()
+    notes = notes_of(TrainConfig.model_validate(block))
     assert len(notes) == bool(noted)
     assert not noted or noted in notes[0]
 
@@ -154,7 +164,7 @@ def test_keys_that_others_leave_without_effect_are_noted(block, noted):
     ],
 )
 def test_options_of_another_optimizer_are_noted(block, keys):
-    notes = TrainConfig.model_validate(block).warnings()
+    notes = notes_of(TrainConfig.model_validate(block))
     assert len(notes) == len(keys)
     assert all(f"train.optimizer.{key}" in note for key, note in zip(keys, notes))
 
@@ -175,7 +185,5 @@ def test_what_no_optimizer_takes_is_refused(block, message):
 
 def test_a_schedule_that_is_saved_without_the_optimizer_is_noted():
     alone = TrainConfig.model_validate({"checkpoints": {"save_scheduler": True}})
-    assert ["save_scheduler has no effect" in note for note in alone.warnings()] == [True]
-    assert (
-        TrainConfig.model_validate({"checkpoints": {"save_scheduler": True, "save_optimizer": True}}).warnings() == []
-    )
+    assert ["save_scheduler has no effect" in note for note in notes_of(alone)] == [True]
+    assert notes_of(TrainConfig.model_validate({"checkpoints": {"save_scheduler": True, "save_optimizer": True}})) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from scantune import engine
-from scantune.engine import distributed, hardware, monitoring
+from scantune.engine import distributed, hardware, monitoring, saving
 from scantune.engine.durable import read_weights
 from scantune.records import ScantuneError
 from tests.engine.toy import Absolute, Numbers, Squared, Sum, Thaw, network
@@ -81,10 +82,30 @@ def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp
     assert float(row["train_mae"]) == pytest.approx(float(error.abs().mean()), rel=1e-5)
     steps = list(csv.DictReader((tmp_path / "steps.csv").open()))
     assert [int(s["step"]) for s in steps] == list(range(1, 9))
-    assert float(row["train_loss"]) == pytest.approx(np.mean([float(s["loss"]) for s in steps]), rel=1e-6)
+    parts = float(row["train_squared_loss"]) + float(row["train_absolute_loss"])
+    assert float(row["train_loss"]) == pytest.approx(parts, rel=1e-6)
     both = json.loads((tmp_path / "history.json").read_text())
     assert len(both["epochs"]) == 1
     assert len(both["steps"]) == 8
+
+
+class Rare(Absolute):
+    """A loss of the samples above 2 alone, of which most steps have none."""
+
+    def weight(self, batch: Any) -> Tensor:
+        return (batch["target"] > 2).sum().float()
+
+    def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+        return ((output[:, 0] - batch["target"]).abs() * (batch["target"] > 2)).sum()
+
+
+def test_the_loss_of_an_epoch_in_training_and_in_validation_is_that_of_the_same_samples() -> None:
+    still = {"optimizer": "sgd", "learning_rate": 1e-12, "weight_decay": 0}
+    data = Numbers(30, 0)
+    fitted = _fit(network(0.0, norm=False), data, {"rare": Rare()}, validation=data, epochs=1, batch_size=2, **still)
+    row = fitted.history[0]
+    assert row["train_loss"] == pytest.approx(row["val_loss"], rel=1e-5)
+    assert row["train_loss"] == pytest.approx(row["train_rare_loss"], rel=1e-6)
 
 
 class TwoLevels(nn.Module):
@@ -167,6 +188,37 @@ def test_a_monitored_metric_that_is_never_defined_is_noted() -> None:
     ]
 
 
+class _Overflowing(nn.Module):
+    """From the second validation on one output is not a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.validations = network(0.0, norm=False), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        output = self.net(x)
+        if not self.training and len(x) == 2:  # the last batch of 14 samples in fours
+            self.validations += 1
+            output = output + (torch.tensor([[math.nan], [0.0]]) if self.validations > 1 else 0.0)
+        return output
+
+
+class _Ranked(Sum):
+    """A metric of ranks, which is a number whatever the predictions are."""
+
+    epoch_metrics = {"rank": "max"}  # noqa: RUF012
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        return {"rank": float(np.argsort(reduced)[0]) + 100 * np.isnan(reduced).any()}
+
+
+def test_an_epoch_of_outputs_that_are_no_numbers_is_never_the_best(caplog: pytest.LogCaptureFixture) -> None:
+    result = _fit(_Overflowing(), task=_Ranked(), monitor="val_rank", epochs=3, early_stopping=False)
+    assert result.best_epoch == 1
+    assert [math.isnan(row["val_rank"]) for row in result.history] == [False, True, True]
+    assert "epoch 2: of 1 sample in validation the prediction is not a finite number" in caplog.text
+
+
 def test_early_stopping_ends_it() -> None:
     still = {"optimizer": "sgd", "learning_rate": 1e-9}
     result = _fit(network(0.0, norm=False), epochs=9, early_stopping={"patience": 2}, **still)
@@ -186,6 +238,13 @@ def test_layer_thawed_later_trains_from_then_on_and_frozen_norm_stands_still() -
     assert two.unfrozen == {2: ["first"]}
 
 
+def test_a_training_is_saved_at_the_end_of_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = []
+    monkeypatch.setattr(saving.state, "save", lambda training: saved.append(training.position.epoch))
+    _fit(epochs=3, save_every_minutes=1000)
+    assert saved == [1, 2, 3]
+
+
 def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
     kept = {"strategy": "epoch", "max_checkpoints": 9, "save_optimizer": True, "save_scheduler": True}
     options: dict[str, Any] = {"epochs": 4, "scheduler": "onecycle", "checkpoints": kept}
@@ -198,6 +257,16 @@ def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
     second.with_suffix(".pt").unlink()
     with pytest.raises(ScantuneError, match="has weights only"):
         _fit(network(), resume_from=second, **options)
+
+
+def test_a_training_resumed_from_a_checkpoint_stops_early_in_the_same_epoch(tmp_path: Path) -> None:
+    stopping = {"patience": 2, "min_delta": 0.0}
+    options: dict[str, Any] = {"epochs": 12, "learning_rate": 0.05, "early_stopping": stopping, "checkpoints": _EVERY}
+    whole = _fit(network(), state_dir=tmp_path, **options)
+    assert whole.finished == "early stopping"
+    for epoch in range(1, whole.epochs):
+        resumed = _fit(network(), resume_from=tmp_path / "checkpoints" / f"epoch-{epoch:04d}.safetensors", **options)
+        assert (resumed.epochs, resumed.best_value) == (whole.epochs, whole.best_value), epoch
 
 
 def test_a_checkpoint_without_its_optimizer_is_not_one_to_resume_from(tmp_path: Path) -> None:
@@ -287,6 +356,21 @@ def test_a_saved_state_of_other_settings_is_refused(tmp_path: Path, change: dict
     key = next(iter(change))
     assert f"{'samples' if key == 'data' else key} was" in str(told.value)
     assert _fit(state_dir=tmp_path, workers=1, save_every_steps=3, on_non_finite="skip").resumed
+
+
+class _Labelled(Numbers):
+    """With targets, as samples in the cache have them."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__(12, 0)
+        self.y = self.targets = self.y + np.float32(shift)
+
+
+def test_a_saved_state_of_other_labels_is_refused(tmp_path: Path) -> None:
+    _fit(data=_Labelled(0.0), state_dir=tmp_path)
+    assert _fit(data=_Labelled(0.0), state_dir=tmp_path).resumed
+    with pytest.raises(ScantuneError, match="belongs to another training"):
+        _fit(data=_Labelled(1.0), state_dir=tmp_path)
 
 
 class _NotFinite(Squared):

@@ -115,6 +115,16 @@ def test_early_stopping_says_when_it_is_over(tmp_path):
     assert (summary["best"]["epoch"], summary["last"]["epoch"]) == (1, 3)
 
 
+def test_early_stopping_takes_the_direction_of_the_checkpoints_metric(tmp_path):
+    kept = CheckpointsConfig(monitor="val_mae", mode="max")
+    manager = manager_in(tmp_path, checkpoints=kept, early_stopping=EarlyStopping(EarlyStoppingConfig(patience=2)))
+    over = [epoch(manager, number) and manager.finished for number in (1, 2, 3, 2, 2)]
+    assert over == [False, False, False, False, True]
+    other = EarlyStopping(EarlyStoppingConfig(monitor="val_loss"))
+    with pytest.raises(ScantuneError, match="monitor is 'val_loss', and the checkpoints go by 'val_mae'"):
+        manager_in(tmp_path, checkpoints=kept, early_stopping=other)
+
+
 def test_what_is_missing_is_told(tmp_path):
     manager = manager_in(tmp_path, checkpoints=CheckpointsConfig(monitor="val_dice", mode="max"))
     with pytest.raises(ScantuneError, match="'loss' must be a tensor with a gradient; there are dice_loss"):

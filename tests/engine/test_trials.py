@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -135,6 +136,20 @@ def test_failing_trials_are_raised_where_none_went_well(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         engine.search(broken, SPACE, study_file=tmp_path / "study", n_trials=3)
+
+
+def test_a_trial_whose_metric_is_undefined_fails_and_others_follow(tmp_path: Path) -> None:
+    tried = []
+
+    def objective(number: int, params: dict[str, Any], report: Any) -> float:
+        tried.append(params)
+        return math.nan if len(tried) == 2 else params["train.learning_rate"]
+
+    result = engine.search(objective, SPACE, study_file=tmp_path / "a", n_trials=3, mode="min", seed=1)
+    assert (result.completed, result.failed) == (3, 1)
+    assert len({str(params) for params in tried}) == 4
+    with pytest.raises(ScantuneError, match="trial 0: the metric of the search is undefined in every epoch"):
+        engine.search(lambda *_: math.nan, SPACE, study_file=tmp_path / "b", n_trials=3, mode="min", seed=1)
 
 
 def test_ranges_that_are_none_are_refused(tmp_path: Path) -> None:

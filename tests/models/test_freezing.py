@@ -145,6 +145,25 @@ def test_learning_rates_fall_from_the_head_to_the_input(network):
     assert low[-1]["lr"] == 1e-2
 
 
+@pytest.mark.parametrize("name", models.dense.names())
+def test_the_output_block_of_a_dense_network_has_the_rate_of_the_head(name):
+    network = models.Network(models.build_dense(name, ndim=2))
+    groups = freezing.plan(network, epochs=4, backbone_factor=0.1, layer_decay=0.5).parameter_groups(1e-2)
+    rates = [group["lr"] for group in groups]
+    assert groups[-1]["name"] == "output"
+    assert rates[-3:] == pytest.approx([5e-4, 1e-3, 1e-2])
+    low = freezing.plan(network, epochs=4, low_learning_rate=1e-5).parameter_groups(1e-2)
+    assert [group["lr"] for group in low] == [1e-5] * (len(low) - 1) + [1e-2]
+
+
+def test_blocks_of_a_dense_network_are_counted_without_its_output():
+    network = models.Network(models.build_dense("unet", ndim=2, channels=[4, 4, 8, 8, 8]))
+    trains = {row.group for row in freezing.plan(network, epochs=4, num_unfrozen_layers=1).table() if row.trains}
+    assert trains == {"up1", "output"}
+    with pytest.raises(ScantuneError, match="the backbone has 9"):
+        freezing.plan(network, epochs=4, freeze_layers=10)
+
+
 def test_what_trains_is_said_in_numbers(network):
     text = freezing.plan(network, epochs=4, freeze_backbone=True).describe()
     assert "513 of 11,170,753 parameters train" in text

@@ -120,7 +120,7 @@ class ImageAugment(Block):
     enabled: bool = True
     """False leaves every sample as it is."""
     p: Probability = 0.5
-    """Probability of each of rotation, translation, zoom, brightness, contrast, noise, hue, saturation and stain."""
+    """Probability of each transform but flips and RandAugment."""
     rotation: Degrees = (0.0, 0.0)
     """Degrees."""
     translation: Shift = (0.0, 0.0)
@@ -173,7 +173,7 @@ class VolumeAugment(Block):
     enabled: bool = True
     """False leaves every sample as it is."""
     p: Probability = 1.0
-    """Probability of each of rotation, translation, zoom, brightness, contrast and noise."""
+    """Probability of each transform but the flip."""
     rotation: Degrees = (0.0, 0.0)
     """Degrees, about each of the three axes."""
     translation: Shift = (0.0, 0.0)
@@ -271,8 +271,8 @@ DEFAULT_SETS: dict[str, dict[str, Any]] = {
 
 #: Keys that say how samples are changed, not that they are; and those of batches.
 _MANNER = frozenset({"modality", "enabled", "p", "fill", "mixup", "cutmix"})
-#: Transforms of images and volumes with a probability of their own, or none; of videos flips alone.
-_WITHOUT_P = frozenset({"gamma", "blur", "low_resolution", "elastic", "randaugment"})
+#: Transforms with a probability of their own, or none.
+_WITHOUT_P = frozenset({"flip_left_right", "flip_up_down", "randaugment"})
 
 BY_MODALITY: dict[str, type[AugmentConfig]] = {"image": ImageAugment, "volume": VolumeAugment, "video": VideoAugment}
 
@@ -325,7 +325,7 @@ def changes_samples(config: AugmentConfig, *, mirrored: bool = True) -> bool:
         mirrored: whether flips count.
     """
     return config.enabled and any(
-        (config.p > 0 or not by_probability(config, name)) and (mirrored or not name.startswith("flip"))
+        (config.p > 0 or not by_probability(name)) and (mirrored or not name.startswith("flip"))
         for name in switched_on(config)
     )
 
@@ -336,6 +336,6 @@ def switched_on(config: AugmentConfig) -> list[str]:
     return [name for name, value in values.items() if config.differs(name) and getattr(value, "enabled", True)]
 
 
-def by_probability(config: AugmentConfig, name: str) -> bool:
+def by_probability(name: str) -> bool:
     """Whether ``p`` is the probability of a transform."""
-    return not name.startswith("flip") and (config.modality == "video" or name not in _WITHOUT_P)
+    return name not in _WITHOUT_P

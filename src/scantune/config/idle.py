@@ -185,7 +185,7 @@ def _manner(key: str, config: AugmentConfig, written: Collection[str]) -> Iterat
     transforms = switched_on(config)
     stated = {*transforms, *written} & type(config).model_fields.keys() - {"modality", "enabled", "p", "fill"}
     of = {
-        "p": [name for name in stated - {"mixup", "cutmix"} if by_probability(config, name)],
+        "p": [name for name in stated - {"mixup", "cutmix"} if by_probability(name)],
         "fill": sorted(_FILLED & stated),
     }
     for name in sorted(of.keys() & written):
@@ -196,7 +196,7 @@ def _manner(key: str, config: AugmentConfig, written: Collection[str]) -> Iterat
                 + (f"it is not of {others}" if others else "no transform is switched on")
                 + "; remove it, or add the transforms that it is of, or default: true for the usual set"
             )
-    ruled = [name for name in transforms if by_probability(config, name)]
+    ruled = [name for name in transforms if by_probability(name)]
     if config.p == 0 and ruled:
         yield f"{key}.p: 0, so that {', '.join(ruled)} never happens; raise it, or remove the transforms"
     for name in ("mixup", "cutmix"):

@@ -11,15 +11,7 @@ from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.presets import PRESETS, completed
 from scantune.config.synonyms import DEVICES, OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
-from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule, StepSchedule
-from scantune.engine.settings import CheckpointsConfig, Positive, Rate, Share, TrainingSettings
-
-#: Keys of ``checkpoints`` that some strategies alone read.
-OF_STRATEGIES: dict[str, tuple[str, ...]] = {
-    "interval": ("interval", "all", "adaptive"),
-    "threshold": ("performance", "adaptive"),
-    "milestones": ("time",),
-}
+from scantune.engine.settings import Positive, Rate, Share, TrainingSettings
 
 
 def _five(value: object) -> object:
@@ -258,82 +250,3 @@ class TrainConfig(TrainingSettings):
         if not self.augment.get("enabled", True):
             return []
         return [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
-
-    def warnings(self) -> list[str]:
-        """Settings that work against each other without being wrong."""
-        return [*self._late_layers(), *self._idle_options(), *self._idle_keys(), *self._late_reduction()]
-
-    def _idle_keys(self) -> list[str]:
-        """Keys of the schedule and of checkpoints that others leave without effect, and one aim pursued twice."""
-        notes, kept, defaults = [], self.checkpoints, CheckpointsConfig()
-        for key, strategies in OF_STRATEGIES.items():
-            if getattr(kept, key) != getattr(defaults, key) and kept.strategy not in strategies:
-                notes.append(
-                    f"train.checkpoints.{key} has no effect: it is of the strategies {', '.join(strategies)}, not of "
-                    f"{kept.strategy}"
-                )
-        if kept.save_scheduler and not kept.save_optimizer:
-            notes.append(
-                "train.checkpoints.save_scheduler has no effect: a checkpoint without its optimizer is not resumed; "
-                "set save_optimizer too"
-            )
-        if self.warmup_lr != type(self).model_fields["warmup_lr"].default and not self.warmup_epochs:
-            notes.append("train.warmup_lr has no effect: there is no warm-up; set warmup_epochs")
-        if isinstance(self.scheduler, StepSchedule) and self.scheduler.step_size >= self.epochs:
-            notes.append(
-                f"train.scheduler.step_size ({self.scheduler.step_size}) is not below train.epochs ({self.epochs}): "
-                "the learning rate is never reduced"
-            )
-        if self.sampler == "balanced" and self.class_weights == "balanced":
-            notes.append(
-                "train.class_weights and train.sampler both balance the classes, so that a rare one counts twice over: "
-                "its samples are drawn more often and have greater weights; keep one of them"
-            )
-        return notes
-
-    def _idle_options(self) -> list[str]:
-        """Options of the optimizer that another one has, or that the schedule replaces."""
-        block, schedule = self.optimizer, self.scheduler
-        cycles = isinstance(schedule, OneCycleSchedule) and schedule.cycle_momentum
-        changed = {
-            "momentum": block.momentum != 0.9,
-            "nesterov": block.nesterov,
-            "betas": block.betas != (0.9, 0.999),
-            "eps": block.eps != 1e-8,
-        }
-        others = ("betas", "eps") if block.name == "sgd" else ("momentum", "nesterov")
-        notes = [
-            f"train.optimizer.{key} is no option of {block.name}: it has no effect" for key in others if changed[key]
-        ]
-        replaced = block.momentum != 0.9 if block.name == "sgd" else block.betas[0] != 0.9
-        if cycles and replaced:
-            key = "momentum" if block.name == "sgd" else "betas (the first)"
-            notes.append(
-                f"train.optimizer.{key} has no effect: onecycle has a momentum between 0.85 and 0.95; set "
-                "cycle_momentum: false in train.scheduler to keep yours"
-            )
-        return notes
-
-    def _late_layers(self) -> list[str]:
-        """Layers that would train from an epoch on that there is not."""
-        freezing = self.freezing
-        listed = freezing.unfreeze_epochs if isinstance(freezing.unfreeze_epochs, tuple) else ()
-        numbers = [("unfreeze_epochs", epoch) for epoch in listed]
-        numbers += [("head_epochs", freezing.head_epochs), ("progressive_every", freezing.progressive_every or 0)]
-        return [
-            f"train.freezing.{key} ({epoch}) is not below train.epochs ({self.epochs}): these layers never train"
-            for key, epoch in numbers
-            if epoch >= self.epochs
-        ]
-
-    def _late_reduction(self) -> list[str]:
-        scheduler = self.scheduler
-        if not (self.early_stopping.enabled and isinstance(scheduler, PlateauSchedule)):
-            return []
-        patience = scheduler.patience
-        if patience is None or patience < self.early_stopping.patience:
-            return []
-        return [
-            f"train.scheduler.patience ({patience}) is not below train.early_stopping.patience "
-            f"({self.early_stopping.patience}): training ends before the learning rate is reduced; omit it for half"
-        ]

@@ -41,6 +41,11 @@ class EarlyStopping:
             self.best, self.wait = value, 0
         else:
             self.wait += 1
+        return self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether training should end, by the values so far."""
         return self.wait >= self.settings.patience
 
     def state(self) -> dict[str, float]:

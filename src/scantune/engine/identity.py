@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from scantune.digests import SHORT, text_digest
 from scantune.engine.data import Samples
 from scantune.engine.training import Training
@@ -45,9 +47,12 @@ def identity(training: Training) -> dict[str, Any]:
 
 
 def _samples(samples: Samples) -> str:
-    """Number of samples, and a digest of their ids where they have some."""
-    ids = getattr(samples, "ids", None)
-    return str(len(samples)) if ids is None else f"{len(samples)} {text_digest(repr(list(map(str, ids))), SHORT)}"
+    """Number of samples, and a digest of their ids and targets where they have some."""
+    ids, targets = (getattr(samples, name, None) for name in ("ids", "targets"))
+    if ids is None:
+        return str(len(samples))
+    stated = [list(map(str, ids)), None if targets is None else np.asarray(targets).tolist()]
+    return f"{len(samples)} {text_digest(repr(stated), SHORT)}"
 
 
 def differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def run(training: Training, flag: StopFlag, delivery: Delivery, progress: Progre
         row, reduced, targets = _close_epoch(training, saver, progress)
         delivery.monitor(monitoring.epoch_view(training, row, reduced, targets))
         progress.epoch_end(training.position.epoch, row)
-        training.finished = _end_reason(training, row)
+        training.finished = _end_reason(training)
         saver.after_epoch()
     saver.final()
 
@@ -169,6 +169,9 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     if validates:
         if training.schedule.epoch_end(float(row[settings.monitor])):
             log.info("epoch %d: learning rate reduced", position.epoch)
+        stopping = training.early_stopping
+        if stopping is not None:  # before the checkpoint, which a training can resume from
+            stopping.update(float(row[stopping.monitor]))
         _record_checkpoint(training, row)
     if settings.clear_cache:
         hardware.free_memory(training.device)
@@ -255,9 +258,8 @@ def _resume_state(training: Training) -> dict[str, Any]:
     return loop_state
 
 
-def _end_reason(training: Training, row: Row) -> str:
+def _end_reason(training: Training) -> str:
     stopping = training.early_stopping
-    validated = training.settings.validates(training.position.epoch)
-    if stopping is not None and validated and stopping.update(float(row[stopping.monitor])):
+    if stopping is not None and training.settings.validates(training.position.epoch) and stopping.is_over:
         return "early stopping"
     return "all epochs" if training.position.epoch >= training.settings.epochs else ""

@@ -36,8 +36,12 @@ class TrainingManager:
             :meth:`validation_step`; ``val_loss`` where null), and whether the optimizer and the scheduler's state are
             kept with them, so that training may go on from one; all of it by default.
         scheduler: stepped at the end of each epoch; the plateau scheduler alone with the monitored metric.
-        early_stopping: where it ends the training, :attr:`finished` is true. It watches the metric of the checkpoints.
+        early_stopping: where it ends the training, :attr:`finished` is true. It watches the metric of the checkpoints,
+            in the same direction unless it states its own.
         epochs: of the whole training; the strategy ``time`` requires it.
+
+    Raises:
+        ScantuneError: early stopping names another metric.
 
     Example:
         >>> network = nn.Linear(2, 1)
@@ -68,6 +72,19 @@ class TrainingManager:
         self.folder = Path(self.folder)
         self.history = History()
         self.kept = Checkpoints(self.folder / "checkpoints", self.checkpoints, self.epochs)
+        if self.early_stopping is not None:
+            self._watch_the_same(self.early_stopping)
+
+    def _watch_the_same(self, stopping: EarlyStopping) -> None:
+        """Let early stopping watch the metric of the checkpoints, in its direction where it states none."""
+        stated, metric = stopping.settings, self.kept.monitor
+        if stated.monitor not in (None, metric):
+            raise ScantuneError(
+                f"early_stopping.monitor is {stated.monitor!r}, and the checkpoints go by {metric!r}: a manager "
+                "watches one metric; leave it out, or name the same"
+            )
+        mode = self.kept.rule.mode if stated.mode == "auto" else stated.mode
+        stopping.settings = stated.model_copy(update={"monitor": metric, "mode": mode})
 
     def train_step(self, losses: Tensor | Values, samples: int = 1) -> dict[str, float]:
         """One step: gradients of the loss, the optimizer, the history.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scantune.engine import distributed
+from scantune.engine import distributed, validation
 from scantune.engine.loading import to_device
 from scantune.engine.metrics import summarise
 from scantune.engine.training import Sums, Training
@@ -49,13 +49,12 @@ class EpochView:
 
 
 def training_metrics(training: Training) -> dict[str, float]:
-    """Mean losses of the epoch, and the task's metrics on the training samples as they were augmented."""
+    """Losses of the epoch's samples as of :func:`scantune.engine.validation.loss_metrics`, and the task's metrics, on
+    the training samples as they were augmented."""
     sums, fabric = training.sums, training.fabric
     totals = distributed.sum_over_processes(fabric, sums.totals.clone())
     weights = distributed.sum_over_processes(fabric, sums.weights.clone())
-    loss = distributed.sum_over_processes(fabric, sums.loss.clone())
-    parts = {f"{n}_loss": float(t / w) if w > 0 else math.nan for n, t, w in zip(training.terms, totals, weights)}
-    metrics = {"loss": float(loss) / sums.steps if sums.steps else math.nan, **parts}
+    metrics = validation.loss_metrics(training, totals, weights)
     shards = [arrays for arrays in distributed.gather_objects(fabric, sums.arrays()) if len(arrays[2])]
     if not shards:
         return metrics

@@ -21,13 +21,15 @@ class Saver:
 
     def after_step(self) -> None:
         """Save where it is due, or stop."""
-        every = self.training.settings.save_every_steps
-        self._save_if_due(due=every is not None and self.training.position.step % every == 0)
+        settings = self.training.settings
+        every = settings.save_every_steps
+        due = every is not None and self.training.position.step % every == 0
+        self._save_if_due(due, seconds=60 * settings.save_every_minutes)
 
     def after_epoch(self) -> None:
-        """The same at the end of an epoch; :meth:`final` saves the last epoch."""
+        """The same at the end of an epoch, however long ago the last save was; :meth:`final` saves the last epoch."""
         if not self.training.finished:
-            self._save_if_due(due=self.training.settings.save_every_steps is not None)
+            self._save_if_due(self.training.settings.save_every_steps is not None, seconds=0.0)
 
     def before_validation(self) -> None:
         """With ``save_every_steps``: save before validation, so that a resumed training starts with it."""
@@ -44,9 +46,8 @@ class Saver:
         """Save the end of the training."""
         self._save()
 
-    def _save_if_due(self, due: bool) -> None:
-        wait = max(60 * self.training.settings.save_every_minutes, 50 * self.duration)
-        due = due or time.monotonic() - self.saved_at >= wait
+    def _save_if_due(self, due: bool, seconds: float) -> None:
+        due = due or time.monotonic() - self.saved_at >= max(seconds, 50 * self.duration)
         cause = self.flag.cause()
         due, cause = self._agree(due, cause)
         if due or cause:

@@ -80,8 +80,6 @@ def _sums_state(sums: Sums, shards: list[Any]) -> dict[str, Any]:
     return {
         "totals": sums.totals.cpu(),
         "weights": sums.weights.cpu(),
-        "loss": sums.loss.cpu(),
-        "steps": sums.steps,
         "reduced": parts[0],
         "targets": parts[1],
         "index": parts[2],
@@ -117,7 +115,6 @@ def restore(training: Training, path: Path) -> bool:
         _restore_sums(training, state["sums"])
     else:
         training.checkpoints.entries = _saved_entries(state)
-    training.sums.steps = int(state["sums"]["steps"])
     _restore_loop(training, state)
     return True
 
@@ -152,7 +149,6 @@ def _restore_sums(training: Training, state: dict[str, Any]) -> None:
     sums = training.sums
     sums.totals = state["totals"].to(sums.totals)
     sums.weights = state["weights"].to(sums.weights)
-    sums.loss = state["loss"].to(sums.loss)
     if len(state["index"]):
         sums.reduced, sums.targets, sums.index = [state["reduced"]], [state["targets"]], [state["index"]]
 

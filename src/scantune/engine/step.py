@@ -58,7 +58,7 @@ def train_step(training: Training, batches: list[Batch]) -> StepResult:
         if buffers is not None:
             buffers.restore()
         return StepResult(values, applied=False)
-    _accumulate(training, mixed, outputs, totals, denominators, loss)
+    _accumulate(training, mixed, outputs, totals, denominators)
     return StepResult(values, applied=True)
 
 
@@ -201,14 +201,12 @@ def ids_of_step(training: Training, batches: list[Batch]) -> list[str]:
 
 
 def _accumulate(
-    training: Training, batches: list[Batch], outputs: list[Tensor], totals: Tensor, weights: Tensor, loss: Tensor
+    training: Training, batches: list[Batch], outputs: list[Tensor], totals: Tensor, weights: Tensor
 ) -> None:
     sums = training.sums
     if training.fabric.is_global_zero:  # already summed over all processes
         sums.totals += totals
         sums.weights += weights
-        sums.loss += loss
-    sums.steps += 1
     if training.mixing is not None:
         return  # outputs for mixed samples are not comparable with targets
     for batch, output in zip(batches, outputs):

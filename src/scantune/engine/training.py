@@ -33,8 +33,6 @@ class Sums:
     Attributes:
         totals: float64 [terms].
         weights: float64 [terms].
-        loss: float64 scalar, the weighted sum over steps.
-        steps: number of steps.
         reduced: outputs of :meth:`Task.reduce`, by batch.
         targets: by batch.
         index: of the samples in the data set, by batch.
@@ -42,8 +40,6 @@ class Sums:
 
     totals: Tensor
     weights: Tensor
-    loss: Tensor
-    steps: int = 0
     reduced: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
     index: list[Tensor] = field(default_factory=list)
@@ -53,7 +49,7 @@ class Sums:
         """Empty sums."""
         dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         zeros = torch.zeros(terms, dtype=dtype, device=device)
-        return cls(zeros, zeros.clone(), torch.zeros((), dtype=dtype, device=device))
+        return cls(zeros, zeros.clone())
 
     def append(self, reduced: Tensor, target: Tensor, index: Tensor) -> None:
         """Append the outputs of a batch."""

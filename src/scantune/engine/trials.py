@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -63,8 +64,8 @@ def search(
     the same result. A trial that a killed process left unfinished is repeated with the same parameters.
 
     Args:
-        objective: ``objective(number, params, report) -> value``. An error makes a failed trial, which does not count;
-            it is raised where no trial has succeeded before, or five in succession failed.
+        objective: ``objective(number, params, report) -> value``. An error, or NaN, makes a failed trial, which does
+            not count; it is raised where no trial has succeeded before, or five in succession failed.
         space: dotted name (``train.learning_rate``) to its range.
         study_file: the journal; processes on machines with a shared disk share the study.
         n_trials: number of finished trials (complete or pruned).
@@ -182,6 +183,8 @@ def _run_trial(study: optuna.Study, trial: optuna.Trial, objective: Any, params:
 
     try:
         value = objective(trial.number, params, report)
+        if math.isnan(value):  # Optuna would take it for a killed trial, and repeat its parameters for ever
+            raise ScantuneError(f"trial {trial.number}: the metric of the search is undefined in every epoch")
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except Exception as error:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
+from scantune.amounts import number_of
 from scantune.engine import distributed
 from scantune.engine.loading import to_device
 from scantune.engine.metrics import summarise
 from scantune.engine.randomness import reseed
 from scantune.engine.samplers import shard
 from scantune.engine.training import Sums, Training
+
+log = logging.getLogger(__name__)
 
 #: Rows of the samples evaluated so far, by the number of a term that compares samples with each other.
 Compared = dict[int, list[torch.Tensor]]
@@ -29,7 +34,8 @@ def validate(
         between: called after each batch with its number, from 1, and the number of batches.
 
     Returns:
-        Metrics without prefix; reduced outputs of all samples [N, …]; their targets. Order of the data set.
+        Metrics without prefix, those of the task NaN where an output is not finite; reduced outputs of all samples
+        [N, …]; their targets. Order of the data set.
     """
     fabric, loader = training.fabric, training.validation_loader
     distributed.broadcast_buffers(fabric, training.raw)
@@ -38,10 +44,12 @@ def validate(
     sums = Sums.empty(len(training.terms), training.device)
     compared: Compared = {k: [] for k, term in enumerate(training.terms.values()) if hasattr(term, "of_all")}
     planned = shard(len(loader.samples), training.validation_batch, fabric.world_size, fabric.global_rank)
+    non_finite = torch.zeros((), device=training.device)
     with torch.no_grad():
         for number, batch in enumerate(loader.batches(0, planned), start=1):
             moved = to_device(batch, training.device, training.settings.channels_last)
-            _evaluate_batch(training, sums, moved, compared)
+            output = _evaluate_batch(training, sums, moved, compared)
+            non_finite += (~torch.isfinite(output)).flatten(1).any(1).sum()
             between(number, len(planned))
     totals = distributed.sum_over_processes(fabric, sums.totals)
     weights = distributed.sum_over_processes(fabric, sums.weights)
@@ -49,10 +57,20 @@ def validate(
         totals[k], weights[k] = _of_all(training, k, rows)
     metrics = loss_metrics(training, totals, weights)
     reduced, targets = gather_predictions(training, sums)
-    return metrics | summarise(training.task, reduced, targets), reduced, targets
+    of_task = summarise(training.task, reduced, targets)
+    count = int(distributed.sum_over_processes(fabric, non_finite))
+    if count:  # ranks, and the largest of several, would be numbers all the same
+        of_task = dict.fromkeys(of_task, math.nan)
+        log.warning(
+            "epoch %d: of %s in validation the prediction is not a finite number: its metrics are undefined",
+            training.position.epoch + 1,
+            number_of(count, "sample"),
+        )
+    return metrics | of_task, reduced, targets
 
 
-def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> None:
+def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> torch.Tensor:
+    """Add a batch to the sums; the network's output."""
     output = training.validated(batch)
     for k, term in enumerate(training.terms.values()):
         if k in compared:
@@ -61,6 +79,7 @@ def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compa
         sums.totals[k] += term.total(training.network, batch, output).to(sums.totals)
         sums.weights[k] += term.weight(batch).to(sums.weights)
     sums.append(training.task.reduce(output, batch), training.task.reduced_target(batch), batch["index"])
+    return output
 
 
 def _of_all(training: Training, number: int, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -38,7 +38,7 @@ class Layer:
         module: the module.
         parameters: those of the module without its submodules.
         block: name of its block; "head" for the head.
-        depth: number of blocks up to the head; 0 for the head.
+        depth: number of blocks up to the head; 0 for the head, which of a dense network is its last block.
     """
 
     name: str
@@ -178,6 +178,7 @@ def layers(network: Network) -> list[Layer]:
     Parameters outside all blocks (class token, position embedding) belong to the first block.
     """
     blocks = network.backbone.blocks
+    last = len(blocks) - network.backbone.recipe.dense  # the last block of a dense network is its head
     block_index = {
         part: index for index, (_, modules) in enumerate(blocks) for module in modules for part in module.modules()
     }
@@ -190,7 +191,7 @@ def layers(network: Network) -> list[Layer]:
             indexed.append((len(blocks), Layer(name, module, parameters, "head", 0)))
             continue
         index = block_index.get(module, 0)
-        indexed.append((index, Layer(name, module, parameters, blocks[index][0], len(blocks) - index)))
+        indexed.append((index, Layer(name, module, parameters, blocks[index][0], last - index)))
     # Sorted by block, since a nested U-Net registers its up path before its bottom; sorting is stable.
     return [layer for _, layer in sorted(indexed, key=lambda pair: pair[0])]
 
@@ -232,8 +233,6 @@ def plan(
     """
     all_layers = layers(network)
     backbone_indices = [index for index, layer in enumerate(all_layers) if layer.depth > 0]
-    if network.backbone.recipe.dense:  # the last block is the output layer and counts as head
-        backbone_indices = [index for index in backbone_indices if all_layers[index].depth > 1]
     starts = [0] * len(all_layers)
     frozen = _frozen_indices(
         all_layers, backbone_indices, network, freeze_ratio, freeze_layers, num_unfrozen_layers, freeze_backbone
@@ -260,6 +259,7 @@ def _frozen_indices(
     if ratio is not None:
         return backbone_indices[: int(len(backbone_indices) * ratio + 1e-9)]
     blocks = [name for name, _ in network.backbone.blocks]
+    blocks = blocks[: len(blocks) - network.backbone.recipe.dense]
     for key, value in (("freeze_layers", first), ("num_unfrozen_layers", last)):
         if value is not None and value > len(blocks):
             raise ScantuneError(f"{key}: {value} blocks; the backbone has {len(blocks)}: {', '.join(blocks)}")

@@ -28,7 +28,9 @@ def tensor_predictor(
         task: the model's.
         device: where it computes.
     """
-    augmentation = augmentation_of(task, facts.input, facts.augment, facts.augment_draws)
+    own = facts.input.get("spacing")
+    spacing = tuple(own)[::-1] if own else facts.training.get("spacing")  # older models lack the latter
+    augmentation = augmentation_of(task, facts.input["modality"], facts.augment, facts.augment_draws, spacing)
     there = torch.device(device)
     covariates = Covariates.read(facts.covariates)
     return TensorPredictor(
@@ -50,15 +52,18 @@ def windows_of(prepared: Mapping[str, Any], device: torch.device | None = None) 
     return Windows(size, float(prepared["overlap"]), device=device, precision=precision)
 
 
-def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str, Any], copies: int) -> Augmentation:
+def augmentation_of(
+    task: Task, modality: str, block: Mapping[str, Any], copies: int, spacing: Sequence[float] | None = None
+) -> Augmentation:
     """Test-time augmentation, by :attr:`Task.copies`: mirror images, or the augmentation of the training samples.
 
     Args:
         task: the model's.
-        prepared: the ``inputs:`` block.
+        modality: of the input.
         block: ``train.augment``; empty: the usual set of the modality, without mirrors. There are none either where
             left and right are different answers.
         copies: ``train.test_time_augmentation``.
+        spacing: of the samples along [D,] H, W; None for isotropic pixels.
     """
     if not copies:
         return Augmentation()
@@ -67,11 +72,9 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     from scantune import augment
     from scantune.config.augment import augment_config
 
-    modality = prepared["modality"]
     settings = augment_config(modality, block or {"default": True})
     if not block or task.sided:
         flips = {name: 0.0 for name in type(settings).model_fields if name.startswith("flip")}
         settings = settings.model_copy(update=flips)
-    spacing = prepared.get("spacing")
-    change = augment.build(modality, settings, spacing=tuple(spacing)[::-1] if spacing else None)
+    change = augment.build(modality, settings, spacing=spacing)
     return Augmentation(copies, change, sided=task.sided)

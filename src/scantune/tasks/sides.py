@@ -26,6 +26,11 @@ def mirrored(names: Sequence[str], configured: Mapping[str, str] | None = None) 
 
 
 def named(names: Iterable[str]) -> bool:
-    """Whether the words left and right tell names apart: ``kidney-left`` and ``kidney-right``."""
-    words = {name: re.split(r"[^a-z]+", name.lower()) for name in names}
-    return any("left" in split for split in words.values()) and any("right" in split for split in words.values())
+    """Whether a name has the word left or right: ``kidney-left``, ``right_effusion``."""
+    return any({"left", "right"} & set(re.split(r"[^a-z]+", name.lower())) for name in names)
+
+
+def unpaired(names: Sequence[str], configured: Mapping[str, str] | None = None) -> list[str]:
+    """Names of one side that no other takes the place of when the image is mirrored; none where that is stated."""
+    places = mirrored(names, configured)
+    return [name for place, name in enumerate(names) if configured is None and places[place] == place and named([name])]

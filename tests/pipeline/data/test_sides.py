@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,13 @@ def test_neither_part_is_ever_empty_and_one_subject_cannot_be_divided() -> None:
         assert all(len(part) for part in split_subjects(side(["a", "b"]), share, 0))
     with pytest.raises(ScantuneError, match="1 subject cannot be split"):
         split_subjects(side(["a"], per_subject=3), 0.5, 0)
+
+
+def test_the_digest_of_the_table_follows_labels_groups_and_subjects() -> None:
+    whole = side(["a", "b"])
+    others = [
+        whole.of([replace(whole[0], **change), whole[1]])
+        for change in ({"targets": {"t": "c"}}, {"groups": {"sex": "F"}}, {"subject_id": "p9"})
+    ]
+    assert len({one.table_digest for one in (whole, *others)}) == 4
+    assert whole.table_digest == side(["a", "b"]).table_digest

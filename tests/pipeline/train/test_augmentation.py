@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from scantune.cohort.manifest import Sample
+from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.train.augmentation import augmentation
+from scantune.pipeline.train.training import TrainingPlan
 
 
 def changes_of(modality: str, augment: dict[str, Any]) -> Any:
@@ -44,3 +48,20 @@ def test_a_block_that_is_switched_off_mixes_no_batch(modality: str, name: str) -
     block = {name: {"prob": 1.0}}
     assert changes_of(modality, block).batch is not None
     assert changes_of(modality, {**block, "enabled": False}).batch is None
+
+
+def plan_of(modality: str, spacing: list[float] | None, stated: list[str]) -> TrainingPlan:
+    samples = [
+        Sample(f"s{i}", f"p{i}", "train", None, (1, 4, 4, 4), {}, {}, {}, {"spacing": text})
+        for i, text in enumerate(stated)
+    ]
+    prepared: Any = SimpleNamespace(modality=modality, spacing=spacing)
+    none: Any = None
+    return TrainingPlan("a", none, prepared, Sides(tuple(samples), Path()), none, None, {})
+
+
+def test_volumes_are_turned_by_the_spacing_of_the_input_else_by_that_of_the_training_side() -> None:
+    assert plan_of("volume", [1.0, 2.0, 3.0], ["9x9x9"]).spacing == (3.0, 2.0, 1.0)
+    assert plan_of("volume", None, ["5x1x1", "6x1x0.5", "", "7x1x1"]).spacing == (6.0, 1.0, 1.0)
+    assert plan_of("volume", None, [""]).spacing is None
+    assert plan_of("video", None, ["40x1x2"]).spacing is None

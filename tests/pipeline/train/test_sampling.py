@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from scantune.cohort.manifest import Sample
+from scantune.config.train import TrainConfig
 from scantune.engine import samplers
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side
-from scantune.pipeline.train.sampling import balance_of, matched
+from scantune.pipeline.train.sampling import balance_of, matched, partners_of, scanners_of
 from scantune.records import ScantuneError
 from scantune.tasks.classification.task import ClassificationTask
 
@@ -57,3 +58,18 @@ def test_in_a_matched_training_set_the_group_says_nothing_of_the_class() -> None
     alike = [Sample(**{**vars(m), "groups": {"ill": m.targets["ill"]}}) for m in whole]
     with pytest.raises(ScantuneError, match="no level of ill has training samples of every class"):
         matched(Side(alike, Path("cache")), TASK, ("ill",), seed=3)
+
+
+def test_what_no_training_sample_would_take_part_in_is_refused() -> None:
+    samples = side()
+    block = TrainConfig.model_validate({"partners": {"good_above": 1}, "scanner_consistency": {"group": "view"}})
+    found = partners_of(block, TASK, "image", encode(samples, TASK))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.good.sum() == 42
+    assert scanners_of(block, samples) == ("view", {"AP": 0, "LL": 1, "PA": 2})
+    assert scanners_of(TrainConfig(), samples) == (None, {})
+    healthy = samples.of([one for one in samples if one.targets["ill"] == "0" and one.groups["view"] == "PA"])
+    with pytest.raises(ScantuneError, match="no training sample has a target of 1 or more"):
+        partners_of(block, TASK, "image", encode(healthy, TASK))  # type: ignore[arg-type]
+    with pytest.raises(ScantuneError, match="the training samples have PA alone in 'view'"):
+        scanners_of(block, healthy)

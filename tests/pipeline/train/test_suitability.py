@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from scantune.config.params import ExperimentConfig
+from scantune.pipeline.train.augmentation import settled
 from scantune.pipeline.train.suitability import copies, mirrored_sides, notes, refuse
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
@@ -65,6 +66,22 @@ def test_training_that_mirrors_left_and_right_is_noted(kind, augment, names, exp
         found = mirrored_sides(block, modality, task_of(block, classes))
         assert len(found) == expected
         assert all("train.augment.flip_left_right" in note for note in found)
+
+
+@pytest.mark.parametrize(
+    ("task", "noted"),
+    [
+        ({"findings": ["edema_left", "edema_right"]}, 0),  # they change places
+        ({"findings": ["edema_left", "edema_right", "effusion_right"]}, 1),
+        ({"findings": ["edema_left", "effusion_right"], "sides": {}}, 0),  # stated
+        ({"findings": ["edema", "effusion"]}, 0),
+    ],
+)
+def test_findings_of_one_side_that_no_other_takes_the_place_of_are_noted(task, noted):
+    block = experiment({"name": "multilabel", **task}, {"augment": {"flip_left_right": 0.5}})
+    assert len(mirrored_sides(block, "image", task_of(block))) == noted
+    usual = settled({"default": True}, task_of(block))
+    assert ("flip_left_right" in usual) is bool(noted)
 
 
 def test_zones_change_places_when_mirrored_and_are_not_noted():

@@ -88,6 +88,11 @@ class Side(Sequence[Sample]):
         return text_digest(text, SHORT)
 
     @property
+    def table_digest(self) -> str:
+        """Digest of what the table says of the samples: subjects, targets and groups, whatever the images are."""
+        return text_digest(repr([(m.sample_id, m.subject_id, [*m.targets.items()], [*m.groups.items()]) for m in self]))
+
+    @property
     def source_digest(self) -> str:
         """Digest of the sample ids and their source files, independent of their preparation."""
         text = "\n".join(sorted(f"{m.sample_id} {m.digest}" for m in self._members))

@@ -55,7 +55,7 @@ def augmented_sheet(plan: TrainingPlan, side: Side, rows: int = ROWS) -> np.ndar
     from scantune.engine.patches import box
     from scantune.pipeline.maps.request import input_of
 
-    change = augmentation(settled(plan.block.train.augment, plan.task), plan.input).sample
+    change = augmentation(settled(plan.block.train.augment, plan.task), plan.input, plan.spacing).sample
     if change is None or not len(side):
         return None
     inputs = [input_of(side.paths[row]) for row in _spread(len(side), rows)]

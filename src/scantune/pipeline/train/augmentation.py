@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +27,26 @@ class Changes:
     batch: Mixing | None
 
 
+def stays(task: Task) -> bool:
+    """Whether an answer that has a side is that of the sample itself where the sample is mirrored."""
+    return getattr(type(task), "flip", None) is PerSample.flip or bool(getattr(task, "unpaired", ()))
+
+
 def settled(block: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
     """An ``augment:`` block whose ``default`` does not mirror where left and right are different answers, which the
     task would not exchange (``kidney-left``); what is written out stays."""
-    if block.get("default") and task.sided and getattr(type(task), "flip", None) is PerSample.flip:
+    if block.get("default") and task.sided and stays(task):
         return {"flip_left_right": 0.0, **block}
     return block
 
 
-def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
+def augmentation(block: Mapping[str, Any], prepared: InputConfig, spacing: Sequence[float] | None = None) -> Changes:
     """The changes of an ``augment:`` block; none where it is empty.
 
     Args:
         block: as written; settings of the input's modality.
         prepared: the input.
+        spacing: of the cached grid along [D,] H, W; None for isotropic pixels.
     """
     from scantune import augment
     from scantune.config.augment import augment_config
@@ -48,7 +54,6 @@ def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
     if not block:
         return Changes(None, None)
     config = augment_config(prepared.modality, block)
-    spacing = prepared.spacing[::-1] if prepared.modality == "volume" and prepared.spacing else None
     sample = augment.build(prepared.modality, config, spacing=spacing, crop=patch_shape(prepared))
     if not config.enabled:
         return Changes(sample, None)

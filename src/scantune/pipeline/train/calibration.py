@@ -85,7 +85,9 @@ def _predicted(plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fa
     settings = plan.block.train
     device = Local.on(settings.device).device if fabric is None else fabric.device
     prepared = plan.input.model_dump(mode="json")
-    augmentation = augmentation_of(plan.task, prepared, settings.augment, settings.test_time_augmentation)
+    augmentation = augmentation_of(
+        plan.task, prepared["modality"], settings.augment, settings.test_time_augmentation, plan.spacing
+    )
     predictor = TensorPredictor(networks, plan.task, {}, augmentation, device, windows_of(prepared, device))
     data = samples(side, plan.task, covariates=plan.covariates, seed=settings.seed)
     places = None

@@ -18,7 +18,7 @@ from scantune.pipeline.train import calibration, distance, resume_request
 from scantune.pipeline.train.covariates import add_covariates, refuse_others
 from scantune.pipeline.train.sampling import matched
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import TrainingPlan, train_member
+from scantune.pipeline.train.training import TrainingPlan, check_side, train_member
 from scantune.records import ScantuneError
 from scantune.script import named_lines
 from scantune.tables import write_rows
@@ -133,8 +133,10 @@ def train_all(
         fabric: as launched; every process calls this.
         pictures: for MLflow and the loggers; None draws nothing.
     """
-    results, unseen = [], list[calibration.Unseen]()
-    for number, member in enumerate(members_of(plan)):
+    results, unseen, members = [], list[calibration.Unseen](), list(members_of(plan))
+    for member in members:
+        check_side(plan, member.train)
+    for number, member in enumerate(members):
         folder = state / (member.name or "member")
         sinks = sinks_of(plan, member.name, run, state) if fabric.is_global_zero else []
         if pictures and fabric.is_global_zero and number == 0:
@@ -167,7 +169,7 @@ def train_all(
     if not unseen:
         unseen = [(networks, member.unseen)]
     if fabric.is_global_zero:
-        _collect(state, out, [member.name for member in members_of(plan)])
+        _collect(state, out, [member.name for member in members])
         resume_request.done(plan.key)
     return TrainedNetworks(networks, results, *calibration.fit(plan, unseen, fabric))
 
@@ -193,6 +195,7 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
     refuse_others(plan, network, facts.name)
     if use == "teacher":
         check_model(facts.name, facts.input, plan.sides.cache)
+        _refuse_other_answers(plan, facts)
         return network
     if facts.task["name"] != plan.task.name:
         raise ScantuneError(f"derived.{plan.key}.from: that model is for {facts.task['name']}, not {plan.task.name}")
@@ -201,6 +204,24 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
         add_covariates(plan, network, plan.sides.side("train"), seed)
     network.requires_grad_(True)
     return network
+
+
+def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:
+    """Refuse a teacher whose outputs, one by one, do not mean what those of its student mean.
+
+    Raises:
+        ScantuneError: with the answers of both.
+    """
+    from scantune.tasks.build import build_task
+    from scantune.tasks.catalogue import settings_of
+
+    task = build_task(settings_of(facts.task), classes=facts.classes, loss=facts.loss)
+    told = [f"{one.name} ({', '.join(one.labels) or 'one output'})" for one in (task, plan.task)]
+    if told[0] != told[1]:
+        raise ScantuneError(
+            f"derived.{plan.key}.from: the answers of {facts.name!r} are those of {told[0]}, and here those of "
+            f"{told[1]}: a student learns output by output, so that both must have the same in the same order"
+        )
 
 
 def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: int) -> None:

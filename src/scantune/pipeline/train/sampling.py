@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.digests import text_digest
-from scantune.pipeline.data.datasets import encode
+from scantune.pipeline.data.datasets import encode, levels
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.train import loss as losses_of
 from scantune.preprocess.settings import patch_shape
@@ -45,7 +45,11 @@ def patches_of(
 
 
 def partners_of(settings: TrainConfig, task: Task, modality: str, encoded: np.ndarray | None) -> Partners | None:
-    """Degraded copies of the good samples; None without ``train.partners``."""
+    """Degraded copies of the good samples; None without ``train.partners``.
+
+    Raises:
+        ScantuneError: masks, which are not good or bad, or no good sample among the training samples.
+    """
     from scantune.augment import spoil
     from scantune.engine import Partners
 
@@ -55,9 +59,32 @@ def partners_of(settings: TrainConfig, task: Task, modality: str, encoded: np.nd
     if encoded is None:
         raise ScantuneError("train.partners requires a task with one target per sample; masks have none")
     good = losses_of.good_samples(task, encoded, block.good_above)
+    if not good.any():
+        raise ScantuneError(
+            f"train.partners.good_above: no training sample has a target of {block.good_above:g} or more (the highest "
+            f"is {encoded.max():g}), so that none gets a degraded copy: lower it, or remove train.partners"
+        )
     dims = 3 if modality == "volume" else 2
     spoiled = functools.partial(spoil, noise=block.noise, blur=block.blur, contrast=block.contrast, dims=dims)
     return Partners(spoiled, good)
+
+
+def scanners_of(settings: TrainConfig, side: Side) -> tuple[str | None, dict[str, int]]:
+    """The grouping column that names the scanner, and its levels; (None, {}) without ``train.scanner_consistency``.
+
+    Raises:
+        ScantuneError: fewer than two scanners among the training samples.
+    """
+    if settings.scanner_consistency is None:
+        return None, {}
+    group = settings.scanner_consistency.group
+    known = levels(side, group)
+    if len(known) < 2:
+        raise ScantuneError(
+            f"train.scanner_consistency: compares scanners, and the training samples have "
+            f"{', '.join(known) or 'no value'} alone in {group!r}: remove the key, or name another group"
+        )
+    return group, known
 
 
 def balance_of(settings: TrainConfig, task: Task, side: Side, encoded: np.ndarray | None) -> np.ndarray | None:

@@ -181,6 +181,7 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         | {
             "metrics": trained.validation,
             "shape": list(plan.shape),
+            "spacing": plan.spacing,
             "fit": {name: getattr(block.train, name) for name in ("calibration", "miscoverage")},
             "cohort": training_cohort.described(sides["train"]),
         },

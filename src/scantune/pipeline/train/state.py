@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
+import logging
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from scantune import files
+from filelock import FileLock, Timeout
+
+from scantune import files, plugins
 from scantune.digests import text_digest
 from scantune.pipeline.train.locks import training_lock
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run, own_folder
+
+log = logging.getLogger(__name__)
+
+#: Keys of ``train`` that change nothing of the result, so that an interrupted training resumes under other values.
+_WITHOUT_EFFECT = {
+    "workers", "pin_memory", "clear_cache", "save_every_minutes", "on_out_of_memory", "on_non_finite",
+}  # fmt: skip
+
+_SAVED = "*/state/state.pt"
 
 
 @dataclass(frozen=True)
@@ -84,15 +99,18 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
         TrainingUnderWay: another process trains it, here or in a copy of the project.
     """
     block = plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"})
-    if block["train"].get("resume") == "lenient":  # it resumes what was begun under "exact"
-        block["train"]["resume"] = "exact"
+    train: dict[str, Any] = {name: value for name, value in block["train"].items() if name not in _WITHOUT_EFFECT}
+    if train.get("resume") == "lenient":  # it resumes what was begun under "exact"
+        train["resume"] = "exact"
+    sides = [plan.sides.side(name) for name in ("train", "validation")]
     content = {
         "key": plan.key,
-        "experiment": block,
+        "experiment": {**block, "train": train},
         "input": plan.input.model_dump(mode="json"),
-        "data": [plan.sides.side(name).digest for name in ("train", "validation")],
+        "data": [digest for side in sides for digest in (side.digest, side.table_digest)],
         "folds": [m.fold for m in plan.sides.members],
         "start": plan.start_digest,
+        "plugins": [plugins.digest_of(plugins.files_of(Path(plugins.NAME))), plugins.packages()],
     }
     digest = text_digest(json.dumps(content, sort_keys=True, default=str), 20)
     folder = own_folder() / "state" / f"{plan.key}-{digest}"
@@ -101,4 +119,28 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
         if writes:
             stack.enter_context(training_lock(plan.key))
             stack.enter_context(training_lock(plan.key, folder.with_name(f"{folder.name}.lock")))
+            _tell_of_others(plan.key, folder)
         yield State(folder, writes)
+
+
+def _tell_of_others(key: str, folder: Path) -> None:
+    """Tell of an interrupted training of the experiment whose settings or data were others, where this one is new."""
+    if any(folder.glob(_SAVED)):
+        return
+    saved = {path.parents[2] for path in folder.parent.glob(f"{glob.escape(key)}-*/{_SAVED}")}
+    own = sorted(path for path in saved if re.fullmatch("[0-9a-f]{20}", path.name.removeprefix(f"{key}-")))
+    others = [path for path in own if _is_free(path.with_name(f"{path.name}.lock"))]
+    if others:
+        log.warning(
+            "%s: an interrupted training had other settings or data: it is not resumed, and this one starts from the "
+            "beginning. Resume it by the settings and data it had, or remove %s",
+            key,
+            ", ".join(f".scantune/state/{path.name}" for path in others),
+        )
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether no process trains under a lock."""
+    with contextlib.suppress(Timeout), FileLock(lock, timeout=0):
+        return True
+    return False

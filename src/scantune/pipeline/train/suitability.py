@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from scantune.config import training_notes
 from scantune.config.augment import augment_config, changes_samples
 from scantune.config.names import unknown
 from scantune.pipeline.data.sides import Sides
-from scantune.pipeline.train.augmentation import settled
+from scantune.pipeline.train.augmentation import settled, stays
 from scantune.prediction.augmentation import mirrors
 from scantune.records import ScantuneError
 from scantune.tasks.levels import level, unlike
-from scantune.tasks.per_sample import PerSample
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def notes(block: ExperimentConfig, modality: str, task: Task, *, starts_trained:
         starts_trained: the network starts from another experiment's.
     """
     return [
-        *block.train.warnings(),
+        *training_notes.notes_of(block.train),
         *mirrored_sides(block, modality, task),
         *_random(block, starts_trained),
         *_surplus(block, modality, task),
@@ -127,11 +127,11 @@ def mirrored_sides(block: ExperimentConfig, modality: str, task: Task) -> list[s
             "train.augment.flip_left_right: mirrored masks keep their labels; right for classes told by their shape (a "
             "left ventricle), wrong for those told by their side (a left kidney): set it to 0 for these"
         ]
-    if not _stays(task):
+    if not stays(task):
         return []
     return [
-        "train.augment.flip_left_right: mirrored samples keep their answers, whose names tell left from right; right "
-        "for what is told by its shape, wrong for what is told by its side: set it to 0 for these"
+        "train.augment.flip_left_right: mirrored samples keep their answers, of which some are named by a side; "
+        "right for what is told by its shape, wrong for what is told by its side: set it to 0 for these"
     ]
 
 
@@ -141,11 +141,6 @@ def _mirrors(block: ExperimentConfig, modality: str, task: Task) -> bool:
         return False
     augment = augment_config(modality, settled(block.train.augment, task))
     return bool(augment.enabled and augment.flip_left_right)
-
-
-def _stays(task: Task) -> bool:
-    """Whether the answer of a mirrored sample is that of the sample itself."""
-    return getattr(type(task), "flip", None) is PerSample.flip
 
 
 def _random(block: ExperimentConfig, starts_trained: bool) -> list[str]:

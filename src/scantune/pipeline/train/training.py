@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
-from scantune.pipeline.data.sides import Side, Sides, refuse_masks
+from scantune.pipeline.data.datasets import encode, samples, training_samples
+from scantune.pipeline.data.sides import Side, Sides, refuse_masks, spacing_of
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation, settled
 from scantune.pipeline.train.covariates import add_covariates, covariates_of
 from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
-from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of
+from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of, scanners_of
 from scantune.pipeline.train.suitability import refuse
 from scantune.preprocess.settings import patch_shape
 from scantune.records import ScantuneError
@@ -83,6 +83,17 @@ class TrainingPlan:
     def shape(self) -> tuple[int, ...]:
         """[C, …] of what the network sees: of the cached tensors, or of patches of them."""
         return tensor_shape(self.sides.all_samples, patch_shape(self.input))
+
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        """mm along D, H, W of volumes, by which they are turned: that of the input, else the median of the training
+        side; None for others, and where it is unknown."""
+        if self.input.modality != "volume":
+            return None
+        if self.input.spacing is not None:
+            return tuple(self.input.spacing[::-1])
+        stated = [spacing for one in self.sides.side("train") if (spacing := spacing_of(one.row)) is not None]
+        return tuple(float(step) for step in np.median(stated, axis=0)) if stated else None
 
 
 def plan(
@@ -226,6 +237,17 @@ def sweep_member(
     return engine.sweep_rates(parts.network, plan.task, parts.train_data, **parts.common, **span, fabric=fabric)
 
 
+def check_side(plan: TrainingPlan, train_side: Side) -> None:
+    """Refuse a training side from which a term of the loss would learn nothing: of all folds before the first trains.
+
+    Raises:
+        ScantuneError: of which term.
+    """
+    settings = plan.block.train
+    scanners_of(settings, train_side)
+    partners_of(settings, plan.task, plan.input.modality, encode(train_side, plan.task))
+
+
 @dataclass(frozen=True)
 class _Parts:
     """What a training and a sweep of learning rates have in common.
@@ -268,9 +290,8 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
         teacher=teacher,
     )
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
-    group = settings.scanner_consistency.group if settings.scanner_consistency else None
-    known = levels(train_side, group)
-    changes = augmentation(settled(block.train.augment, plan.task), plan.input)
+    group, known = scanners_of(settings, train_side)
+    changes = augmentation(settled(block.train.augment, plan.task), plan.input, plan.spacing)
     train_data = training_samples(
         train_side,
         task,

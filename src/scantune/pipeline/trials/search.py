@@ -176,7 +176,9 @@ def _data(plan: TrainingPlan) -> dict[str, str]:
     """Digests of what every trial trains on, is compared on, and starts from."""
     from scantune.registry.model import weights_digest
 
-    digests = {side: plan.sides.side(side).digest for side in ("train", "validation")}
+    sides = {name: plan.sides.side(name) for name in ("train", "validation")}
+    digests = {name: side.digest for name, side in sides.items()}
+    digests |= {f"table of {name}": side.table_digest for name, side in sides.items()}
     return digests if plan.start is None else {**digests, "start": weights_digest(plan.start)}
 
 

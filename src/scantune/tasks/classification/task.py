@@ -54,7 +54,7 @@ class ClassificationTask(PerSample):
         self.output_shape = (self.outputs,)
         self.class_count = None if sigmoid else self.outputs
         self.labels = self.classes
-        self.sided = sides.named(self.classes)
+        self.sided = sides.named((target, *self.classes))
         self._codes = {label(name): code for code, name in enumerate(self.classes)}
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune.tasks import sides
 from scantune.tasks.multilabel.settings import EPOCH_METRICS, Multilabel, written
 from scantune.tasks.per_sample import PerSample
 
@@ -39,7 +40,8 @@ class MultilabelTask(PerSample):
         self.outputs = len(self.findings)
         self.output_shape = (self.outputs, 1)
         self.mirrored = settings.mirrored(self.findings)
-        self.sided = self.mirrored != tuple(range(self.outputs))
+        self.unpaired = sides.unpaired(self.findings, settings.sides)
+        self.sided = bool(self.unpaired) or self.mirrored != tuple(range(self.outputs))
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer, features [B, feature_dim] → logits [B, F, 1]; with ``targets`` its bias is each finding's

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from scantune.mask_codes import IGNORED, MOST_OVERLAPPING
+from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.suggestion import LabelTable, Suggestion
@@ -133,7 +133,7 @@ class Segmentation(TaskSettings):
     @property
     def sided(self) -> bool:
         """Left and right structures are different classes, by their names."""
-        return any({"left", "right"} & set(re.split(r"[^a-z]+", name.lower())) for name in self.foreground)
+        return sides.named(self.foreground)
 
 
 #: The name under which the settings are collected.
