@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scantune import io
+from scantune.amounts import number_of
+from scantune.cohort.folders import SIDES
 from scantune.cohort.template import fields
 from scantune.proposal import headings
 from scantune.proposal.folders import images_of, of_pairing
 from scantune.proposal.headers import by_header
-from scantune.proposal.listing import Listing, mask_rank, spread
+from scantune.proposal.listing import Listing, mask_rank, spread, stem
 from scantune.proposal.matching import by_chance, by_id, by_path, files_of
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import few_values, paired
-from scantune.proposal.source import FILE, MASK, Source
+from scantune.proposal.sides import of_path, of_table
+from scantune.proposal.source import FILE, MASK, SPLIT, Source
+from scantune.proposal.widening import agreed
 
 _FEWEST = 4
 _MORE = 1.3  # samples a row that ids lead to, from which on a template of one file is too few
@@ -154,9 +158,12 @@ def _one_each(source: Source, files: Sequence[Sequence[str]], listing: Listing) 
 
 def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequence[str]]) -> Source | None:
     """A row for each sample among the files of a row, with its mask and channels."""
-    row_of: dict[str, int] = {}
-    for i, own in enumerate(files):
-        row_of |= {name: i for name in own if name not in row_of}
+    source = replace(source, notes=list(source.notes))
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for i, own in enumerate(_of_one_side(source, files)):
+        for name in own:
+            rows_of[name].append(i)
+    row_of = {name: own[0] for name, own in rows_of.items()}
     images = set(images_of(listing))
     names = sorted(n for n in row_of if n in images)
     if len(names) < _FEWEST:
@@ -171,6 +178,14 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         result, template=base.template, channels=base.channels, masks=base.masks, region=base.region,
         rater_masks=base.rater_masks, structures=base.structures, overlapping=base.overlapping,
     )  # fmt: skip
+    differing: set[str] = set()
+    for row, channels in zip(result.rows, pairing.images, strict=True):
+        cells, unlike = agreed([source.rows[i] for i in rows_of[channels[0]]], source.columns)
+        row |= {c: cells[c] for c in unlike}
+        differing |= set(unlike)
+    if differing:
+        listed = ", ".join(sorted(differing)[:6])
+        result.notes.append(f"several rows lead to one file: where they differ, in {listed}, the cell is empty")
     several = len(places) - len(set(places))
     result.ids = [column] if column else []
     what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
@@ -180,6 +195,27 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         *base.notes,
     ]
     return result
+
+
+def _of_one_side(source: Source, files: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The files of each row; of those that partitions have under one name, the one of the row's or table's partition.
+
+    Partitions often number their files anew: ``train/001.png`` and ``test/001.png`` are of two subjects.
+    """
+    stated = of_table(source.origin)
+    kept, unclear = [], 0
+    for row, own in zip(source.rows, files, strict=True):
+        names = Counter(stem(name) for name in own)
+        side = SIDES.get(row.get(SPLIT, "").lower(), "") or stated
+        again = len({of_path(name) for name in own}) > 1 and max(names.values()) > 1
+        unclear += again and not side
+        kept.append([name for name in own if not again or (side and of_path(name) == side)])
+    if unclear:
+        source.notes.append(
+            f"{number_of(unclear, 'row')} left out: files of several partitions have the name, and nothing says of "
+            "which the row is: name the table after its partition, or add a column of paths"
+        )
+    return kept
 
 
 def _repeated(source: Source, places: Sequence[int], files: Sequence[str], column: str = "") -> Source:

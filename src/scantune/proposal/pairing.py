@@ -14,7 +14,7 @@ import numpy as np
 from scantune import io
 from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
-from scantune.proposal import instances, readings
+from scantune.proposal import instances, readings, sides
 from scantune.proposal.listing import mask_rank, spread, stem
 from scantune.records import ReadError
 
@@ -129,9 +129,9 @@ def _keys(names: Sequence[str], short: dict[str, str], ranks: dict[str, int]) ->
 
 
 def _key(name: str, depth: int) -> Key:
-    folders = [part.lower() for part in name.split("/")[:-1]]
-    side = next((SIDES[part] for part in folders if part in SIDES), "")
-    above = [part for part in folders if part not in SIDES and not _FOLDER.match(part)]
+    folders = name.split("/")[:-1]
+    side = sides.of_path(name)
+    above = [part.lower() for part in folders if not (sides.side_of(part) or _FOLDER.match(part.lower()))]
     above = [text for text in ("_".join(_tokens(_NOISE.sub("_", part))) for part in above) if text][
         -depth or len(above) :
     ]
