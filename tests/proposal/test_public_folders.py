@@ -159,3 +159,27 @@ def test_a_folder_without_tables_bears_the_name_that_was_asked_for(home):
     for i in range(60):
         picture(f"{'ab'[i % 2]}/{i}.png", i)
     assert set(propose(Path("raw"), name="cells").blocks["experiments"]) == {"cells"}
+
+
+def test_pictures_that_share_a_mask_are_no_samples_of_their_own(home):
+    for i in range(12):
+        picture(f"input/ISIC_{i:04d}.png", i)
+        picture(f"input/ISIC_{i:04d}_superpixels.png", 100 + i)
+        mask(f"truth/ISIC_{i:04d}_segmentation.png", i)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert len(records) == 12
+    assert not any("superpixels" in record.files[0].name for record in records)
+    assert any(note.startswith("12 pictures beside others of the same mask not used") for note in proposed.notes)
+
+
+def test_masks_of_jpeg_have_no_classes_of_ringing(home):
+    for i in range(8):
+        picture(f"images/{i}.png", i)
+        drawn = Image.new("L", (64, 64))
+        drawn.paste(255, (8 + i, 8, 40, 33 + i))
+        Path("raw/masks").mkdir(parents=True, exist_ok=True)
+        drawn.save(f"raw/masks/{i}.jpg", quality=98)
+    params, _ = read(propose(Path("raw")))
+    ((_, experiment),) = params.experiments.items()
+    assert experiment.task.classes == ("background", "foreground")

@@ -22,7 +22,9 @@ from scantune.records import ReadError
 MOST = 200_000
 """Files that are listed at most."""
 _DRAWN = re.compile(
-    r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z]))", re.I
+    r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z])|"
+    r"[ _-]lesion(?=\.[^/]*$|$))",
+    re.I,
 )
 _LOOKED = 400  # files whose first bytes are read to tell why they are no images
 _SHORTEST = 26  # bytes of the smallest picture, a GIF
