@@ -82,7 +82,7 @@ def list_files(root: Path) -> Listing:
             name = Path(base, file).relative_to(root).as_posix()
             ending = Path(file).suffix.lower()
             inner = Path(file.lower().removesuffix(".gz")).suffix  # a table or text that is packed is no image either
-            if ending in TABLES and not file.startswith("."):
+            if inner in TABLES and not file.startswith("."):
                 tables.append(name)
             if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)

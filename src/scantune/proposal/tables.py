@@ -190,10 +190,21 @@ def read(path: Path, listing: Listing) -> list[Content]:
         content.sheet = str(sheet) if number and sheet else ""
         if len(sheets) > 1 and sheet:
             content.notes.append(f"the sheet is {sheet!r}")
-        contents.append(with_marks(_with_header_row(content, listing), path, listing))
+        contents.append(with_marks(_with_header_row(_without_signs(content), listing), path, listing))
     if not contents:
         raise fault or CohortError(f"table {path.name}", ["it has no header"])
     return contents
+
+
+def _without_signs(content: Content) -> Content:
+    """Without the sign that stands before each cell of a column: ``'001`` of spreadsheets, ``#001``."""
+    cells = {c: {row[c] for row in content.rows} - {""} for c in content.columns}
+    signed = [c for c, own in cells.items() if len(own) > 1 and all(re.match(r"['#]\w", one) for one in own)]
+    if not signed:
+        return content
+    rows = [{**row, **{c: row[c][1:] for c in signed}} for row in content.rows]
+    note = f"the sign before each cell of {', '.join(map(repr, signed))} is left out"
+    return replace(content, rows=rows, anew=True, notes=[*content.notes, note])
 
 
 def _sheet(path: Path, sheet: str | None) -> Content:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-WORDS = ("age", "âge", "alter", "edad", "età", "idade", "leeftijd")
+WORDS = ("age", "âge", "alter", "edad", "età", "idade", "leeftijd", "ålder", "alder", "wiek", "yaş", "年龄", "年齢")
 """What ages are called in tables of several languages."""
 _COLUMNS = {*WORDS, "age_years", "age_at_scan", "age_at_study", "patient_age", "patients_age", "patient's_age"}
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
