@@ -12,6 +12,7 @@ from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
 from scantune.cohort.template import fields
 from scantune.proposal import headings
+from scantune.proposal.body_sides import parts, with_own_cells
 from scantune.proposal.folders import images_of, of_pairing
 from scantune.proposal.headers import by_header
 from scantune.proposal.listing import Listing, mask_rank, spread, stem
@@ -33,7 +34,12 @@ def expanded(source: Source, listing: Listing) -> Source | None:
         stated = _by_header(source, listing, surer=True)
         if stated is not None:
             return stated
-    return _by_columns(source, listing) or _by_folder_or_id(source, listing) or _by_header(source, listing)
+    return (
+        _by_columns(source, listing)
+        or _of_both_sides(source, listing)
+        or _by_folder_or_id(source, listing)
+        or _by_header(source, listing)
+    )
 
 
 def _by_numbers(source: Source, listing: Listing) -> bool:
@@ -76,6 +82,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
     places = [(i, c) for i in range(len(source.rows)) for c in columns if found[c][i]]
     result = _repeated(source, [i for i, _ in places], [found[c][i] for i, c in places])
     result.add_column("image_column", [c for _, c in places])
+    result = with_own_cells(result, [parts(c)[0] for _, c in places])
     result.notes.append(
         f"columns {', '.join(columns)} name a file each: every file is a sample of the row's subject, with the row's "
         "target (which image a sample is stands in the column 'image_column')"
@@ -92,6 +99,21 @@ def _with_drawn(source: Source, found: Mapping[str, Sequence[str]], drawn: str) 
     kept = replace(kept, columns=[c for c in kept.columns if c not in found or c in (FILE, MASK)])
     note = f"column {drawn!r} is taken for the masks of column {image!r}: their files have few values"
     return replace(kept, template=f"{{{FILE}}}", masks=f"{{{MASK}}}", notes=[*kept.notes, note])
+
+
+def _of_both_sides(source: Source, listing: Listing) -> Source | None:
+    """Rows of a subject whose files of left and right have one name but for that, where a template names one side."""
+    stated = parts(re.sub(r"\{.*?\}", " ", source.template))[0]
+    if not stated or parts(stem(source.origin))[0] or _count(source.files) < _FEWEST:
+        return None
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in images_of(listing):
+        if parts(name)[0]:
+            alike[parts(name)[1]].append(name)
+    files = [alike[parts(file)[1]] if file else [] for file in source.files]
+    if 2 * sum(len(own) == 2 for own in files) < _count(source.files):
+        return None
+    return _grouped(source, listing, next(iter(fields(source.template)), ""), files)
 
 
 def _recurs(source: Source, column: str) -> bool:
@@ -187,6 +209,7 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         listed = ", ".join(sorted(differing)[:6])
         result.notes.append(f"several rows lead to one file: where they differ, in {listed}, the cell is empty")
     several = len(places) - len(set(places))
+    result = with_own_cells(result, [parts(channels[0])[0] for channels in pairing.images])
     result.ids = [column] if column else []
     what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
     result.notes += [
