@@ -16,7 +16,7 @@ from scantune.proposal.body_sides import parts, with_own_cells
 from scantune.proposal.folders import images_of, of_pairing
 from scantune.proposal.headers import by_header
 from scantune.proposal.listing import Listing, mask_rank, spread, stem
-from scantune.proposal.matching import by_chance, by_id, by_path, files_of
+from scantune.proposal.matching import by_chance, by_id, by_parents, by_path, files_of
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import few_values, paired
 from scantune.proposal.sides import of_path, of_table
@@ -125,7 +125,9 @@ def _recurs(source: Source, column: str) -> bool:
 def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
     """Rows that name a folder of pictures, or an id that several pictures have."""
     usual = {f for f in source.files if f}
-    for folders in (source.files, *(files_of(f"{{{column}}}", source.rows, listing) for column in source.columns)):
+    named = (files_of(f"{{{column}}}", source.rows, listing) for column in source.columns)
+    above = (by_parents(column, source.rows, listing) for column in source.columns if not usual)
+    for folders in (source.files, *named, *above):
         if _count(folders) * 2 <= len(folders):
             continue
         if not (listing.root / next(filter(None, folders))).is_dir():

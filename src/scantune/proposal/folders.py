@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,12 @@ _AUGMENTED = re.compile(r"(?:.*[ _-])?aug(?:ment(?:ed|ation)s?)?(?:[ _-].*)?", r
 _MONTH = re.compile(r"(?<![a-z])(jan|feb|mar|apr|jun|jul|sept?|oct|nov|dec)(?![a-z])", re.I)  # beside which aug is one
 _SIDES_AND_VIEWS = re.compile(r"left|right|l|r|od|os|[rl]?(cc|mlo)|ap|pa|lat(eral)?|frontal|")
 _HEADERS = 600  # of a folder, which say whether its files are slices
+_ADVICE = {
+    ".npz": ": scantune convert medmnist FILE --out FOLDER writes those of MedMNIST as pictures",
+    ".npy": ": arrays state neither spacing nor window; write them as NIfTI or pictures",
+    ".mat": ": write the arrays in them as NIfTI or pictures",
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".7z", ".rar"), ": unpack them"),
+}
 LABEL, SUBJECT = "label", "subject"
 
 
@@ -42,7 +50,7 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     empty = without_content(listing, names)
     if not names:
         notes = "".join(f"; {note}" for note in [*([empty] if empty else []), *listing.notes()])
-        raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files){notes}")
+        raise ScantuneError(f"{root}: no images below it{_instead(root)}{notes}")
     made = _augmented(names)
     names = sorted(set(names) - made)
     beside = _beside_sides(names)
@@ -69,6 +77,17 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
             f"({', '.join(sorted(bare)[:3])})"
         )
     return source
+
+
+def _instead(root: Path) -> str:
+    """What files there are in place of images, and what becomes of them."""
+    names = [name for _, _, files in itertools.islice(os.walk(root), 1000) for name in files]
+    counts = Counter(Path(name).suffix.lower() or "no ending" for name in names)
+    if not counts:
+        return ", and no other file"
+    listed = ", ".join(f"{ending} {n}" for ending, n in counts.most_common(5))
+    advice = next((words for ending, words in _ADVICE.items() if ending in counts), "")
+    return f", but files of these endings: {listed}{advice}"
 
 
 def _augmented(names: Sequence[str]) -> set[str]:

@@ -29,6 +29,7 @@ _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such number
 _FEWEST = 4  # files that they must lead to
 _USUAL = 0.9  # of the most rows that a column of ids leads to files, from which on another column is as good
 _NAMED = 0.5  # share of cells with the ending of an image, from which on a column names files
+_LONG = 6  # letters of a folder's name that is known wherever it lies
 _RUNS = 6  # numbers in a file's name that are compared with a column
 
 Rows = Sequence[Mapping[str, str]]
@@ -122,6 +123,23 @@ def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, 
         if len({f for f in files if f}) > len({f for f in best[1] if f}):
             best = (column, files)
     return best
+
+
+def by_parents(column: str, rows: Rows, listing: Listing) -> list[str]:
+    """The folder that the lowest known folder of each cell's path names, "" for none: of paths of other files.
+
+    A set that was converted has ``jpeg/1.3.6.1/1-249.jpg`` for ``Calc_P_00038/1.3.6.1/000000.dcm``.
+    """
+    named: dict[str, list[str]] = defaultdict(list)
+    for folder in listing.known - frozenset(listing.names):
+        named[folder.rpartition("/")[2].lower()].append(folder)
+    found = []
+    for row in rows:
+        above = row[column].replace("\\", "/").lower().split("/")[-2::-1]
+        known = (named[part] for part in above if len(part) >= _LONG and part in named)
+        folders = next(known, [])
+        found.append(folders[0] if len(folders) == 1 else "")
+    return found
 
 
 def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) -> str:
