@@ -120,6 +120,13 @@ def test_lists_of_names_are_the_partitions(home, line, masked):
     assert any("sets/train.txt" in note and "name the partitions" in note for note in proposed.notes)
 
 
+def test_lists_of_training_and_validation_together_train(home):
+    lists({"train_val_list": range(44), "test_list": range(44, 60)}, "img_{i:02d}.png", masked=False)
+    _, records = read(propose(Path("raw")))
+    assert {r.split for r in records} == {"train", "test"}
+    assert all((r.split == "test") == (int(r.files[0].stem[4:]) >= 44) for r in records)
+
+
 @pytest.mark.parametrize(("sides", "said"), [
     ({"train": range(36), "test": range(36, 58)}, "they name 58 of 60 files"),
     ({"train": range(40), "test": range(36, 60)}, "a name is in two of them"),
