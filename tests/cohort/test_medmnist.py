@@ -70,3 +70,12 @@ def test_what_is_no_medmnist_is_refused(tmp_path):
     with pytest.raises(cohort.CohortError, match="cannot be read"):
         table_of_medmnist(tmp_path / "p.npz", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_class_of_the_test_side_alone_needs_a_name_too(tmp_path):
+    made = arrays()
+    made["test_labels"][0, 0] = 7
+    np.savez(tmp_path / "x.npz", **made)
+    with pytest.raises(cohort.CohortError, match="class 7 has no name"):
+        table_of_medmnist(tmp_path / "x.npz", tmp_path / "out", names=["a", "b", "c"])
+    assert not (tmp_path / "out").exists()

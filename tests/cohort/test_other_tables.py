@@ -95,7 +95,7 @@ def zipped(path: Path, name: str, text: str) -> None:
         ("t.xls", b"<html><p>id</p></html>", "HTML or XML without a table"),
         ("t.rds", gzip.compress(b"X\n\0\0\0\3", mtime=0), r"an R file .*write\.csv"),
         ("t.RData", b"RDX3\nX\n", r"an R file .*write\.csv"),
-        ("t.csv.gz", gzip.compress(b"id,age\n1,2\n", mtime=0), r"compressed \(gzip\): unpack it"),
+        ("t.csv", gzip.compress(b"id,age\n1,2\n", mtime=0), r"compressed \(gzip\): unpack it"),
         ("t.sas7bdat", b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14", r"not a readable \.sas7bdat file"),
         ("t.feather", b"ARROW1\0\0", r"not a readable \.feather file"),
         ("t.db", b"SQLite format 3\0", "an SQLite database"),
@@ -111,3 +111,15 @@ def test_a_table_of_open_document_is_named(tmp_path):
     zipped(tmp_path / "t.ods", "mimetype", "application/vnd.oasis.opendocument.spreadsheet")
     with pytest.raises(CohortError, match=r"an OpenDocument table \(\.ods\): save it as \.xlsx or CSV"):
         read_table(tmp_path / "t.ods")
+
+
+def test_a_packed_csv_is_read_and_one_that_is_cut_is_refused(tmp_path):
+    packed = gzip.compress(b"id,age\n007,2\n", mtime=0)
+    (tmp_path / "t.csv.gz").write_bytes(packed)
+    assert [dict(row.cells) for row in read_table(tmp_path / "t.csv.gz").rows] == [{"id": "007", "age": "2"}]
+    (tmp_path / "t.csv.gz").write_bytes(packed[:-9])
+    with pytest.raises(CohortError, match="not a readable gzip file"):
+        read_table(tmp_path / "t.csv.gz")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"0" * 3_000_000))
+    with pytest.raises(CohortError, match="unpacked"):
+        read_table(tmp_path / "t.csv.gz", max_megabytes=1)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from scantune.proposal.blocks import propose
+from scantune.records import ScantuneError
 from tests.proposal.test_folders import labels
 from tests.proposal.test_layouts import home as home
 from tests.proposal.test_layouts import mask, picture, read, table
@@ -119,6 +120,13 @@ def test_lists_of_names_are_the_partitions(home, line, masked):
     assert any("sets/train.txt" in note and "name the partitions" in note for note in proposed.notes)
 
 
+def test_lists_of_training_and_validation_together_train(home):
+    lists({"train_val_list": range(44), "test_list": range(44, 60)}, "img_{i:02d}.png", masked=False)
+    _, records = read(propose(Path("raw")))
+    assert {r.split for r in records} == {"train", "test"}
+    assert all((r.split == "test") == (int(r.files[0].stem[4:]) >= 44) for r in records)
+
+
 @pytest.mark.parametrize(("sides", "said"), [
     ({"train": range(36), "test": range(36, 58)}, "they name 58 of 60 files"),
     ({"train": range(40), "test": range(36, 60)}, "a name is in two of them"),
@@ -159,3 +167,78 @@ def test_a_folder_without_tables_bears_the_name_that_was_asked_for(home):
     for i in range(60):
         picture(f"{'ab'[i % 2]}/{i}.png", i)
     assert set(propose(Path("raw"), name="cells").blocks["experiments"]) == {"cells"}
+
+
+def test_pictures_that_share_a_mask_are_no_samples_of_their_own(home):
+    for i in range(12):
+        picture(f"input/ISIC_{i:04d}.png", i)
+        picture(f"input/ISIC_{i:04d}_superpixels.png", 100 + i)
+        mask(f"truth/ISIC_{i:04d}_segmentation.png", i)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert len(records) == 12
+    assert not any("superpixels" in record.files[0].name for record in records)
+    assert any(note.startswith("12 pictures beside others of the same mask not used") for note in proposed.notes)
+
+
+def test_masks_of_jpeg_have_no_classes_of_ringing(home):
+    for i in range(8):
+        picture(f"images/{i}.png", i)
+        drawn = Image.new("L", (64, 64))
+        drawn.paste(255, (8 + i, 8, 40, 33 + i))
+        Path("raw/masks").mkdir(parents=True, exist_ok=True)
+        drawn.save(f"raw/masks/{i}.jpg", quality=98)
+    params, _ = read(propose(Path("raw")))
+    ((_, experiment),) = params.experiments.items()
+    assert experiment.task.classes == ("background", "foreground")
+
+
+def test_tables_that_tell_of_files_alone_do_not_part_the_folder(home):
+    for kind in ("COVID", "Normal", "Viral"):
+        rows = []
+        for i in range(8):
+            picture(f"{kind}/images/{kind}-{i}.png", 10 * ord(kind[0]) + i)
+            mask(f"{kind}/masks/{kind}-{i}.png", i)
+            rows.append((f"{kind}-{i}", "PNG", "256*256", f"https://example.org/{i}"))
+        table(f"{kind}.metadata.csv", "FILE NAME,FORMAT,SIZE,URL", rows)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert len(records) == 24
+    assert sum(note.endswith("tells of the files alone: not used") for note in proposed.notes) == 3
+
+
+def test_the_one_table_that_is_used_bears_the_name_that_was_asked_for(home):
+    for i in range(24):
+        picture(f"train/{i * 7919:08x}.png", i)
+        picture(f"test/{i * 104729:09x}x.png", 100 + i)
+    table("train_labels.csv", "id,label", [(f"{i * 7919:08x}", i % 2) for i in range(24)])
+    table("sample_submission.csv", "id,label", [(f"{i * 104729:09x}x", 0) for i in range(24)])
+    proposed = propose(Path("raw"), name="mine")
+    assert list(proposed.blocks["datasets"]) == list(proposed.blocks["experiments"]) == ["mine"]
+    assert any(note.startswith("sample_submission.csv is not used") for note in proposed.notes)
+
+
+def test_paths_of_the_files_before_their_conversion_lead_to_the_folders_they_name(home):
+    """As in CBIS-DDSM: two tables name DICOM files, and JPEG files of other names lie in folders by the series."""
+    for side, numbers in (("train", range(24)), ("test", range(24, 36))):
+        rows = []
+        for i in numbers:
+            series = f"1.3.6.1.4.1.9590.{1000 + 37 * i}"
+            picture(f"jpeg/{series}/1-{100 + i % 5}.png", i)
+            rows.append(
+                (f"P_{i // 2:05d}", ("BENIGN", "MALIGNANT")[i // 2 % 2], f"Mass_P_{i // 2}/9.9.{i}/{series}/0.dcm")
+            )
+        table(f"mass_{side}_set.csv", "patient_id,pathology,image file path", rows)
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (36, 18)
+    assert {record.split for record in records} == {"train", "test"}
+    for record in records:
+        number = (int(record.files[0].parts[-2].rpartition(".")[2]) - 1000) // 37
+        assert record.targets["pathology"] == ("BENIGN", "MALIGNANT")[number // 2 % 2]
+
+
+def test_what_lies_in_place_of_images_is_told(home):
+    Path("raw").mkdir()
+    Path("raw/pneumoniamnist.npz").write_bytes(b"PK")
+    with pytest.raises(ScantuneError, match=r"\.npz 1: scantune convert medmnist FILE"):
+        propose(Path("raw"))

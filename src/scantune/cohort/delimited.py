@@ -69,7 +69,7 @@ def csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list
         if len(span) > 1 and _unclosed(span, separator, width):
             raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
         width = width or len(cells)
-        yield line, [bare(cell) for cell in cells]
+        yield line, [bare(_stated(bare(cell))) for cell in cells]
         line = reader.line_num + 1
 
 
@@ -87,6 +87,12 @@ def _parsed(reader: Any, path: Path) -> Iterator[list[str]]:
 def bare(cell: str) -> str:
     """A cell without blanks and characters of no width around it."""
     return cell.strip().strip(_UNSEEN).strip()
+
+
+def _stated(cell: str) -> str:
+    """The text of a cell such as ``="007"``, by which exports keep spreadsheets from reading a number."""
+    match = re.fullmatch(r'="([^"]*)"', cell)
+    return match[1] if match else cell
 
 
 _QUOTE = (

@@ -45,7 +45,8 @@ def table_of_medmnist(
     """
     source, target = Path(source), Path(out_dir)
     arrays = _arrays(source)
-    _check_names(arrays["train_labels"], names)
+    for side in SIDES:
+        _check_names(arrays[f"{side}_labels"], names)
     rows: list[dict[str, object]] = []
     for side, split in SIDES.items():
         images, labels = arrays[f"{side}_images"], arrays[f"{side}_labels"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -85,6 +88,8 @@ def read_table(
         raise CohortError(f"no table {path}", [f"tables in its folder: {near}" if near else "its folder has no table"])
     _check_size(path, path.stat().st_size, max_megabytes)
     content = path.read_bytes()
+    if path.suffix.lower() == ".gz":
+        content = _unpacked(content, path, max_megabytes)
     wrong = other_tables.refusal(content)
     if wrong:
         raise CohortError(f"table {path.name}", [wrong])
@@ -110,6 +115,17 @@ def read_table(
     lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
     table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
     return replace(table, unusable=_lost_letters(table))
+
+
+def _unpacked(content: bytes, path: Path, most: float) -> bytes:
+    """What a gzip file holds, where that is not too large."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            unpacked = file.read(int(most * 1e6) + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CohortError(f"table {path.name}", [f"not a readable gzip file ({type(error).__name__})"]) from None
+    _check_size(path, len(unpacked), most, "unpacked ")
+    return unpacked
 
 
 def _refuse_sheet(path: Path, sheet: str | None) -> None:

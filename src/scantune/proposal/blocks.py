@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -71,11 +72,17 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     listing = list_files(home)
     proposed = Proposed()
     sources, faults = [with_lists(s, listing) for s in _sources(path, home, name, listing, proposed)], []
+    notes, untouched = list(proposed.notes), copy.deepcopy(sources) if name and len(sources) > 1 else []
     for source in sources:
         try:
             _add(proposed, source, target, words, listing)
         except ScantuneError as error:
             faults.append((source, error))
+    if untouched and len(faults) == len(sources) - 1:  # one alone bears the name that was asked for
+        failed = [source for source, _ in faults]
+        left = next(replace(fresh, name=name) for fresh, tried in zip(untouched, sources) if tried not in failed)
+        proposed = Proposed(notes=notes)
+        _add(proposed, left, target, words, listing)
     if not proposed.blocks and path.is_dir() and faults and not target:
         sources = [with_lists(folders.of_folder(home, name or plain_name(path.resolve().name), listing), listing)]
         _add(proposed, sources[0], target, words, listing)
@@ -112,6 +119,9 @@ def _sources(path: Path, root: Path, name: str, listing: Listing, proposed: Prop
         return [of_table(path, root, name or plain_name(path.stem), listing)]
     folder = name or plain_name(path.resolve().name)
     tables = joining.of_folder(root, listing, name, folder)
+    if len(tables.sources) > 1 and all(map(purposes.of_files_alone, tables.sources)):
+        tables.notes = [f"{s.origin} tells of the files alone: not used" for s in tables.sources]
+        tables.sources = []
     proposed.notes += tables.notes
     return tables.sources or [folders.of_folder(root, folder, listing)]
 

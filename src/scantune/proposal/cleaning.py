@@ -29,8 +29,10 @@ _SIGNS = frozenset({".", "..", "-", "--", "?", "missing", "not available", "k.a.
 _CODES = (-9, -99, -999, -9999, -99999, 99, 999, 9999, 99999)  # of registries, for missing values
 _NINES = (8, 9, 88, 98, 99, 998, 999, 9999)  # numbers that may be values, or stand for a missing one
 _OFTEN = 0.05  # share of the cells of a measure that a number must have for that
-_YES = frozenset({"1", "y", "yes", "true", "ja", "j", "pos", "positive", "positiv", "oui", "si", "sí"})
-_NO = frozenset({"0", "n", "no", "false", "nein", "neg", "negative", "negativ", "non"})
+YES = frozenset(
+    {"1", "y", "yes", "true", "ja", "j", "pos", "positive", "positiv", "oui", "si", "sí", "sì", "sim", "wahr", "vrai"}
+)
+NO = frozenset({"0", "n", "no", "false", "nein", "neg", "negative", "negativ", "non", "falsch", "faux"})
 _FEMALE = frozenset({"f", "female", "w", "weiblich", "woman", "frau", "femme", "mujer"})
 _MALE = frozenset({"m", "male", "männlich", "maennlich", "man", "mann", "homme", "hombre"})
 _YEARS = {"y": 1.0, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}  # DICOM PS3.5, 6.2: age string
@@ -286,7 +288,7 @@ def _spelled(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
 def _meaning(counts: Mapping[str, int]) -> dict[str, str]:
     """Text to yes and no, or to the sexes, where all texts are one of them and more than two."""
     folded = {text: text.strip().casefold() for text in counts if not text.strip().isdecimal()}
-    for names, more in (({"yes": _YES, "no": _NO}, counts), ({"f": _FEMALE, "m": _MALE}, folded)):
+    for names, more in (({"yes": YES, "no": NO}, counts), ({"f": _FEMALE, "m": _MALE}, folded)):
         texts = {text: text.strip().casefold() for text in more}
         if len(texts) > 2 and set(texts.values()) <= set().union(*names.values()):
             return {text: next(n for n, words in names.items() if f in words) for text, f in texts.items()}

@@ -15,6 +15,7 @@ from scantune.proposal import goals, headings, partitions
 from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
 from scantune.proposal.naming import lettered, subject_pattern
+from scantune.proposal.signs import with_signs
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
 from scantune.tasks.catalogue import settings_of
 
@@ -77,8 +78,13 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
         ScantuneError: the column named does not exist, or none can be a target.
     """
     plain = {c for c in columns if c in used or c in (FILE, MASK, SPLIT, CONTENT) or headings.is_id(c)}
+    rows, signs = with_signs(columns, rows, plain)
     table = cleaned(columns, rows, plain)
+    table.anew |= signs
     found = Roles({})
+    if signs:
+        listed = ", ".join(list(signs)[:6])
+        found.notes.append(f"words and marks for yes and no in {listed} are 1 and 0 in the table that is written")
     found.subject = _subject(columns, rows, found, named)
     subjects = [form_free(row[found.subject]) for row in rows] if found.subject else _parts(found, rows)
     split = partitions.of_columns(columns, rows, subjects)
@@ -255,7 +261,7 @@ def _cells(table: Cleaned, named: Sequence[str], goal: Goal, found: Roles) -> No
         elif column in table.anew:
             comma = table.decimal == ","
             found.anew[column] = [c.replace(".", ",") if comma else c for c in table.anew[column]]
-        if column in table.notes:
+        if column in table.notes and column not in goal.findings:
             found.notes.append(f"column {column!r}: {table.notes[column]}")
 
 

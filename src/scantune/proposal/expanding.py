@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scantune import io
+from scantune.amounts import number_of
+from scantune.cohort.folders import SIDES
 from scantune.cohort.template import fields
 from scantune.proposal import headings
+from scantune.proposal.body_sides import parts, with_own_cells
 from scantune.proposal.folders import images_of, of_pairing
 from scantune.proposal.headers import by_header
-from scantune.proposal.listing import Listing, mask_rank, spread
-from scantune.proposal.matching import by_chance, by_id, by_path, files_of
+from scantune.proposal.listing import Listing, mask_rank, spread, stem
+from scantune.proposal.matching import by_chance, by_id, by_parents, by_path, files_of
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import few_values, paired
-from scantune.proposal.source import FILE, MASK, Source
+from scantune.proposal.sides import of_path, of_table
+from scantune.proposal.source import FILE, MASK, SPLIT, Source
+from scantune.proposal.widening import agreed
 
 _FEWEST = 4
 _MORE = 1.3  # samples a row that ids lead to, from which on a template of one file is too few
@@ -29,7 +34,12 @@ def expanded(source: Source, listing: Listing) -> Source | None:
         stated = _by_header(source, listing, surer=True)
         if stated is not None:
             return stated
-    return _by_columns(source, listing) or _by_folder_or_id(source, listing) or _by_header(source, listing)
+    return (
+        _by_columns(source, listing)
+        or _of_both_sides(source, listing)
+        or _by_folder_or_id(source, listing)
+        or _by_header(source, listing)
+    )
 
 
 def _by_numbers(source: Source, listing: Listing) -> bool:
@@ -72,6 +82,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
     places = [(i, c) for i in range(len(source.rows)) for c in columns if found[c][i]]
     result = _repeated(source, [i for i, _ in places], [found[c][i] for i, c in places])
     result.add_column("image_column", [c for _, c in places])
+    result = with_own_cells(result, [parts(c)[0] for _, c in places])
     result.notes.append(
         f"columns {', '.join(columns)} name a file each: every file is a sample of the row's subject, with the row's "
         "target (which image a sample is stands in the column 'image_column')"
@@ -90,6 +101,21 @@ def _with_drawn(source: Source, found: Mapping[str, Sequence[str]], drawn: str) 
     return replace(kept, template=f"{{{FILE}}}", masks=f"{{{MASK}}}", notes=[*kept.notes, note])
 
 
+def _of_both_sides(source: Source, listing: Listing) -> Source | None:
+    """Rows of a subject whose files of left and right have one name but for that, where a template names one side."""
+    stated = parts(re.sub(r"\{.*?\}", " ", source.template))[0]
+    if not stated or parts(stem(source.origin))[0] or _count(source.files) < _FEWEST:
+        return None
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in images_of(listing):
+        if parts(name)[0]:
+            alike[parts(name)[1]].append(name)
+    files = [alike[parts(file)[1]] if file else [] for file in source.files]
+    if 2 * sum(len(own) == 2 for own in files) < _count(source.files):
+        return None
+    return _grouped(source, listing, next(iter(fields(source.template)), ""), files)
+
+
 def _recurs(source: Source, column: str) -> bool:
     """Whether most cells of a column are in other rows too: classes 0 and 1 name no files such as ``P01/0.png``."""
     cells = [row[column] for row in source.rows if row[column]]
@@ -99,7 +125,9 @@ def _recurs(source: Source, column: str) -> bool:
 def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
     """Rows that name a folder of pictures, or an id that several pictures have."""
     usual = {f for f in source.files if f}
-    for folders in (source.files, *(files_of(f"{{{column}}}", source.rows, listing) for column in source.columns)):
+    named = (files_of(f"{{{column}}}", source.rows, listing) for column in source.columns)
+    above = (by_parents(column, source.rows, listing) for column in source.columns if not usual)
+    for folders in (source.files, *named, *above):
         if _count(folders) * 2 <= len(folders):
             continue
         if not (listing.root / next(filter(None, folders))).is_dir():
@@ -154,9 +182,12 @@ def _one_each(source: Source, files: Sequence[Sequence[str]], listing: Listing) 
 
 def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequence[str]]) -> Source | None:
     """A row for each sample among the files of a row, with its mask and channels."""
-    row_of: dict[str, int] = {}
-    for i, own in enumerate(files):
-        row_of |= {name: i for name in own if name not in row_of}
+    source = replace(source, notes=list(source.notes))
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for i, own in enumerate(_of_one_side(source, files)):
+        for name in own:
+            rows_of[name].append(i)
+    row_of = {name: own[0] for name, own in rows_of.items()}
     images = set(images_of(listing))
     names = sorted(n for n in row_of if n in images)
     if len(names) < _FEWEST:
@@ -171,7 +202,16 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         result, template=base.template, channels=base.channels, masks=base.masks, region=base.region,
         rater_masks=base.rater_masks, structures=base.structures, overlapping=base.overlapping,
     )  # fmt: skip
+    differing: set[str] = set()
+    for row, channels in zip(result.rows, pairing.images, strict=True):
+        cells, unlike = agreed([source.rows[i] for i in rows_of[channels[0]]], source.columns)
+        row |= {c: cells[c] for c in unlike}
+        differing |= set(unlike)
+    if differing:
+        listed = ", ".join(sorted(differing)[:6])
+        result.notes.append(f"several rows lead to one file: where they differ, in {listed}, the cell is empty")
     several = len(places) - len(set(places))
+    result = with_own_cells(result, [parts(channels[0])[0] for channels in pairing.images])
     result.ids = [column] if column else []
     what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
     result.notes += [
@@ -180,6 +220,27 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         *base.notes,
     ]
     return result
+
+
+def _of_one_side(source: Source, files: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The files of each row; of those that partitions have under one name, the one of the row's or table's partition.
+
+    Partitions often number their files anew: ``train/001.png`` and ``test/001.png`` are of two subjects.
+    """
+    stated = of_table(source.origin)
+    kept, unclear = [], 0
+    for row, own in zip(source.rows, files, strict=True):
+        names = Counter(stem(name) for name in own)
+        side = SIDES.get(row.get(SPLIT, "").lower(), "") or stated
+        again = len({of_path(name) for name in own}) > 1 and max(names.values()) > 1
+        unclear += again and not side
+        kept.append([name for name in own if not again or (side and of_path(name) == side)])
+    if unclear:
+        source.notes.append(
+            f"{number_of(unclear, 'row')} left out: files of several partitions have the name, and nothing says of "
+            "which the row is: name the table after its partition, or add a column of paths"
+        )
+    return kept
 
 
 def _repeated(source: Source, places: Sequence[int], files: Sequence[str], column: str = "") -> Source:

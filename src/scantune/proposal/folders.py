@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from scantune.proposal.listing import ENDING, Listing, spread, stem, without_con
 from scantune.proposal.naming import subject_pattern
 from scantune.proposal.pairing import Pairing, paired
 from scantune.proposal.repeated import repeated
+from scantune.proposal.sides import side_of
 from scantune.proposal.source import FILE, MASK, REGION, SPLIT, Source
 from scantune.proposal.trees import Levels, levels_of
 from scantune.records import ScantuneError
@@ -26,7 +29,14 @@ _WORDS = 10  # classes that names of files state, at most
 _BESIDE = 4  # files beside those of augmentation, from which on the latter are left out
 _AUGMENTED = re.compile(r"(?:.*[ _-])?aug(?:ment(?:ed|ation)s?)?(?:[ _-].*)?", re.I)
 _MONTH = re.compile(r"(?<![a-z])(jan|feb|mar|apr|jun|jul|sept?|oct|nov|dec)(?![a-z])", re.I)  # beside which aug is one
+_SIDES_AND_VIEWS = re.compile(r"left|right|l|r|od|os|[rl]?(cc|mlo)|ap|pa|lat(eral)?|frontal|")
 _HEADERS = 600  # of a folder, which say whether its files are slices
+_ADVICE = {
+    ".npz": ": scantune convert medmnist FILE --out FOLDER writes those of MedMNIST as pictures",
+    ".npy": ": arrays state neither spacing nor window; write them as NIfTI or pictures",
+    ".mat": ": write the arrays in them as NIfTI or pictures",
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".gz", ".7z", ".rar"), ": unpack them"),
+}
 LABEL, SUBJECT = "label", "subject"
 
 
@@ -40,9 +50,11 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     empty = without_content(listing, names)
     if not names:
         notes = "".join(f"; {note}" for note in [*([empty] if empty else []), *listing.notes()])
-        raise ScantuneError(f"{root}: no images below it (of {len(listing.names)} files){notes}")
+        raise ScantuneError(f"{root}: no images below it{_instead(root)}{notes}")
     made = _augmented(names)
     names = sorted(set(names) - made)
+    beside = _beside_sides(names)
+    names = sorted(set(names) - beside)
     bare = _beside_classes(names)
     source = _of_images(root, name, sorted(set(names) - bare))
     if made:
@@ -50,6 +62,11 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
             f"{number_of(len(made), 'file')} in folders of augmented images, not used "
             f"({', '.join(sorted(made)[:2])}): they are "
             "made from the others, of which some would be tested on; key `augment` makes them while training"
+        )
+    if beside:
+        source.notes.append(
+            f"{number_of(len(beside), 'file')} in folders beside those of partitions not used, which have the same "
+            f"classes ({', '.join(sorted(beside)[:2])})"
         )
     if empty:
         source.notes.append(empty)
@@ -62,6 +79,17 @@ def of_folder(root: Path, name: str, listing: Listing) -> Source:
     return source
 
 
+def _instead(root: Path) -> str:
+    """What files there are in place of images, and what becomes of them."""
+    names = [name for _, _, files in itertools.islice(os.walk(root), 1000) for name in files]
+    counts = Counter(Path(name).suffix.lower() or "no ending" for name in names)
+    if not counts:
+        return ", and no other file"
+    listed = ", ".join(f"{ending} {n}" for ending, n in counts.most_common(5))
+    advice = next((words for ending, words in _ADVICE.items() if ending in counts), "")
+    return f", but files of these endings: {listed}{advice}"
+
+
 def _augmented(names: Sequence[str]) -> set[str]:
     """Files in folders named after augmentation, where most others are not: ``train/aug/image_0_6144147.png``."""
     folders = {part for name in names for part in name.split("/")[:-1]}
@@ -70,6 +98,23 @@ def _augmented(names: Sequence[str]) -> set[str]:
         return set()
     made = {name for name in names if named & set(name.split("/")[:-1])}
     return made if len(names) - len(made) >= _BESIDE else set()
+
+
+def _beside_sides(names: Sequence[str]) -> set[str]:
+    """Files in folders beside ``train`` and ``test`` with the same folders below, as ``auto_test`` of one set has."""
+    parts = [name.split("/") for name in names]
+    level = next((i for i in range(min(map(len, parts)) - 2) if len({own[i] for own in parts}) > 1), None)
+    if level is None:
+        return set()
+    below: dict[str, set[str]] = defaultdict(set)
+    for own in parts:
+        below[own[level]].add(own[level + 1])
+    sides = {folder: side for folder in below if (side := side_of(folder))}
+    classes = set().union(*(below[folder] for folder in sides))
+    others = [folder for folder in below if folder not in sides]
+    if not {"train", "test"} <= set(sides.values()) or not all(below[folder] <= classes for folder in others):
+        return set()
+    return {name for name, own in zip(names, parts, strict=True) if own[level] in others}
 
 
 def _beside_classes(names: Sequence[str]) -> set[str]:
@@ -257,6 +302,8 @@ def _add_words(source: Source) -> None:
     for place in (0, -1):
         words = [own[place] if own and own[place].isalpha() else "" for own in tokens]
         counts: Mapping[str, int] = Counter(words)
+        if all(_SIDES_AND_VIEWS.fullmatch(word) for word in counts):
+            continue
         if 2 <= len(counts) <= _WORDS and "" not in counts and min(counts.values()) >= max(4, len(words) // 50):
             listed = ", ".join(f"{word} {n}" for word, n in sorted(counts.items()))
             source.add_column(LABEL, words)

@@ -23,6 +23,7 @@ _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
 _UNNAMED = 2  # rank of a column that is not named like a target
 _RECURRING = (3, 2)  # rows with a value that counts as a class, and of a table of few rows
 _ROWS = 12  # of a table that is not of few
+_FILLED = 0.2  # share of the rows that a column named like a target fills, below which a fuller one goes before
 _SEVERAL = 3  # columns of 0 and 1 beside each other from which on they are findings
 LABEL = "label"
 """Column that is written where a column for each class says it."""
@@ -149,7 +150,8 @@ def _ranked(
         elif measured or _recurs(cells[column]):
             ranked.append((_UNNAMED, column))
     ranked += [(3, reader) for reader in readers[:1] if len(table.values(reader)) >= 2]
-    return sorted(ranked, key=lambda pair: pair[0])
+    sparse = {c: sum(map(bool, cells[c])) < _FILLED * len(cells[c]) for _, c in ranked}
+    return sorted(ranked, key=lambda pair: (sparse[pair[1]], *pair[:1]) if pair[0] < _UNNAMED else pair[:1])
 
 
 def _recurs(cells: Sequence[str]) -> bool:

@@ -11,8 +11,8 @@ from scantune.cohort.column_names import is_reader as is_reader
 from scantune.statistics import ages
 
 _SUBJECT = re.compile(
-    r"(subject|patient(en)?|participant|case|person|proband|paciente?|(?<![a-z])(pat|pt)(?![a-z]))"
-    r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key))?[ ._]*(/ ?\w+)?$|"
+    r"(subject|patient(en)?|participant|case|person|proband|pa[cz]ient[ei]?|patiënt|pacjent|hasta|患者|病人|受试者|(?<![a-z])(pat|pt)(?![a-z]))"
+    r"([ ._-]*(ids?|nos?|nr|num|number|nummer|name|code|key|编号|番号|号|识别号))?[ ._]*(/ ?\w+)?$|"
     r"^(hospital[ ._-]?number|mrn|pid|patid|patnr|fallnummer|ptid|rid|eid|empi)$|"
     r"^[a-z0-9]*(subject|patient)_?id$", re.I
 )  # fmt: skip
@@ -32,13 +32,15 @@ _ID = re.compile(
 )  # fmt: skip
 _CAMEL = re.compile(r"[a-z0-9](ID|UID|Nr|No)$")
 GROUP = re.compile(
-    rf"(?<![a-z])({'|'.join(ages.WORDS)}|sex|gender|m/f|male|female|geschlecht|sexe|sexo|site|centre|center|hospital|"
+    rf"(?<![a-z])({'|'.join(ages.WORDS)}|sex|gender|m/f|male|female|geschlecht|sexe|sexo|sesso|geslacht|kön|køn|kjønn|"
+    r"płeć|cinsiyet|性别|性別|site|centre|center|hospital|"
     r"klinik|clinic|institut(ion|e)?|scanner|modality|vendor|manufacturer|field strength|coil|station|view|projection|"
     r"device|ger(ä|ae)t|probe|machine|researcher|operators?|radiographer|technologist|technician|sonographer|laterality|"
     r"ethnicity|race)(?![a-z])", re.I
 )  # fmt: skip
 _SHORT = {
     "gender": "sex", "m/f": "sex", "male": "sex", "female": "sex", "geschlecht": "sex", "sexe": "sex", "sexo": "sex",
+    **dict.fromkeys(("sesso", "geslacht", "kön", "køn", "kjønn", "płeć", "cinsiyet", "性别", "性別"), "sex"),
     **dict.fromkeys(ages.WORDS, "age"),
     "centre": "site", "center": "site", "hospital": "site", "klinik": "site",
     "clinic": "site", "institut": "institution", "institute": "institution", "operators": "operator",
@@ -49,7 +51,8 @@ _JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 READER = re.compile(r"^(reader|rater|observer|annotator|radiologist|befunder|leser)[ _-]?\w+$", re.I)
 TARGET = re.compile(
     r"(score|label|target|class|klasse|grad(e|ing)|quality|diagn|\bdx\b|befund|outcome|severity|schweregrad|finding|"
-    r"pathology|birads|bi-rads|\bdr\b|^levels?$|^stage$|bone[ _]?age|ground ?_?truth|consensus|etiquette|clase)", re.I
+    r"pathology|birads|bi-rads|\bdr\b|^levels?$|^stage$|bone[ _]?age|ground ?_?truth|consensus|etiquette|"
+    r"clase|hallazgo|esito|referto|resultado|résultat|ergebnis|uitslag|rozpoznanie|tanı|诊断|診断|标签|类别|病理)", re.I
 )  # fmt: skip
 _LABEL = re.compile(r"^(labels?|target|class|classes|y|ground[ _]?truth|consensus)$", re.I)
 _BODY = re.compile(r"weight|gewicht|height|gr(ö|oe)(ß|ss)e|poids|peso|\bbsa\b", re.I)

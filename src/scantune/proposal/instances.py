@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.proposal.listing import stem
 from scantune.records import ReadError
 
@@ -142,6 +143,26 @@ def numbers_instances(arrays: Sequence[np.ndarray]) -> bool | None:
     if len(set(highest)) < min(3, len(arrays)) or max(highest, default=0) < 3:
         return False
     return True if max(highest) > _MANY else None
+
+
+def one_of_each(
+    masks: Sequence[str], images: Sequence[str], keys: Sequence[Sequence[str]]
+) -> tuple[list[int], list[str]]:
+    """Places of the pictures that are left where several share a mask, and a note: the one of the shortest name each.
+
+    Args:
+        masks: of each picture.
+        images: the pictures.
+        keys: words of their names.
+    """
+    nearest = dict(zip(masks, range(len(masks)), strict=True))
+    for i, mask in enumerate(masks):
+        nearest[mask] = min(nearest[mask], i, key=lambda k: (len(keys[k]), images[k]))
+    kept = sorted(nearest.values())
+    left = sorted({*images} - {images[i] for i in kept}) if masks else []
+    some = ", ".join(left[:2])
+    note = f"{number_of(len(left), 'picture')} beside others of the same mask not used, such as {some}"
+    return kept, [note] if left else []
 
 
 def without_objects(names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -16,7 +16,8 @@ from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import outlines_note, runs_note
 from scantune.proposal.listing import Listing
-from scantune.proposal.same_names import own_files, with_paths
+from scantune.proposal.same_names import of_partition, own_files, with_paths
+from scantune.proposal.sides import bare
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
 from scantune.proposal.widening import widened
@@ -165,7 +166,7 @@ def _merged(
     for path, _ in contents:
         named[path.name.lower()].add(path.parent)
     for path, content in contents:
-        words = re.split(r"[ _.\-]+", path.stem.lower())
+        words = re.split(r"[ _.\-]+", bare(path.stem).lower())
         side = next((SIDES[word] for word in words if word in SIDES), "")
         rest = "_".join(word for word in words if word not in SIDES)
         folders = [part.lower() for part in path.relative_to(root).parts[:-1]]
@@ -173,7 +174,8 @@ def _merged(
             side = next(SIDES[part] for part in folders if part in SIDES)
             rest = "/".join([*(part for part in folders if part not in SIDES), rest])
         if side and len(named[path.name.lower()]) > 1:
-            content = with_paths(content, path.parent.relative_to(root).as_posix(), listing)
+            folder = path.parent.relative_to(root).as_posix()
+            content = with_paths(content, [name for name in listing.names if name.startswith(f"{folder}/")])
         groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
     result: list[tuple[Path, Content]] = []
     for members in groups.values():
@@ -182,6 +184,7 @@ def _merged(
             result += [(path, content) for path, content, _ in members]
             continue
         training = next(path for path, _, side in members if side == "train")
+        members = [(path, with_paths(c, of_partition(listing, side), numbers=True), side) for path, c, side in members]
         rows = [{**row, SPLIT: side} for _, content, side in members for row in content.rows]
         columns = [*members[0][1].columns, SPLIT]
         places = [f"{place} of {path.name}" for path, content, _ in members for place in content.places]

@@ -22,7 +22,9 @@ from scantune.records import ReadError
 MOST = 200_000
 """Files that are listed at most."""
 _DRAWN = re.compile(
-    r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z]))", re.I
+    r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z])|"
+    r"[ _-]lesion(?=\.[^/]*$|$))",
+    re.I,
 )
 _LOOKED = 400  # files whose first bytes are read to tell why they are no images
 _SHORTEST = 26  # bytes of the smallest picture, a GIF
@@ -80,7 +82,7 @@ def list_files(root: Path) -> Listing:
             name = Path(base, file).relative_to(root).as_posix()
             ending = Path(file).suffix.lower()
             inner = Path(file.lower().removesuffix(".gz")).suffix  # a table or text that is packed is no image either
-            if ending in TABLES and not file.startswith("."):
+            if inner in TABLES and not file.startswith("."):
                 tables.append(name)
             if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)

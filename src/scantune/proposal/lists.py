@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from scantune.proposal import headings
 from scantune.proposal.listing import Listing, stem
 from scantune.proposal.source import FILE, SPLIT, Source
 
+_LIST = re.compile(r"lists?|ids?|names|files|images|split|set")
 _LARGEST = 20_000_000  # bytes of a list
 _READINGS: tuple[Callable[[str], str], ...] = (
     lambda line: stem(line),  # of a file
@@ -54,10 +56,17 @@ def _groups(listing: Listing) -> list[Mapping[str, str]]:
     """Of each folder with lists of training and of another partition: side → path."""
     folders: dict[str, dict[str, str]] = defaultdict(dict)
     for path in listing.tables:
-        side = SIDES.get(Path(path).stem.lower(), "")
+        side = _side(Path(path).stem)
         if side and path.lower().endswith((".txt", ".lst")):
             folders[path.rpartition("/")[0]].setdefault(side, path)
     return [lists for _, lists in sorted(folders.items()) if "train" in lists and len(lists) > 1]
+
+
+def _side(name: str) -> str:
+    """The partition of a list by its name: ``test_list``; of training and validation together the former."""
+    words = [word for word in re.findall(r"[a-z]+", name.lower()) if not _LIST.fullmatch(word)]
+    sides = {SIDES.get(word, "") for word in words}
+    return "train" if sides == {"train", "validation"} else sides.pop() if len(sides) == 1 else ""
 
 
 def _lines(path: Path) -> list[str]:

@@ -26,6 +26,7 @@ _WHITE = {
     "same": "some masks have 1 and others 255 for what is marked: both are taken for one label",
 }
 _BLACK = "#000000"
+_RINGING = 64  # by which JPEG changes black and white at edges, at most
 _MASKS = 12  # masks whose labels are looked at
 
 
@@ -70,7 +71,7 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
     numbered = False if described.names else numbers_instances(arrays)
     if numbered:
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, f"{reason}: a number an instance"
-    if len(labels) > 16:
+    if len(labels) > 16 or _ringing(labels, masks):
         return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
     white = _white_of(labels, by_file) if PAINTED not in described.names else ""
     labels = labels[:-1] if white else labels
@@ -91,6 +92,12 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
             "true`, and the task `classes: [background, foreground]`"
         )
     return input_keys, {"classes": ["background", *names]}, reason
+
+
+def _ringing(labels: Sequence[int], masks: Sequence[str]) -> bool:
+    """Whether masks are JPEG files of black and white, whose edges have values beside both."""
+    jpeg = any(mask.lower().endswith((".jpg", ".jpeg")) for mask in masks)
+    return jpeg and len(labels) > 1 and all(min(label, PAINTED - label) <= _RINGING for label in labels)
 
 
 def _colours_of(content: io.Volume | io.Image | io.Video) -> set[str]:

@@ -12,6 +12,7 @@ from scantune.cohort.template import fields, fill
 from scantune.proposal import headings
 from scantune.proposal.listing import ENDING as _ENDING_OF
 from scantune.proposal.listing import Listing, mask_rank, stem
+from scantune.proposal.sides import of_path, of_table
 
 _ENDINGS = (
     "", ".nii.gz", ".nii", ".nrrd", ".nrrd.gz", ".mha", ".mha.gz", ".mhd", ".dcm", ".dcm.gz", ".png", ".jpg", ".jpeg",
@@ -26,7 +27,9 @@ _SURE = 30  # files of these rows that the best leads to, from which on others a
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
 _FEWEST = 4  # files that they must lead to
+_USUAL = 0.9  # of the most rows that a column of ids leads to files, from which on another column is as good
 _NAMED = 0.5  # share of cells with the ending of an image, from which on a column names files
+_LONG = 6  # letters of a folder's name that is known wherever it lies
 _RUNS = 6  # numbers in a file's name that are compared with a column
 
 Rows = Sequence[Mapping[str, str]]
@@ -61,7 +64,8 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
         _, template, count, by_name = item
         folder, _, base = template.lower().rpartition("/")
         whole = re.sub(r"\{.*?\}", "", base)
-        in_table = bool(folder) and folder in table.lower()
+        side = of_path(template)
+        in_table = bool(folder) and (folder in table.lower() or (side != "" and side == of_table(table)))
         picture = _PICTURE.search(whole) is not None
         return count, in_table, by_name, -mask_rank(base), picture, -len(fields(template))
 
@@ -121,6 +125,23 @@ def by_path(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, 
     return best
 
 
+def by_parents(column: str, rows: Rows, listing: Listing) -> list[str]:
+    """The folder that the lowest known folder of each cell's path names, "" for none: of paths of other files.
+
+    A set that was converted has ``jpeg/1.3.6.1/1-249.jpg`` for ``Calc_P_00038/1.3.6.1/000000.dcm``.
+    """
+    named: dict[str, list[str]] = defaultdict(list)
+    for folder in listing.known - frozenset(listing.names):
+        named[folder.rpartition("/")[2].lower()].append(folder)
+    found = []
+    for row in rows:
+        above = row[column].replace("\\", "/").lower().split("/")[-2::-1]
+        known = (named[part] for part in above if len(part) >= _LONG and part in named)
+        folders = next(known, [])
+        found.append(folders[0] if len(folders) == 1 else "")
+    return found
+
+
 def _one(named: Mapping[str, Sequence[str]], cell: str, row: Mapping[str, str]) -> str:
     names = named.get(_stem(cell)) or named.get(_stem(UPLOADED.sub("", cell.rpartition("/")[2])), ())
     if len(names) <= 1:
@@ -155,18 +176,22 @@ def by_id(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, li
 
     An id of letters, or of many digits, is a whole part of a path between signs: ``OAS1_0001_MR1`` of
     ``OAS1_0001_MR1_mpr.nii.gz``. A short number is one that stands at one place in all names: 2 of ``IXI002-Guys``.
+    Of columns that lead as good as all rows to files, the one whose rows have files of their own is taken: the scan
+    ``OAS2_0001_MR2``, and not its subject.
     """
-    best: tuple[str, list[list[str]]] = ("", [[] for _ in rows])
-    order = sorted(columns, key=lambda c: not headings.is_id(c))
-    for column in order:
+    found: list[tuple[str, list[list[str]]]] = []
+    for column in sorted(columns, key=lambda c: not headings.is_id(c)):
         if headings.group_of(column) or len({row[column] for row in rows}) * 2 < len(rows):
             continue
         chance = by_chance(column, rows)
         files = _by_number(column, rows, listing) if chance else _by_words(column, rows, listing)
-        count = sum(map(bool, files))
-        if count > sum(map(bool, best[1])) and (not chance or count >= _BY_NUMBER * len(rows)):
-            best = (column, files)
-    return best
+        if any(files) and (not chance or sum(map(bool, files)) >= _BY_NUMBER * len(rows)):
+            found.append((column, files))
+    most = max((sum(map(bool, files)) for _, files in found), default=0)
+    usual = [(column, files) for column, files in found if sum(map(bool, files)) >= _USUAL * most]
+    if not usual:
+        return "", [[] for _ in rows]
+    return max(usual, key=lambda pair: len({tuple(own) for own in pair[1] if own}))
 
 
 def _by_words(column: str, rows: Rows, listing: Listing) -> list[list[str]]:

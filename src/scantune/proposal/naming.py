@@ -80,7 +80,9 @@ def _of_folder(texts: Sequence[str]) -> Match | None:
 
 def _of_sides(texts: Sequence[str]) -> Match | None:
     """Left and right of one person."""
-    pattern = rf"(?i)^(.*?[0-9a-z])(?:[ _-]+{_SIDE}|(?<=[0-9])[lr])(?=[ _.-]|$)"
+    names = [text.rpartition("/")[2] for text in texts]
+    start = r"(?<=/)([^/]" if len(set(names)) == len(names) and all("/" in text for text in texts) else "^(."
+    pattern = rf"(?i){start}*?[0-9a-z])(?:[ _-]+{_SIDE}|(?<=[0-9])(?:[lr]|od|os))(?=[ _.-]|$)"
     bases = [m.group(1).lower() if (m := re.search(pattern, text)) else "" for text in texts]
     counts = Counter(bases)
     if "" in counts or sum(n == 2 for n in counts.values()) * 2 < len(counts):

@@ -14,7 +14,7 @@ import numpy as np
 from scantune import io
 from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
-from scantune.proposal import instances, readings
+from scantune.proposal import instances, readings, sides
 from scantune.proposal.listing import mask_rank, spread, stem
 from scantune.records import ReadError
 
@@ -32,6 +32,7 @@ _SHARE = 0.5  # of the samples that must have a word for it to tell their files 
 _FEWEST = 4  # pairs of image and mask
 _PER_IMAGE = 8  # masks that an image has at most, where there are too few pairs to know
 _LEVELS = 4  # values of a mask that no name calls one
+_VOLUMES = {"nifti", "gzip", "nrrd", "metaimage"}
 _EXTRA = 0.25  # share of the masks that a reader has, at least
 
 
@@ -66,8 +67,7 @@ class Pairing:
         """Some samples."""
         return Pairing(
             [self.images[i] for i in places], self.channels,
-            [self.masks[i] for i in places] if self.masks else [],
-            self.instances,
+            [self.masks[i] for i in places] if self.masks else [], self.instances,
             {name: [masks[i] for i in places] for name, masks in self.structures.items()}, self.overlapping,
             [self.regions[i] for i in places] if self.regions else [],
             {name: [masks[i] for i in places] for name, masks in self.readers.items()},
@@ -129,9 +129,9 @@ def _keys(names: Sequence[str], short: dict[str, str], ranks: dict[str, int]) ->
 
 
 def _key(name: str, depth: int) -> Key:
-    folders = [part.lower() for part in name.split("/")[:-1]]
-    side = next((SIDES[part] for part in folders if part in SIDES), "")
-    above = [part for part in folders if part not in SIDES and not _FOLDER.match(part)]
+    folders = name.split("/")[:-1]
+    side = sides.of_path(name)
+    above = [part.lower() for part in folders if not (sides.side_of(part) or _FOLDER.match(part.lower()))]
     above = [text for text in ("_".join(_tokens(_NOISE.sub("_", part))) for part in above) if text][
         -depth or len(above) :
     ]
@@ -240,12 +240,11 @@ def _of_instances(
 ) -> Pairing | None:
     """Images with the masks of their instances; None without any."""
     starts = instances.beginnings(masks, names)
-    if len(starts) < _FEWEST:
+    if len(starts) < _FEWEST or all(len(masks[image]) == 1 for image in starts):
         return None
     kept = sorted(starts)
-    pairing = Pairing(
-        [(i,) for i in kept], masks=[starts[i] for i in kept], instances=True, keys=[keys[i] for i in kept]
-    )
+    pairing = Pairing([(i,) for i in kept], masks=[starts[i] for i in kept], keys=[keys[i] for i in kept])
+    pairing.instances = True
     files = sum(len(masks[image]) for image in kept)
     pairing.notes.append(f"{files} masks are of {len(kept)} images: each marks an instance, all are one class")
     left = [image for image in plain if image not in starts]
@@ -316,10 +315,11 @@ def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:
 
 
 def _channels(root: Path, pairing: Pairing) -> Pairing:
-    """Volumes of one sample on one grid, as channels; of several grids those of the first name alone."""
+    """Volumes of one sample on one grid as channels, of several grids those of the first name; one picture a mask."""
     names = [image for (image,) in pairing.images]
-    if not names or {io.kind_of(root / n) for n in spread(names, 5)} - {"nifti", "gzip", "nrrd", "metaimage"}:
-        return pairing
+    if not names or {io.kind_of(root / n) for n in spread(names, 5)} - _VOLUMES:
+        kept, notes = instances.one_of_each(pairing.masks, names, pairing.keys)
+        return replace(pairing.subset(kept), notes=[*pairing.notes, *notes]) if notes else pairing
     if len(set(pairing.masks)) == len(names):  # each has a mask of its own
         return pairing
     roles = sorted(_roles(pairing.keys))

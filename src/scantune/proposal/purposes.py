@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from scantune.cohort.template import fields
-from scantune.proposal import beside, folders, mask_classes
+from scantune.proposal import beside, folders, headings, mask_classes
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.listing import Listing
-from scantune.proposal.source import CONTENT, FILE, SPLIT, Source
+from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
 from scantune.records import ScantuneError
 
 
@@ -75,3 +75,11 @@ def _roles(source: Source, target: str) -> Roles | None:
     template = fields(source.template)
     named = template[0] if len(template) == 1 else ""
     return roles(source.columns, source.rows, used, masks, target, named)
+
+
+def of_files_alone(source: Source) -> bool:
+    """Whether a table has names, formats and addresses of files, and nothing to be learned or to group by."""
+    used = {FILE, MASK, *source.ids, *fields(source.template)}
+    varied = [c for c in source.columns if c not in used and len({row[c] for row in source.rows}) > 1]
+    told = (headings.group_of(c) or headings.subject_of([c]) for c in varied)
+    return not any(told) and all(headings.is_technical(c) or headings.is_id(c) for c in varied)

@@ -14,7 +14,7 @@ from scantune.cohort.template import fields
 from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import with_marks
 from scantune.proposal.expanding import expanded
-from scantune.proposal.listing import Listing, list_files
+from scantune.proposal.listing import Listing, list_files, mask_rank
 from scantune.proposal.matching import by_chance, by_path, by_template, naming
 from scantune.proposal.source import FILE, Content, Source
 from scantune.proposal.widening import agreed, widened
@@ -77,7 +77,21 @@ def of_content(content: Content, root: Path, name: str, listing: Listing, path: 
     several = expanded(source, listing)
     if several is not None:
         return several
+    notes += _elsewhere(template, files, listing) if kept else []
     return _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
+
+
+def _elsewhere(template: str, files: Sequence[str], listing: Listing) -> list[str]:
+    """A note where another folder has files of the same names, masks aside, and no cell says which is meant."""
+    used = {file for file in files if file}
+    folders = [part for part in template.split("/")[:-1] if "{" not in part]
+    if not folders:
+        return []
+    names = {file.rpartition("/")[2] for file in used}
+    others = [n for n in listing.names if n not in used and n.rpartition("/")[2] in names and not mask_rank(n)]
+    if 2 * len(others) < len(used):
+        return []
+    return [f"files of the same names are in other folders too, such as {others[0]}: those of {template!r} are taken"]
 
 
 def _count(files: Sequence[str]) -> int:
@@ -176,10 +190,21 @@ def read(path: Path, listing: Listing) -> list[Content]:
         content.sheet = str(sheet) if number and sheet else ""
         if len(sheets) > 1 and sheet:
             content.notes.append(f"the sheet is {sheet!r}")
-        contents.append(with_marks(_with_header_row(content, listing), path, listing))
+        contents.append(with_marks(_with_header_row(_without_signs(content), listing), path, listing))
     if not contents:
         raise fault or CohortError(f"table {path.name}", ["it has no header"])
     return contents
+
+
+def _without_signs(content: Content) -> Content:
+    """Without the sign that stands before each cell of a column: ``'001`` of spreadsheets, ``#001``."""
+    cells = {c: {row[c] for row in content.rows} - {""} for c in content.columns}
+    signed = [c for c, own in cells.items() if len(own) > 1 and all(re.match(r"['#]\w", one) for one in own)]
+    if not signed:
+        return content
+    rows = [{**row, **{c: row[c][1:] for c in signed}} for row in content.rows]
+    note = f"the sign before each cell of {', '.join(map(repr, signed))} is left out"
+    return replace(content, rows=rows, anew=True, notes=[*content.notes, note])
 
 
 def _sheet(path: Path, sheet: str | None) -> Content:
@@ -233,11 +258,14 @@ def _title(table: Table) -> bool:
 
 
 def _content(table: Table, header: int) -> Content:
-    notes = [note for note in table.notes if note.startswith("columns without")]
+    empty = [c for c in table.columns if re.fullmatch(r"column \d+", c) and not any(r.cells[c] for r in table.rows)]
+    columns = [c for c in table.columns if c not in empty]  # separators behind the last name
+    unnamed = any(re.fullmatch(r"column \d+", c) for c in columns)
+    notes = [note for note in table.notes if note.startswith("columns without") and unnamed]
     if header > 1:
         notes.append(f"the column names stand in row {header}")
     twice = [c for c in table.columns if re.fullmatch(r".* \(\d+\)", c) and c.rpartition(" (")[0] in table.columns]
     if twice:
         notes.append(f"columns of one name are numbered in the table that is written: {', '.join(twice)}")
-    rows, places = [dict(row.cells) for row in table.rows], [str(row.line) for row in table.rows]
-    return Content(list(table.columns), rows, header, notes, anew=bool(twice), places=places)
+    rows, places = [{c: row.cells[c] for c in columns} for row in table.rows], [str(row.line) for row in table.rows]
+    return Content(columns, rows, header, notes, anew=bool(twice), places=places)

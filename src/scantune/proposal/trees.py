@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scantune.cohort.folders import SIDES
+from scantune.proposal.sides import side_of, sides_of
 
 _KNOWN = re.compile(
     r"(?<![a-z])(normal|abnormal|benign|malignant|positive|negative|pos|neg|healthy|sick|ill|control|patient[s]?|case[s]?|"
@@ -66,10 +67,12 @@ def levels_of(names: Sequence[str]) -> Levels:
     height = min(map(len, folders), default=0)
     columns = [[parts[i] for parts in folders] for i in range(height)]
     found = Levels()
-    varied = [i for i, cells in enumerate(columns) if len(set(cells)) > 1 and not all(map(_PLAIN.match, cells))]
+    varied = [i for i, cells in enumerate(columns) if len(set(cells)) > 1 and (
+        not all(map(_PLAIN.match, cells)) or len(set(sides_of(cells).values())) > 1
+    )]  # fmt: skip
     for i in varied:
-        if not found.sides and {c.lower() for c in columns[i]} <= set(SIDES):
-            found.sides = [SIDES[c.lower()] for c in columns[i]]
+        if not found.sides and (named := sides_of(columns[i])) and len(set(named.values())) > 1:
+            found.sides = [named[c] for c in columns[i]]
             side = i
     rest = [i for i in varied if not (found.sides and i == side)]
     subjects = [i for i in rest if _ids(columns[i])]
@@ -88,7 +91,10 @@ def levels_of(names: Sequence[str]) -> Levels:
     first = min([*varied, at if at is not None else height], default=0)
     found.depth = first
     expected = first + bool(found.sides)
-    found.plain = at is not None and at == expected and not left and max(map(len, folders)) == height == at + 1
+    usual = not found.sides or {c.lower() for c in columns[side]} <= set(SIDES)
+    found.plain = (
+        usual and at is not None and at == expected and not left and max(map(len, folders)) == height == at + 1
+    )
     return found
 
 
@@ -157,7 +163,7 @@ def _recurs(columns: Sequence[Sequence[str]], i: int) -> bool:
     """Whether most names of a level stand below several folders of another level that is no partition."""
     above: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for row in zip(*columns[: i + 1], strict=True):
-        above[row[-1]].add(tuple(part for part in row[:-1] if part.lower() not in SIDES))
+        above[row[-1]].add(tuple(part for part in row[:-1] if not side_of(part)))
     return sum(len(parents) > 1 for parents in above.values()) * 2 > len(above)
 
 

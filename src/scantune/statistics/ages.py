@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-WORDS = ("age", "âge", "alter", "edad", "età", "idade", "leeftijd")
+WORDS = ("age", "âge", "alter", "edad", "età", "idade", "leeftijd", "ålder", "alder", "wiek", "yaş", "年龄", "年齢")
 """What ages are called in tables of several languages."""
 OLDEST = 120.0
 """An age above is none in years: another unit, or the code of an unknown one."""

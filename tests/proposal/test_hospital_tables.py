@@ -1,0 +1,143 @@
+"""Tables as hospitals write them: other languages, signs before ids, marks for yes, packed files, empty columns."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from scantune.proposal.blocks import propose
+from tests.proposal.test_layouts import home as home
+from tests.proposal.test_layouts import picture, read, table
+
+N = 30
+
+
+@pytest.mark.parametrize(
+    ("head", "target"),
+    [
+        ("ID paziente,nome file,età,sesso,esito", "esito"), ("paciente,imagen,edad,sexo,hallazgo", "hallazgo"),
+        ("Patiënt,bestand,leeftijd,geslacht,uitslag", "uitslag"), ("患者编号,图像,年龄,性别,诊断", "诊断"),
+        ("hasta no,dosya,yaş,cinsiyet,tanı", "tanı"), ("paciente,arquivo,idade,sexo,resultado", "resultado"),
+    ],
+)  # fmt: skip
+def test_columns_of_other_languages(home, head, target):
+    rows = []
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+        rows.append((100 + i // 2, f"{i:03d}.png", 45 + i, "MF"[i % 2], ("sano", "malato")[i // 2 % 2]))
+    table("t.csv", head, rows)
+    params, records = read(propose(Path("raw")))
+    ((_, dataset),) = params.datasets.items()
+    assert set(dataset.groups) == {"age", "sex"}
+    assert len({record.subject_id for record in records}) == N // 2
+    assert next(iter(dataset.targets.values())).column == target
+
+
+@pytest.mark.parametrize("form", ["'{}", "#{}", '"=""{}"""', '="{}"'])
+def test_signs_before_ids_are_no_part_of_them(home, form):
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+    rows = [(form.format(f"{i:03d}"), form.format(f"{i // 2:03d}"), i // 2 % 2) for i in range(N)]
+    table("t.csv", "image,patient,edema", rows)
+    _, records = read(propose(Path("raw")))
+    assert len(records) == N
+    assert all(record.targets["edema"] == str(int(record.files[0].stem) // 2 % 2) for record in records)
+
+
+@pytest.mark.parametrize(("yes", "no"), [("ja", "nein"), ("TRUE", "FALSE"), ("x", ""), ("pos", "neg"), ("+", "-")])
+def test_words_and_marks_beside_each_other_are_findings(home, yes, no):
+    rows = []
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+        findings = (i % 2, i // 2 % 2, i % 3 == 0)
+        rows.append((f"{i:03d}.png", i // 2, *(yes if present else no for present in findings)))
+    table("t.csv", "image,patient,effusion,edema,mass", rows)
+    params, records = read(propose(Path("raw")))
+    assert [block.task.name for block in params.experiments.values()] == ["multilabel"]
+    assert {value for record in records for value in record.targets.values()} == {"0", "1"}
+    assert [r.targets["effusion"] for r in records] == ["01"[row[2] == yes] for row in rows]
+
+
+def test_one_mark_a_row_is_a_class(home):
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+    rows = [(f"{i:03d}", *("X" if i // 2 % 3 == k else "" for k in range(3))) for i in range(N)]
+    table("t.csv", "image,nevus,keratosis,melanoma", rows)
+    _, records = read(propose(Path("raw")))
+    assert {record.targets["label"] for record in records} == {"nevus", "keratosis", "melanoma"}
+
+
+@pytest.mark.parametrize("sparse", ["label", "diagnosis_biopsy"])
+def test_a_full_column_goes_before_one_that_few_rows_have(home, sparse):
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+    rows = [(f"{i:03d}.png", "ab"[i % 2] if i < 4 else "", ("mild", "severe")[i // 2 % 2]) for i in range(N)]
+    table("t.csv", f"image,{sparse},diagnosis", rows)
+    _, records = read(propose(Path("raw")))
+    assert len(records) == N
+    assert {record.targets["diagnosis"] for record in records} == {"mild", "severe"}
+
+
+def test_packed_tables_are_read_and_joined(home):
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+    table("labels.csv", "study_id,finding", [(i // 2, ("edema", "normal")[i // 2 % 2]) for i in range(0, N, 2)])
+    table("meta.csv", "image,study_id,subject_id", [(f"{i:03d}.png", i // 2, f"S{i // 4}") for i in range(N)])
+    for name in ("labels.csv", "meta.csv"):
+        Path(f"raw/{name}.gz").write_bytes(gzip.compress(Path("raw", name).read_bytes()))
+        Path("raw", name).unlink()
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (N, 8)
+    assert {record.targets["finding"] for record in records} == {"edema", "normal"}
+
+
+@pytest.mark.parametrize("sides", [("OD", "OS"), ("L", "R"), ("_left", "_right")])
+def test_sides_of_the_body_are_no_classes_and_of_one_subject(home, sides):
+    for i in range(12):
+        for side in sides:
+            picture(f"fundus/{i:03d}{side}.png", 2 * i + (side == sides[0]))
+    proposed = propose(Path("raw"))
+    assert not proposed.blocks.get("experiments")
+    _, records = read(proposed)
+    assert len({record.subject_id for record in records}) == 12
+
+
+def test_knees_of_one_person_in_folders_of_two_grades_are_of_one_subject(home):
+    number = 0
+    for side, n in (("train", 20), ("val", 6), ("test", 6)):
+        for _ in range(n):
+            number += 1
+            for k in (0, 1):
+                picture(f"{side}/{(number + k) % 3}/{9000 + number}{'LR'[k]}.png", 2 * number + k)
+    for k in range(3):
+        picture(f"auto_test/{k}/{8000 + k}L.png", 500 + k)
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert (len(records), len({record.subject_id for record in records})) == (64, 32)
+    assert {record.split for record in records} == {"train", "validation", "test"}
+    assert any(note.startswith("3 files in folders beside those of partitions") for note in proposed.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("{:03d}_{}", "id,left_grade,right_grade"), ("RET{:03d}{}", "id,grade links,grade rechts"),
+        ("{:03d}_{}", "id,left_image,right_image,Left-Grade,Right-Grade"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("sides", [("left", "right"), ("OS", "OD")])
+def test_the_grade_of_each_eye_is_of_its_own_image(home, name, head, sides):
+    rows = []
+    for i in range(20):
+        names = [name.format(i, side) + ".png" for side in sides]
+        for k, file in enumerate(names):
+            picture(f"fundus/{file}", 2 * i + k)
+        rows.append((f"{i:03d}", *(names if "image" in head else ()), i % 3, (i + 1) % 3))
+    table("t.csv", head, rows)
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (40, 20)
+    for record in records:
+        number = int("".join(letter for letter in record.files[0].stem if letter.isdigit()))
+        assert record.targets["grade"] == str((number + (sides[1] in record.files[0].stem)) % 3)
