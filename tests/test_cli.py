@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib.metadata
 import json
 import subprocess
@@ -261,6 +262,10 @@ def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
     assert len(samples_of(tmp_path / "all", series=False)[0]) == 6
     (tmp_path / "bare").mkdir()
     assert samples_of(tmp_path / "bare")[0] == [tmp_path / "bare"]
+    for slice_ in (tmp_path / "all" / "one").iterdir():  # packed one by one it is the same series
+        slice_.with_suffix(".dcm.gz").write_bytes(gzip.compress(slice_.read_bytes()))
+        slice_.unlink()
+    assert samples_of(tmp_path / "all" / "one")[0] == [tmp_path / "all" / "one"]
 
 
 def with_params() -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from scantune.commands.remote_samples import RemoteSamples
 
 Named = Path | Address
-#: Formats of files that are volumes by themselves, also beside a DICOM series.
-_VOLUMES = ("nifti", "gzip", "nrrd", "metaimage")
+#: Families of files that are volumes by themselves, also beside a DICOM series.
+_VOLUMES = ("nifti", "itk")
 
 
 def named(text: str | Path) -> Named:
@@ -65,10 +65,10 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
             aside["neither files nor folders"] += 1
     data = io.only_data(files)
     files = [file for file in files if file not in data]
-    kinds = {file: io.kind_of(file) for file in files} if series else {}
-    if any(kind.startswith("dicom") for kind in kinds.values()):
-        volumes = [file for file, kind in kinds.items() if kind in _VOLUMES]
-        foreign = sum(not kind.startswith("dicom") for kind in kinds.values()) - len(volumes)
+    families = {file: io.family_of(file) for file in files} if series else {}
+    if "dicom" in families.values():
+        volumes = [file for file, family in families.items() if family in _VOLUMES]
+        foreign = sum(family not in ("dicom", *_VOLUMES) for family in families.values())
         return sorted([path, *volumes, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
     return sorted([*files, *below]) or [path], aside
 
