@@ -138,6 +138,7 @@ def test_findings_that_a_cell_lists_are_counted_one_by_one(project):
             "'site' has the value 'a' alone",
         ),
         ({"task": {"name": "classification", "target": "y", "ordinal": True}}, [16, 16], "have no order of their own"),
+        ({"train": {"scanner_consistency": {"group": "site"}}}, [16, 16], "training samples have a alone in 'site'"),
         ({}, None, "the samples must have one shape to make batches; they have 1×16×16, 1×16×20"),
     ],
 )

@@ -130,6 +130,16 @@ _MOVING = {"name": "default", "schedule": {"name": "cosine"}}
         ({"epochs": 5, "scheduler": {"name": "step", "step_size": 4}}, ""),
         ({"sampler": "balanced", "class_weights": "balanced"}, "so that a rare one counts twice over"),
         ({"sampler": "balanced"}, ""),
+        (
+            {"epochs": 12, "validate_every": 3, "checkpoints": {"strategy": "interval", "interval": 5}},
+            "train.checkpoints.interval: no checkpoint is kept of the epochs 5, 10, which have no validation",
+        ),
+        ({"epochs": 12, "validate_every": 3, "checkpoints": {"strategy": "interval", "interval": 6}}, ""),
+        (
+            {"epochs": 12, "validate_every": 4, "checkpoints": {"strategy": "time", "milestones": [0.25, 1.0]}},
+            "train.checkpoints.milestones: no checkpoint is kept of the epochs 3, which",
+        ),
+        ({"epochs": 12, "validate_every": 4}, ""),
         ({"scheduler": "onecycle", "warmup_epochs": 2}, "train.warmup_epochs: onecycle rises by itself, from 1/25"),
         ({"scheduler": "cosine", "warmup_epochs": 2}, ""),
         ({"loss": _MOVING, "early_stopping": False}, "train.monitor: val_loss has other weights in each epoch"),

@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import (
 from scantune.engine import Plateau, PlateauSchedule, Schedule
 from scantune.engine.optimizers import build
 from scantune.engine.settings import TrainingSettings
+from scantune.records import ScantuneError
 
 STEPS, EPOCHS, BASE = 4, 12, 0.1
 
@@ -131,3 +132,12 @@ def test_optimizers_take_a_step_and_pass_over_what_is_frozen(name: str) -> None:
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     assert not any(torch.equal(a, b) for a, b in zip(before, network.parameters()))
+
+
+def test_a_plateau_of_a_loop_of_ones_own_goes_by_the_direction_of_the_monitor() -> None:
+    block = {"name": "plateau", "patience": 0, "factor": 0.5}
+    for monitor, cuts in (("val_loss", [False, True, True]), ("val_dice", [False, False, False])):
+        schedule = Schedule(TrainingSettings(scheduler=block, monitor=monitor))
+        assert [schedule.epoch_end(value) for value in (0.5, 0.6, 0.7)] == cuts
+    with pytest.raises(ScantuneError, match="unknown whether 'val_mine' is to be maximised"):
+        Schedule(TrainingSettings(scheduler=block, monitor="val_mine"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from scantune.config.train import TrainConfig
 from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule, StepSchedule
 from scantune.engine.settings import CheckpointsConfig
@@ -22,6 +24,7 @@ def notes_of(train: TrainConfig) -> list[str]:
         *_idle_keys(train),
         *_late_reduction(train),
         *_moving_monitor(train),
+        *_without_validation(train),
     ]
 
 
@@ -118,4 +121,20 @@ def _late_reduction(train: TrainConfig) -> list[str]:
     return [
         f"train.scheduler.patience ({patience}) is not below train.early_stopping.patience "
         f"({train.early_stopping.patience}): training ends before the learning rate is reduced; omit it for half"
+    ]
+
+
+def _without_validation(train: TrainConfig) -> list[str]:
+    """Epochs that the strategy of the checkpoints is to keep, and that have no validation, without which none is."""
+    kept, epochs = train.checkpoints, train.epochs
+    regular = range(kept.interval, epochs + 1, kept.interval)
+    milestones = sorted({max(1, math.ceil(share * epochs)) for share in kept.milestones})
+    named = {"interval": regular, "all": regular, "time": milestones}.get(kept.strategy, [])
+    missed = [str(epoch) for epoch in named if not train.validates(epoch)]
+    if not missed:
+        return []
+    return [
+        f"train.checkpoints.{'milestones' if kept.strategy == 'time' else 'interval'}: no checkpoint is kept of the "
+        f"epochs {', '.join(missed)}, which have no validation (train.validate_every: {train.validate_every}): let "
+        "them coincide"
     ]

@@ -207,9 +207,7 @@ def assemble(
     loaders = [Loader(samples, workers=workers, pin_memory=pin) for samples in data]
     known = directions(task, settings.monitoring.error_ranges)
     mode = _direction(settings.monitor, settings.mode, known)
-    schedule, stopping = Schedule(settings), settings.early_stopping
-    if schedule.plateau is not None:
-        schedule.plateau.mode = mode
+    stopping = settings.early_stopping
     accumulation = settings.grad_accumulation_steps
     return Training(
         fabric=fabric,
@@ -222,7 +220,7 @@ def assemble(
         validation_loader=loaders[1],
         history=History(state_dir / state.JOURNAL_NAME if state_dir and fabric.is_global_zero else None),
         mode=mode,
-        schedule=schedule,
+        schedule=Schedule(settings, mode),
         early_stopping=EarlyStopping(_with_direction(stopping, settings, known)) if stopping.enabled else None,
         checkpoints=Checkpoints(
             (state_dir or out_dir or Path()) / "checkpoints",

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from scantune.engine.better import is_better
 from scantune.engine.schedule_settings import PlateauSchedule
 from scantune.engine.settings import TrainingSettings
+from scantune.tasks.directions import direction
 
 
 @dataclass(frozen=True)
@@ -167,21 +168,26 @@ class Schedule:
     Args:
         settings: ``epochs``, ``learning_rate``, ``scheduler``, ``warmup_epochs`` and ``warmup_lr`` (the group's rate
             where that is lower); where the plateau's patience is null, half of early stopping's.
+        mode: direction of the metric of a plateau, ``min`` or ``max``; None: that of the settings' ``monitor``.
 
     Attributes:
         name: of the scheduler; ``constant`` without one.
         options: of its curve.
         plateau: the state of a plateau scheduler, or None.
+
+    Raises:
+        ScantuneError: a plateau whose metric's direction is not known.
     """
 
-    def __init__(self, settings: TrainingSettings) -> None:
+    def __init__(self, settings: TrainingSettings, mode: str | None = None) -> None:
         block = settings.scheduler
         self.settings = settings
         self.name = "constant" if block is None else block.name
         self.options = {} if block is None else block.model_dump(exclude={"name"}, exclude_none=True)
         self.plateau: Plateau | None = None
         if isinstance(block, PlateauSchedule):
-            self.plateau = Plateau(block, max(1, settings.early_stopping.patience // 2))
+            way = mode or direction(settings.monitor, settings.mode)
+            self.plateau = Plateau(block, max(1, settings.early_stopping.patience // 2), way)
             self.options["patience"] = self.plateau.patience
         if "max_lr" in self.options:  # a ratio, so that slower groups stay proportional
             self.options["max_share"] = self.options.pop("max_lr") / settings.learning_rate
