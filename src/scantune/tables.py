@@ -8,9 +8,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scantune.files import write_text
+from scantune.files import refuse_unwritable, write_text
+from scantune.records import ScantuneError
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: Endings by which programs would take a CSV file for another format.
+_OTHER = (".xlsx", ".xls", ".xlsm", ".ods", ".parquet", ".feather", ".sav", ".dta", ".sas7bdat", ".json", ".jsonl")
+
+
+def refuse_table(path: Path) -> None:
+    """Refuse a table that cannot be written, before the work of which it is the result.
+
+    Raises:
+        ScantuneError: its name is that of another format than CSV; else as :func:`scantune.files.refuse_unwritable`.
+        OSError: its folder cannot be created or written.
+    """
+    if path.suffix.lower() in _OTHER:
+        raise ScantuneError(f"{path}: the table is written as CSV; name it {path.with_suffix('.csv').name}")
+    refuse_unwritable(path)
 
 
 def write_csv(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,28 @@ def test_a_table_that_cannot_be_written_is_refused_before_a_model_is_opened(fold
     with pytest.raises((ScantuneError, OSError)) as caught:
         predict("no model", [folder], out=folder.parent / out)
     assert why in (words_of(caught.value) or str(caught.value))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet"])
+def test_a_table_of_another_format_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ScantuneError, match=r"the table is written as CSV; name it a\.csv"):
+        predict("no model", [str(tmp_path)], out=tmp_path / name)
+
+
+def test_results_that_would_not_be_written_are_refused_before_anything_is_predicted(opened: Path) -> None:
+    model = opening.open_model("m")
+    (opened / "file").write_text("x")
+    with pytest.raises(ScantuneError, match=r"--seg .*file: is a file; name a folder"):
+        predict("m", [str(opened)], seg=opened / "file", out=opened / "a.csv")
+    model.facts = replace(model.facts, task={"name": "regression", "target": "t", "range": [0, 1]})
+    with pytest.raises(ScantuneError, match=r"--seg: this model predicts no masks \(task: regression\)"):
+        predict("m", [str(opened)], seg=opened / "masks", out=opened / "a.csv")
+    model.facts = None
+    with pytest.raises(ScantuneError, match="--sr, --statistics: of scantune's own models, and this is another tool's"):
+        predict("m", [str(opened)], sr=opened / "sr", statistics=True, out=opened / "a.csv")
+    with pytest.raises(ScantuneError, match="one of the names is empty"):
+        predict("m", [""], out=opened / "a.csv")
+    assert not (opened / "a.csv").exists()
 
 
 def test_a_registered_model_is_not_looked_for_in_a_store_that_does_not_exist(tmp_path: Path, monkeypatch) -> None:

@@ -36,13 +36,12 @@ def drift(
     A column has shifted where p is below 0.05 after Holm's correction and the population stability index is above 0.1.
     Each row counts as one observation.
     """
-    from scantune.files import refuse_unwritable
     from scantune.registry.opening import facts_of
     from scantune.statistics.drift import in_words, judged
-    from scantune.tables import write_csv
+    from scantune.tables import refuse_table, write_csv
     from scantune.tasks.predictions import read
 
-    refuse_unwritable(out)
+    refuse_table(out)
     facts = facts_of(model)
     reference = dict(facts.training.get("cohort") or {})
     if not reference:

@@ -25,8 +25,10 @@ def named(text: str | Path) -> Named:
     """A path, or the address of a DICOMweb study, series or instance.
 
     Raises:
-        ScantuneError: an address of another form.
+        ScantuneError: an address of another form, or no text: the folder that the command runs in would be meant.
     """
+    if not str(text).strip():
+        raise ScantuneError("predict: one of the names is empty (a variable that is not set?); the folder here is '.'")
     return Address.of(str(text)) if is_address(str(text)) else Path(text)
 
 

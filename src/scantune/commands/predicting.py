@@ -14,6 +14,7 @@ import typer
 
 from scantune.amounts import number_of
 from scantune.commands import named_samples
+from scantune.commands.predict_results import refuse_idle
 from scantune.commands.unfinished import Unfinished
 from scantune.files import DiskFullError
 from scantune.records import ScantuneError
@@ -88,9 +89,10 @@ def predict(
     from scantune.commands.remote_samples import RemoteSamples
     from scantune.dicomweb.address import storage
     from scantune.engine.distributed import device_kind
-    from scantune.files import private, refuse_unwritable
+    from scantune.files import private
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
+    from scantune.tables import refuse_table
     from scantune.tasks.predictions import PredictionTable, write
     from scantune.tracking.parent import adopted
 
@@ -112,8 +114,9 @@ def predict(
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
-    refuse_unwritable(out)
+    refuse_table(out)
     opened = open_model(model, trust=trust, device=device_kind(device), reading=reading)
+    refuse_idle(opened, {"--sr": sr, "--seg": seg, "--maps": maps}, statistics)
     if maps is not None:
         from scantune.pipeline.maps.predicted import check
 
