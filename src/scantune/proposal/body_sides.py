@@ -1,4 +1,4 @@
-"""Left and right: whose side a file or a column is of, and the cells of a row that are of a sample's own side."""
+"""Rows of several samples: left and right, or visits, and the cells of a row that are of one sample alone."""
 
 from __future__ import annotations
 
@@ -12,37 +12,50 @@ _LEFT, _RIGHT = ("left", "l", "os", "links", "linkes", "gauche", "izquierdo"), (
 _SIDES = {**dict.fromkeys(_LEFT, "left"), **dict.fromkeys((*_RIGHT, "droite", "derecho"), "right")}
 
 
+def words_of(name: str) -> list[str]:
+    """The words of a name, sides of the body as left and right: ``Score_V1`` is score, v1; ``12OD`` 12, right."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return [_SIDES.get(word, word) for word in re.findall(r"[^\W\d_]+\d*|\d+", apart)]
+
+
 def parts(name: str) -> tuple[str, str]:
     """A side, "" for none or both, and the name without it: ``Left-Fundus`` is left, ``fundus``."""
-    words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    sides = {_SIDES[word] for word in words if word in _SIDES}
-    return (sides.pop() if len(sides) == 1 else ""), " ".join(word for word in words if word not in _SIDES)
+    words = words_of(name)
+    sides = set(words) & {"left", "right"}
+    return (sides.pop() if len(sides) == 1 else ""), " ".join(word for word in words if word not in ("left", "right"))
 
 
-def with_own_cells(source: Source, sides: Sequence[str]) -> Source:
-    """The source with one column for two that are named alike but for left and right: the cells of a sample's side.
+def with_own_cells(source: Source, names: Sequence[str]) -> Source:
+    """The source with one column for several that are named alike but for a word that tells a row's samples apart.
+
+    Each sample has the cells of the column whose word its name has: of ``grade OD`` and ``grade OS`` that of its eye, of
+    ``score_V1`` and ``score_V2`` that of its visit.
 
     Args:
         source: a row a sample.
-        sides: of each sample; "" in one of them leaves all as it is.
+        names: of each sample: its path, or the column that it is of.
     """
-    if not all(sides) or len(set(sides)) < 2:
-        return source
-    named: dict[str, dict[str, str]] = defaultdict(dict)
+    words = [set(words_of(name)) for name in names]
+    families: dict[tuple[int, tuple[str, ...]], dict[str, str]] = defaultdict(dict)
     for column in source.columns:
-        side, rest = parts(column)
-        if side and rest:
-            named[rest].setdefault(side, column)
-    pairs = {rest: own for rest, own in named.items() if len(own) == 2}
-    if not pairs:
+        own = words_of(column)
+        for at, word in enumerate(own if len(own) > 1 else ()):
+            if not word.isdecimal():
+                families[at, (*own[:at], *own[at + 1 :])].setdefault(word, column)
+    cells: dict[str, list[str]] = {}
+    merged: list[dict[str, str]] = []
+    for (_, rest), columns in families.items():
+        marks = [own & columns.keys() for own in words]
+        if len(columns) < 2 or not all(len(own) == 1 for own in marks) or len(set().union(*marks)) < 2:
+            continue
+        name = " ".join(rest) if " ".join(rest) not in source.columns else f"{' '.join(rest)} of the sample"
+        cells[name] = [row[columns[next(iter(own))]] for row, own in zip(source.rows, marks, strict=True)]
+        merged.append(columns)
+    if not merged:
         return source
-    cells = {}
-    for rest, own in pairs.items():
-        name = rest if rest not in source.columns else f"{rest} of the side"
-        cells[name] = [row[own[side]] for row, side in zip(source.rows, sides, strict=True)]
-    left = {column for own in pairs.values() for column in own.values()}
+    left = {column for columns in merged for column in columns.values()}
     result = source.rewritten(cells)
     result.columns = [column for column in result.columns if column not in left]
-    listed = "; ".join(f"{own['left']}, {own['right']}" for own in list(pairs.values())[:4])
-    result.notes = [*result.notes, f"each sample has the cells of its side alone ({listed})"]
+    listed = "; ".join(", ".join(columns.values()) for columns in merged[:4])
+    result.notes = [*result.notes, f"each sample has the cells of its own side or visit alone ({listed})"]
     return result

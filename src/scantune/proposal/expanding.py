@@ -10,7 +10,7 @@ from dataclasses import replace
 from scantune import io
 from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
-from scantune.cohort.template import fields
+from scantune.cohort.template import fields, fill
 from scantune.proposal import headings
 from scantune.proposal.body_sides import parts, with_own_cells
 from scantune.proposal.folders import images_of, of_pairing
@@ -82,7 +82,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
     places = [(i, c) for i in range(len(source.rows)) for c in columns if found[c][i]]
     result = _repeated(source, [i for i, _ in places], [found[c][i] for i, c in places])
     result.add_column("image_column", [c for _, c in places])
-    result = with_own_cells(result, [parts(c)[0] for _, c in places])
+    result = with_own_cells(result, [c for _, c in places])
     result.notes.append(
         f"columns {', '.join(columns)} name a file each: every file is a sample of the row's subject, with the row's "
         "target (which image a sample is stands in the column 'image_column')"
@@ -110,8 +110,14 @@ def _of_both_sides(source: Source, listing: Listing) -> Source | None:
     for name in images_of(listing):
         if parts(name)[0]:
             alike[parts(name)[1]].append(name)
-    files = [alike[parts(file)[1]] if file else [] for file in source.files]
-    if 2 * sum(len(own) == 2 for own in files) < _count(source.files):
+    *_, last = re.finditer(r"\{.*?\}", source.template)
+    start = source.template[: last.end()]
+    files = []
+    for row, file in zip(source.rows, source.files, strict=True):
+        own = re.compile(re.escape(fill(start, row)) + r"(?!\d)") if file else None
+        named = [name for names in alike.values() for name in names if own and own.match(name)]
+        files.append(sorted({*named, *alike[parts(file)[1]]}) if file else [])
+    if 2 * sum(len(own) > 1 for own in files) < _count(source.files):
         return None
     return _grouped(source, listing, next(iter(fields(source.template)), ""), files)
 
@@ -211,7 +217,7 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         listed = ", ".join(sorted(differing)[:6])
         result.notes.append(f"several rows lead to one file: where they differ, in {listed}, the cell is empty")
     several = len(places) - len(set(places))
-    result = with_own_cells(result, [parts(channels[0])[0] for channels in pairing.images])
+    result = with_own_cells(result, [channels[0] for channels in pairing.images]) if several else result
     result.ids = [column] if column else []
     what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
     result.notes += [
