@@ -9,7 +9,7 @@ import pytest
 
 from scantune.proposal.blocks import propose
 from tests.proposal.test_layouts import home as home
-from tests.proposal.test_layouts import picture, read, table
+from tests.proposal.test_layouts import picture, read, table, volume
 
 N = 30
 
@@ -141,3 +141,54 @@ def test_the_grade_of_each_eye_is_of_its_own_image(home, name, head, sides):
     for record in records:
         number = int("".join(letter for letter in record.files[0].stem if letter.isdigit()))
         assert record.targets["grade"] == str((number + (sides[1] in record.files[0].stem)) % 3)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_scores_of_each_visit_are_of_its_own_scan(home, wide):
+    rows = []
+    for i in range(15):
+        for visit in (1, 2):
+            volume(f"{i + 1:03d}/V{visit}/t1.nii.gz", 2 * i + visit)
+            rows += [] if wide else [(i + 1, visit, i + visit / 10)]
+        rows += [(i + 1, i + 0.1, i + 0.2)] if wide else []
+    table("visits.csv", "Subject,score_V1,score_V2" if wide else "Subject,Visit,score", rows)
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (30, 15)
+    for record in records:
+        subject, visit = record.files[0].parts[-3:-1]
+        assert float(record.targets["score"]) == int(subject) - 1 + int(visit[1:]) / 10
+
+
+def test_all_views_of_each_breast_are_samples_with_its_own_label(home):
+    for i in range(12):
+        for k, side in enumerate("LR"):
+            for view in ("CC", "MLO"):
+                picture(f"mammo/{i:03d}_{side}_{view}.png", 4 * i + 2 * k + (view == "CC"))
+    table("m.csv", "id,age,cancer_L,cancer_R", [(f"{i:03d}", 40 + i, i % 2, (i + 1) % 2) for i in range(12)])
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (48, 12)
+    for record in records:
+        number, side, _ = record.files[0].stem.split("_")
+        assert record.targets["cancer"] == str((int(number) + (side == "R")) % 2)
+
+
+def test_short_ids_lead_to_all_files_of_a_subject(home):
+    numbers = (1, 2, 10, 11, 12, 20, 21, 100)
+    for i in numbers:
+        for k in range(2):
+            picture(f"img/S{i}_{k}.png", 2 * i + k)
+    table("t.csv", "subject,label", [(f"S{i}", "ab"[k % 2]) for k, i in enumerate(numbers)])
+    _, records = read(propose(Path("raw")))
+    assert len(records) == 16
+    assert all(record.files[0].stem.split("_")[0] == record.subject_id for record in records)
+
+
+def test_a_folder_of_labelled_images_has_no_masks(home):
+    for i in range(12):
+        folder = ("Training/Labeled", "Testing/Unlabeled")[i % 2]
+        volume(f"{folder}/A{i}B/A{i}B_sa.nii.gz", i)
+        volume(f"{folder}/A{i}B/A{i}B_sa_gt.nii.gz", i, labels=True)
+    table("m.csv", "External code,Vendor", [(f"A{i}B", "XY"[i // 2 % 2]) for i in range(12)])
+    _, records = read(propose(Path("raw")))
+    assert len(records) == 12
+    assert all("_gt" in record.masks[0].name for record in records)

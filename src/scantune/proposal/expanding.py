@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,14 +11,14 @@ from dataclasses import replace
 from scantune import io
 from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
-from scantune.cohort.template import fields
+from scantune.cohort.template import fields, fill
 from scantune.proposal import headings
-from scantune.proposal.body_sides import parts, with_own_cells
 from scantune.proposal.folders import images_of, of_pairing
 from scantune.proposal.headers import by_header
 from scantune.proposal.listing import Listing, mask_rank, spread, stem
 from scantune.proposal.matching import by_chance, by_id, by_parents, by_path, files_of
 from scantune.proposal.naming import subject_pattern
+from scantune.proposal.own_cells import side_of_body, telling, with_own_cells, words_of
 from scantune.proposal.pairing import few_values, paired
 from scantune.proposal.sides import of_path, of_table
 from scantune.proposal.source import FILE, MASK, SPLIT, Source
@@ -36,7 +37,7 @@ def expanded(source: Source, listing: Listing) -> Source | None:
             return stated
     return (
         _by_columns(source, listing)
-        or _of_both_sides(source, listing)
+        or _of_each_side(source, listing)
         or _by_folder_or_id(source, listing)
         or _by_header(source, listing)
     )
@@ -82,7 +83,7 @@ def _by_columns(source: Source, listing: Listing) -> Source | None:
     places = [(i, c) for i in range(len(source.rows)) for c in columns if found[c][i]]
     result = _repeated(source, [i for i, _ in places], [found[c][i] for i, c in places])
     result.add_column("image_column", [c for _, c in places])
-    result = with_own_cells(result, [parts(c)[0] for _, c in places])
+    result = with_own_cells(result, [c for _, c in places])
     result.notes.append(
         f"columns {', '.join(columns)} name a file each: every file is a sample of the row's subject, with the row's "
         "target (which image a sample is stands in the column 'image_column')"
@@ -101,17 +102,29 @@ def _with_drawn(source: Source, found: Mapping[str, Sequence[str]], drawn: str) 
     return replace(kept, template=f"{{{FILE}}}", masks=f"{{{MASK}}}", notes=[*kept.notes, note])
 
 
-def _of_both_sides(source: Source, listing: Listing) -> Source | None:
-    """Rows of a subject whose files of left and right have one name but for that, where a template names one side."""
-    stated = parts(re.sub(r"\{.*?\}", " ", source.template))[0]
-    if not stated or parts(stem(source.origin))[0] or _count(source.files) < _FEWEST:
+def _of_each_side(source: Source, listing: Listing) -> Source | None:
+    """Rows of a subject whose files have one name but for the side, or visit, of which a template names one alone."""
+    words = telling(source.columns)
+    stated = words & {*words_of(re.sub(r"\{.*?\}", " ", source.template))}
+    if not stated or side_of_body(source.origin.rpartition(".")[0]) or _count(source.files) < _FEWEST:
         return None
-    alike: dict[str, list[str]] = defaultdict(list)
+    alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in images_of(listing):
-        if parts(name)[0]:
-            alike[parts(name)[1]].append(name)
-    files = [alike[parts(file)[1]] if file else [] for file in source.files]
-    if 2 * sum(len(own) == 2 for own in files) < _count(source.files):
+        own = words_of(name)
+        if words & {*own}:
+            alike[tuple(word for word in own if word not in words)].append(name)
+    *_, last = re.finditer(r"\{.*?\}", source.template)
+    in_order = sorted(name for names in alike.values() for name in names)
+    files: list[list[str]] = []
+    for row, file in zip(source.rows, source.files, strict=True):
+        start = fill(source.template[: last.end()], row) if file else ""
+        first = bisect_left(in_order, start) if file else len(in_order)
+        end = next((i for i in range(first, len(in_order)) if not in_order[i].startswith(start)), len(in_order))
+        named = in_order[first:end]
+        whole = {name for name in named if not name[len(start) : len(start) + 1].isdecimal()}
+        same = alike[tuple(word for word in words_of(file) if word not in words)] if file else []
+        files.append(sorted({*whole, *same}))
+    if 2 * sum(len(own) > 1 for own in files) < _count(source.files):
         return None
     return _grouped(source, listing, next(iter(fields(source.template)), ""), files)
 
@@ -211,7 +224,7 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
         listed = ", ".join(sorted(differing)[:6])
         result.notes.append(f"several rows lead to one file: where they differ, in {listed}, the cell is empty")
     several = len(places) - len(set(places))
-    result = with_own_cells(result, [parts(channels[0])[0] for channels in pairing.images])
+    result = with_own_cells(result, [channels[0] for channels in pairing.images]) if several else result
     result.ids = [column] if column else []
     what = f"with the ids in column {column!r}" if column else "in the folders that rows name"
     result.notes += [

@@ -22,7 +22,7 @@ from scantune.records import ReadError
 MOST = 200_000
 """Files that are listed at most."""
 _DRAWN = re.compile(
-    r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z])|"
+    r"(label(?!l?ed)|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z])|"
     r"[ _-]lesion(?=\.[^/]*$|$))",
     re.I,
 )

@@ -197,7 +197,7 @@ def by_id(columns: Sequence[str], rows: Rows, listing: Listing) -> tuple[str, li
 def _by_words(column: str, rows: Rows, listing: Listing) -> list[list[str]]:
     ids = [tuple(_words(_stem(row[column].replace("\\", "/")))) for row in rows]
     lengths = {len(words) for words in ids if words}
-    wanted = {words for words in ids if words and len("".join(words)) > 2}
+    wanted = {words for words in ids if words and (len(text := "".join(words)) > 2 or re.search(r"[a-z]\d", text))}
     files: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in listing.names:
         seen: set[tuple[str, ...]] = set()
@@ -274,10 +274,9 @@ def _with_short(template: str, cells: Sequence[tuple[str, str]]) -> list[str]:
 
 def _padded(name: str, whole: Sequence[tuple[str, str]]) -> list[str]:
     """Templates with a whole number where a name has it filled up with zeros."""
-    folder, slash, base = name.rpartition("/")
     names = []
-    for match in re.finditer(r"(?<!\d)0\d{1,8}(?!\d)", base):
+    for match in re.finditer(r"(?<!\d)0\d{1,8}(?!\d)", name):
         digits = match.group()
         field = [c for c, value in whole if value.zfill(len(digits)) == digits]
-        names += [f"{folder}{slash}{base[: match.start()]}{{{c}:0{len(digits)}d}}{base[match.end() :]}" for c in field]
+        names += [f"{name[: match.start()]}{{{c}:0{len(digits)}d}}{name[match.end() :]}" for c in field]
     return names
