@@ -123,6 +123,13 @@ def test_ages_over_89_in_words_and_ranges_are_banded(table, dataset, age):
     assert [record.groups["age"] for record in records] == ["90+", "110M", "80-95", "85+"]
 
 
+def test_ages_of_another_unit_and_codes_are_told_before_they_are_banded(table, dataset):
+    table("file,Patient Age\na.png,63\nb.png,1440\nc.png,-9\nd.png,95\ne.png,\nf.png,030Y\n")
+    warnings = cohort.read(dataset(files="{file}", groups={"years": "Patient Age"}), HERE).warnings
+    assert len(warnings) == 1
+    assert "group 'years': 2 of 4 ages are below 0 or above 120 years (1440, -9)" in warnings[0]
+
+
 def test_classes_that_a_spreadsheet_made_dates_of_are_told(table, dataset):
     table("file,grade,day\na.png,2-Mar,2024-01-01\nb.png,3+4,2024-01-02\nc.png,,2024-01-02\n")
     warnings = cohort.read(dataset(files="{file}", targets={"grade": "grade"}, groups=["day"]), HERE).warnings

@@ -8,10 +8,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from scantune.amounts import number_of
 from scantune.cohort import values
+from scantune.cohort.cells import plain
 from scantune.cohort.table import Row
 from scantune.config.dataset import DatasetConfig, TargetColumn, Unless
 from scantune.records import Record
+from scantune.statistics.ages import OLDEST, is_age
 
 SHOWN = 10
 
@@ -109,6 +112,28 @@ def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], da
             warnings.append(
                 f"column {column!r}: {counts} of {len(rows)} rows read as empty cells; if a word is a value, "
                 "list it among the target's 'values' or the task's 'classes', or recode it"
+            )
+    return warnings
+
+
+def impossible_ages(rows: Sequence[Row], dataset: DatasetConfig) -> list[str]:
+    """A warning for each group of ages with numbers that are none in years: months and days, or codes (999, -9).
+
+    Such numbers above 89 are written as 90+ from here on, so that nothing later can tell.
+    """
+    warnings = []
+    for name, column in dataset.groups.items():
+        if not (is_age(name) or is_age(column)):
+            continue
+        texts = [plain(row.cells[column], dataset.decimal).strip() for row in rows]
+        ages = [text for text in texts if values.is_number(text)]
+        odd = [text for text in ages if not 0 <= values.number(text) <= OLDEST]
+        if odd:
+            are, some = "is" if len(odd) == 1 else "are", _some(list(dict.fromkeys(odd)))
+            warnings.append(
+                f"group {name!r}: {len(odd)} of {number_of(len(ages), 'age')} {are} below 0 or above {OLDEST:g} years "
+                f"({some}): in another unit, or a code? What is above 89 counts as 90+; write years, and leave unknown "
+                "ages empty"
             )
     return warnings
 

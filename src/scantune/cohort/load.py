@@ -11,6 +11,7 @@ from scantune.cohort.cells import recoded, replaced
 from scantune.cohort.doubts import (
     dates_of_excel,
     ids_of_excel,
+    impossible_ages,
     one_form,
     spellings,
     values_without_rows,
@@ -124,6 +125,7 @@ def _from_table(
         raise CohortError(title, faults)
     warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
     warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
+    warnings += impossible_ages(table.rows, dataset)
     warnings += [*spellings(records), *dates_of_excel(records)]
     forms: list[str] = []
     if dataset.subject is not None:
