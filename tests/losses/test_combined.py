@@ -96,3 +96,11 @@ def test_a_loss_of_ones_own_may_return_one_number_for_the_batch():
         assert torch.equal(losses.build("mean_for_a_test")(output, target), losses.build("mse")(output, target))
     finally:
         registry._TABLE.pop("mean_for_a_test")
+
+
+def test_a_combination_is_told_with_its_parts() -> None:
+    from scantune.losses.parts import in_words
+
+    assert in_words("default") == "default (0.7 dice + 0.3 bce)"
+    assert in_words("mse") == "mse"
+    assert in_words(None) is None

@@ -41,6 +41,14 @@ def parts_of(
     return parts, schedule
 
 
+def in_words(name: str | None) -> str | None:
+    """A loss as a reader knows it: of a weighted combination its parts too, ``default (0.7 dice + 0.3 bce)``."""
+    if name is None:
+        return None
+    parts = " + ".join(f"{weight:g} {part}" for part, weight in PRESETS.get(name, {}).items())
+    return f"{name} ({parts})" if parts else name
+
+
 def check(spec: str | Mapping[str, Any], targets: str | Collection[str] | None, epochs: int | None = None) -> None:
     """Refuse a loss that cannot be built, without torch.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune import plugins
 from scantune.files import finite, write_json
+from scantune.losses.parts import in_words
 from scantune.models.covariates import Covariates
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import evaluated_block
@@ -167,7 +168,7 @@ def log_joined(run: Run, plan: TrainingPlan, facts: ModelFacts, members: Sequenc
     params: dict[str, Any] = {
         "backbone": f"mean of {', '.join(members)}",
         "weights": facts.weights["source"],
-        "loss": facts.loss,
+        "loss": in_words(facts.loss),
         "input": block.input,
         "members": facts.members,
     }

@@ -12,6 +12,7 @@ from scantune import plugins
 from scantune.config.augment import augment_config
 from scantune.digests import SHORT, file_digest
 from scantune.files import finite, without_paths, write_json
+from scantune.losses.parts import in_words
 from scantune.models import catalogue as backbones
 from scantune.pipeline.data import training_cohort
 from scantune.pipeline.data.sides import sides_of
@@ -64,7 +65,7 @@ def log_start(run: Run, plan: TrainingPlan) -> None:
     loss = settings["train"].pop("loss") or {}
     options = {f"loss.{name}": value for name, value in loss.items() if name != "name"}
     prepared = input_settings(plan)
-    run.params({**settings, "dataset": block.dataset, **prepared, "loss": plan.spec["name"], **options})
+    run.params({**settings, "dataset": block.dataset, **prepared, "loss": in_words(plan.spec["name"]), **options})
     cache = Path("data/cache") / block.input
     splits = Path("data/splits") / block.dataset / "splits.csv"
     run.tags(
@@ -115,7 +116,7 @@ def log_trained(
     params = {
         "backbone": training_plan.block.model.backbone,
         "weights": training_plan.block.model.source or "random",
-        "loss": training_plan.spec["name"],
+        "loss": in_words(training_plan.spec["name"]),
         "input": training_plan.block.input,
         "members": facts.members,
         **{
