@@ -159,6 +159,20 @@ def test_scores_of_each_visit_are_of_its_own_scan(home, wide):
         assert float(record.targets["score"]) == int(subject) - 1 + int(visit[1:]) / 10
 
 
+def test_grades_by_visit_and_side_are_of_their_own_image(home):
+    rows = []
+    for i in range(12):
+        for k, (visit, side) in enumerate([(1, "OD"), (1, "OS"), (2, "OD"), (2, "OS")]):
+            picture(f"fundus/{i:03d}_V{visit}_{side}.png", 4 * i + k)
+        rows.append((f"{i:03d}", *((i + k) % 4 for k in range(4))))
+    table("t.csv", "id,V1 grade OD,V1 grade OS,V2 grade OD,V2 grade OS", rows)
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (48, 12)
+    for record in records:
+        number, visit, side = record.files[0].stem.split("_")
+        assert record.targets["grade"] == str((int(number) + 2 * (visit == "V2") + (side == "OS")) % 4)
+
+
 def test_all_views_of_each_breast_are_samples_with_its_own_label(home):
     for i in range(12):
         for k, side in enumerate("LR"):

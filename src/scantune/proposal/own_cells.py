@@ -44,7 +44,7 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
     """The source with one column for several that are named alike but for a word that tells a row's samples apart.
 
     Each sample has the cells of the column whose word its name has: of ``grade OD`` and ``grade OS`` that of its eye,
-    of ``score_V1`` and ``score_V2`` that of its visit.
+    of ``score_V1`` and ``score_V2`` that of its visit; of ``V1 grade OD`` … ``V2 grade OS`` that of both.
 
     Args:
         source: a row a sample.
@@ -57,6 +57,8 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
         marks = [own & columns.keys() for own in words]
         if not all(len(own) == 1 for own in marks) or len(set().union(*marks)) < 2:
             continue
+        if any(column in known.values() for known in merged for column in columns.values()):
+            continue  # by two words: the other one tells the columns apart that result
         name = " ".join(rest) if " ".join(rest) not in source.columns else f"{' '.join(rest)} of the sample"
         cells[name] = [row[columns[next(iter(own))]] for row, own in zip(source.rows, marks, strict=True)]
         merged.append(columns)
@@ -67,4 +69,4 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
     result.columns = [column for column in result.columns if column not in left]
     listed = "; ".join(", ".join(columns.values()) for columns in merged[:4])
     result.notes = [*result.notes, f"each sample has the cells of its own side or visit alone ({listed})"]
-    return result
+    return with_own_cells(result, names)
