@@ -322,6 +322,17 @@ def test_interlaced_frames_are_made_progressive(
     np.testing.assert_array_equal(wrapped.frames(), read)
 
 
+def test_interlaced_frames_of_two_sizes_are_refused_and_not_stretched(tmp_path: Path) -> None:
+    parts = []
+    for name, end in (("a", 48), ("b", 32)):
+        frames = [frame[:end] for frame in moving(9, colour=True)]
+        made = _written(tmp_path / f"{name}.ts", frames, "mpeg2video", "yuv420p", flags="+ildct+ilme", qscale="1")
+        parts.append(made.read_bytes())
+    (tmp_path / "c.ts").write_bytes(b"".join(parts))
+    with pytest.raises(ReadError, match="has another size"):
+        io.open_video(tmp_path / "c.ts").frames()
+
+
 def test_still_frames_and_progressive_ones_are_left_by_the_deinterlacer(tmp_path: Path) -> None:
     still = [moving(9, colour=True)[3]] * 5
     plain = _written(tmp_path / "a.mkv", still, "ffv1", "yuv420p")

@@ -182,10 +182,17 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _progressive(frames: Iterable[av.VideoFrame], stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """As many frames; from the first interlaced one on those that are interlaced get their lines between by bwdif."""
-    graph = None
-    for frame in frames:
+    """As many frames; from the first interlaced one on those that are interlaced get their lines between by bwdif.
+
+    Raises:
+        ReadError: from then on a frame has another size, to which FFmpeg would stretch it without a word.
+    """
+    graph, size = None, (0, 0)
+    for at, frame in enumerate(frames):
+        if graph is not None and (frame.width, frame.height) != size:
+            raise ReadError(f"frame {at} has another size than those before it")
         if graph is None and frame.interlaced_frame:
+            size = frame.width, frame.height
             graph = av.filter.Graph()
             source = graph.add_buffer(
                 width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
