@@ -143,6 +143,19 @@ def test_the_grade_of_each_eye_is_of_its_own_image(home, name, head, sides):
         assert record.targets["grade"] == str((number + (sides[1] in record.files[0].stem)) % 3)
 
 
+def test_rows_of_both_eyes_under_one_id_are_of_one_subject(home):
+    for i in range(20):
+        for k, eye in enumerate(("OD", "OS")):
+            picture(f"{i:02d}_{eye}.png", 2 * i + k)
+    table(
+        "t.csv", "ID,eye,grade", [(f"{i:02d}", eye, (i + (eye == "OS")) % 3) for i in range(20) for eye in ("OD", "OS")]
+    )
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert (len(records), len({record.subject_id for record in records})) == (40, 20)
+    assert any("'ID' is taken for it" in note for note in proposed.notes)
+
+
 @pytest.mark.parametrize("wide", [True, False])
 def test_scores_of_each_visit_are_of_its_own_scan(home, wide):
     rows = []
