@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from scantune.proposal.source import Source
 
+LABEL = "label"
+"""Column for columns that a side alone names: ``OD`` and ``OS``."""
 _LEFT, _RIGHT = ("left", "l", "os", "links", "linkes", "gauche", "izquierdo"), ("right", "r", "od", "rechts", "rechtes")
 _SIDES = {**dict.fromkeys(_LEFT, "left"), **dict.fromkeys((*_RIGHT, "droite", "derecho"), "right")}
 
@@ -24,11 +26,11 @@ def telling(columns: Sequence[str]) -> set[str]:
 
 
 def _families(columns: Sequence[str]) -> dict[tuple[int, tuple[str, ...]], dict[str, str]]:
-    """Columns that are named alike but for one word, by that word."""
+    """Columns that are named alike but for one word, by that word; a name of one word where that is a side."""
     families: dict[tuple[int, tuple[str, ...]], dict[str, str]] = defaultdict(dict)
     for column in columns:
         own = words_of(column)
-        for at, word in enumerate(own if len(own) > 1 else ()):
+        for at, word in enumerate(own if len(own) > 1 or side_of_body(column) else ()):
             if not word.isdecimal():
                 families[at, (*own[:at], *own[at + 1 :])].setdefault(word, column)
     return {key: named for key, named in families.items() if len(named) > 1}
@@ -59,7 +61,8 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
             continue
         if any(column in known.values() for known in merged for column in columns.values()):
             continue  # by two words: the other one tells the columns apart that result
-        name = " ".join(rest) if " ".join(rest) not in source.columns else f"{' '.join(rest)} of the sample"
+        name = " ".join(rest) or LABEL
+        name = f"{name} of the sample" if name in source.columns else name
         cells[name] = [row[columns[next(iter(own))]] for row, own in zip(source.rows, marks, strict=True)]
         merged.append(columns)
     if not merged:
