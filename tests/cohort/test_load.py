@@ -128,6 +128,8 @@ def test_ages_of_another_unit_and_codes_are_told_before_they_are_banded(table, d
     warnings = cohort.read(dataset(files="{file}", groups={"years": "Patient Age"}), HERE).warnings
     assert len(warnings) == 1
     assert "group 'years': 2 of 4 ages are below 0 or above 120 years (1440, -9)" in warnings[0]
+    block = dataset(files="{file}", groups={"years": "Patient Age"}, where={"Patient Age": {"exclude": [1440, -9]}})
+    assert not cohort.read(block, HERE).warnings, "of the rows that are used"
 
 
 def test_classes_that_a_spreadsheet_made_dates_of_are_told(table, dataset):

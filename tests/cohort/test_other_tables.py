@@ -117,6 +117,8 @@ def test_a_packed_csv_is_read_and_one_that_is_cut_is_refused(tmp_path):
     packed = gzip.compress(b"id,age\n007,2\n", mtime=0)
     (tmp_path / "t.csv.gz").write_bytes(packed)
     assert [dict(row.cells) for row in read_table(tmp_path / "t.csv.gz").rows] == [{"id": "007", "age": "2"}]
+    with pytest.raises(CohortError, match=r"tables in its folder: \['t\.csv\.gz'\]"):
+        read_table(tmp_path / "t.csv")
     (tmp_path / "t.csv.gz").write_bytes(packed[:-9])
     with pytest.raises(CohortError, match="not a readable gzip file"):
         read_table(tmp_path / "t.csv.gz")

@@ -269,10 +269,10 @@ def test_containers_are_told_by_their_bytes_and_counted_to_the_frame(tmp_path: P
     assert not any("cut short" in note for note in loop.facts["notes"])
 
 
-def _written(path: Path, frames: list[np.ndarray], codec: str, pixels: str, **options: str) -> Path:
+def _written(path: Path, frames: list[np.ndarray], codec: str, pixels: str, rate: int = 25, **options: str) -> Path:
     """A video of frames in RGB (or RGBA), as PyAV writes it."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options=options)
+        stream = container.add_stream(codec, rate=rate, options=options)
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pixels
         for frame in frames:
             made = av.VideoFrame.from_ndarray(frame, format={3: "rgb24", 4: "rgba"}[frame.shape[2]])
@@ -320,6 +320,17 @@ def test_interlaced_frames_are_made_progressive(
     np.testing.assert_array_equal(loop.frames([7, 3]), read[[7, 3]])
     wrapped = io.open_video(_with_stream(tmp_path / "a.dcm", path.read_bytes())) if suffix != "avi" else loop
     np.testing.assert_array_equal(wrapped.frames(), read)
+
+
+def test_interlaced_frames_of_two_sizes_are_refused_and_not_stretched(tmp_path: Path) -> None:
+    parts = []
+    for name, end in (("a", 48), ("b", 32)):
+        frames = [frame[:end] for frame in moving(9, colour=True)]
+        made = _written(tmp_path / f"{name}.ts", frames, "mpeg2video", "yuv420p", flags="+ildct+ilme", qscale="1")
+        parts.append(made.read_bytes())
+    (tmp_path / "c.ts").write_bytes(b"".join(parts))
+    with pytest.raises(ReadError, match="has another size"):
+        io.open_video(tmp_path / "c.ts").frames()
 
 
 def test_still_frames_and_progressive_ones_are_left_by_the_deinterlacer(tmp_path: Path) -> None:
@@ -492,6 +503,20 @@ def test_a_video_in_dicom_is_the_video(tmp_path: Path, mp4: Path, monkeypatch: p
     other = io.open_video(_with_stream(tmp_path / "b.dcm", mp4.read_bytes(), NumberOfFrames=9, FrameTime=None))
     assert (other.n_frames, other.frame_time) == (6, 20)
     assert any("6 frames where the header states 9" in note for note in other.facts["notes"])
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, 20), ({"x265-params": "no-vui-timing-info=1"}, None)])
+def test_a_stream_by_itself_has_the_rate_that_it_states_and_no_other(
+    tmp_path: Path, options: dict[str, str], expected: float | None
+) -> None:
+    codec = "libx265" if options else "libx264"
+    ending = {"libx264": "h264", "libx265": "hevc"}[codec]
+    stream = _written(tmp_path / f"a.{ending}", list(moving(6, colour=True)), codec, "yuv420p", rate=50, **options)
+    loop = io.open_video(_with_stream(tmp_path / "a.dcm", stream.read_bytes(), FrameTime=None))
+    assert (loop.n_frames, loop.frame_time) == (6, expected)
+    assert any(
+        note.startswith("no frame time" if expected is None else "the frame time is") for note in loop.facts["notes"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,15 @@ def test_bands_of_few_subjects_do_not_press_the_marks_of_bland_altman_together()
     assert "are cut" not in " ".join(text.get_text() for text in figure.texts)
 
 
+def test_the_zero_line_of_bland_altman_is_shown_however_large_the_bias() -> None:
+    named = {"bias": 20.0, "lower": 19.0, "upper": 21.0}
+    far = {f"bland_altman_{name}": entry(value, value - 0.2, value + 0.2) for name, value in named.items()}
+    figure = plots.bland_altman([0, 10, 20, 30], [20, 30.5, 39.5, 50], metrics=far)
+    low, high = figure.axes[0].get_ylim()
+    assert low <= 0 < 21 < high
+    assert "are cut" not in " ".join(text.get_text() for text in figure.texts)
+
+
 def test_bland_altman_says_why_a_limit_is_missing():
     figure = plots.bland_altman([1, 2], [1, 2], metrics=LIMITS | {"bland_altman_upper": undefined("too few subjects")})
     assert "The upper limit is undefined: too few subjects." in words_in(figure)

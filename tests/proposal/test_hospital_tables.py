@@ -124,7 +124,8 @@ def test_knees_of_one_person_in_folders_of_two_grades_are_of_one_subject(home):
     ("name", "head"),
     [
         ("{:03d}_{}", "id,left_grade,right_grade"), ("RET{:03d}{}", "id,grade links,grade rechts"),
-        ("{:03d}_{}", "id,left_image,right_image,Left-Grade,Right-Grade"),
+        ("{:03d}_{}", "id,left_image,right_image,Left-Grade,Right-Grade"), ("{:03d}_{}", "id,L,R"),
+        ("{:03d}_{}", "id,left,right,grade L,grade R"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("sides", [("left", "right"), ("OS", "OD")])
@@ -134,13 +135,27 @@ def test_the_grade_of_each_eye_is_of_its_own_image(home, name, head, sides):
         names = [name.format(i, side) + ".png" for side in sides]
         for k, file in enumerate(names):
             picture(f"fundus/{file}", 2 * i + k)
-        rows.append((f"{i:03d}", *(names if "image" in head else ()), i % 3, (i + 1) % 3))
+        rows.append((f"{i:03d}", *(names if head.count(",") == 4 else ()), i % 3, (i + 1) % 3))
     table("t.csv", head, rows)
     _, records = read(propose(Path("raw")))
     assert (len(records), len({record.subject_id for record in records})) == (40, 20)
     for record in records:
         number = int("".join(letter for letter in record.files[0].stem if letter.isdigit()))
-        assert record.targets["grade"] == str((number + (sides[1] in record.files[0].stem)) % 3)
+        (target,) = record.targets.values()
+        assert target == str((number + (sides[1] in record.files[0].stem)) % 3)
+
+
+def test_rows_of_both_eyes_under_one_id_are_of_one_subject(home):
+    for i in range(20):
+        for k, eye in enumerate(("OD", "OS")):
+            picture(f"{i:02d}_{eye}.png", 2 * i + k)
+    table(
+        "t.csv", "ID,eye,grade", [(f"{i:02d}", eye, (i + (eye == "OS")) % 3) for i in range(20) for eye in ("OD", "OS")]
+    )
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert (len(records), len({record.subject_id for record in records})) == (40, 20)
+    assert any("'ID' is taken for it" in note for note in proposed.notes)
 
 
 @pytest.mark.parametrize("wide", [True, False])
@@ -157,6 +172,20 @@ def test_scores_of_each_visit_are_of_its_own_scan(home, wide):
     for record in records:
         subject, visit = record.files[0].parts[-3:-1]
         assert float(record.targets["score"]) == int(subject) - 1 + int(visit[1:]) / 10
+
+
+def test_grades_by_visit_and_side_are_of_their_own_image(home):
+    rows = []
+    for i in range(12):
+        for k, (visit, side) in enumerate([(1, "OD"), (1, "OS"), (2, "OD"), (2, "OS")]):
+            picture(f"fundus/{i:03d}_V{visit}_{side}.png", 4 * i + k)
+        rows.append((f"{i:03d}", *((i + k) % 4 for k in range(4))))
+    table("t.csv", "id,V1 grade OD,V1 grade OS,V2 grade OD,V2 grade OS", rows)
+    _, records = read(propose(Path("raw")))
+    assert (len(records), len({record.subject_id for record in records})) == (48, 12)
+    for record in records:
+        number, visit, side = record.files[0].stem.split("_")
+        assert record.targets["grade"] == str((int(number) + 2 * (visit == "V2") + (side == "OS")) % 4)
 
 
 def test_all_views_of_each_breast_are_samples_with_its_own_label(home):

@@ -181,6 +181,19 @@ def test_pictures_that_share_a_mask_are_no_samples_of_their_own(home):
     assert any(note.startswith("12 pictures beside others of the same mask not used") for note in proposed.notes)
 
 
+def test_low_numbers_in_masks_of_jpeg_are_classes(home):
+    Path("raw/masks").mkdir(parents=True)
+    for i in range(6):
+        picture(f"images/{i}.png", i)
+        drawn = Image.new("L", (64, 64))
+        drawn.paste(1, (8, 8, 24, 24))
+        drawn.paste(2, (32, 8, 48, 24))
+        drawn.save(f"raw/masks/{i}.jpg", quality=100)
+    params, _ = read(propose(Path("raw")))
+    ((_, experiment),) = params.experiments.items()
+    assert experiment.task.classes == ("background", "label_1", "label_2")
+
+
 def test_masks_of_jpeg_have_no_classes_of_ringing(home):
     for i in range(8):
         picture(f"images/{i}.png", i)

@@ -81,8 +81,9 @@ def test_a_table_of_one_partition_labels_no_file_of_another(home, name):
     assert {record.files[0].parts[-2] for record in records} == {"a. Training Set"}
 
 
-def test_rows_that_may_be_of_either_partition_are_left_out(home):
-    two_sides(name="img_{:03d}_left", tables=("All", ""))
+@pytest.mark.parametrize("name", ["All", "Train Test"])
+def test_rows_that_may_be_of_either_partition_are_left_out(home, name):
+    two_sides(name="img_{:03d}_left", tables=(name, ""))
     proposed = propose(Path("raw"))
     _, records = read(proposed)
     assert any(note.startswith("8 rows left out: files of several partitions have the name") for note in proposed.notes)

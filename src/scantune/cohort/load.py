@@ -125,7 +125,7 @@ def _from_table(
         raise CohortError(title, faults)
     warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
     warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
-    warnings += impossible_ages(table.rows, dataset)
+    warnings += impossible_ages(rows, dataset)
     warnings += [*spellings(records), *dates_of_excel(records)]
     forms: list[str] = []
     if dataset.subject is not None:

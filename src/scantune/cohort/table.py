@@ -84,7 +84,7 @@ def read_table(
             closed, or rows with more or fewer cells than the header (all such rows); a sheet of a file that has none.
     """
     if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in TABLES)
+        near = sorted(p.name for p in path.parent.glob("*") if p.name.lower().removesuffix(".gz").endswith(TABLES))
         raise CohortError(f"no table {path}", [f"tables in its folder: {near}" if near else "its folder has no table"])
     _check_size(path, path.stat().st_size, max_megabytes)
     content = path.read_bytes()

@@ -25,6 +25,9 @@ from scantune.records import ReadError
 _DEMUXERS = "avi,mov,matroska,webm,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf"
 #: Without the last two FFmpeg rounds down, by another amount in each colour where the height is odd.
 _EXACT = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_FASTEST = 10_000  # frames a second; what states more states nothing
+#: FFmpeg gives elementary streams 25 frames a second unless told another rate: one that counts as none is told.
+_OPENING = {"format_whitelist": _DEMUXERS, "framerate": str(2 * _FASTEST)}
 
 
 @dataclass
@@ -128,7 +131,7 @@ def _opened(source: Path | bytes) -> Iterator[av.container.InputContainer]:
     # "file:" is named, so that a path is not taken for an address; what a hospital writes in titles is not always UTF-8
     file: Any = BytesIO(source) if isinstance(source, bytes) else f"file:{source.absolute()}"
     try:
-        container = av.open(file, metadata_errors="replace", container_options={"format_whitelist": _DEMUXERS})
+        container = av.open(file, metadata_errors="replace", container_options=_OPENING)
     except FFmpegError as error:
         raise ReadError("the video cannot be opened", f"{_name(source)}: {error}") from error
     with container:
@@ -149,8 +152,8 @@ def _stream(container: av.container.InputContainer) -> av.VideoStream:
 
 
 def _frame_time(stream: av.VideoStream) -> float | None:
-    rate = float(stream.average_rate or stream.guessed_rate or 0)
-    return 1000.0 / rate if 0 < rate < 10_000 else None
+    rates = (float(rate or 0) for rate in (stream.average_rate, stream.guessed_rate))
+    return next((1000.0 / rate for rate in rates if 0 < rate < _FASTEST), None)
 
 
 def _expected(container: av.container.InputContainer, stream: av.VideoStream) -> int:
@@ -179,10 +182,17 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _progressive(frames: Iterable[av.VideoFrame], stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """As many frames; from the first interlaced one on those that are interlaced get their lines between by bwdif."""
-    graph = None
-    for frame in frames:
+    """As many frames; from the first interlaced one on those that are interlaced get their lines between by bwdif.
+
+    Raises:
+        ReadError: from then on a frame has another size, to which FFmpeg would stretch it without a word.
+    """
+    graph, size = None, (0, 0)
+    for at, frame in enumerate(frames):
+        if graph is not None and (frame.width, frame.height) != size:
+            raise ReadError(f"frame {at} has another size than those before it")
         if graph is None and frame.interlaced_frame:
+            size = frame.width, frame.height
             graph = av.filter.Graph()
             source = graph.add_buffer(
                 width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
@@ -275,7 +285,7 @@ def _rgb(reformatter: VideoReformatter, frame: av.VideoFrame, index: int) -> np.
 
 def _frames(source: Path | bytes, indices: list[int], size: tuple[int, int], turn: _Turn) -> dict[int, np.ndarray]:
     """RGB frames by index, decoded in one run from the start: seeking lands on key frames only."""
-    wanted, frames, reformatter = set(indices), {}, VideoReformatter()
+    wanted, last, frames, reformatter = set(indices), max(indices), {}, VideoReformatter()
     with _opened(source) as container:
         stream = _stream(container)
         for at, frame in enumerate(_progressive(_decoded(container, stream), stream)):
@@ -283,7 +293,7 @@ def _frames(source: Path | bytes, indices: list[int], size: tuple[int, int], tur
                 frames[at] = turn(_rgb(reformatter, frame, at))
                 if frames[at].shape[:2] != size:
                     raise ReadError(f"frame {at} has another size than the first")
-            if at >= max(indices):
+            if at >= last:
                 break
     missing = wanted - set(frames)
     if missing:

@@ -133,7 +133,7 @@ def differences(
         style.note(figure, f"Pale bands: {words.per_cent(confidence)} intervals of bias and limits.")
     elif reason := words.entry(metrics.get(_LEVELS[0][0])).get("reason"):
         style.note(figure, f"Bias and limits have {reason}.")
-    _room(figure, axes, [*difference, *(label.value for label in labels if label is not None)])
+    _room(figure, axes, [0.0, *difference, *(label.value for label in labels if label is not None)])
     _write(figure, axes, [label for label in labels if label is not None])
 
 

@@ -105,8 +105,8 @@ def _records(columns: Sequence[str]) -> list[str]:
 
 
 def unit_of(columns: Sequence[str]) -> list[str]:
-    """Columns that name something that several samples share: a study, an examination, a lesion."""
-    return [c for c in columns if _UNIT.search(c)]
+    """Columns that may name something that several samples share: a study, an examination, a lesion, or a bare id."""
+    return [c for c in columns if _UNIT.search(c) or c.strip().lower() == "id"]
 
 
 def is_id(column: str) -> bool:

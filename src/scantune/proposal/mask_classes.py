@@ -97,7 +97,8 @@ def masks_of(root: Path, masks: Sequence[str], described: LabelNames, notes: lis
 def _ringing(labels: Sequence[int], masks: Sequence[str]) -> bool:
     """Whether masks are JPEG files of black and white, whose edges have values beside both."""
     jpeg = any(mask.lower().endswith((".jpg", ".jpeg")) for mask in masks)
-    return jpeg and len(labels) > 1 and all(min(label, PAINTED - label) <= _RINGING for label in labels)
+    white = len(labels) > 1 and labels[-1] >= PAINTED - _RINGING  # else low numbers are those of classes
+    return jpeg and white and all(min(label, PAINTED - label) <= _RINGING for label in labels)
 
 
 def _colours_of(content: io.Volume | io.Image | io.Video) -> set[str]:

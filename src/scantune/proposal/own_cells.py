@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from scantune.proposal.source import Source
 
+LABEL = "label"
+"""Column for columns that a side alone names: ``OD`` and ``OS``."""
 _LEFT, _RIGHT = ("left", "l", "os", "links", "linkes", "gauche", "izquierdo"), ("right", "r", "od", "rechts", "rechtes")
 _SIDES = {**dict.fromkeys(_LEFT, "left"), **dict.fromkeys((*_RIGHT, "droite", "derecho"), "right")}
 
@@ -24,11 +26,11 @@ def telling(columns: Sequence[str]) -> set[str]:
 
 
 def _families(columns: Sequence[str]) -> dict[tuple[int, tuple[str, ...]], dict[str, str]]:
-    """Columns that are named alike but for one word, by that word."""
+    """Columns that are named alike but for one word, by that word; a name of one word where that is a side."""
     families: dict[tuple[int, tuple[str, ...]], dict[str, str]] = defaultdict(dict)
     for column in columns:
         own = words_of(column)
-        for at, word in enumerate(own if len(own) > 1 else ()):
+        for at, word in enumerate(own if len(own) > 1 or side_of_body(column) else ()):
             if not word.isdecimal():
                 families[at, (*own[:at], *own[at + 1 :])].setdefault(word, column)
     return {key: named for key, named in families.items() if len(named) > 1}
@@ -44,7 +46,7 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
     """The source with one column for several that are named alike but for a word that tells a row's samples apart.
 
     Each sample has the cells of the column whose word its name has: of ``grade OD`` and ``grade OS`` that of its eye,
-    of ``score_V1`` and ``score_V2`` that of its visit.
+    of ``score_V1`` and ``score_V2`` that of its visit; of ``V1 grade OD`` … ``V2 grade OS`` that of both.
 
     Args:
         source: a row a sample.
@@ -57,7 +59,10 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
         marks = [own & columns.keys() for own in words]
         if not all(len(own) == 1 for own in marks) or len(set().union(*marks)) < 2:
             continue
-        name = " ".join(rest) if " ".join(rest) not in source.columns else f"{' '.join(rest)} of the sample"
+        if any(column in known.values() for known in merged for column in columns.values()):
+            continue  # by two words: the other one tells the columns apart that result
+        name = " ".join(rest) or LABEL
+        name = f"{name} of the sample" if name in source.columns else name
         cells[name] = [row[columns[next(iter(own))]] for row, own in zip(source.rows, marks, strict=True)]
         merged.append(columns)
     if not merged:
@@ -67,4 +72,4 @@ def with_own_cells(source: Source, names: Sequence[str]) -> Source:
     result.columns = [column for column in result.columns if column not in left]
     listed = "; ".join(", ".join(columns.values()) for columns in merged[:4])
     result.notes = [*result.notes, f"each sample has the cells of its own side or visit alone ({listed})"]
-    return result
+    return with_own_cells(result, names)

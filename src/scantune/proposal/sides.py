@@ -50,8 +50,9 @@ def of_path(path: str) -> str:
 
 
 def of_table(name: str) -> str:
-    """The partition that a word in the name of a table says: ``IDRiD_Training Labels.csv``; "" for none."""
-    return next((SIDES[word] for word in _words(name) if word in SIDES), "")
+    """The partition that a word in the name of a table says: ``IDRiD_Training Labels.csv``; "" for none, or several."""
+    sides = {SIDES[word] for word in _words(name) if word in SIDES}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def bare(name: str) -> str:
