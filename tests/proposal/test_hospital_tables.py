@@ -221,3 +221,24 @@ def test_a_folder_of_labelled_images_has_no_masks(home):
     _, records = read(propose(Path("raw")))
     assert len(records) == 12
     assert all("_gt" in record.masks[0].name for record in records)
+
+
+def test_a_count_beside_findings_is_none(home):
+    for i in range(N):
+        picture(f"im/{i:03d}.png", i)
+    rows = [(f"{i:03d}.png", i % 2, int(i % 3 == 0), i // 2 % 2, i // 3 % 2) for i in range(N)]
+    table("t.csv", "image,hardware,fractured,fracture_count,effusion", rows)
+    params, records = read(propose(Path("raw")))
+    assert [block.task.name for block in params.experiments.values()] == ["multilabel"]
+    assert set(records[0].targets) == {"hardware", "fractured", "effusion"}
+
+
+@pytest.mark.parametrize(
+    ("values", "task"), [(range(21, 30), "regression"), (range(3, 30, 3), "regression"), (range(9), "classification")]
+)
+def test_a_scale_of_whole_numbers_is_measured(home, values, task):
+    for i in range(36):
+        picture(f"im/{i:03d}.png", i)
+    table("t.csv", "image,MMSE score", [(f"{i:03d}.png", values[i % 9]) for i in range(36)])
+    params, _ = read(propose(Path("raw")))
+    assert [block.task.name for block in params.experiments.values()] == [task]

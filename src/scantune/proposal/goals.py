@@ -19,6 +19,7 @@ _GRADES = ("none", "normal", "absent", "minimal", "trace", "mild", "slight", "mo
 _GRADED = re.compile(r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$", re.I)
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
 _CLASSES = re.compile(r"label|class|klasse|categor|kategorie|target|clase", re.I)
+_COUNT = re.compile(r"(?<![a-z])(counts?|anzahl)(?![a-z])", re.I)
 _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
 _UNNAMED = 2  # rank of a column that is not named like a target
 _RECURRING = (3, 2)  # rows with a value that counts as a class, and of a table of few rows
@@ -170,10 +171,10 @@ def _counts(cells: Sequence[str]) -> bool:
 
 
 def _findings(columns: Sequence[str], cells: Mapping[str, Sequence[str]], taken: set[str]) -> list[str]:
-    """The longest run of columns of 0, 1, −1 and empty cells, beside each other."""
+    """The longest run of columns of 0, 1, −1 and empty cells, beside each other; none that counts, by its name."""
     best: list[str] = []
     run: list[str] = []
-    for column in columns:
+    for column in (c for c in columns if not _COUNT.search(c)):
         values = set(cells[column])
         other = column in taken or headings.group_of(column) or headings.is_technical(column)
         if values <= _FINDINGS and values - {""} and not other:

@@ -17,6 +17,7 @@ from scantune.proposal import coco_labels, headings
 from scantune.proposal.drawn import outlines_note, runs_note
 from scantune.proposal.listing import Listing
 from scantune.proposal.same_names import of_partition, own_files, with_paths
+from scantune.proposal.several_names import one_name_a_row
 from scantune.proposal.sides import bare
 from scantune.proposal.source import SPLIT, Content, Source
 from scantune.proposal.tables import of_content, read
@@ -199,9 +200,14 @@ def _merged(
 
 def _cohorts(sources: Sequence[tuple[Path, Content, Source]]) -> list[list[tuple[Path, Content, Source]]]:
     """Tables of the same files together, the one with a row a file first."""
-    order = sorted(sources, key=lambda s: (len(s[1].rows) > len(s[2].files), -len(s[2].files), str(s[0])))
+
+    def order(one: tuple[Path, Content, Source]) -> tuple[bool, bool, int, str]:
+        path, content, source = one
+        rows, files = len(content.rows), len(source.files)
+        return rows < files, rows > files, -files, str(path)
+
     cohorts: list[list[tuple[Path, Content, Source]]] = []
-    for one in order:
+    for one in sorted(sources, key=order):
         files = set(one[2].files)
         same = next(
             (c for c in cohorts if len(files & set(c[0][2].files)) >= _SHARED * min(len(files), len(c[0][2].files))),
@@ -222,10 +228,11 @@ def _whole(
     path, content, source = first
     whole = content
     for other, table in [*((p, c) for p, c, _ in same), *others]:
-        called = _called(other, table)
-        joined = _joined(whole, table, called, found)
+        called, single = _called(other, table), one_name_a_row(table, whole)
+        joined = _joined(whole, single, called, found)
         if joined is not None:
             whole = joined
+            found.notes += [f"{called}: {note}" for note in single.notes if note not in table.notes]
         elif other in {p for p, _, _ in same}:
             found.notes.append(f"{called} is not used: it adds no column to the rows of {_called(path, content)}")
     if whole is content:

@@ -9,6 +9,7 @@ from typing import Any
 
 FEW = 10
 """Distinct values up to which a column is taken for classes."""
+_LEVELS = 8  # distinct whole numbers, some above ten, from which on more are a scale
 NONE = re.compile(r"^(no[ _-]?findings?|none|normal|healthy|negative)$", re.I)
 """Words of which a cell of findings says that there is none."""
 
@@ -43,9 +44,13 @@ class LabelTable:
             return []
 
     def measured(self, column: str) -> bool:
-        """Whether a column holds measurements: many distinct numbers, or three or more of which some are fractions."""
+        """Whether a column holds measurements: many distinct numbers, or three or more of which some are fractions.
+
+        More than eight whole numbers are a scale too where they go beyond ten: an MMSE of 21 to 30.
+        """
         numbers = self.numbers(column)
-        return len(numbers) > FEW or (len(numbers) > 2 and any(value % 1 for value in numbers))
+        scale = len(numbers) > _LEVELS and numbers[-1] > FEW
+        return len(numbers) > FEW or scale or (len(numbers) > 2 and any(value % 1 for value in numbers))
 
 
 @dataclass(frozen=True)
