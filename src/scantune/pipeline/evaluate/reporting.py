@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.digests import SHORT, file_digest
 from scantune.files import without_paths
-from scantune.losses.parts import in_words
 from scantune.pipeline.evaluate import cases, folders
 from scantune.pipeline.evaluate.error_sheet import error_sheet
 from scantune.pipeline.evaluate.evaluation import Evaluation
@@ -159,7 +158,7 @@ def _model(evaluation: Evaluation) -> dict[str, Any]:
         "licence": facts.weights.get("licence"),
         "matched": facts.weights.get("matched"),
         "classes": list(facts.classes) if facts.classes else None,
-        "loss": in_words(facts.loss),
+        "loss": facts.loss,
         "calibration": (facts.fitted.get("calibration") or {}).get("name"),
         "calibrated_on": None if evaluation.block.task.mask_classes else facts.fitted.get("fitted_on"),
         "test_time_augmentation": facts.augment_draws or None,
