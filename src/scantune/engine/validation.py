@@ -49,7 +49,7 @@ def validate(
         for number, batch in enumerate(loader.batches(0, planned), start=1):
             moved = to_device(batch, training.device, training.settings.channels_last)
             output = _evaluate_batch(training, sums, moved, compared)
-            non_finite += (~torch.isfinite(output)).flatten(1).any(1).sum()
+            non_finite += (~torch.isfinite(output)).reshape(len(output), -1).any(1).sum()
             between(number, len(planned))
     totals = distributed.sum_over_processes(fabric, sums.totals)
     weights = distributed.sum_over_processes(fabric, sums.weights)

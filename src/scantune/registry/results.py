@@ -64,19 +64,17 @@ def write_mask(folder: Path, source: Path | Source, answer: Answer, model: Predi
     Raises:
         ScantuneError: the model predicts no masks, or no mask can be written for this source.
     """
+    from scantune import io
+
     if answer.mask is None:
         raise ScantuneError("this model does not predict masks")
     folder.mkdir(parents=True, exist_ok=True)
     named, facts = Source.of(source), answer.prepared.facts
     digest, first = _digest(named), named.files[0]
     if facts.get("format") == "dicom" and (answer.mask.ndim == 3 or not first.is_dir()):
-        from scantune import io
-
         with contextlib.suppress(io.NoSlices):
             return _write_dicom(folder / f"{digest}.dcm", named, answer.mask, facts, model)
     if answer.mask.ndim == 2 and facts.get("format") == "nifti":
-        from scantune import io
-
         return io.write_nifti_slice_like(folder / f"{digest}.nii.gz", answer.mask, first, facts["orientation"])
     if answer.mask.ndim == 2:
         import cv2
