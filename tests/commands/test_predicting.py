@@ -350,8 +350,10 @@ def test_an_image_that_is_not_answered_has_its_statistics(opened: Path, monkeypa
         return {**known, "distance": np.full(n, 2.0), "answered": np.full(n, "no")}
 
     monkeypatch.setattr(TensorPredictor, "columns", withheld)
+    monkeypatch.setattr("scantune.registry.predictor._read_note", lambda prepared: "one frame of three")
     predict("m", [opened / "Doe_0.png"], seg=opened / "masks", statistics=True, out=opened / "answers.csv")
     table = read(opened / "answers.csv")
+    assert table.text("note")[0] == "one frame of three"
     assert table.text("reason")[0].startswith("not answered")
     assert 0 < float(table.text("image_mean")[0]) < 1
     assert "mask" not in table

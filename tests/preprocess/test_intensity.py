@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scantune.preprocess import intensity
 from scantune.records import ReadError
@@ -61,3 +63,29 @@ def test_z_scores_do_not_depend_on_the_unit(scale, foreground, rng):
     expected = intensity.zscore(array, foreground=foreground)
     result = intensity.zscore(array * np.float32(scale), foreground=foreground)
     np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+@given(
+    zeros=st.sampled_from([0.0, 0.005, 0.02, 0.1, 0.3]),
+    noise=st.sampled_from([1.0, 3.0, 10.0, 30.0]),
+    seed=st.integers(0, 9),
+)
+def test_foreground_of_a_head_in_measured_air_is_the_head_however_many_voxels_are_zero(zeros, noise, seed):
+    rng = np.random.default_rng(seed)
+    head = np.zeros((24, 24, 24), dtype=bool)
+    head[6:18, 5:19, 6:18] = True
+    air = np.round(np.hypot(*rng.normal(0, noise, (2, *head.shape))))
+    air[rng.random(head.shape) < zeros] = 0
+    array = np.where(head, rng.normal(800, 120, head.shape), air).clip(0).astype(np.float32)
+    array[0, 0, 0] = 0
+    assert (intensity.foreground(array) == head).mean() > 0.99
+
+
+@pytest.mark.parametrize("outlier", [1, 40])
+@pytest.mark.parametrize("margin", [0, 1, 6])
+def test_foreground_of_a_brain_cut_out_is_all_that_is_left_of_it(rng, outlier, margin):
+    brain = np.zeros((24, 24, 24), dtype=bool)
+    brain[:, 1 : 24 - margin, margin : 24 - margin] = True  # 4 %, 16 % and 65 % of it are background
+    array = np.where(brain, rng.normal(400, 150, brain.shape).clip(1), 0).astype(np.float32)
+    array[12, 12, 12] *= outlier  # a vessel
+    assert (intensity.foreground(array) == brain).all()

@@ -236,14 +236,15 @@ class Predictor:
         if masks is not None and labels is not None:
             drawn = [{"mask": mask, "prepared_mask": label} for mask, label in zip(masks, labels, strict=True)]
         values = [{name: _plain(column[i]) for name, column in columns.items()} for i in range(len(prepared))]
-        return [
+        answers = [
             Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
             if not finite
             else _not_answered(row, prepared[i])
             if row.get(ANSWERED) == "no"
-            else Answer(row, prepared=prepared[i], covariates=pairs[i][1], note=_read_note(prepared[i]), **drawn[i])
+            else Answer(row, prepared=prepared[i], covariates=pairs[i][1], **drawn[i])
             for i, (row, finite) in enumerate(zip(values, output.finite, strict=True))
         ]
+        return [replace(answer, note=_read_note(of)) for answer, of in zip(answers, prepared, strict=True)]
 
 
 def each_alone(predict: Callable[[list[Any]], list[Answer]], batch: list[Any]) -> list[Answer]:

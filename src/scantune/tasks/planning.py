@@ -65,6 +65,8 @@ class _Pilot:
             self.sides = [parse(first, task)]
         of_last = self.module.headline_names(self.sides[-1])
         names = [name for name in self.module.headline_names(self.sides[0]) if name in of_last]
+        if not names:
+            raise ScantuneError("the predictions of the two models have no headline metric in common")
         self.metric = metric or names[0]
         if self.metric not in names:
             raise ScantuneError(f"metric {metric!r}: not one of {', '.join(names)}")

@@ -132,8 +132,8 @@ def _tell_of_others(key: str, folder: Path) -> None:
     others = [path for path in own if _is_free(path.with_name(f"{path.name}.lock"))]
     if others:
         log.warning(
-            "%s: an interrupted training had other settings or data: it is not resumed, and this one starts from the "
-            "beginning. Resume it by the settings and data it had, or remove %s",
+            "%s: an interrupted training had other settings or data, or was of another version of scantune: it is not "
+            "resumed, and this one starts from the beginning. Resume it by what it had, or remove %s",
             key,
             ", ".join(f".scantune/state/{path.name}" for path in others),
         )
