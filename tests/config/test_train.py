@@ -64,6 +64,10 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object], word
 def test_plateau_that_would_never_cut_is_warned_of() -> None:
     late = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 10}})
     assert "training ends before the learning rate is reduced" in notes_of(late)[0]
+    with_the_last = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 9}})
+    assert "which takes at least 2 less than train.early_stopping.patience (10)" in notes_of(with_the_last)[0]
+    assert "set 2 or more" in notes_of(TrainConfig(scheduler="plateau", early_stopping={"patience": 1}))[0]
+    assert notes_of(TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 8}})) == []
     assert notes_of(TrainConfig.model_validate({"scheduler": "plateau"})) == []
     assert notes_of(TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}})) == []
 
@@ -110,6 +114,15 @@ def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
 def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, late):
     notes = notes_of(TrainConfig.model_validate({"epochs": 5, "freezing": freezing}))
     assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
+
+
+def test_quarters_of_two_epochs_and_steps_after_a_warm_up_that_do_not_come_are_noted() -> None:
+    assert "unfreeze_epochs (quarters) needs 3 epochs" in notes_of(TrainConfig(epochs=2, freezing="gradual"))[0]
+    assert notes_of(TrainConfig(epochs=3, freezing="gradual")) == []
+    steps = {"name": "step", "step_size": 3}
+    assert notes_of(TrainConfig(epochs=4, scheduler=steps)) == []
+    (note,) = notes_of(TrainConfig(epochs=4, scheduler=steps, warmup_epochs=1))
+    assert "not below train.epochs (4) less train.warmup_epochs (1)" in note
 
 
 _MOVING = {"name": "default", "schedule": {"name": "cosine"}}

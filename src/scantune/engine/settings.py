@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -71,6 +72,11 @@ class EarlyStoppingConfig(Block):
     restore_best_weights: bool = True
     """The model has the weights of the best epoch; else those of the last. Also where ``enabled`` is false."""
 
+    @property
+    def plateau_patience(self) -> int:
+        """That of a plateau scheduler without one: half, and an epoch at least between reduction and end."""
+        return max(0, min(self.patience // 2, self.patience - 2))
+
 
 class CheckpointsConfig(Block):
     """Which epochs' weights are kept. The best and the last are kept in any case."""
@@ -79,7 +85,8 @@ class CheckpointsConfig(Block):
     """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
     denser while the metric changes; ``performance`` those near the best; ``time`` at milestones of the training."""
     max_checkpoints: Positive | None = None
-    """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
+    """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others, as many as milestones at least
+    for ``time``."""
     interval: Positive = 5
     """Epochs between two (``interval``, ``all``), and the widest gap of ``adaptive``."""
     threshold: Share = 0.05
@@ -99,7 +106,12 @@ class CheckpointsConfig(Block):
     @property
     def limit(self) -> int:
         """How many are kept."""
-        return self.max_checkpoints or (3 if self.strategy in ("best", "performance") else 5)
+        usual = 3 if self.strategy in ("best", "performance") else 5
+        return self.max_checkpoints or (max(usual, len(self.milestones)) if self.strategy == "time" else usual)
+
+    def milestone_epochs(self, epochs: int) -> set[int]:
+        """Epochs, from 1, with which the shares of ``milestones`` of so many epochs are complete."""
+        return {max(1, math.ceil(round(share * epochs, 6))) for share in self.milestones}
 
 
 class SwaConfig(Block):
