@@ -53,6 +53,12 @@ class LossConfig(Block):
         """The options given, by name."""
         return dict(self.model_extra or {})
 
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """How the weights of the parts change, with its ``name``; empty where they do not."""
+        stated = self.options().get("schedule")
+        return {"name": stated} if isinstance(stated, str) else dict(stated or {})
+
 
 class ScannerConsistencyConfig(Block):
     """A term that pulls the scanners' mean predictions together: the variance *between* them.

@@ -104,8 +104,7 @@ def _late_layers(train: TrainConfig) -> list[str]:
 
 def _moving_monitor(train: TrainConfig) -> list[str]:
     """A monitored loss whose parts weigh differently from epoch to epoch."""
-    schedule = None if train.loss is None else train.loss.options().get("schedule")
-    name = schedule.get("name") if isinstance(schedule, dict) else schedule
+    name = None if train.loss is None else train.loss.schedule.get("name")
     blocks = {"monitor": train.monitor, "checkpoints.monitor": train.checkpoints.monitor}
     blocks |= {"early_stopping.monitor": train.early_stopping.monitor} if train.early_stopping.enabled else {}
     return [
