@@ -54,6 +54,11 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"partners": {}, "augment": {"mixup": {"enabled": True}}}, r"partners and augment\.mixup"),
         ({"epoch": 3}, "Extra inputs"),
         ({"batch_size": 0}, "greater than or equal to 1"),
+        ({"label_smoothing": 1}, "less than 1"),
+        ({"checkpoints": {"strategy": "time", "milestones": []}}, "at least 1 item"),
+        ({"checkpoints": {"strategy": "time", "milestones": [0]}}, "greater than 0"),
+        ({"monitoring": {"error_ranges": [15, 5]}}, r"\[15.0, 5.0\] must rise"),
+        ({"monitoring": {"range": [34, 0]}}, "must rise"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], words: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from scantune.config.base import Block, by_name
 from scantune.engine.schedule_settings import Positive, Rate, SchedulerConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Milestone = Annotated[float, Field(gt=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -92,7 +94,7 @@ class CheckpointsConfig(Block):
     threshold: Share = 0.05
     """``performance``: how far below the best an epoch may be, as a share of the best; ``adaptive``: the smallest
     relative change of the metric that counts."""
-    milestones: tuple[Share, ...] = (0.25, 0.5, 0.75, 1.0)
+    milestones: Annotated[tuple[Milestone, ...], Field(min_length=1)] = (0.25, 0.5, 0.75, 1.0)
     """``time``: shares of the training after which a checkpoint is kept."""
     monitor: str | None = None
     """The metric that ranks checkpoints; that of ``train.monitor`` where null."""
@@ -137,6 +139,13 @@ class MonitoringConfig(Block):
     and a saliency map; 0 for none."""
     gradient_norms: bool = False
     """Record the gradient norm of each parameter, a chart each, and the names of parameters without a gradient."""
+
+    @field_validator("range", "error_ranges")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if any(a >= b for a, b in pairwise(value or ())):
+            raise ValueError(f"{list(value or ())} must rise, such as [5, 15]")
+        return value
 
 
 class TrainingSettings(Block):
