@@ -121,6 +121,14 @@ def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, la
     assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
 
 
+def test_a_cosine_that_is_cut_off_is_noted() -> None:
+    preset = {"preset": "image_classification"}
+    assert notes_of(TrainConfig.model_validate(preset)) == []
+    (note,) = notes_of(TrainConfig.model_validate({**preset, "epochs": 20}))
+    assert "train.scheduler.T_max (100): the learning rate is still 95% of the highest when the 20 epochs end" in note
+    assert notes_of(TrainConfig(epochs=20, scheduler={"name": "cosine", "T_max": 5})) == []
+
+
 def test_quarters_of_two_epochs_and_steps_after_a_warm_up_that_do_not_come_are_noted() -> None:
     assert "unfreeze_epochs (quarters) needs 3 epochs" in notes_of(TrainConfig(epochs=2, freezing="gradual"))[0]
     assert notes_of(TrainConfig(epochs=3, freezing="gradual")) == []

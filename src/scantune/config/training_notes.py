@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from scantune.config.train import TrainConfig
-from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule, StepSchedule
+from scantune.engine.schedule_settings import CosineSchedule, OneCycleSchedule, PlateauSchedule, StepSchedule
 from scantune.engine.settings import CheckpointsConfig
 
 #: Keys of ``checkpoints`` that some strategies alone read.
@@ -47,6 +49,13 @@ def _idle_keys(train: TrainConfig) -> list[str]:
         notes.append(
             f"train.scheduler.step_size ({train.scheduler.step_size}) is not below train.epochs ({train.epochs})"
             f"{after}: the learning rate is never reduced"
+        )
+    falling = train.epochs - train.warmup_epochs
+    if isinstance(train.scheduler, CosineSchedule) and falling < 0.8 * (train.scheduler.T_max or 0):
+        share = (1 + math.cos(math.pi * falling / (train.scheduler.T_max or 1))) / 2
+        notes.append(
+            f"train.scheduler.T_max ({train.scheduler.T_max}): the learning rate is still {share:.0%} of the highest "
+            f"when the {train.epochs} epochs end; set it to {math.ceil(falling)}"
         )
     if train.sampler == "balanced" and train.class_weights == "balanced":
         notes.append(
