@@ -200,6 +200,15 @@ def test_a_monitor_that_will_not_be_there_is_refused_with_the_nearest_name(path,
     assert message in str(caught.value)
 
 
+def test_the_metric_that_a_schedule_of_loss_weights_watches_is_one_of_the_training():
+    parts = {"name": "combined", "parts": {"cross_entropy": 0.7, "focal": 0.3}}
+    ok = {"name": "performance", "monitor": "val_auroc", "mode": "max"}
+    parse(changed("experiments.knees.train.loss", {**parts, "schedule": ok}))
+    for schedule, why in (("performance", "'val_dice' is not a metric"), ({**ok, "mode": "min"}, "keep the worst")):
+        with pytest.raises(ConfigError, match=rf"knees\.train\.loss\.schedule\.monitor: .*{why}"):
+            parse(changed("experiments.knees.train.loss", {**parts, "schedule": schedule}))
+
+
 def test_an_error_by_range_may_be_monitored():
     params = changed("experiments.knees.task", {"name": "regression", "target": "grade", "score_ranges": [5, 15]})
     for monitor in ("val_mae_from_15", "val_mae_from_3", "train_mae", "val_huber_loss", "val_loss"):

@@ -54,6 +54,20 @@ def test_schedulers(written, name):
     assert block("train.scheduler", {"type": written}).train.scheduler.name == name
 
 
+@pytest.mark.parametrize(
+    ("written", "name"), [(32, "32"), ("32", "32"), ("32-true", "32"), ("bf16-mixed", "bf16"), (16, "fp16")]
+)
+def test_precisions(written, name):
+    assert block("train.precision", written).train.precision == name
+
+
+def test_the_precision_of_windows_is_a_number_in_yaml_too():
+    from scantune.config.input import VolumeInput
+
+    read = VolumeInput(dataset="d", modality="volume", patch=[8, 8, 8], window_precision=32)
+    assert read.window_precision == "32"
+
+
 def test_no_scheduler():
     assert block("train.scheduler", "none").train.scheduler is None
 

@@ -54,6 +54,11 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"partners": {}, "augment": {"mixup": {"enabled": True}}}, r"partners and augment\.mixup"),
         ({"epoch": 3}, "Extra inputs"),
         ({"batch_size": 0}, "greater than or equal to 1"),
+        ({"label_smoothing": 1}, "less than 1"),
+        ({"checkpoints": {"strategy": "time", "milestones": []}}, "at least 1 item"),
+        ({"checkpoints": {"strategy": "time", "milestones": [0]}}, "greater than 0"),
+        ({"monitoring": {"error_ranges": [15, 5]}}, r"\[15.0, 5.0\] must rise"),
+        ({"monitoring": {"range": [34, 0]}}, "must rise"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], words: str) -> None:
@@ -64,6 +69,10 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, object], word
 def test_plateau_that_would_never_cut_is_warned_of() -> None:
     late = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 10}})
     assert "training ends before the learning rate is reduced" in notes_of(late)[0]
+    with_the_last = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 9}})
+    assert "which takes at least 2 less than train.early_stopping.patience (10)" in notes_of(with_the_last)[0]
+    assert "set 2 or more" in notes_of(TrainConfig(scheduler="plateau", early_stopping={"patience": 1}))[0]
+    assert notes_of(TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 8}})) == []
     assert notes_of(TrainConfig.model_validate({"scheduler": "plateau"})) == []
     assert notes_of(TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}})) == []
 
@@ -110,6 +119,23 @@ def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
 def test_layers_that_wait_for_an_epoch_that_does_not_come_are_noted(freezing, late):
     notes = notes_of(TrainConfig.model_validate({"epochs": 5, "freezing": freezing}))
     assert [note.split("train.freezing.")[1].split(" is not")[0] for note in notes] == late
+
+
+def test_a_cosine_that_is_cut_off_is_noted() -> None:
+    preset = {"preset": "image_classification"}
+    assert notes_of(TrainConfig.model_validate(preset)) == []
+    (note,) = notes_of(TrainConfig.model_validate({**preset, "epochs": 20}))
+    assert "train.scheduler.T_max (100): the learning rate is still 95% of the highest when the 20 epochs end" in note
+    assert notes_of(TrainConfig(epochs=20, scheduler={"name": "cosine", "T_max": 5})) == []
+
+
+def test_quarters_of_two_epochs_and_steps_after_a_warm_up_that_do_not_come_are_noted() -> None:
+    assert "unfreeze_epochs (quarters) needs 3 epochs" in notes_of(TrainConfig(epochs=2, freezing="gradual"))[0]
+    assert notes_of(TrainConfig(epochs=3, freezing="gradual")) == []
+    steps = {"name": "step", "step_size": 3}
+    assert notes_of(TrainConfig(epochs=4, scheduler=steps)) == []
+    (note,) = notes_of(TrainConfig(epochs=4, scheduler=steps, warmup_epochs=1))
+    assert "not below train.epochs (4) less train.warmup_epochs (1)" in note
 
 
 _MOVING = {"name": "default", "schedule": {"name": "cosine"}}

@@ -145,6 +145,14 @@ def test_the_last_epoch_is_averaged_and_an_earlier_end_is_a_note(tmp_path: Path)
     assert any("no averaged weights" in note for note in stopped.notes)
 
 
+@pytest.mark.parametrize("restored", [True, False])
+def test_that_the_best_epoch_lies_before_the_averages_is_a_note(tmp_path: Path, restored: bool) -> None:
+    stopping = {"patience": 9, "restore_best_weights": restored}
+    first = _fit(tmp_path, swa={"start": 0.75}, early_stopping=stopping, mode="max")  # the highest loss, at the start
+    assert first.best_epoch == 1
+    assert ("the best epoch is" in " ".join(first.notes)) is restored
+
+
 class _Stopping(Numbers):
     """Sends SIGTERM to this process when its sample 5 is read for the ``at``-th time."""
 

@@ -113,6 +113,10 @@ def test_unknown_names_are_refused_with_those_there_are() -> None:
 def test_what_depends_on_other_settings_follows_them() -> None:
     assert _schedule("plateau", early_stopping={"patience": 9}).plateau.patience == 4
     assert _schedule("plateau", options={"patience": 2}).plateau.patience == 2
+    for patience in range(2, 12):  # of early stopping: the reduced rate has an epoch before it ends the training
+        plateau, waits = _schedule("plateau", early_stopping={"patience": patience}).plateau, range(1, patience)
+        assert plateau.update(1.0) is False
+        assert True in [plateau.update(1.0) for _ in waits]
     highest = _schedule("onecycle", options={"max_lr": 0.2}, learning_rate=BASE)
     assert max(highest.rate(BASE / 2, step, STEPS) for step in range(STEPS * EPOCHS)) == pytest.approx(0.1, rel=1e-3)
 

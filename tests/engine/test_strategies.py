@@ -50,6 +50,10 @@ def test_presets() -> None:
     limits = [CheckpointsConfig(strategy=name).limit for name in ("best", "epoch", "adaptive", "performance")]
     assert limits == [3, 5, 5, 3]
     assert CheckpointsConfig(max_checkpoints=7).limit == 7
+    tenths = CheckpointsConfig(strategy="time", milestones=[n / 10 for n in range(1, 11)])
+    assert tenths.limit == 10
+    assert tenths.milestone_epochs(50) == set(range(5, 51, 5))
+    assert CheckpointsConfig(milestones=[0.07, 0.14, 0.55]).milestone_epochs(100) == {7, 14, 55}
     with pytest.raises(ValueError, match="'best', 'epoch'"):
         CheckpointsConfig(strategy="worst")
 

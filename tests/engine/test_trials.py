@@ -167,6 +167,24 @@ def test_best_params_become_a_block_to_train() -> None:
     assert block["train"] == {"optimizer": "adamw", "epochs": 3}
 
 
+def test_best_params_below_a_shorthand_or_a_preset_keep_what_it_stands_for() -> None:
+    from scantune.config.train import TrainConfig
+
+    train = {"preset": "csi", "checkpoints": "all", "swa": 0.5, "early_stopping": True, "freezing": "gradual"}
+    full = {"train": TrainConfig.model_validate(train).model_dump(mode="json", exclude_unset=True)}
+    found = {"swa.learning_rate": 0.1, "early_stopping.patience": 3, "scheduler.factor": 0.2, "checkpoints.interval": 2}
+    found |= {"freezing.backbone_factor": 0.5}
+    made = with_params({"train": train}, {f"train.{name}": value for name, value in found.items()}, full)["train"]
+    assert made["swa"] == {"start": 0.5, "learning_rate": 0.1}
+    assert made["early_stopping"] == {"enabled": True, "patience": 3}
+    assert made["scheduler"] == {"name": "plateau", "factor": 0.2}
+    assert made["checkpoints"] == {"strategy": "all", "interval": 2}
+    assert made["freezing"] == {"freeze_ratio": 0.7, "unfreeze_epochs": "quarters", "backbone_factor": 0.5}
+    assert with_params({"train": {"early_stopping": False}}, {"train.early_stopping.patience": 3}, full) == {
+        "train": {"early_stopping": {"patience": 3}}
+    }
+
+
 def test_wandb_sweep_has_the_same_space() -> None:
     made = wandb_sweep(SPACE, program="stages/train.py", monitor="val_loss", mode="min", n_trials=7)
     assert made["metric"] == {"name": "val_loss", "goal": "minimize"}
@@ -174,3 +192,7 @@ def test_wandb_sweep_has_the_same_space() -> None:
     assert made["parameters"]["train.learning_rate"]["distribution"] == "log_uniform_values"
     assert made["parameters"]["train.batch_size"] == {"distribution": "q_uniform", "q": 4, "min": 4, "max": 32}
     assert made["parameters"]["train.optimizer"] == {"values": ["adam", "sgd"]}
+    space = {"a": {"low": 8, "high": 128, "log": True}, "b": {"low": 8, "high": 41, "step": 16}}
+    more = wandb_sweep(space, program="", monitor="val_loss", mode="min", n_trials=1)["parameters"]
+    assert more["a"] == {"distribution": "q_log_uniform_values", "q": 1, "min": 8, "max": 128}
+    assert more["b"] == {"values": [8, 24, 40]}  # as the search itself counts them

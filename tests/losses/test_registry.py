@@ -29,6 +29,34 @@ def test_the_sources_say_what_the_functions_take():
             assert registry.origin(one.name) == module
 
 
+@pytest.mark.parametrize(
+    ("spec", "targets", "why"),
+    [
+        ({"name": "huber", "delta": -1}, "numbers", "option delta is -1; expected a number above 0"),
+        ({"name": "focal", "gamma": -0.5}, "numbers", "option gamma is -0.5; expected a number of 0 or more"),
+        ({"name": "focal_bce", "alpha": 1.5}, "binary", "option alpha is 1.5; expected a number from 0 to 1"),
+        ({"name": "dice", "smooth": "x"}, "masks", "option smooth is 'x'; expected a number above 0"),
+        ({"name": "combined", "dice_weight": -0.5, "bce_weight": 1}, ("binary", "masks"), "weight of dice is -0.5"),
+        ({"name": "combined", "dice_weight": 0, "bce_weight": 0}, ("binary", "masks"), "weight of dice is 0"),
+        ({"name": "mse", "schedule": "adaptive"}, "numbers", "it is of several parts, and mse is alone"),
+        ({"name": "balanced", "schedule": "cosine"}, ("binary", "masks"), "'cosine': the weights begin and end at"),
+        (
+            {"name": "default", "schedule": {"name": "step", "end": {"dice": 1.5, "bce": -0.5}}},
+            ("binary", "masks"),
+            "end is .* weights are 0 or more",
+        ),
+        (
+            {"name": "default", "schedule": {"name": "performance", "patience": 0}},
+            ("binary", "masks"),
+            "patience is 1 or more",
+        ),
+    ],
+)
+def test_values_that_no_loss_has_are_refused_before_anything_runs(spec, targets, why):
+    with pytest.raises(ScantuneError, match=why):
+        parts.check(spec, targets, 5)
+
+
 @pytest.mark.slow
 def test_names_and_options_are_checked_without_torch():
     code = (
@@ -46,7 +74,7 @@ def test_names_and_options_are_checked_without_torch():
     [
         ("mze", "numbers", "'mze' is not known; did you mean mse"),
         ({"name": "huber", "dleta": 2}, "numbers", "no option 'dleta'; it has delta; did you mean 'delta'?"),
-        ({"name": "huber", "delta": "a"}, "numbers", "option delta is 'a'; expected float"),
+        ({"name": "huber", "delta": "a"}, "numbers", "option delta is 'a'; expected a number above 0"),
         ("dice", "numbers", "is for masks, not for numbers; these fit: focal_regression"),
         (
             {"name": "combined", "parts": {"dice": 1}, "schedule": "cosin"},

@@ -152,6 +152,11 @@ def local_path(value: str) -> str:
 LocalPath = Annotated[str, Field(min_length=1), AfterValidator(local_path)]
 
 
+def as_text(value: object) -> object:
+    """A whole number of YAML as the word that it stands for: ``32`` is ``"32"``. Anything else as it came."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def by_name(value: object, key: str = "name") -> object:
     """Shorthand to full form: ``onecycle`` means ``{name: onecycle}``. Anything else is returned as it came."""
     return {key: value} if isinstance(value, str) else value

@@ -302,6 +302,9 @@ def _monitors(params: Params) -> Iterator[str]:
             settings = getattr(train, name)
             if settings.monitor is not None or settings.mode != "auto":
                 monitors.append((f"{name}.", settings.monitor or train.monitor, settings.mode))
+        schedule = {} if train.loss is None else train.loss.schedule
+        if str(schedule.get("name")).startswith("performance"):
+            monitors.append(("loss.schedule.", schedule.get("monitor", "val_dice"), schedule.get("mode", "max")))
         for place, monitor, mode in monitors:
             fault = monitor_fault(monitor, mode, known, block.task.name) or against(monitor, mode, known)
             other = metric_name(bare(monitor))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from scantune.config.base import Block, Name, by_name, is_saved
+from scantune.config.base import Block, Name, as_text, by_name, is_saved
 from scantune.config.intensity import BOUNDED, Clahe, Intensity, Scale, ZScore
 from scantune.config.volumes import Brain, VolumeChoice
 from scantune.mask_keys import is_colour
@@ -152,7 +152,7 @@ class VolumeInput(_Common):
     ``train.patches`` sets how they are drawn. Without it a network sees whole samples, all of one size."""
     overlap: float = Field(default=OVERLAP, ge=0.0, le=0.9)
     """Share that neighbouring windows overlap at least in a prediction, with ``patch``."""
-    window_precision: Literal["32", "bf16"] = "32"
+    window_precision: Annotated[Literal["32", "bf16"], BeforeValidator(as_text)] = "32"
     """Precision of the network in the windows of a prediction, with ``patch``. bf16 changes probabilities in the third
     digit, and takes less than half the time on GPUs and on processors with AMX; without hardware for it, longer."""
     dtype: Literal["float16", "float32"] = "float16"
@@ -229,7 +229,7 @@ class ImageInput(_Common):
     they are drawn. Without it a network sees whole samples, all of one size."""
     overlap: float = Field(default=OVERLAP, ge=0.0, le=0.9)
     """Share that neighbouring windows overlap at least in a prediction, with ``patch``."""
-    window_precision: Literal["32", "bf16"] = "32"
+    window_precision: Annotated[Literal["32", "bf16"], BeforeValidator(as_text)] = "32"
     """Precision of the network in the windows of a prediction, with ``patch``. bf16 changes probabilities in the third
     digit, and takes less than half the time on GPUs and on processors with AMX; without hardware for it, longer."""
     mask_text: bool = False

@@ -27,6 +27,8 @@ class NormalizationConfig(Block):
         return self
 
 
+_Epochs = Annotated[int, Field(ge=0)]
+
 #: What one word under ``freezing:`` stands for.
 FREEZING_PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -63,7 +65,7 @@ class FreezingConfig(Block):
     """Number of blocks, from the output, that train; the others are frozen."""
     freeze_backbone: bool = False
     """The whole backbone is frozen."""
-    unfreeze_epochs: Literal["quarters"] | tuple[int, ...] | None = None
+    unfreeze_epochs: Literal["quarters"] | Annotated[tuple[_Epochs, ...], Field(min_length=1)] | None = None
     """Numbers of epochs after which one group of the frozen layers after the other starts to train, from the output to
     the input; with 10 it trains from epoch 11 on. After the last all train. "quarters": after each quarter of the
     epochs."""
@@ -99,6 +101,8 @@ class FreezingConfig(Block):
                 f"freezing: {idle[0]} has no effect, because the whole backbone is frozen to the end; remove it, or "
                 "set unfreeze_epochs"
             )
+        if self.num_unfrozen_layers == 1 and not thawing and self.layer_decay != 1:
+            raise ValueError("freezing: layer_decay has no effect, because one block trains beside the head; remove it")
         if self.low_learning_rate is not None and self.backbone_factor != 1:
             raise ValueError("freezing: low_learning_rate takes the place of backbone_factor; give one of them")
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):

@@ -101,6 +101,8 @@ OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": "sgd"}
 
 DEVICES = {"gpu": "cuda"}
 
+PRECISIONS = {"32true": "32", "bf16mixed": "bf16", "16mixed": "fp16", "16": "fp16"}
+
 SCHEDULERS: dict[str, str | None] = {
     "plateau": "plateau",
     "reducelronplateau": "plateau",

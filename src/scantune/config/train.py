@@ -7,10 +7,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from scantune.config.augment import written
-from scantune.config.base import Block, by_name
+from scantune.config.base import Block, as_text, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.presets import PRESETS, completed
-from scantune.config.synonyms import DEVICES, OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
+from scantune.config.synonyms import (
+    DEVICES,
+    OPTIMIZERS,
+    PRECISIONS,
+    SCHEDULERS,
+    STRATEGIES,
+    TRAIN_KEYS,
+    also,
+    renamed,
+    spelled,
+)
 from scantune.engine.settings import Positive, Rate, Share, TrainingSettings
 
 
@@ -52,6 +62,12 @@ class LossConfig(Block):
     def options(self) -> dict[str, Any]:
         """The options given, by name."""
         return dict(self.model_extra or {})
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """How the weights of the parts change, with its ``name``; empty where they do not."""
+        stated = self.options().get("schedule")
+        return {"name": stated} if isinstance(stated, str) else dict(stated or {})
 
 
 class ScannerConsistencyConfig(Block):
@@ -145,7 +161,7 @@ class TrainConfig(TrainingSettings):
     """The loss by name; the task's own default where null."""
     class_weights: Literal["balanced"] | tuple[Rate, ...] | None = None
     """``balanced`` weighs by 1/frequency in the training side; or one number a class."""
-    label_smoothing: Share = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the label that is spread evenly over the classes."""
     scanner_consistency: ScannerConsistencyConfig | None = None
     """A term against differences between scanners."""
@@ -174,7 +190,7 @@ class TrainConfig(TrainingSettings):
     match: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
     """Groups of the dataset by which the training set is matched: of each combination of their levels as many samples
     of every class (fifth of a score) train, the others not at all. Validation and test stay as they are."""
-    precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
+    precision: Annotated[Literal["auto", "32", "bf16", "fp16"], spelled(PRECISIONS), BeforeValidator(as_text)] = "auto"
     """``auto`` is bf16 where the device has it in hardware, else 32; on a CPU 32 too for networks with depthwise
     convolutions (EfficientNet, MobileNet), for which bf16 takes longer there. fp16 needs a GPU."""
     loggers: LoggersConfig = LoggersConfig()

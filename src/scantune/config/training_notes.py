@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from scantune.config.train import TrainConfig
-from scantune.engine.schedule_settings import OneCycleSchedule, PlateauSchedule, StepSchedule
+from scantune.engine.schedule_settings import CosineSchedule, OneCycleSchedule, PlateauSchedule, StepSchedule
 from scantune.engine.settings import CheckpointsConfig
 
 #: Keys of ``checkpoints`` that some strategies alone read.
@@ -44,10 +44,18 @@ def _idle_keys(train: TrainConfig) -> list[str]:
         )
     if train.warmup_lr != type(train).model_fields["warmup_lr"].default and not train.warmup_epochs:
         notes.append("train.warmup_lr has no effect: there is no warm-up; set warmup_epochs")
-    if isinstance(train.scheduler, StepSchedule) and train.scheduler.step_size >= train.epochs:
+    if isinstance(train.scheduler, StepSchedule) and train.scheduler.step_size >= train.epochs - train.warmup_epochs:
+        after = f" less train.warmup_epochs ({train.warmup_epochs:g})" if train.warmup_epochs else ""
         notes.append(
-            f"train.scheduler.step_size ({train.scheduler.step_size}) is not below train.epochs ({train.epochs}): "
-            "the learning rate is never reduced"
+            f"train.scheduler.step_size ({train.scheduler.step_size}) is not below train.epochs ({train.epochs})"
+            f"{after}: the learning rate is never reduced"
+        )
+    falling = train.epochs - train.warmup_epochs
+    if isinstance(train.scheduler, CosineSchedule) and falling < 0.8 * (train.scheduler.T_max or 0):
+        share = (1 + math.cos(math.pi * falling / (train.scheduler.T_max or 1))) / 2
+        notes.append(
+            f"train.scheduler.T_max ({train.scheduler.T_max}): the learning rate is still {share:.0%} of the highest "
+            f"when the {train.epochs} epochs end; set it to {math.ceil(falling)}"
         )
     if train.sampler == "balanced" and train.class_weights == "balanced":
         notes.append(
@@ -90,17 +98,22 @@ def _late_layers(train: TrainConfig) -> list[str]:
     listed = freezing.unfreeze_epochs if isinstance(freezing.unfreeze_epochs, tuple) else ()
     numbers = [("unfreeze_epochs", epoch) for epoch in listed]
     numbers += [("head_epochs", freezing.head_epochs), ("progressive_every", freezing.progressive_every or 0)]
-    return [
+    notes = [
         f"train.freezing.{key} ({epoch}) is not below train.epochs ({train.epochs}): these layers never train"
         for key, epoch in numbers
         if epoch >= train.epochs
     ]
+    if freezing.unfreeze_epochs == "quarters" and train.epochs < 3:
+        notes.append(
+            f"train.freezing.unfreeze_epochs (quarters) needs 3 epochs, and train.epochs is {train.epochs}: the first "
+            "layers never train"
+        )
+    return notes
 
 
 def _moving_monitor(train: TrainConfig) -> list[str]:
     """A monitored loss whose parts weigh differently from epoch to epoch."""
-    schedule = None if train.loss is None else train.loss.options().get("schedule")
-    name = schedule.get("name") if isinstance(schedule, dict) else schedule
+    name = None if train.loss is None else train.loss.schedule.get("name")
     blocks = {"monitor": train.monitor, "checkpoints.monitor": train.checkpoints.monitor}
     blocks |= {"early_stopping.monitor": train.early_stopping.monitor} if train.early_stopping.enabled else {}
     return [
@@ -112,15 +125,20 @@ def _moving_monitor(train: TrainConfig) -> list[str]:
 
 
 def _late_reduction(train: TrainConfig) -> list[str]:
-    scheduler = train.scheduler
-    if not (train.early_stopping.enabled and isinstance(scheduler, PlateauSchedule)):
+    """A rate that is reduced with the training's last epoch, or after it."""
+    scheduler, stopping = train.scheduler, train.early_stopping
+    if not (stopping.enabled and isinstance(scheduler, PlateauSchedule)):
         return []
-    patience = scheduler.patience
-    if patience is None or patience < train.early_stopping.patience:
+    if stopping.patience == 1:
+        return [
+            "train.early_stopping.patience (1): training ends before the learning rate is reduced; set 2 or more, or "
+            "remove train.scheduler"
+        ]
+    if scheduler.patience is None or scheduler.patience + 1 < stopping.patience:
         return []
     return [
-        f"train.scheduler.patience ({patience}) is not below train.early_stopping.patience "
-        f"({train.early_stopping.patience}): training ends before the learning rate is reduced; omit it for half"
+        f"train.scheduler.patience ({scheduler.patience}): training ends before the learning rate is reduced, which "
+        f"takes at least 2 less than train.early_stopping.patience ({stopping.patience}); omit it for half"
     ]
 
 
@@ -128,7 +146,7 @@ def _without_validation(train: TrainConfig) -> list[str]:
     """Epochs that the strategy of the checkpoints is to keep, and that have no validation, without which none is."""
     kept, epochs = train.checkpoints, train.epochs
     regular = range(kept.interval, epochs + 1, kept.interval)
-    milestones = sorted({max(1, math.ceil(share * epochs)) for share in kept.milestones})
+    milestones = sorted(kept.milestone_epochs(epochs))
     named = {"interval": regular, "all": regular, "time": milestones}.get(kept.strategy, [])
     missed = [str(epoch) for epoch in named if not train.validates(epoch)]
     if not missed:

@@ -64,18 +64,23 @@ class FitResult:
 def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitResult:
     """The result of a finished training; writes its files into ``out_dir``."""
     best = training.checkpoints.best()
+    restores_best = training.settings.early_stopping.restore_best_weights  # whether or not it stops early
     if training.average is not None and not training.average.weights:
         start = training.average.start
         training.notes.append(
             f"no averaged weights: the training ended after epoch {training.position.epoch} ({training.finished}), and "
             f"train.swa averages from epoch {start + 1} on"
         )
+    elif training.average is not None and restores_best and best is not None and best.epoch <= training.average.start:
+        training.notes.append(
+            f"no averaged weights: the best epoch is {best.epoch}, and train.swa averages from epoch "
+            f"{training.average.start + 1} on; train.early_stopping.restore_best_weights: false takes the averages"
+        )
     if best is None:
         training.notes.append(
             f"{training.checkpoints.monitor} was undefined in every epoch, so that none is the best: the weights "
             "are those of the last"
         )
-    restores_best = training.settings.early_stopping.restore_best_weights  # whether or not it stops early
     rows = training.history.epochs()
     # a copy on the CPU too: the best weights are loaded into these tensors
     last = {name: tensor.to("cpu", copy=True) for name, tensor in training.served_weights().items()}

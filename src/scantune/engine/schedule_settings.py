@@ -21,7 +21,7 @@ class PlateauSchedule(Block):
     factor: Factor = 0.5
     """What the rate is multiplied by."""
     patience: Annotated[int, Field(ge=0)] | None = None
-    """Epochs without improvement before a reduction; half of early stopping's where null."""
+    """Epochs without improvement before a reduction; half of early stopping's where null, 0 of 2: an epoch follows."""
     threshold: Annotated[float, Field(ge=0)] = 1e-4
     """Relative improvement that counts."""
     cooldown: Annotated[int, Field(ge=0)] = 0

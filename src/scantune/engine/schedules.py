@@ -187,7 +187,7 @@ class Schedule:
         self.plateau: Plateau | None = None
         if isinstance(block, PlateauSchedule):
             way = mode or direction(settings.monitor, settings.mode)
-            self.plateau = Plateau(block, max(1, settings.early_stopping.patience // 2), way)
+            self.plateau = Plateau(block, settings.early_stopping.plateau_patience, way)
             self.options["patience"] = self.plateau.patience
         if "max_lr" in self.options:  # a ratio, so that slower groups stay proportional
             self.options["max_share"] = self.options.pop("max_lr") / settings.learning_rate

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from scantune.config.base import Block, by_name
 from scantune.engine.schedule_settings import Positive, Rate, SchedulerConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Milestone = Annotated[float, Field(gt=0, le=1)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -71,6 +74,11 @@ class EarlyStoppingConfig(Block):
     restore_best_weights: bool = True
     """The model has the weights of the best epoch; else those of the last. Also where ``enabled`` is false."""
 
+    @property
+    def plateau_patience(self) -> int:
+        """That of a plateau scheduler without one: half, and an epoch at least between reduction and end."""
+        return max(0, min(self.patience // 2, self.patience - 2))
+
 
 class CheckpointsConfig(Block):
     """Which epochs' weights are kept. The best and the last are kept in any case."""
@@ -79,13 +87,14 @@ class CheckpointsConfig(Block):
     """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
     denser while the metric changes; ``performance`` those near the best; ``time`` at milestones of the training."""
     max_checkpoints: Positive | None = None
-    """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
+    """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others, as many as milestones at least
+    for ``time``."""
     interval: Positive = 5
     """Epochs between two (``interval``, ``all``), and the widest gap of ``adaptive``."""
     threshold: Share = 0.05
     """``performance``: how far below the best an epoch may be, as a share of the best; ``adaptive``: the smallest
     relative change of the metric that counts."""
-    milestones: tuple[Share, ...] = (0.25, 0.5, 0.75, 1.0)
+    milestones: Annotated[tuple[Milestone, ...], Field(min_length=1)] = (0.25, 0.5, 0.75, 1.0)
     """``time``: shares of the training after which a checkpoint is kept."""
     monitor: str | None = None
     """The metric that ranks checkpoints; that of ``train.monitor`` where null."""
@@ -99,7 +108,12 @@ class CheckpointsConfig(Block):
     @property
     def limit(self) -> int:
         """How many are kept."""
-        return self.max_checkpoints or (3 if self.strategy in ("best", "performance") else 5)
+        usual = 3 if self.strategy in ("best", "performance") else 5
+        return self.max_checkpoints or (max(usual, len(self.milestones)) if self.strategy == "time" else usual)
+
+    def milestone_epochs(self, epochs: int) -> set[int]:
+        """Epochs, from 1, with which the shares of ``milestones`` of so many epochs are complete."""
+        return {max(1, math.ceil(round(share * epochs, 6))) for share in self.milestones}
 
 
 class SwaConfig(Block):
@@ -125,6 +139,13 @@ class MonitoringConfig(Block):
     and a saliency map; 0 for none."""
     gradient_norms: bool = False
     """Record the gradient norm of each parameter, a chart each, and the names of parameters without a gradient."""
+
+    @field_validator("range", "error_ranges")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if any(a >= b for a, b in pairwise(value or ())):
+            raise ValueError(f"{list(value or ())} must rise, such as [5, 15]")
+        return value
 
 
 class TrainingSettings(Block):

@@ -115,7 +115,7 @@ def _performance(rule: Rule, selected: list[Entry], entry: Entry, before: Sequen
 
 
 def _time(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
-    marks = {max(1, math.ceil(share * rule.epochs)) for share in rule.settings.milestones}
+    marks = rule.settings.milestone_epochs(rule.epochs)
     return [*selected, entry][-rule.settings.limit :] if entry.epoch in marks else selected
 
 

@@ -230,18 +230,27 @@ def _result(study: optuna.Study) -> SearchResult:
     )
 
 
-def with_params(block: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+def with_params(
+    block: Mapping[str, Any], params: Mapping[str, Any], full: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A copy of an experiment's block with dotted parameters set.
 
-    A shorthand (``optimizer: adamw``) becomes its full form.
+    Args:
+        block: as written.
+        params: dotted name to value.
+        full: the same block validated, what it states alone: what a shorthand (``checkpoints: all``), or a key that a
+            preset adds, becomes where a parameter lies below it. None: a word is a name (``optimizer: adamw``).
     """
     result = copy.deepcopy(dict(block))
     for name, value in params.items():
         *path, last = name.split(".")
-        target = result
+        target, stated = result, full
         for part in path:
-            current = target.get(part)
-            target[part] = {"name": current} if isinstance(current, str) else dict(current or {})
+            current, stated = target.get(part), (stated or {}).get(part)
+            if not isinstance(current, Mapping):
+                named = {"name": current} if isinstance(current, str) else {}
+                current = stated if isinstance(stated, Mapping) and current is not False else named
+            target[part] = copy.deepcopy(dict(current))
             target = target[part]
         target[last] = value
     return result
@@ -270,10 +279,14 @@ def wandb_sweep(space: Mapping[str, Range], *, program: str, monitor: str, mode:
 def _wandb_range(range_: Range) -> dict[str, Any]:
     if "choices" in range_:
         return {"values": list(range_["choices"])}
-    bounds = {"min": range_["low"], "max": range_["high"]}
+    low, high, step = range_["low"], range_["high"], range_.get("step")
+    bounds = {"min": low, "max": high}
+    is_integer = isinstance(low, int) and isinstance(high, int)
     if range_.get("log"):
-        return {"distribution": "log_uniform_values", **bounds}
-    if range_.get("step"):
-        return {"distribution": "q_uniform", "q": range_["step"], **bounds}
-    is_integer = isinstance(range_["low"], int) and isinstance(range_["high"], int)
+        whole = {"distribution": "q_log_uniform_values", "q": 1, **bounds}
+        return whole if is_integer else {"distribution": "log_uniform_values", **bounds}
+    if step and not math.isclose(low / step, round(low / step)):  # q counts from 0, not from the lowest
+        return {"values": [low + number * step for number in range(math.floor((high - low) / step + 1e-9) + 1)]}
+    if step:
+        return {"distribution": "q_uniform", "q": step, **bounds}
     return {"distribution": "int_uniform" if is_integer else "uniform", **bounds}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scantune.losses.registry import register
+from scantune.losses.registry import NotNegative, Share, register
 from scantune.records import ScantuneError
 
 
@@ -54,7 +54,7 @@ def _smoothed(output: Tensor, target: Tensor, weights: Tensor | None, smoothing:
 
 
 @register("cross_entropy", targets="classes")
-def cross_entropy(output: Tensor, target: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(output: Tensor, target: Tensor, *, label_smoothing: Share = 0.0) -> Tensor:
     """−log softmax of the target's class, smoothed to (1 − s) on it and s/K on every class."""
     return _smoothed(output, target, None, label_smoothing)
 
@@ -71,7 +71,7 @@ def of_target(target: Tensor, *, class_weights: Sequence[float], **_: object) ->
 
 @register("weighted_cross_entropy", targets="classes", weights=of_target)
 def weighted_cross_entropy(
-    output: Tensor, target: Tensor, *, class_weights: Sequence[float], label_smoothing: float = 0.0
+    output: Tensor, target: Tensor, *, class_weights: Sequence[float], label_smoothing: Share = 0.0
 ) -> Tensor:
     """Σ w·CE / Σ w, w the weight of the target's class.
 
@@ -97,7 +97,7 @@ def _focal_weights(target: Tensor, *, class_weights: Sequence[float] | None = No
 
 @register("focal_cross_entropy", targets="classes", weights=_focal_weights, short="focal")
 def focal_cross_entropy(
-    output: Tensor, target: Tensor, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None
+    output: Tensor, target: Tensor, *, gamma: NotNegative = 2.0, class_weights: Sequence[float] | None = None
 ) -> Tensor:
     """(1 − p)^gamma · (−log p) of the target's class (Lin et al. 2017, eq. 4); Σ w· / Σ w with class weights."""
     entropy = _smoothed(output, target, None, 0.0)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from scantune.losses.classes import focusing
-from scantune.losses.registry import register
+from scantune.losses.registry import NotNegative, Positive, Share, register
 from scantune.records import ScantuneError
 
 
@@ -45,7 +45,7 @@ def _soften(target: Tensor, smoothing: float) -> Tensor:
 
 
 @register("bce", targets="binary")
-def bce(output: Tensor, target: Tensor, *, pos_weight: float = 1.0, label_smoothing: float = 0.0) -> Tensor:
+def bce(output: Tensor, target: Tensor, *, pos_weight: Positive = 1.0, label_smoothing: Share = 0.0) -> Tensor:
     """−[v·t·log p + (1 − t)·log(1 − p)], v ``pos_weight``; t smoothed to t(1 − s) + s/2."""
     logits, labels = binary(output, target)
     weight = logits.new_tensor(pos_weight)
@@ -54,7 +54,7 @@ def bce(output: Tensor, target: Tensor, *, pos_weight: float = 1.0, label_smooth
 
 
 @register("focal_bce", targets="binary")
-def focal_bce(output: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+def focal_bce(output: Tensor, target: Tensor, *, alpha: Share = 0.25, gamma: NotNegative = 2.0) -> Tensor:
     """−a_t · (1 − p_t)^gamma · log p_t (Lin et al. 2017, eq. 5).
 
     p_t is p for positives and 1 − p for negatives; a_t is ``alpha`` for positives and 1 − ``alpha`` for negatives, so
@@ -89,7 +89,7 @@ def dice(
     output: Tensor,
     target: Tensor,
     *,
-    smooth: float = 1e-6,
+    smooth: Positive = 1e-6,
     squared_pred: bool = False,
     jaccard: bool = False,
     background: bool = False,
@@ -115,7 +115,7 @@ def dice(
 
 @register("jaccard", targets="masks")
 def jaccard(
-    output: Tensor, target: Tensor, *, smooth: float = 1e-6, squared_pred: bool = False, background: bool = False
+    output: Tensor, target: Tensor, *, smooth: Positive = 1e-6, squared_pred: bool = False, background: bool = False
 ) -> Tensor:
     """:func:`dice` with ``jaccard``: [B]."""
     return dice(output, target, smooth=smooth, squared_pred=squared_pred, jaccard=True, background=background)

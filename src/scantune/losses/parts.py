@@ -38,6 +38,11 @@ def parts_of(
         if registered == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
             registered = "weighted_cross_entropy"
         parts[registered] = options
+    weights = {name: options.get("weight", 1.0) for name, options in parts.items()}
+    wrong = [name for name, weight in weights.items() if not isinstance(weight, int | float) or not weight >= 0]
+    if wrong or not any(weights.values()):
+        name = wrong[0] if wrong else next(iter(weights))
+        raise ScantuneError(f"loss: the weight of {name} is {weights[name]!r}; weights are 0 or more, one above 0")
     return parts, schedule
 
 

@@ -12,13 +12,19 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scantune.losses import declared
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from scantune.losses.loss import NamedLoss, Values, Weights
+
+#: Numbers within limits, as annotations of an option.
+Positive: TypeAlias = float
+NotNegative: TypeAlias = float
+Share: TypeAlias = float
+Between: TypeAlias = float
 
 #: Modules of this package that register losses.
 _MODULES = ("scantune.losses.classes", "scantune.losses.masks", "scantune.losses.regression")
@@ -210,9 +216,19 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             )
         if known[key] in _PLAIN and not isinstance(value, _PLAIN[known[key]]):
             raise ScantuneError(f"loss {name!r}: option {key} is {value!r}; expected {known[key]}")
+        if known[key] in _LIMITS:
+            words, within = _LIMITS[known[key]]
+            if not isinstance(value, (int, float)) or not within(value):
+                raise ScantuneError(f"loss {name!r}: option {key} is {value!r}; expected a number {words}")
 
 
 _PLAIN: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "bool": (bool,), "str": (str,)}
+_LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "Positive": ("above 0", lambda value: value > 0),
+    "NotNegative": ("of 0 or more", lambda value: value >= 0),
+    "Share": ("from 0 to 1", lambda value: 0 <= value <= 1),
+    "Between": ("between 0 and 1", lambda value: 0 < value < 1),
+}
 
 
 def make(name: str, options: Mapping[str, Any]) -> NamedLoss:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from scantune.losses.registry import register
+from scantune.losses.registry import Between, NotNegative, Positive, register
 from scantune.records import ScantuneError
 
 
@@ -55,21 +55,21 @@ def weighted_mse(output: Tensor, target: Tensor, *, frequencies: Mapping[float, 
 
 
 @register("huber", targets="numbers")
-def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
+def huber(output: Tensor, target: Tensor, *, delta: Positive = 1.0) -> Tensor:
     """½e² where abs(e) ≤ delta, else delta·(abs(e) − ½delta) (Huber 1964, Ann Math Stat 35:73)."""
     size = _error(output, target).abs()
     return torch.where(size <= delta, 0.5 * size.square(), delta * (size - 0.5 * delta))
 
 
 @register("focal_regression", targets="numbers", short="focal")
-def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
+def focal_regression(output: Tensor, target: Tensor, *, alpha: Positive = 1.0, gamma: NotNegative = 2.0) -> Tensor:
     """alpha · abs(e)^gamma · e², with more weight on large errors than mse."""
     # One power: the gradient of abs(e)^gamma alone is infinite at an error of 0 where gamma is below 1.
     return alpha * _error(output, target).abs().pow(gamma + 2)
 
 
 @register("quantile", targets="numbers")
-def quantile(output: Tensor, target: Tensor, *, q: float = 0.5) -> Tensor:
+def quantile(output: Tensor, target: Tensor, *, q: Between = 0.5) -> Tensor:
     """max(q·e, (q − 1)·e) with e = target − output: its minimum is the q-quantile (Koenker & Bassett 1978)."""
     if not 0 < q < 1:
         raise ScantuneError(f"quantile: q is {q}; it must be between 0 and 1")

@@ -137,8 +137,12 @@ def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int
     name = str(options.pop("name", "constant")).removesuffix("_based")
     if name not in _BUILDERS:
         raise ScantuneError(f"loss weight schedule {name!r} is not known; known are {', '.join(_BUILDERS)}")
+    if name != "constant" and len(start) == 1:
+        raise ScantuneError(f"loss weight schedule {name!r}: it is of several parts, and {next(iter(start))} is alone")
     if name in _CHANGING:
         options["end"] = _end(options.get("end"), start)
+        if options["end"] == dict(start):
+            raise ScantuneError(f"loss weight schedule {name!r}: the weights begin and end at {dict(start)}; state end")
     if (
         name == "performance"
         and "monitor" in options
@@ -149,6 +153,8 @@ def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int
             f"loss weight schedule 'performance': monitor {options['monitor']!r} requires mode: max where higher is "
             "better, min where lower is better"
         )
+    if options.get("patience", 1) < 1 or not 0 < options.get("amount", 1) <= 1:
+        raise ScantuneError("loss weight schedule 'performance': patience is 1 or more, and amount above 0, at most 1")
     try:
         return _BUILDERS[name](start=dict(start), training_epochs=epochs, **options)
     except TypeError as error:
@@ -160,6 +166,8 @@ def _end(end: Weighting | None, start: Weighting) -> dict[str, float]:
         return dict(zip(start, reversed(list(start.values()))))
     if set(end) != set(start):
         raise ScantuneError(f"loss weight schedule: end names {sorted(end)}; the loss has {sorted(start)}")
+    if min(end.values()) < 0 or not any(end.values()):
+        raise ScantuneError(f"loss weight schedule: end is {dict(end)}; weights are 0 or more, one above 0")
     return {name: float(end[name]) for name in start}
 
 

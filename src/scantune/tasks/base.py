@@ -139,6 +139,14 @@ class TaskSettings(Block):
         """
         return self.one_target
 
+    def unordered(self, classes: Sequence[str] | None = None) -> list[str]:
+        """Classes that are words whose order nobody states: that of the alphabet says nothing of which is better.
+
+        Args:
+            classes: as of :meth:`ranks`.
+        """
+        return []
+
     @property
     def sided(self) -> bool:
         """Left and right are different answers, so that a mirrored sample has another one."""

@@ -12,6 +12,9 @@ import pytest
 
 from scantune.pipeline.train import networks
 from scantune.records import ScantuneError
+from scantune.tasks.build import build_task
+from scantune.tasks.catalogue import settings_of
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.classification.task import ClassificationTask
 
 
@@ -38,7 +41,7 @@ def test_that_a_derived_one_has_the_first_of_several_networks_is_told(
         ({"name": "classification", "target": "kind"}, ("cat", "dog"), ""),
         ({"name": "classification", "target": "kind"}, ("dog", "cat"), "classification (dog, cat)"),
         ({"name": "multilabel", "findings": ["cat", "dog"]}, None, "multilabel (cat, dog)"),
-        ({"name": "regression", "target": "age"}, None, "regression (one output)"),
+        ({"name": "regression", "target": "age"}, None, "regression (one output of age)"),
     ],
 )
 def test_a_teacher_of_other_answers_is_refused(
@@ -51,9 +54,73 @@ def test_a_teacher_of_other_answers_is_refused(
     monkeypatch.setattr(networks, "refuse_others", lambda *_: None)
     own = ClassificationTask("label", ("cat", "dog"))
     sides = SimpleNamespace(cache=Path())
-    plan: Any = SimpleNamespace(key="student", start=Path("model"), use="teacher", sides=sides, task=own)
+    block = SimpleNamespace(task=Classification(target="label"))
+    plan: Any = SimpleNamespace(key="student", start=Path("model"), use="teacher", sides=sides, task=own, block=block)
     if not refused:
         assert networks.start_of(plan, "teacher") == 0
         return
     with pytest.raises(ScantuneError, match=re.escape(f"'small' are those of {refused}")):
         networks.start_of(plan, "teacher")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "classes", "ours", "refused"),
+    [
+        (
+            {"name": "regression", "target": "score"},
+            None,
+            {"name": "regression", "target": "age"},
+            "one output of score",
+        ),
+        ({"name": "regression", "target": "age"}, None, {"name": "regression", "target": "age"}, ""),
+        (
+            {"name": "classification", "target": "edema"},
+            ("0", "1"),
+            {"name": "classification", "target": "effusion"},
+            "0, 1 of edema",
+        ),
+    ],
+)
+def test_a_teacher_of_another_target_is_refused_where_the_answers_do_not_tell(theirs, classes, ours, refused) -> None:
+    facts: Any = SimpleNamespace(name="small", task=theirs, classes=classes, loss=None)
+    settings = settings_of(ours)
+    task = build_task(settings, classes=classes, loss=None)
+    plan: Any = SimpleNamespace(key="student", task=task, block=SimpleNamespace(task=settings))
+    if not refused:
+        networks._refuse_other_answers(plan, facts)
+        return
+    with pytest.raises(ScantuneError, match=re.escape(refused)):
+        networks._refuse_other_answers(plan, facts)
+
+
+@pytest.mark.parametrize(
+    ("target", "ranges", "new"),
+    [("score", (None, None), False), ("age", (None, None), True), ("age", ([0, 34], [0, 100]), False)],
+)
+def test_a_number_of_another_target_has_a_new_output_layer_in_its_units(target, ranges, new, monkeypatch) -> None:
+    import numpy as np
+    import torch
+
+    from scantune import models
+
+    theirs, ours = (
+        settings_of({"name": "regression", "target": name, "range": limits})
+        for name, limits in zip(("score", target), ranges, strict=True)
+    )
+    ages = np.array([[40.0], [60.0], [80.0]], np.float32)
+    monkeypatch.setattr(networks, "encode", lambda side, task: ages)
+    backbone = models.build("small_cnn", modality="image", seed=1)
+    head = build_task(theirs, loss="mse").head(backbone.feature_dim, np.array([[4.0], [8.0], [12.0]], np.float32))
+    network = models.Network(backbone, head).eval()
+    facts: Any = SimpleNamespace(name="loes", task=theirs.model_dump(), classes=None, loss="mse")
+    sides = SimpleNamespace(side=lambda name: None)
+    task = build_task(ours, loss="mse")
+    plan: Any = SimpleNamespace(key="x", task=task, block=SimpleNamespace(task=ours), spec={"name": "mse"}, sides=sides)
+    image = torch.zeros(1, 1, 16, 16)
+    before = float(network(image).detach())
+    networks._fit_output(network, facts, plan, seed=0)
+    after = float(network(image).detach())
+    if new:
+        assert any(float(part.mean) == 60 for part in network.modules() if type(part).__name__ == "Rescale")
+    else:
+        assert after == pytest.approx(before * (100 / 34 if ranges[0] else 1), rel=1e-4)

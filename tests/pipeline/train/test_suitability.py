@@ -91,7 +91,10 @@ def test_zones_change_places_when_mirrored_and_are_not_noted():
 
 def test_degraded_copies_need_an_order_of_the_classes():
     block = experiment(CLASSES, {"partners": {}})
-    check(block, ("bad", "good"))
+    check(block, ("0", "1"))
+    check(experiment({**CLASSES, "classes": ["poor", "good"]}, {"partners": {}}), ("poor", "good"))
+    with pytest.raises(ScantuneError, match=r"the last class, 'poor' by the alphabet, .* task\.classes, the best last"):
+        check(block, ("good", "poor"))
     with pytest.raises(ScantuneError, match=r"train\.partners: of the 3 classes cat, dog, fox none is above another"):
         check(block, ("cat", "dog", "fox"))
     check(experiment({**CLASSES, "ordinal": True}, {"partners": {}}), ("0", "1", "2"))

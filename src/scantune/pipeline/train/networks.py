@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from scantune.class_names import value
 from scantune.files import write_json
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, split_subjects
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from scantune.engine import FitResult, Sink
     from scantune.models.network import Network
     from scantune.registry.model import ModelFacts
+    from scantune.tasks.base import TaskSettings
+    from scantune.tasks.protocol import Task
 
 
 log = logging.getLogger(__name__)
@@ -215,8 +218,9 @@ def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:
     from scantune.tasks.build import build_task
     from scantune.tasks.catalogue import settings_of
 
-    task = build_task(settings_of(facts.task), classes=facts.classes, loss=facts.loss)
-    told = [f"{one.name} ({', '.join(one.labels) or 'one output'})" for one in (task, plan.task)]
+    settings = settings_of(facts.task)
+    task = build_task(settings, classes=facts.classes, loss=facts.loss)
+    told = [_answers(task, settings), _answers(plan.task, plan.block.task)]
     if told[0] != told[1]:
         raise ScantuneError(
             f"derived.{plan.key}.from: the answers of {facts.name!r} are those of {told[0]}, and here those of "
@@ -224,9 +228,16 @@ def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:
         )
 
 
+def _answers(task: Task, settings: TaskSettings) -> str:
+    """What a task answers, in words; with its target where the classes are numbers, or there are none."""
+    told = ", ".join(task.labels) or "one output"
+    telling = any(isinstance(value(label), str) for label in task.labels)
+    return f"{task.name} ({told})" if telling else f"{task.name} ({told} of {', '.join(settings.target_names())})"
+
+
 def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: int) -> None:
-    """Replace the output layer if the outputs differ from those of the initial model; rescale it if the output is one
-    number in another range.
+    """Replace the output layer if the outputs differ from those of the initial model, or are numbers of another target;
+    rescale it if the output is one number in another range.
 
     Raises:
         ScantuneError: the outputs have other axes.
@@ -243,13 +254,15 @@ def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: i
             f"derived.{plan.key}.from: the output of {facts.name}, trained with the loss {facts.loss!r}, has the "
             f"shape {old.output_shape}, and that of {plan.spec['name']!r} {new.output_shape}: use its loss"
         )
-    if (old.output_shape, old.labels) != (new.output_shape, new.labels):
+    before, now = settings.output_range, plan.block.task.output_range
+    of = getattr(new, "standard_units", None)
+    other = of is not None and not (before and now) and settings.target_names() != plan.block.task.target_names()
+    if other or (old.output_shape, old.labels) != (new.output_shape, new.labels):
+        log.info("derived.%s: the output layer is new: %r answers %s", plan.key, facts.name, _answers(old, settings))
         shape = new.output_shape if len(new.output_shape) > 1 else None
-        of = getattr(new, "standard_units", None)
         units = None if of is None else of(encode(plan.sides.side("train"), new))
         drawn = generator(seed, "output layer")
         surgery.replace_output(network, new.outputs, shape=shape, units=units, generator=drawn)
-    before, now = settings.output_range, plan.block.task.output_range
     if before and now and before != now:
         surgery.rescale_output(network, before, now)
 

@@ -47,6 +47,11 @@ def refuse(
             f"train.partners: of the {len(classes or ())} classes {', '.join(classes or ())} none is above another; "
             "remove the key, or set task.ordinal: true where they are grades"
         )
+    if block.train.partners is not None and block.task.unordered(classes):
+        raise ScantuneError(
+            f"train.partners: samples of the last class, {(classes or ('',))[-1]!r} by the alphabet, are those that "
+            f"degraded copies rank below: name the classes ({', '.join(classes or ())}) by task.classes, the best last"
+        )
     if block.train.test_time_augmentation and task.sided and not block.task.mask_classes:
         _refuse_equal_copies(block, modality)
     _refuse_levels(block.evaluate, sides)

@@ -75,7 +75,7 @@ class SearchedExperiment:
     def with_params(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The experiment's block with the parameters inserted."""
         block = {name: value for name, value in self.raw[self.group][self.key].items() if name != "search"}
-        return with_params(block, parameters)
+        return with_params(block, parameters, self.block.model_dump(mode="json", exclude_unset=True))
 
     def trial(self, parameters: Mapping[str, Any]) -> TrainingPlan:
         """The plan of a trial.

@@ -103,8 +103,8 @@ class Classification(TaskSettings):
 
     def order_fault(self, classes: Sequence[str]) -> str | None:
         """What is wrong with grades whose order nobody states: words, which the alphabet would rank."""
-        words = [name for name in classes if isinstance(value(name), str)]
-        if not self.ordinal or self.classes is not None or not words:
+        words = self.unordered(classes)
+        if not self.ordinal or not words:
             return None
         return (
             f"ordinal: {', '.join(words)} have no order of their own; name all classes in ascending order by 'classes'"
@@ -124,6 +124,10 @@ class Classification(TaskSettings):
         """Two classes, or grades in their order."""
         known = self.classes or classes
         return self.ordinal or known is None or len(known) == 2
+
+    def unordered(self, classes: Sequence[str] | None = None) -> list[str]:
+        """Those of the data that are words, where the block does not name the classes in their order."""
+        return [name for name in classes or () if isinstance(value(name), str)] if self.classes is None else []
 
     def output_form(self, loss: str) -> str:
         """One logit for two classes, or one for each class."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scantune.losses.registry import register
+from scantune.losses.registry import NotNegative, Share, register
 from scantune.records import ScantuneError
 
 _TARGETS = "findings"
@@ -40,7 +40,7 @@ def _entropy(
 
 @register("masked_bce", targets=_TARGETS, weights=known)
 def masked_bce(
-    output: Tensor, target: Tensor, *, pos_weight: float | Sequence[float] = 1.0, label_smoothing: float = 0.0
+    output: Tensor, target: Tensor, *, pos_weight: float | Sequence[float] = 1.0, label_smoothing: Share = 0.0
 ) -> Tensor:
     """Binary cross-entropy, mean over the findings that are known; those present count ``pos_weight`` times.
 
@@ -51,7 +51,7 @@ def masked_bce(
 
 @register("masked_focal", targets=_TARGETS, weights=known, short="focal")
 def masked_focal(
-    output: Tensor, target: Tensor, *, gamma: float = 2.0, pos_weight: float | Sequence[float] = 1.0
+    output: Tensor, target: Tensor, *, gamma: NotNegative = 2.0, pos_weight: float | Sequence[float] = 1.0
 ) -> Tensor:
     """(1 − p)^gamma times the binary cross-entropy, p the probability of the truth (Lin et al. 2017, eq. 4); mean over
     the findings that are known."""
