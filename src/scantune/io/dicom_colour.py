@@ -42,8 +42,8 @@ def colour_of(file: DicomFile) -> tuple[str, int]:
 def _check_transform(file: DicomFile, photometric: str) -> None:
     """Refuse YBR that only a codec makes where there is none, and that of 4:2:2 in planes.
 
-    The differences in JPEG 2000's own transforms need a bit more than a sample has, so what is labelled with them and is
-    not JPEG 2000 is what a decoder has made of it: RGB.
+    The differences in JPEG 2000's own transforms need a bit more than a sample has, so what is labelled with them and
+    is not JPEG 2000 is what a decoder has made of it: RGB.
     """
     if file.compressed and file.syntax != RLELossless:
         return
