@@ -92,7 +92,9 @@ def test_a_form_that_places_nothing_does_not_matter_where_the_other_is_chosen(tm
     path = _save(tmp_path / "a.nii", NOISE, sform_code=1, qform_code=1)
     _patch(path, 80, np.zeros(3, "<f4").tobytes())  # pixdim[1:4]
     assert "states no spacing" in refused(path).reason
-    np.testing.assert_array_equal(io.read(path, affine="sform").affine, np.diag([2.0, 2.0, 2.0, 1.0]))
+    chosen = io.read(path, affine="sform")
+    np.testing.assert_array_equal(chosen.affine, np.diag([2.0, 2.0, 2.0, 1.0]))
+    assert chosen.facts["notes"] == ["the qform places nothing; the sform is used, as configured"]
 
 
 def test_a_file_that_does_not_say_where_it_lies_is_refused(tmp_path: Path) -> None:

@@ -180,8 +180,13 @@ def _affine(header: Header, shape: tuple[int, int, int], options: Options, notes
     if unit not in _MILLIMETRES:
         raise ReadError(f"the unit of length has code {unit}, which NIfTI does not have")
     sform = header.get_sform() if int(header["sform_code"]) > 0 else None
-    unused = sform is not None and options.affine == "sform"
-    qform = _qform(header) if int(header["qform_code"]) > 0 and not unused else None
+    try:
+        qform = _qform(header) if int(header["qform_code"]) > 0 else None
+    except ReadError:
+        if sform is None or options.affine != "sform":
+            raise
+        qform = None
+        notes.append("the qform places nothing; the sform is used, as configured")
     chosen = sform if sform is not None else qform
     if sform is not None and qform is not None:
         chosen = _agreed({"sform": sform, "qform": qform}, shape, options.affine, notes)
