@@ -60,6 +60,50 @@ def test_a_segmentation_beside_its_image_is_refused_or_told(scan):
         io.read_mask_object(path, io.Volume(image.array, moved), placing="place")
 
 
+def test_a_binary_segmentation_of_other_values_than_0_and_1_is_refused(tmp_path):
+    series(tmp_path / "s", volume())
+    image = io.read(tmp_path / "s")
+    mask = np.zeros(image.array.shape, np.uint8)
+    mask[2:5, 3:7, 4:9] = 1
+    place = io.Volume(mask, image.affine)
+    path = io.write_segmentation(tmp_path / "seg.dcm", place, tmp_path / "s", {1: "lesion"}, origin=MODEL)
+    for white in (1, 255):
+        dataset = pydicom.dcmread(path)
+        frames = (dataset.pixel_array > 0).astype(np.uint8) * np.uint8(white)
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.PixelData = frames.tobytes()
+        dataset.save_as(tmp_path / f"{white}.dcm")
+    np.testing.assert_array_equal(io.read_mask_object(tmp_path / "1.dcm", image).array, mask)
+    with pytest.raises(ReadError, match="a binary segmentation with the value 255"):
+        io.read_mask_object(tmp_path / "255.dcm", image)
+
+
+def test_a_segmentation_that_was_drawn_on_another_series_is_noted(scan):
+    folder, image, mask = scan
+    note = "the segmentation names another series than its image's as the one that it was drawn on"
+    path = io.write_segmentation(
+        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "a", 2: "b"}, origin=MODEL
+    )
+    settings: dict = {"intensity": {"name": "none"}, "dtype": "float32"}
+    assert note not in prepare_volume([folder / "s"], [path], **settings).facts["notes"]
+    dataset = pydicom.dcmread(path)
+    dataset.ReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.3.4"
+    dataset.save_as(path)
+    prepared = prepare_volume([folder / "s"], [path], **settings)
+    np.testing.assert_array_equal(prepared.mask[0], mask)
+    assert note in prepared.facts["notes"]
+    named = _structure_set(folder / "rt.dcm", image, {1: [np.array([[2, 2, 3], [6, 2, 3], [6, 6, 3], [2, 6, 3]])]})
+    assert note not in io.read_mask_object(named, image).facts.get("placed", ())  # it names none
+    of = Dataset()
+    of.RTReferencedStudySequence = [Dataset()]
+    of.RTReferencedStudySequence[0].RTReferencedSeriesSequence = [Dataset()]
+    of.RTReferencedStudySequence[0].RTReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.3.4"
+    dataset = pydicom.dcmread(named)
+    dataset.ReferencedFrameOfReferenceSequence = [of]
+    dataset.save_as(named)
+    assert note in io.read_mask_object(named, image).facts["placed"]
+
+
 def _structure_set(path: Path, image: io.Volume, structures: dict[int, list[np.ndarray]]) -> Path:
     """Contours given in the image's indices (W, H, D)."""
     dataset = Dataset()

@@ -15,6 +15,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from scantune import io
+from scantune.records import ReadError
 from tests.io.files import edit, refused, series, volume
 
 
@@ -365,3 +366,40 @@ def test_what_positions_and_shapes_are_taken_for_is_noted(tmp_path: Path) -> Non
     path = image(tmp_path / "a.dcm", np.arange(600).reshape(20, 30).astype(np.uint16))
     edit(path, lambda dataset: setattr(dataset, "PixelAspectRatio", [2, 1]))
     assert any("pixels are not square" in note for note in io.read(path).facts["notes"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"PixelRepresentation": 1}, "PixelRepresentation is 1 where PhotometricInterpretation is RGB"),
+        ({"PhotometricInterpretation": "YBR_PARTIAL_422"}, "PhotometricInterpretation is YBR_PARTIAL_422 of pixels"),
+        (
+            {"PhotometricInterpretation": "YBR_FULL_422", "PlanarConfiguration": 1},
+            "PlanarConfiguration is 1 where PhotometricInterpretation is YBR_FULL_422",
+        ),
+    ],
+)
+def test_colours_that_the_standard_does_not_have_are_refused(tmp_path: Path, changes: dict, reason: str) -> None:
+    path = _colour(tmp_path / "a.dcm")
+    edit(path, lambda dataset: [setattr(dataset, keyword, value) for keyword, value in changes.items()])
+    assert reason in refused(path).reason
+    edit(path, lambda dataset: setattr(dataset, "NumberOfFrames", 1))
+    with pytest.raises(ReadError, match=reason):
+        io.open_video(path).frames([0])
+
+
+@pytest.mark.parametrize("photometric", ["YBR_RCT", "YBR_ICT"])
+def test_colours_of_jpeg_2000_that_were_unpacked_are_rgb_and_noted(tmp_path: Path, photometric: str) -> None:
+    path = _colour(tmp_path / "a.dcm")
+    before = io.read(path)
+    edit(path, lambda dataset: setattr(dataset, "PhotometricInterpretation", photometric))
+    loaded = io.read(path)
+    np.testing.assert_array_equal(loaded.array, before.array)
+    assert loaded.facts["notes"] == [
+        f"PhotometricInterpretation is {photometric} of pixels without JPEG: taken for RGB"
+    ]
+
+
+def _colour(path: Path) -> Path:
+    colours = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    return io.write_dicom_image(path, colours, patient_id="p", seed="colour", modality="US", photometric="RGB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,62 @@ def test_a_kind_of_image_whose_unit_is_the_rescale_needs_it_in_its_frames_too(
 
     edit(path, change)
     assert f"RescaleIntercept are missing, and a {kind} image has no unit" in refused(path).reason
+
+
+def _item(**values: object) -> pydicom.Dataset:
+    item = pydicom.Dataset()
+    for keyword, value in values.items():
+        setattr(item, keyword, value)
+    return item
+
+
+@pytest.mark.parametrize(
+    ("sequence", "keyword", "value"),
+    [
+        ("PixelMeasuresSequence", "PixelSpacing", [2.5, 2.5]),
+        ("PlaneOrientationSequence", "ImageOrientationPatient", [0, 1, 0, 1, 0, 0]),
+        ("PlanePositionSequence", "ImagePositionPatient", [1, 2, 3]),
+        ("PixelValueTransformationSequence", "RescaleSlope", "7"),
+    ],
+)
+def test_a_group_that_is_shared_and_of_a_frame_too_must_say_the_same(
+    tmp_path: Path, sequence: str, keyword: str, value: object
+) -> None:
+    path = _enhanced(tmp_path / "a", rescale="slice")
+    dataset = pydicom.dcmread(path)
+    shared, frame = dataset.SharedFunctionalGroupsSequence[0], dataset.PerFrameFunctionalGroupsSequence[0]
+    for one, other in ((shared, frame), (frame, shared)):
+        if sequence not in other:
+            setattr(other, sequence, copy.deepcopy(getattr(one, sequence)))
+    dataset.PerFrameFunctionalGroupsSequence = dataset.PerFrameFunctionalGroupsSequence[:1]
+    dataset.NumberOfFrames, dataset.PixelData = 1, dataset.PixelData[: 2 * dataset.Rows * dataset.Columns]
+    dataset.save_as(path)
+    io.read(path)  # what is stated twice alike is no fault
+    setattr(getattr(frame, sequence)[0], keyword, value)
+    dataset.save_as(path)
+    assert f"{keyword} of frame 1 is " in refused(path).reason
+    assert "in the shared functional groups" in refused(path).reason
+
+
+def test_a_modality_table_beside_the_rescale_of_a_frame_is_refused(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a", rescale="slice")
+    table = _item(LUTDescriptor=[4096, 0, 16], ModalityLUTType="US")
+    table.add_new("LUTData", "OW", np.arange(4096, dtype=np.uint16).tobytes())
+    edit(path, lambda dataset: setattr(dataset, "ModalityLUTSequence", [table]))
+    assert "a modality LUT and a rescale of a frame too" in refused(path).reason
+
+
+@pytest.mark.parametrize("sequence", ["CTImageFrameTypeSequence", "PETFrameTypeSequence", "XRay3DFrameTypeSequence"])
+def test_frames_of_two_types_that_share_no_place_are_not_one_volume(tmp_path: Path, sequence: str) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        for at, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+            kind = ["DERIVED", "PRIMARY", "VOLUME", "MAXIMUM" if at < 4 else "NONE"]
+            setattr(group, sequence, [_item(FrameType=kind)])
+
+    edit(path, change)
+    assert "2 volumes in one series" in refused(path).reason
 
 
 def test_a_decimal_comma_in_the_functional_groups_is_noted(tmp_path: Path) -> None:

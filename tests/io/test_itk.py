@@ -314,6 +314,8 @@ def test_data_in_a_folder_below_are_read_and_missing_ones_are_named(tmp_path: Pa
         (_meta(NOISE, data="s%s.raw 1 5 1"), "by a pattern that cannot be followed"),
         (_meta(NOISE, data="s%d.raw 1 99999999 1"), "by a pattern that cannot be followed"),
         (_nrrd(np.stack([NOISE] * 4), "kinds: RGBA-color domain domain domain\n"), "a voxel is a RGBA-color"),
+        (_nrrd(NOISE, PLACE + "space origin: (9,9,9)\n"), "the field 'space origin' twice"),
+        (_meta(NOISE, "Offset = 0 0 0\nOffset = 9 9 9\n"), "the field 'Offset' twice"),
         (_nrrd(NOISE[None, None], "kinds: list list domain domain domain\n"), "it has 5 dimensions"),
     ],
 )  # fmt: skip

@@ -400,6 +400,25 @@ def test_animated_pictures_are_loops(tmp_path: Path, suffix: str) -> None:
         io.open_video(tmp_path / f"b.{suffix}")
 
 
+@pytest.mark.parametrize("before", [2, 3])
+def test_a_gif_frame_of_no_stated_disposal_stays(tmp_path: Path, before: int) -> None:
+    """Frame 0 is disposed of and covered by frame 1, of disposal 0; frame 2 is drawn over a part of that."""
+    path = tmp_path / "a.gif"
+    pages = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in (50, 100)]
+    part = pages[1].copy()
+    part.paste(200, (2, 2, 5, 5))
+    pages[0].save(path, save_all=True, append_images=[pages[1], part], disposal=[before, 1, 1], optimize=False)
+    content = bytearray(path.read_bytes())
+    starts = [at for at in range(len(content)) if content[at : at + 3] == b"\x21\xf9\x04"]
+    assert len(starts) == 3
+    content[starts[1] + 3] &= 0b11100011  # disposal 0
+    path.write_bytes(bytes(content))
+    last = io.open_video(path).frames([2])[0][..., 0]
+    expected = np.full((8, 8), 100)
+    expected[2:5, 2:5] = 200
+    np.testing.assert_array_equal(last, expected)
+
+
 def test_gzipped_dicom_is_read_as_it_was(tmp_path: Path) -> None:
     plain = _cine(tmp_path / "a.dcm", moving(5))
     packed = tmp_path / "a.dcm.gz"

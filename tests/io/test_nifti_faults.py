@@ -77,6 +77,26 @@ def test_sform_and_qform_that_disagree_are_both_shown(tmp_path: Path) -> None:
     np.testing.assert_array_equal(flipped.array, kept.array[:, :, ::-1])
 
 
+@pytest.mark.parametrize("factor, mirrored", [(0.0, False), (2.0, False), (-1.0, True), (-2.0, True)])
+def test_the_sign_of_the_quaternions_factor_is_what_counts(tmp_path: Path, factor: float, mirrored: bool) -> None:
+    image = nibabel.Nifti1Image(NOISE, np.eye(4))
+    image.set_sform(None, 0)
+    image.set_qform(np.eye(4), 1)
+    nibabel.save(image, tmp_path / "a.nii")
+    _patch(tmp_path / "a.nii", 76, np.array([factor], "<f4").tobytes())  # pixdim[0]
+    upright = NOISE.transpose(2, 1, 0)
+    np.testing.assert_array_equal(io.read(tmp_path / "a.nii").array, upright[::-1] if mirrored else upright)
+
+
+def test_a_form_that_places_nothing_does_not_matter_where_the_other_is_chosen(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.nii", NOISE, sform_code=1, qform_code=1)
+    _patch(path, 80, np.zeros(3, "<f4").tobytes())  # pixdim[1:4]
+    assert "states no spacing" in refused(path).reason
+    chosen = io.read(path, affine="sform")
+    np.testing.assert_array_equal(chosen.affine, np.diag([2.0, 2.0, 2.0, 1.0]))
+    assert chosen.facts["notes"] == ["the qform places nothing; the sform is used, as configured"]
+
+
 def test_a_file_that_does_not_say_where_it_lies_is_refused(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.nii", NOISE)
     _patch(path, 252, b"\0\0\0\0")  # qform_code, sform_code

@@ -124,6 +124,40 @@ def test_white_is_zero_of_signed_or_float_values_is_refused(tmp_path: Path) -> N
         assert any(word in refused(path).reason for word in ("zero is white", "WhiteIsZero"))
 
 
+def test_a_tiff_that_does_not_state_what_is_bright_is_refused(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", COLOUR[..., 0], photometric=1)
+    content = path.read_bytes()
+    path.write_bytes(
+        content.replace(struct.pack("<HHI", 262, 3, 1), struct.pack("<HHI", 263, 3, 1), 1)
+    )  # Threshholding
+    assert "states no PhotometricInterpretation" in refused(path).reason
+    assert "states no PhotometricInterpretation" in refused(path, labels=True).reason
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "bmp"])
+def test_an_index_that_its_palette_has_no_colour_for_is_refused(tmp_path: Path, suffix: str) -> None:
+    pixels = np.array([[0, 1, 2, 3], [3, 2, 1, 0]], np.uint8)
+    picture, path = PIL.Image.fromarray(pixels, "P"), tmp_path / f"a.{suffix}"
+    picture.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200])
+    picture.save(path)
+    assert values(path).max() == 200
+    content = path.read_bytes()
+    if suffix == "png":
+        at = content.index(b"PLTE")
+        palette = content[at : at + 4 + 9]
+        chunk = struct.pack(">I", 9) + palette + struct.pack(">I", zlib.crc32(palette))
+        path.write_bytes(content[: at - 4] + chunk + content[at + 4 + 12 + 4 :])
+    elif suffix == "gif":
+        head = bytearray(content[: 13 + 12])
+        head[10] &= 0b11111000  # a table of two colours; the code size stays
+        path.write_bytes(bytes(head[: 13 + 6]) + content[13 + 12 :])
+    else:
+        path.write_bytes(content[:46] + struct.pack("<I", 3) + content[50:])
+    reason = refused(path).reason
+    assert "the palette has" in reason
+    assert "a pixel has index 3" in reason
+
+
 def test_one_bit_is_black_and_white(tmp_path: Path) -> None:
     bits = DEEP[..., 0] > 30000
     for name, extra in (("a.png", {}), ("a.tif", {"compression": "group4"}), ("a.bmp", {}), ("a.gif", {})):

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 import PIL
+from PIL import GifImagePlugin
 from PIL import Image as Pillow
 
 from scantune.io.arrays import Options
@@ -144,6 +145,13 @@ def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
 
 
 def _seek(picture: Pillow.Image, index: int, path: Path) -> None:
+    """Go to a frame; those before it must have been gone to, since Pillow draws each over the last.
+
+    A disposal of 0 (none specified, GIF89a, 23) leaves a frame where it is; Pillow does with it what the frame before
+    asked for itself.
+    """
+    if isinstance(picture, GifImagePlugin.GifImageFile):
+        picture.disposal_method = 0
     try:
         picture.seek(index)
     except (OSError, EOFError, SyntaxError, ValueError) as error:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from scantune.io.dicom_choice import digest
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning
+from scantune.io.dicom_unit import stated_unit
 from scantune.records import ReadError
 
 
@@ -41,7 +43,9 @@ _ALIKE: dict[str, Any] = {
     "PixelRepresentation": lambda meaning: {None: "none", False: 0, True: 1}[meaning.signed],
     "a rescale (RescaleSlope, RescaleIntercept)": lambda meaning: "one" if meaning.rescaled else "none",
     "RealWorldValueMappingSequence": lambda meaning: "none" if meaning.covered is None else "one",
-    "RescaleType": lambda meaning: meaning.unit if meaning.unit in _UNITS else "another text",
+    "RescaleType": lambda meaning: (
+        meaning.unit if meaning.unit in _UNITS else f"another text ({digest(meaning.unit)[:6]})"
+    ),
     "ModalityLUTSequence": _table_words,
     "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
 }
@@ -50,7 +54,18 @@ _ALIKE: dict[str, Any] = {
 #: What is alike in ordinary volumes, and may differ in gated ones or those that were joined by hand: numbers, texts.
 _NUMBERS = ("RepetitionTime", "SliceThickness")
 _TEXTS = ("StudyInstanceUID", "Modality", "SequenceName", "ScanOptions", "ContrastBolusAgent", "PatientPosition",
-          "LossyImageCompression")  # fmt: skip
+          "LossyImageCompression", "DecayCorrection", "CorrectedImage")  # fmt: skip
+
+
+def check_units(files: list[DicomFile]) -> None:
+    """Refuse slices of one volume of PET in several units.
+
+    Raises:
+        ReadError: with the units.
+    """
+    units = {str(stated_unit(file)) for file in files if file.modality == "PT"}
+    if len(units) > 1:
+        raise ReadError(f"the unit of PET (Units, SUVType) differs by slice: {', '.join(sorted(units))}")
 
 
 def attribute_notes(files: list[DicomFile]) -> list[str]:

@@ -114,6 +114,7 @@ def _refuse_some_rescaled(meanings: Sequence[Meaning]) -> None:
 def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool, which: Sequence[int]) -> Frame:
     file = pixels.file
     notes = file.notes
+    _refuse_two_statements(group, shared, at)
     position = _numbers(macro(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3, notes)
     orientation = _numbers(macro(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6, notes)
     spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2, notes)
@@ -132,6 +133,29 @@ def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool
         number=at + 1,
         window=_window(group, shared),
     )
+
+
+#: What a frame and the shared groups must not both state with different numbers (PS3.3 C.7.6.16.1.1: one of the two).
+_STATED_ONCE = {
+    "PlanePositionSequence": {"ImagePositionPatient": 3},
+    "PlaneOrientationSequence": {"ImageOrientationPatient": 6},
+    "PixelMeasuresSequence": {"PixelSpacing": 2},
+    "PixelValueTransformationSequence": {"RescaleSlope": 1, "RescaleIntercept": 1},
+}
+
+
+def _refuse_two_statements(group: Dataset, shared: Dataset, at: int) -> None:
+    for name, keywords in _STATED_ONCE.items():
+        if not (name in shared and name in group):
+            continue
+        own, common = macro(group, _NOTHING, name), macro(_NOTHING, shared, name)
+        for keyword, length in keywords.items():
+            one, other = (_numbers(item, keyword, length, []) for item in (own, common))
+            if one and other and not np.allclose(one, other, rtol=1e-4, atol=1e-4 if length > 1 else 0.0):
+                raise ReadError(f"{keyword} of frame {at + 1} is {one}, and {other} in the shared functional groups")
+
+
+_NOTHING = Dataset()
 
 
 def _numbers(item: Dataset, keyword: str, length: int, notes: list[str]) -> list[float] | None:
@@ -164,7 +188,10 @@ def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
     if rescale[0] is None or rescale[1] is None or (maps and identity):
         return with_real_world(pixels.meaning, maps, pixels.file.notes) if maps else pixels.meaning
     if above[0] is not None and above != rescale:
-        raise ReadError(f"the rescale of a frame (slope {rescale[0]:g}) is not that of the header (slope {above[0]:g})")
+        both = [f"slope {slope:g}, intercept {intercept or 0:g}" for slope, intercept in (rescale, above)]
+        raise ReadError(f"the rescale of a frame ({both[0]}) is not that of the header ({both[1]})")
+    if pixels.meaning.table is not None and rescale != (1.0, 0.0):
+        raise ReadError(f"there is a modality LUT and a rescale of a frame too (RescaleSlope {rescale[0]:g})")
     unit = str(transform.get("RescaleType") or "").upper()
     meaning = replace(pixels.meaning, slope=rescale[0], intercept=rescale[1], rescaled=True, unit=unit)
     return with_real_world(meaning, maps, pixels.file.notes) if maps else meaning

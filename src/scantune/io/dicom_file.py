@@ -43,7 +43,7 @@ SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableDat
 SegmentedBluePaletteColorLookupTableData
 ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
-GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units SUVType
+GridFrameOffsetVector DoseGridScaling DoseUnits DoseType DoseSummationType Units SUVType DecayCorrection CorrectedImage
 SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence DimensionIndexSequence
 """
 KEYWORDS = _WORDS.split()

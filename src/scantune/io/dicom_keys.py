@@ -157,6 +157,8 @@ PLAN MULTI_PLAN FRACTION BEAM BRACHY CONTROL_POINT RECORD PHYSICAL EFFECTIVE ERR
 """
 _IMAGE_TYPES = frozenset(_IMAGE_TYPE_WORDS.split())
 
+_FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence",
+                "XRay3DFrameTypeSequence")  # fmt: skip
 _FRAME_KEYS = {
     "stack": ("FrameContentSequence", "StackID"),
     "echo time": ("MREchoSequence", "EffectiveEchoTime"),
@@ -237,7 +239,7 @@ def frame_keys(group: Dataset, shared: Dataset) -> Keys:
     velocity = macro(group, shared, "MRVelocityEncodingSequence").get("VelocityEncodingDirection")
     if velocity:
         keys["velocity"] = _direction([float(v) for v in velocity])
-    frame_type = macro(group, shared, "MRImageFrameTypeSequence") or macro(group, shared, "CTImageFrameTypeSequence")
+    frame_type = next(filter(None, (macro(group, shared, name) for name in _FRAME_TYPES)), _NOTHING)
     component = frame_type.get("ComplexImageComponent")
     if component in _COMPONENTS:
         keys["component"] = str(component).lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ import pydicom
 from scantune.io import geometry
 from scantune.io.arrays import Options, Volume
 from scantune.io.detect import kind_of
+from scantune.io.dicom_choice import digest
 from scantune.io.itk import is_segmentation, read_segments
 from scantune.io.label_tables import in_object, numbers_of
 from scantune.io.mask_grid import PLACED, Placing, is_part, onto_image, refuse_gaps
@@ -63,10 +65,27 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), pla
     def work(dataset: Any) -> Volume:
         facts, numbers = object_facts(path), segment_numbers(dataset, names)
         if str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS:
-            return _segmentation(dataset, image, numbers, facts, placing)
-        return Volume(from_structures(dataset, image, numbers=numbers, facts=facts), image.affine, facts)
+            mask = _segmentation(dataset, image, numbers, facts, placing)
+        else:
+            mask = Volume(from_structures(dataset, image, numbers=numbers, facts=facts), image.affine, facts)
+        drawn_on, own = _series_of(dataset), image.facts.get("series")
+        if own and drawn_on and own not in drawn_on:
+            mask = replace(mask, facts={**mask.facts, PLACED: [_ANOTHER_SERIES, *mask.facts.get(PLACED, ())]})
+        return mask
 
     return guarded(path, work)
+
+
+_ANOTHER_SERIES = "the segmentation names another series than its image's as the one that it was drawn on"
+
+
+def _series_of(dataset: Any) -> list[str]:
+    """Digests of the series that a segmentation or structure set refers to."""
+    frames = dataset.get("ReferencedFrameOfReferenceSequence") or []
+    studies = [study for frame in frames for study in frame.get("RTReferencedStudySequence") or []]
+    named = [one for study in studies for one in study.get("RTReferencedSeriesSequence") or []]
+    named += dataset.get("ReferencedSeriesSequence") or []
+    return [digest(str(one.get("SeriesInstanceUID", ""))) for one in named]
 
 
 def _of_slicer(path: Path, image: Volume, names: Collection[str], placing: Placing) -> Volume:
@@ -112,6 +131,10 @@ def _segmentation(
 
     if str(dataset.SegmentationType) == "FRACTIONAL":
         raise ReadError("a fractional segmentation: its values are probabilities, not labels")
+    if str(dataset.SegmentationType) == "BINARY" and int(dataset.BitsAllocated) > 1:
+        most = int(dataset.pixel_array.max())
+        if most > 1:
+            raise ReadError(f"a binary segmentation with the value {most}, where 0 and 1 belong")
     segmentation = hd.seg.Segmentation.from_dataset(dataset, copy=False)
     try:
         chosen = None if numbers is None else sorted(numbers)

@@ -10,9 +10,9 @@ BitsAllocated, BitsStored: needed (float pixels have no BitsStored). HighBit: Bi
 it lies higher, values are shifted. Bits outside of these are cleared: noted, unless an overlay is declared there.
 
 PixelRepresentation: where it is absent, or another attribute contradicts it, a pixel with the sign bit set is refused.
-The same in all slices.
+The same in all slices. Colours have no sign.
 
-PlanarConfiguration: needed for uncompressed colour.
+PlanarConfiguration: needed for uncompressed colour, 0 of YBR_FULL_422.
 
 NumberOfFrames: one where it is absent; refused where the pixel data holds more frames, or fewer.
 
@@ -48,15 +48,12 @@ from pydicom import Dataset
 
 from scantune.io import dicom_real_world as real_worlds
 from scantune.io.arrays import Options
+from scantune.io.dicom_colour import colour_of
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_padding import padding_of
 from scantune.io.dicom_rescale import rescale_needed_by, rescale_of, unit_of
 from scantune.io.dicom_tables import Table, palette, sequence_table
 from scantune.records import ReadError
-
-_GREY = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
-_COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"})
-_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,11 +199,15 @@ def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
     """
     if file.rows < 1 or file.columns < 1:
         raise ReadError("the header states no image size (rows, columns)", str(file.path))
-    photometric, samples = _colour(file)
+    photometric, samples = colour_of(file)
     allocated, stored, high = _bits(file)
     sign = file.one_integer("PixelRepresentation")
     if sign not in (None, 0, 1):
         raise ReadError(f"PixelRepresentation is {sign}; 0 and 1 have a meaning")
+    if sign == 1 and samples == 3:
+        raise ReadError(
+            f"PixelRepresentation is 1 where PhotometricInterpretation is {photometric}: no colour is below 0"
+        )
     doubt = _sign_doubt(file, sign, allocated)
     frames = file.one_integer("NumberOfFrames")
     if frames is not None and frames < 0:
@@ -269,27 +270,6 @@ def with_real_world(meaning: Meaning, items: Sequence[Dataset], notes: list[str]
         covered=covered,
         unit=value_map.unit,
     )
-
-
-def _colour(file: DicomFile) -> tuple[str, int]:
-    photometric, samples = file.photometric, file.one_integer("SamplesPerPixel")
-    if not photometric:
-        raise ReadError("the header does not state the photometric interpretation", str(file.path))
-    if photometric not in _GREY | _COLOUR:
-        raise ReadError("its photometric interpretation is not one that can be read", f"{file.path}: {photometric}")
-    expected = 1 if photometric in _GREY else 3
-    if samples not in (None, expected):
-        raise ReadError(
-            f"SamplesPerPixel is {samples} where PhotometricInterpretation {photometric} has {expected}",
-            str(file.path),
-        )
-    shape = file.text("PresentationLUTShape").upper()
-    if shape in ("INVERSE", "IDENTITY") and _SHAPES.get(photometric, shape) != shape:
-        raise ReadError(
-            f"PresentationLUTShape is {shape} where PhotometricInterpretation is {photometric}: "
-            "whether low is bright or dark cannot be told"
-        )
-    return photometric, expected
 
 
 def _bits(file: DicomFile) -> tuple[int, int | None, int | None]:

@@ -15,7 +15,7 @@ from pydicom.uid import UID
 from scantune.io import geometry
 from scantune.io.arrays import Options, Volume
 from scantune.io.detect import HEAD, format_of
-from scantune.io.dicom_alike import attribute_notes
+from scantune.io.dicom_alike import attribute_notes, check_units
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
 from scantune.io.dicom_dose import plane_positions
@@ -126,6 +126,7 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
     stacks = choose(frames, options, facts["notes"])
     for stack in stacks:
         sources = list({id(frame.source): frame.source for frame in stack.frames}.values())
+        check_units(sources)
         facts["notes"] += [note for note in attribute_notes(sources) if note not in facts["notes"]]
     if len(stacks[0].frames) == len(files):
         _note_doubts(files, stacks[0], facts["notes"])

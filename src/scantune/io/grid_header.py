@@ -91,6 +91,16 @@ def numbers(text: str, what: str, kind: type = float) -> list:
     return values
 
 
+def take_field(fields: dict[str, str], name: str, value: str) -> None:
+    """Put a field into ``fields``.
+
+    Raises:
+        ReadError: it is there already, with another value.
+    """
+    if fields.setdefault(name, value) != value:
+        raise ReadError(f"the header states the field '{name}' twice, with different values", f"{fields[name]} {value}")
+
+
 def checked_sizes(sizes: list[int], what: str, n_axes: int) -> tuple[int, ...]:
     """Sizes of axes.
 

@@ -10,7 +10,7 @@ import numpy as np
 from scantune.io.data_names import MOST_HEADER, numbered
 from scantune.io.file_bytes import Packing
 from scantune.io.geometry import LPS_TO_RAS
-from scantune.io.grid_header import GridHeader, checked_sizes, numbers
+from scantune.io.grid_header import GridHeader, checked_sizes, numbers, take_field
 from scantune.records import ReadError
 
 _TYPES = {
@@ -81,7 +81,7 @@ def _split(head: bytes) -> tuple[dict[str, str], int, list[str]]:
         end = len(head) if end < 0 else end
         key, separator, value = head[at:end].decode("utf-8", "replace").partition("=")
         if separator:
-            fields[key.strip()] = value.strip()
+            take_field(fields, key.strip(), value.strip())
         at = end + 1
         if at > len(head) and _LAST not in fields:
             within = f" within {MOST_HEADER:,} bytes" if len(head) >= MOST_HEADER else ""

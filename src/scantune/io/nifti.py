@@ -180,7 +180,13 @@ def _affine(header: Header, shape: tuple[int, int, int], options: Options, notes
     if unit not in _MILLIMETRES:
         raise ReadError(f"the unit of length has code {unit}, which NIfTI does not have")
     sform = header.get_sform() if int(header["sform_code"]) > 0 else None
-    qform = _qform(header) if int(header["qform_code"]) > 0 else None
+    try:
+        qform = _qform(header) if int(header["qform_code"]) > 0 else None
+    except ReadError:
+        if sform is None or options.affine != "sform":
+            raise
+        qform = None
+        notes.append("the qform places nothing; the sform is used, as configured")
     chosen = sform if sform is not None else qform
     if sform is not None and qform is not None:
         chosen = _agreed({"sform": sform, "qform": qform}, shape, options.affine, notes)
@@ -211,7 +217,9 @@ def _qform(header: Header) -> np.ndarray:
     zooms = np.asarray(header["pixdim"][1:4], dtype=float)
     if (zooms <= 0).any() or not np.isfinite(zooms).all():
         raise ReadError(f"the header states no spacing: pixdim is {zooms.tolist()}")
+    signed = header.copy()
+    signed["pixdim"][0] = -1 if header["pixdim"][0] < 0 else 1  # nifti1.h: 0 "should not occur", and is taken for 1
     try:
-        return header.get_qform()
+        return signed.get_qform()
     except Exception as error:
         raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.io.data_names import MOST_HEADER, numbered
 from scantune.io.file_bytes import Packing
 from scantune.io.geometry import LPS_TO_RAS
-from scantune.io.grid_header import GridHeader, checked_sizes, numbers
+from scantune.io.grid_header import GridHeader, checked_sizes, numbers, take_field
 from scantune.records import ReadError
 
 _SPACES = {
@@ -129,7 +129,7 @@ def _take(line: str, into: _Text) -> None:
     if separator and value.startswith("="):
         into.texts[key] = value[1:].strip()
     elif separator:
-        into.fields[key.strip().lower()] = value.strip()
+        take_field(into.fields, key.strip().lower(), value.strip())
 
 
 def _is_list(fields: Mapping[str, str]) -> bool:

@@ -52,6 +52,8 @@ class Stored:
             return cls(path, bits=depth, deep_colour=depth == 16 and colour in (2, 4, 6), deep_grey=colour == 4)
         if picture.format == "TIFF":
             form = tiff.form_of(picture)
+            if not form.stated:
+                raise ReadError("the TIFF states no PhotometricInterpretation: whether low is bright cannot be told")
             deep = form.bits > 8 and form.samples > 1
             if deep and form.planes:  # OpenCV would mix the planes up without a word
                 raise ReadError(
@@ -90,6 +92,8 @@ def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: di
         return _deep(stored, notes)
     if stored.extra_samples:
         notes.append("an extra sample of each pixel, whose meaning the file does not state, was ignored")
+    if picture.mode == "P":
+        _check_palette(picture)
     picture = _opaque(picture, stored, notes)
     if picture.mode == "CMYK":
         if picture.format == "JPEG" and "adobe" not in picture.info:
@@ -170,6 +174,19 @@ def _is_transparent(picture: Pillow.Image, stored: Stored) -> bool:
         spread = 255 // (2**stored.bits - 1) if stored.bits < 8 else 1
         return bool((np.asarray(picture) == value * spread).any())
     return bool((np.asarray(picture.convert("RGBA"))[..., 3] != 255).any())
+
+
+def _check_palette(picture: Pillow.Image) -> None:
+    """Refuse indices that the palette has no colour for, which Pillow shows in black.
+
+    Raises:
+        ReadError: with the largest of them.
+    """
+    largest = int(np.asarray(picture).max())  # once it is decoded, the palette has its bytes in the order of its mode
+    assert picture.palette is not None
+    colours = len(picture.palette.palette) // len(picture.palette.mode)
+    if largest >= colours:
+        raise ReadError(f"the palette has {colours} colours (from 0), and a pixel has index {largest}")
 
 
 def _plain(picture: Pillow.Image, stored: Stored) -> np.ndarray:

@@ -31,6 +31,7 @@ class Form:
     Attributes:
         bits: of one sample, the most where they differ.
         samples: a pixel.
+        stated: whether it states a photometric interpretation; for Pillow 0 takes its place.
         white_is_zero: photometric interpretation 0.
         signed: sample format 2.
         lossy: JPEG within TIFF.
@@ -40,6 +41,7 @@ class Form:
 
     bits: int
     samples: int
+    stated: bool
     white_is_zero: bool
     signed: bool
     lossy: bool
@@ -54,6 +56,7 @@ def form_of(picture: Pillow.Image) -> Form:
     return Form(
         bits=max(bits),
         samples=int(tags.get(_SAMPLES, 1)),
+        stated=_PHOTOMETRIC in tags,
         white_is_zero=tags.get(_PHOTOMETRIC) == 0,
         signed=_numbers(tags.get(_FORMAT, 1))[0] == 2,
         lossy=tags.get(_COMPRESSION) in _JPEG,
