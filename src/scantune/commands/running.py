@@ -302,13 +302,18 @@ def _evaluated(folder: Path, target: str) -> Path:
 def _print_destination(code: int, variant: str = "") -> None:
     """Print the variant in DVC, and the MLflow pages on models and runs rather than in their GenAI mode."""
     from scantune.registry.pages import addresses
+    from scantune.tracking import store
 
     if variant and code == 0:
         typer.echo("\nparams.yaml and outputs/ here are unchanged: the workspace that DVC names is a temporary copy.")
         typer.echo(f"The variant is the DVC experiment {variant}")
         typer.echo("  dvc exp show                  compare it with the others")
         typer.echo(f"  dvc exp apply '{variant}'     bring its settings and outputs into this folder")
-    lines = addresses() if code == 0 else []
+    try:
+        lines = addresses() if code == 0 else []
+    except Exception as error:  # all is done: without the addresses, too
+        typer.echo(f"\n{store.unreachable_message(error)}")
+        return
     if lines:
         typer.echo("\nView: make ui   (or: scantune ui), then open")
         for line in lines:

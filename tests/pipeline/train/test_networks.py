@@ -57,3 +57,16 @@ def test_a_teacher_of_other_answers_is_refused(
         return
     with pytest.raises(ScantuneError, match=re.escape(f"'small' are those of {refused}")):
         networks.start_of(plan, "teacher")
+
+
+def test_outputs_have_no_half_file_and_no_member_of_a_former_training(tmp_path):
+    state, out = tmp_path / "state", tmp_path / "out"
+    home = state / "member" / "out"
+    (home / "checkpoints").mkdir(parents=True)
+    for name in ("best.safetensors", ".best.safetensors.0123.partial"):
+        (home / "checkpoints" / name).write_bytes(b"0")
+    for name, text in (("history.json", "{}"), ("history.csv", "epoch\n1\n"), ("steps.csv", "step\n1\n")):
+        (home / name).write_text(text)
+    (out / "checkpoints" / "seed_43").mkdir(parents=True)
+    networks._collect(state, out, [""])
+    assert [path.name for path in (out / "checkpoints").rglob("*")] == ["best.safetensors"]
