@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from scantune.commands import project
+from scantune.files import write_text
 from scantune.records import ScantuneError
 
 _TRAIN = ("epochs", "learning_rate", "batch_size", "optimizer", "scheduler", "loss", "precision", "device", "seed")
@@ -159,7 +159,7 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
         return code
     refuse_second(_trained(targets))
     if changes:
-        _write(path, text)
+        write_text(path, text)
     code = project.run_dvc(["repro", *targets])
     only = {name.partition("@")[2] for name in targets}
     title = variants.title_of(changes, next(iter(only)) if len(only) == 1 else "") or ", ".join(sorted(only)) or "all"
@@ -192,13 +192,6 @@ def _dataset_of(params: Any, name: str) -> str:
         if block is not None:
             return str(block.dataset)
     return name
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _targets(
