@@ -185,6 +185,11 @@ def unreachable_message(error: BaseException) -> str:
             f"MLflow's store {without_password(tracking_uri())} cannot be written: {refused[0]}. Free space, or "
             "make it writable, and run again; or run without MLflow by SCANTUNE_MLFLOW=off"
         )
+    if "database is locked" in str(error):
+        return (
+            f"MLflow's store {without_password(tracking_uri())} is locked by another process, which writes to it or has "
+            "it open in a tool: end that, and run again"
+        )
     if "out-of-date database schema" in str(error):
         return (
             f"MLflow's store {without_password(tracking_uri())} was written by another MLflow version. Back it up, "
