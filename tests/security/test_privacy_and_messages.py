@@ -192,9 +192,8 @@ def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
 
 def test_a_store_that_another_process_has_locked_is_told_as_one() -> None:
     told = unreachable_message(sqlite3.OperationalError("(sqlite3.OperationalError) database is locked\n[SQL: …]"))
-    assert told.endswith(
-        "is locked by another process, which writes to it or has it open in a tool: end that, and run again"
-    )
+    assert "is locked by another process" in told
+    assert told.endswith("end that, and run again")
 
 
 def test_a_store_of_another_mlflow_version_is_told_with_the_command(tmp_path: Path, monkeypatch) -> None:
