@@ -187,8 +187,8 @@ def unreachable_message(error: BaseException) -> str:
         )
     if "database is locked" in str(error):
         return (
-            f"MLflow's store {without_password(tracking_uri())} is locked by another process, which writes to it or has "
-            "it open in a tool: end that, and run again"
+            f"MLflow's store {without_password(tracking_uri())} is locked by another process, which writes to it or "
+            "has it open in a tool: end that, and run again"
         )
     if "out-of-date database schema" in str(error):
         return (
