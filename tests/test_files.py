@@ -140,3 +140,13 @@ def test_another_name_of_an_open_file_is_refused(tmp_path: Path):
             with pytest.raises(ScantuneError, match="is an open file here; name the file itself"):
                 refuse(name)
     assert (tmp_path / "open").read_text() == ""
+
+
+def test_half_files_are_removed_and_nothing_else(tmp_path: Path):
+    kept = [tmp_path / name for name in ("a.svg", "figures/.hidden", "figures/b.partial")]
+    for path in (*kept, tmp_path / "figures" / ".roc.svg.0123.partial", tmp_path / ".a.svg.4567.partial"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    files.remove_half(tmp_path)
+    files.remove_half(tmp_path / "absent")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

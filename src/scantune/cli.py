@@ -57,14 +57,13 @@ def main() -> None:
     except ScantuneError as error:
         typer.secho(str(error), fg="red", err=True)
         raise SystemExit(2) from None
-    except OSError as error:
-        words = words_of(error)
-        if words is None:
-            raise
-        typer.secho(words, fg="red", err=True)
-        raise SystemExit(2) from None
     except Exception as error:
-        code = exit_code_in(error)
+        from scantune.tracking import store
+
+        code, words = exit_code_in(error), words_of(error) or store.words_of(error)
+        if words is not None:
+            typer.secho(words, fg="red", err=True)
+            code = 2
         if code is None:
             raise
         raise SystemExit(code) from None

@@ -221,6 +221,12 @@ def table_path(root: Path, table: str, base: Path) -> Path:
     return beside if not below.exists() and beside.exists() else below
 
 
+def remove_half(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote left in a folder and below it."""
+    for staged in folder.rglob(f".*{STAGED}"):
+        staged.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
     """Write JSON; see :func:`write`.
 

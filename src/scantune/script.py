@@ -60,6 +60,7 @@ def _run(run: Callable[[], object], title: str) -> None:
     end of the DVC that started it with 143.
     """
     from scantune.stopping import ending_on_signal, exit_code_in, leave
+    from scantune.tracking import store
 
     print_any_text()
     quiet_logging()
@@ -69,14 +70,11 @@ def _run(run: Callable[[], object], title: str) -> None:
     except ScantuneError as error:
         typer.secho(f"{title}: {error}", fg="red", err=True)
         raise SystemExit(2) from None
-    except OSError as error:
-        words = words_of(error)
-        if words is None:
-            raise
-        typer.secho(f"{title}: {words}", fg="red", err=True)
-        raise SystemExit(2) from None
     except (Exception, KeyboardInterrupt) as error:
-        code = exit_code_in(error)
+        code, words = exit_code_in(error), words_of(error) or store.words_of(error)
+        if words is not None:
+            typer.secho(f"{title}: {words}", fg="red", err=True)
+            code = 2
         if code is None:
             raise
         raise SystemExit(code) from None

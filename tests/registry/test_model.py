@@ -154,3 +154,14 @@ def test_a_model_with_settings_that_are_now_refused_opens_predicts_and_notes_the
 def test_settings_that_this_version_does_not_have_are_named(tmp_path: Path, facts: dict[str, Any], why: str) -> None:
     with pytest.raises(ScantuneError, match=re.escape(why)):
         Predictor.load(saved(tmp_path, **facts), reading=Reading(isolated=False))
+
+
+def test_nothing_of_a_former_or_killed_training_is_in_a_model(folder: Path) -> None:
+    save_model(folder, FACTS, [network(), network()])
+    (folder / "member_0" / ".weights.safetensors.0123.partial").write_bytes(b"half")
+    (folder / "member_0" / "reference.safetensors").write_bytes(b"of a training with distances")
+    save_model(folder, FACTS, [network()])
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
+        "member_0/architecture.json", "member_0/weights.safetensors", "model.json"
+    ]  # fmt: skip
+    assert load_networks(folder, FACTS)[0].reference is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from scantune import tracking
+from scantune.registry import pages
 from scantune.registry.pages import HEADLINE, addresses, headline_of, view_of
 from scantune.tracking import MODEL_ID, metric_name, open_run
 
@@ -53,3 +55,14 @@ def test_the_columns_are_those_that_the_metrics_were_logged_as():
     names = ["mae/age (years)", "mae/size, mm", "mae/≥5"]
     columns = view_of([headline_of(names)])["selectedColumns"]
     assert {f"metrics.`{metric_name(f'test_{name}')}`" for name in names} <= set(columns)
+
+
+def test_an_address_to_open_has_no_password_in_it(tmp_path, monkeypatch):
+    service = SimpleNamespace(
+        search_experiments=lambda: [SimpleNamespace(name="films", experiment_id="1")], search_runs=lambda *_, **__: []
+    )
+    monkeypatch.setattr(pages, "client", lambda: service)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:s3c@ret@host:5000/")
+    assert pages.addresses()[0] == (
+        "films: models https://host:5000/#/experiments/1/models?workflowType=machine_learning"
+    )

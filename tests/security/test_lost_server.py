@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -250,6 +251,35 @@ def test_a_wrong_password_is_told_as_one_at_once(store: Path, guarded: list[str]
     assert "wr0ng" not in str(caught.value)
     assert len(guarded) <= 3
     assert (store / ".scantune/open/0123.lock").exists(), "that run is not closed yet"
+
+
+@pytest.mark.parametrize(
+    "command", [["promote", "m", "1"], ["ui", "--port", "5999"], ["predict", "models:/m/1", ".", "--out", "a.csv"]]
+)
+def test_no_command_shows_the_password_of_a_server_that_is_gone(store: Path, monkeypatch, capfd, command) -> None:
+    from scantune.cli import main
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:s3c@ret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr("sys.argv", ["scantune", *command])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = "".join(capfd.readouterr())
+    assert ended.value.code == 2
+    assert "http://…@127.0.0.1:9" in told
+    assert "s3c" not in told
+    assert "ret@" not in told
+    assert "Traceback" not in told
+
+
+def test_a_run_that_is_done_is_no_failure_where_the_server_has_gone(store: Path, monkeypatch, capsys) -> None:
+    from scantune.commands.running import _print_destination
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:s3c@ret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    _print_destination(0)
+    assert "MLflow cannot be reached at http://…@127.0.0.1:9" in capsys.readouterr().out
 
 
 class Holding:

@@ -190,6 +190,12 @@ def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
     assert len(told.splitlines()) == 1
 
 
+def test_a_store_that_another_process_has_locked_is_told_as_one() -> None:
+    told = unreachable_message(sqlite3.OperationalError("(sqlite3.OperationalError) database is locked\n[SQL: …]"))
+    assert "is locked by another process" in told
+    assert told.endswith("end that, and run again")
+
+
 def test_a_store_of_another_mlflow_version_is_told_with_the_command(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from scantune.tracking import TrackingError, client, creation
+from scantune.tracking.store import without_password
 
 
 @pytest.fixture
@@ -64,3 +66,23 @@ def test_a_server_or_a_missing_folder_is_left_to_mlflow(tmp_path: Path):
     for address in ("http://127.0.0.1:9", f"sqlite:///{tmp_path}/none/mlflow.db", "sqlite:///:memory:?cache=shared"):
         creation.create(address)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["My%20Films", "films?"])
+def test_a_folder_that_mlflow_would_take_for_another_is_told_by_name(tmp_path: Path, monkeypatch, name):
+    home = tmp_path / name
+    home.mkdir()
+    (home / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(TrackingError, match=rf"{re.escape(name)}: MLflow cannot open .* rename the folder"):
+        client()
+    assert [path.name for path in tmp_path.rglob("*")] == [name, "dvc.yaml"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/elsewhere.db")
+    assert [experiment.name for experiment in client().search_experiments()] == ["Default"]
+
+
+@pytest.mark.parametrize("password", ["plain", "a@b", "@", "a:b@@c"])
+def test_a_password_is_never_shown(password):
+    text = without_password(f"at http://user:{password}@host:5000/path: no answer, see https://mlflow.org, mail a@b")
+    assert text == "at http://…@host:5000/path: no answer, see https://mlflow.org, mail a@b"

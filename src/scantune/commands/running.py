@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from scantune.commands import project
+from scantune.files import write_text
 from scantune.records import ScantuneError
 
 _TRAIN = ("epochs", "learning_rate", "batch_size", "optimizer", "scheduler", "loss", "precision", "device", "seed")
@@ -159,7 +159,7 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
         return code
     refuse_second(_trained(targets))
     if changes:
-        _write(path, text)
+        write_text(path, text)
     code = project.run_dvc(["repro", *targets])
     only = {name.partition("@")[2] for name in targets}
     title = variants.title_of(changes, next(iter(only)) if len(only) == 1 else "") or ", ".join(sorted(only)) or "all"
@@ -192,13 +192,6 @@ def _dataset_of(params: Any, name: str) -> str:
         if block is not None:
             return str(block.dataset)
     return name
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def _targets(
@@ -302,13 +295,18 @@ def _evaluated(folder: Path, target: str) -> Path:
 def _print_destination(code: int, variant: str = "") -> None:
     """Print the variant in DVC, and the MLflow pages on models and runs rather than in their GenAI mode."""
     from scantune.registry.pages import addresses
+    from scantune.tracking import store
 
     if variant and code == 0:
         typer.echo("\nparams.yaml and outputs/ here are unchanged: the workspace that DVC names is a temporary copy.")
         typer.echo(f"The variant is the DVC experiment {variant}")
         typer.echo("  dvc exp show                  compare it with the others")
         typer.echo(f"  dvc exp apply '{variant}'     bring its settings and outputs into this folder")
-    lines = addresses() if code == 0 else []
+    try:
+        lines = addresses() if code == 0 else []
+    except Exception as error:  # all is done: without the addresses, too
+        typer.echo(f"\n{store.unreachable_message(error)}")
+        return
     if lines:
         typer.echo("\nView: make ui   (or: scantune ui), then open")
         for line in lines:

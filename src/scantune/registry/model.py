@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scantune.config.base import SAVED, first_fault
 from scantune.digests import file_digest, text_digest
+from scantune.files import write_text
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -85,13 +87,16 @@ def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> 
     """Write ``networks`` and ``facts`` to ``folder``, with the digests by which damage is seen when it is opened."""
     from scantune.models import save
 
+    for former in folder.glob("member_*"):  # of a training that was killed while it wrote, or of more members
+        shutil.rmtree(former)
     for number, network in enumerate(networks):
         save(network, folder / f"member_{number}")
     files = sorted(path for number in range(len(networks)) for path in (folder / f"member_{number}").iterdir())
     content: dict[str, Any] = {"format": FORMAT, **asdict(facts)}
     content["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
     content = json.loads(json.dumps(content))  # as it will be read: tuples are lists
-    (folder / MODEL).write_text(json.dumps({**content, "digest": digest_of(content)}, indent=2, sort_keys=True) + "\n")
+    content["digest"] = digest_of(content)
+    write_text(folder / MODEL, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def read_facts(folder: Path) -> ModelFacts:

@@ -78,7 +78,7 @@ def _fetched(source: str) -> Path:
         ScantuneError: MLflow does not know it; with the store that was asked.
     """
     from scantune.tracking import client, project_home, tracking_uri
-    from scantune.tracking.store import is_own_store, without_password
+    from scantune.tracking.store import first_line, is_own_store, without_password
 
     remedy = "Run the command in the project's folder, or set MLFLOW_TRACKING_URI to its server"
     if is_own_store() and not (project_home() / "mlflow.db").exists():  # MLflow would create an empty one
@@ -91,10 +91,10 @@ def _fetched(source: str) -> Path:
     try:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder.name))
     except Exception as error:
-        first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         remedy = _other_versions(source) or remedy
         raise ScantuneError(
-            f"{source}: the MLflow store {without_password(tracking_uri())} cannot load this model ({first}). {remedy}"
+            f"{source}: the MLflow store {without_password(tracking_uri())} cannot load this model "
+            f"({first_line(error)}). {remedy}"
         ) from error
 
 

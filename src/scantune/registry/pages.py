@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def addresses(server: str | None = None) -> list[str]:
     """
     if switched_off():
         return []
-    uri = tracking_uri()
+    uri = re.sub(r"//[^/]*@", "//", tracking_uri())  # a browser asks for the password itself
     host = server or (uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000")
     mode = "workflowType=machine_learning"
     service, lines = client(), []

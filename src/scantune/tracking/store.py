@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from scantune import records
 from scantune.records import ScantuneError
@@ -67,6 +68,21 @@ def _own_store() -> str:
     return f"sqlite:///{project_home() / 'mlflow.db'}"
 
 
+def refuse_unaddressable() -> None:
+    """Raise where the project's folder has a name that MLflow reads as another: it would open another file.
+
+    Raises:
+        TrackingError: its path has ``%20`` or the like, which is read as a space, or a ``?``, where options begin.
+    """
+    uri = tracking_uri()
+    if uri == _own_store() and (unquote(uri) != uri or "?" in uri):
+        raise TrackingError(
+            f"{project_home()}: MLflow cannot open a store where a path has '?' or an escape such as '%20': "
+            "rename the folder, set MLFLOW_TRACKING_URI to a store elsewhere, or run without "
+            "MLflow by SCANTUNE_MLFLOW=off"
+        )
+
+
 def is_own_store() -> bool:
     """Whether runs are kept in the project's own SQLite file."""
     kind, _, path = tracking_uri().partition(":///")
@@ -110,6 +126,7 @@ def client() -> Any:
     Raises:
         TrackingError: MLflow cannot be opened at this address.
     """
+    refuse_unaddressable()
     prepare_environment()
     import mlflow
 
@@ -145,7 +162,15 @@ def found(look_up: Callable[..., Found], *arguments: str) -> Found | None:
         raise TrackingError(unreachable_message(error)) from error
 
 
-def unreachable_message(error: Exception) -> str:
+def words_of(error: BaseException) -> str | None:
+    """What a person reads where a store failed in the middle of a command; None for other errors.
+
+    Python's own traces would show the server's address with the password in it.
+    """
+    return unreachable_message(error) if re.search(r"API request to|\(sqlite3\.Operational", str(error)) else None
+
+
+def unreachable_message(error: BaseException) -> str:
     """What a person reads when the server does not answer: where it should be, why, and what to do."""
     if re.search(r"\b(401|403)\b|unauthori[sz]ed|permission denied", str(error), re.IGNORECASE):
         return (
@@ -159,6 +184,11 @@ def unreachable_message(error: Exception) -> str:
         return (
             f"MLflow's store {without_password(tracking_uri())} cannot be written: {refused[0]}. Free space, or "
             "make it writable, and run again; or run without MLflow by SCANTUNE_MLFLOW=off"
+        )
+    if "database is locked" in str(error):
+        return (
+            f"MLflow's store {without_password(tracking_uri())} is locked by another process, which writes to it or "
+            "has it open in a tool: end that, and run again"
         )
     if "out-of-date database schema" in str(error):
         return (
@@ -188,14 +218,14 @@ def unreachable_message(error: Exception) -> str:
     )
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's message, without passwords; its type where it has no message."""
     return without_password(records.first_line(error))
 
 
 def without_password(text: str) -> str:
     """``text`` without passwords in addresses."""
-    return re.sub(r"//[^@/\s]+@", "//…@", text)
+    return re.sub(r"//[^/\s]+@", "//…@", text)
 
 
 def experiment_id(service: MlflowClient, name: str, description: str = "") -> str:

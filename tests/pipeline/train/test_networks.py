@@ -124,3 +124,16 @@ def test_a_number_of_another_target_has_a_new_output_layer_in_its_units(target, 
         assert any(float(part.mean) == 60 for part in network.modules() if type(part).__name__ == "Rescale")
     else:
         assert after == pytest.approx(before * (100 / 34 if ranges[0] else 1), rel=1e-4)
+
+
+def test_outputs_have_no_half_file_and_no_member_of_a_former_training(tmp_path):
+    state, out = tmp_path / "state", tmp_path / "out"
+    home = state / "member" / "out"
+    (home / "checkpoints").mkdir(parents=True)
+    for name in ("best.safetensors", ".best.safetensors.0123.partial"):
+        (home / "checkpoints" / name).write_bytes(b"0")
+    for name, text in (("history.json", "{}"), ("history.csv", "epoch\n1\n"), ("steps.csv", "step\n1\n")):
+        (home / name).write_text(text)
+    (out / "checkpoints" / "seed_43").mkdir(parents=True)
+    networks._collect(state, out, [""])
+    assert [path.name for path in (out / "checkpoints").rglob("*")] == ["best.safetensors"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from scantune.files import write_json
+from scantune.files import remove_half, write_json
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.evaluate import covariates, distances, folders, reporting
@@ -57,6 +57,7 @@ def evaluate(
         maps = block.evaluate.saliency.model_dump(include=FOR_NETWORK)
         check_maps(f"{group_of(params, key)}.{key}.evaluate.saliency.", predictors.networks, **maps)
     test_look = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
+    remove_half(out)
     folder = masks_folder(out, block.evaluate)
     table = predictions_of(
         predictors, block.task, sides, batch_size=block.train.batch_size, answers=answers, masks=folder

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scantune.class_names import value
-from scantune.files import write_json
+from scantune.files import STAGED, write_json
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, split_subjects
 from scantune.pipeline.train import calibration, distance, resume_request
@@ -270,10 +270,12 @@ def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: i
 def _collect(state: Path, out: Path, names: list[str]) -> None:
     """Copy history and checkpoints of all members from the state folder to the stage's outputs."""
     out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
     homes = {name: state / (name or "member") / "out" for name in names}
     histories: dict[str, Any] = {}
     for name, home in homes.items():
-        shutil.copytree(home / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True)
+        half = shutil.ignore_patterns(f".*{STAGED}")  # of a process that was killed while it wrote
+        shutil.copytree(home / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True, ignore=half)
         if (home / "checkpoints.json").exists():
             shutil.copy2(home / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
         histories[name] = json.loads((home / "history.json").read_text())
