@@ -16,7 +16,10 @@ from scantune.tasks.suggestion import FEW, NONE, LabelTable
 
 Rows = Sequence[dict[str, str]]
 _GRADES = ("none", "normal", "absent", "minimal", "trace", "mild", "slight", "moderate", "marked", "severe", "extreme")
-_GRADED = re.compile(r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$", re.I)
+_GRADED = re.compile(
+    r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$|kellgren|likert|rankin|nyha|fazekas|gleason|isup",
+    re.I,
+)
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
 _CLASSES = re.compile(r"label|class|klasse|categor|kategorie|target|clase", re.I)
 _COUNT = re.compile(r"(?<![a-z])(counts?|anzahl)(?![a-z])", re.I)
@@ -250,7 +253,7 @@ def _others(
 
 
 def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
-    """Classes that are grades in their order: by words, or whole numbers of a column named so."""
+    """Classes that are grades in their order: by words, or whole numbers of a column named as a grade or measure."""
     if not hasattr(settings_of(goal.task), "ordinal") or len(goal.columns) != 1:
         return goal
     column = goal.columns[0]
@@ -261,8 +264,8 @@ def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
         goal.task = {**goal.task, "classes": order, "ordinal": True}
         return goal
     numbers = sorted(float(v) for v in values) if all(re.fullmatch(r"\d+(\.0)?", v) for v in values) else []
-    if len(numbers) > 2 and numbers[0] <= 1 and numbers == [numbers[0] + i for i in range(len(numbers))]:
-        if _GRADED.search(column):
+    if len(numbers) > 2:
+        if _GRADED.search(column) or headings.is_measured(column):
             goal.task = {**goal.task, "ordinal": True}
         else:
             goal.notes.append(f"are the classes of {column!r} grades in order? Then the task has `ordinal: true`")
