@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from scantune.proposal.columns import roles
 from scantune.proposal.goals import Goal, choose
 
 
-def chosen(column: str, values: list[int]) -> Goal:
+def chosen(column: str, values: Sequence[object]) -> Goal:
     rows = [{"file": f"{i}.png", column: str(values[i % len(values)])} for i in range(60)]
     return choose(["file", column], rows, {"file"}, [], "", "")
 
@@ -25,3 +28,19 @@ def test_whole_numbers_of_another_name_are_a_question(values):
     goal = chosen("reaction", values)
     assert "ordinal" not in goal.task
     assert any("grades in order?" in note for note in goal.notes)
+
+
+def test_letters_of_a_grade_are_in_order():
+    task = chosen("breast_density", ["C", "A", "D", "B"]).task
+    assert task["ordinal"] is True
+    assert task["classes"] == ["A", "B", "C", "D"]
+    assert "ordinal" not in chosen("cohort_class", ["C", "A", "D", "B"]).task
+
+
+def test_a_view_in_the_names_of_files_is_a_group():
+    rows = [
+        {"patient": f"{i // 4}", "side": "LR"[i % 2], "view": ("CC", "MLO")[i // 2 % 2], "label": "ab"[i // 4 % 2]}
+        for i in range(64)
+    ]
+    known = roles(["patient", "side", "view", "label"], rows, {"patient", "side", "view"}, "", "")
+    assert "view" in known.dataset["groups"]

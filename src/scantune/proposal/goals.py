@@ -17,7 +17,8 @@ from scantune.tasks.suggestion import FEW, NONE, LabelTable
 Rows = Sequence[dict[str, str]]
 _GRADES = ("none", "normal", "absent", "minimal", "trace", "mild", "slight", "moderate", "marked", "severe", "extreme")
 _GRADED = re.compile(
-    r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$|kellgren|likert|rankin|nyha|fazekas|gleason|isup",
+    r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$|kellgren|likert|rankin|nyha|fazekas|gleason|isup|"
+    "density",
     re.I,
 )
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
@@ -253,7 +254,7 @@ def _others(
 
 
 def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
-    """Classes that are grades in their order: by words, or whole numbers of a column named as a grade or measure."""
+    """Grades in their order: words, letters from A on, or whole numbers of a column named as a grade or measure."""
     if not hasattr(settings_of(goal.task), "ordinal") or len(goal.columns) != 1:
         return goal
     column = goal.columns[0]
@@ -262,6 +263,10 @@ def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
     if len(folded) > 2 and set(folded) <= set(_GRADES):
         order = [folded[word] for word in _GRADES if word in folded]
         goal.task = {**goal.task, "classes": order, "ordinal": True}
+        return goal
+    letters = sorted(folded)
+    if len(letters) > 2 and _GRADED.search(column) and "".join(letters) == "abcdefg"[: len(letters)]:
+        goal.task = {**goal.task, "classes": [folded[letter] for letter in letters], "ordinal": True}
         return goal
     numbers = sorted(float(v) for v in values) if all(re.fullmatch(r"\d+(\.0)?", v) for v in values) else []
     if len(numbers) > 2:
