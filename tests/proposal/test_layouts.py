@@ -276,11 +276,12 @@ def many_masks_an_image() -> None:
 
 def numbered_masks_of_lesions() -> None:
     for i in range(12):
-        picture(f"benign/benign ({i}).png", i)
+        kind = ("benign", "malignant")[i % 2]  # BUSI has a folder of each
+        picture(f"{kind}/{kind} ({i}).png", i)
         for k in range(1 + (i % 3 == 0)):
             drawn = np.zeros((16, 16), np.uint8)
             drawn[2 + 8 * k : 6 + 8 * k, 3 : 4 + i % 9] = 255
-            io.write_png(Path(f"raw/benign/benign ({i})_mask{f'_{k}' if k else ''}.png"), drawn)
+            io.write_png(Path(f"raw/{kind}/{kind} ({i})_mask{f'_{k}' if k else ''}.png"), drawn)
 
 
 def numbered_cells() -> None:

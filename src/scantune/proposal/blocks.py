@@ -18,6 +18,7 @@ from scantune.proposal.columns import Roles
 from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, linked_out, list_files, named_as_masks, stem
 from scantune.proposal.lists import with_lists
+from scantune.proposal.partitions import with_folders
 from scantune.proposal.repeated import contradicted, repeated
 from scantune.proposal.source import CONTENT, MASK, SPLIT, Source
 from scantune.proposal.survey import survey
@@ -129,7 +130,7 @@ def _sources(path: Path, root: Path, name: str, listing: Listing, proposed: Prop
 def _add(proposed: Proposed, source: Source, target: str, words: str, listing: Listing) -> None:
     """Add the blocks of one source."""
     choice = series.chosen(source, words)
-    source = patients.with_patients(choice.source)
+    source = with_folders(patients.with_patients(choice.source))
     source = source if source.class_folders else _with_ids(source)
     source, known = purposes.with_roles(source, target, listing)
     if known and known.anew:

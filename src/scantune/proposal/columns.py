@@ -96,7 +96,10 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     found.guessed = goal.guessed
     _targets(goal, table, subjects, found)
     targets = goal.columns
-    free = [c for c in columns if c not in {*used, FILE, MASK, SPLIT, CONTENT, found.subject, *split.columns, *readers}]
+    naming = {c for c in used if not headings.group_of(c)}  # the view in a file's name is a group all the same
+    free = [
+        c for c in columns if c not in {*naming, FILE, MASK, SPLIT, CONTENT, found.subject, *split.columns, *readers}
+    ]
     groups = _groups([c for c in free if c not in (*targets, *goal.findings)], table.rows, goal.answers(table.rows))
     if groups:
         found.dataset["groups"] = list(groups) if list(groups) == list(groups.values()) else groups

@@ -197,7 +197,7 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
     """A row for each sample among the files of a row, with its mask and channels."""
     source = replace(source, notes=list(source.notes))
     rows_of: dict[str, list[int]] = defaultdict(list)
-    for i, own in enumerate(_of_one_side(source, files)):
+    for i, own in enumerate(_of_one_side(source, files, listing)):
         for name in own:
             rows_of[name].append(i)
     row_of = {name: own[0] for name, own in rows_of.items()}
@@ -235,12 +235,12 @@ def _grouped(source: Source, listing: Listing, column: str, files: Sequence[Sequ
     return result
 
 
-def _of_one_side(source: Source, files: Sequence[Sequence[str]]) -> list[list[str]]:
+def _of_one_side(source: Source, files: Sequence[Sequence[str]], listing: Listing) -> list[list[str]]:
     """The files of each row; of those that partitions have under one name, the one of the row's or table's partition.
 
     Partitions often number their files anew: ``train/001.png`` and ``test/001.png`` are of two subjects.
     """
-    stated = of_table(source.origin)
+    stated = of_table(source.origin, listing.tables)
     kept, unclear = [], 0
     for row, own in zip(source.rows, files, strict=True):
         names = Counter(stem(name) for name in own)

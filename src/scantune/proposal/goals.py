@@ -16,12 +16,17 @@ from scantune.tasks.suggestion import FEW, NONE, LabelTable
 
 Rows = Sequence[dict[str, str]]
 _GRADES = ("none", "normal", "absent", "minimal", "trace", "mild", "slight", "moderate", "marked", "severe", "extreme")
-_GRADED = re.compile(r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$", re.I)
+_GRADED = re.compile(
+    r"grad(e|ing)|level|stage|severity|score|schweregrad|bi-?rads|^kl$|kellgren|likert|rankin|nyha|fazekas|gleason|isup|"
+    "density",
+    re.I,
+)
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
 _CLASSES = re.compile(r"label|class|klasse|categor|kategorie|target|clase", re.I)
 _COUNT = re.compile(r"(?<![a-z])(counts?|anzahl)(?![a-z])", re.I)
 _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
 _UNNAMED = 2  # rank of a column that is not named like a target
+_LEAST_LIKELY = 4  # rank of age and of measures of the body
 _RECURRING = (3, 2)  # rows with a value that counts as a class, and of a table of few rows
 _ROWS = 12  # of a table that is not of few
 _FILLED = 0.2  # share of the rows that a column named like a target fills, below which a fuller one goes before
@@ -99,6 +104,8 @@ def choose(
         notes.append(f"columns {findings[0]!r} to {findings[-1]!r} are one class each: joined in the column {name!r}")
         ranked, findings = [(0, name)], []
     best = target or ("" if findings else next((c for _, c in ranked), ""))
+    if not (target or masks or findings) and ranked and ranked[0][0] >= _UNNAMED:
+        _refuse_lost([c for c in columns if c not in taken], cells, *ranked[0])
     table = LabelTable(cells, best, bool(target), masks, findings)
     suggestions = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
     if not suggestions:
@@ -109,6 +116,23 @@ def choose(
     if not (target or masks):
         goal.notes += _others(goal, ranked, findings, best, readers, cells)
     return _graded(goal, cells)
+
+
+def _refuse_lost(columns: Sequence[str], cells: Mapping[str, Sequence[str]], rank: int, best: str) -> None:
+    """Refuse another column where one that is named like a target is lost: age is not what is to be learned then.
+
+    Raises:
+        ScantuneError: such a column has no cells, or, where age is the best of the others, as many values as a text.
+    """
+    named = [c for c in columns if headings.TARGET.search(c) and not (headings.is_id(c) or headings.group_of(c))]
+    for column in (c for c in named if not are_dates(cells[c])):
+        values = len({*cells[column]} - {""})
+        if not values or (rank >= _LEAST_LIKELY and values > 1):
+            why = f"{values} values" if values else "no cells, or rows of one file differ in it"
+            raise ScantuneError(
+                f"column {column!r} is named like a target and has {why}: correct the table, or name a column by "
+                f"--target, such as {best}"
+            )
 
 
 def _none(table: LabelTable, columns: Sequence[str]) -> str:
@@ -147,7 +171,7 @@ def _ranked(
             ranked.append((5, column))
         elif group or headings.is_technical(column) or headings.is_occasion(column):
             if headings.group_of(column) == "age" and measured:
-                ranked.append((4, column))
+                ranked.append((_LEAST_LIKELY, column))
         elif measured or _recurs(cells[column]):
             ranked.append((_UNNAMED, column))
     ranked += [(3, reader) for reader in readers[:1] if len(table.values(reader)) >= 2]
@@ -230,7 +254,7 @@ def _others(
 
 
 def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
-    """Classes that are grades in their order: by words, or whole numbers of a column named so."""
+    """Grades in their order: words, letters from A on, or whole numbers of a column named as a grade or measure."""
     if not hasattr(settings_of(goal.task), "ordinal") or len(goal.columns) != 1:
         return goal
     column = goal.columns[0]
@@ -240,9 +264,13 @@ def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
         order = [folded[word] for word in _GRADES if word in folded]
         goal.task = {**goal.task, "classes": order, "ordinal": True}
         return goal
+    letters = sorted(folded)
+    if len(letters) > 2 and _GRADED.search(column) and "".join(letters) == "abcdefg"[: len(letters)]:
+        goal.task = {**goal.task, "classes": [folded[letter] for letter in letters], "ordinal": True}
+        return goal
     numbers = sorted(float(v) for v in values) if all(re.fullmatch(r"\d+(\.0)?", v) for v in values) else []
-    if len(numbers) > 2 and numbers[0] <= 1 and numbers == [numbers[0] + i for i in range(len(numbers))]:
-        if _GRADED.search(column):
+    if len(numbers) > 2:
+        if _GRADED.search(column) or headings.is_measured(column):
             goal.task = {**goal.task, "ordinal": True}
         else:
             goal.notes.append(f"are the classes of {column!r} grades in order? Then the task has `ordinal: true`")

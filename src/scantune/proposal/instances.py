@@ -65,9 +65,9 @@ def of_numbers(root: Path, masks: Mapping[str, Mapping[tuple[str, tuple[str, ...
         masks: image → folder and last words of the name → mask.
     """
     words = {word for own in masks.values() for _, last in own for word in last}
-    folders = {folder for own in masks.values() for folder, _ in own}
     several = [sorted(own.values()) for own in masks.values() if len(own) > 1]
-    if not several or len(folders) > 1 or not all(word.isdecimal() for word in words) or not apart(root, several):
+    one_folder = all(len({folder for folder, _ in own}) == 1 for own in masks.values())
+    if not several or not one_folder or not all(word.isdecimal() for word in words) or not apart(root, several):
         return {}
     return {image: sorted(own.values()) for image, own in masks.items()}
 

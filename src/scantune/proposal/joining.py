@@ -20,6 +20,7 @@ from scantune.proposal.same_names import of_partition, own_files, with_paths
 from scantune.proposal.several_names import one_name_a_row
 from scantune.proposal.sides import bare
 from scantune.proposal.source import SPLIT, Content, Source
+from scantune.proposal.stacking import alike_columns, stacked
 from scantune.proposal.tables import of_content, read
 from scantune.proposal.widening import widened
 from scantune.records import ScantuneError
@@ -53,7 +54,8 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
         folder_name: stands in for names of tables that name a partition alone.
     """
     found = Tables()
-    contents = _merged(_read(root, listing, found), found, listing, root)
+    read_tables = stacked(_read(root, listing, found), folder_name, found.notes)
+    contents = _merged(read_tables, found, listing, root)
     sources: list[tuple[Path, Content, Source]] = []
     others: list[tuple[Path, Content]] = []
     for path, long in contents:
@@ -162,7 +164,7 @@ def _merged(
 
     Files of tables that have one name in several folders are those in the folder of each.
     """
-    groups: dict[tuple[str, tuple[str, ...]], list[tuple[Path, Content, str]]] = defaultdict(list)
+    groups: dict[Key, list[tuple[Path, Content, str]]] = defaultdict(list)
     named: dict[str, set[Path]] = defaultdict(set)
     for path, _ in contents:
         named[path.name.lower()].add(path.parent)
@@ -177,7 +179,11 @@ def _merged(
         if side and len(named[path.name.lower()]) > 1:
             folder = path.parent.relative_to(root).as_posix()
             content = with_paths(content, [name for name in listing.names if name.startswith(f"{folder}/")])
-        groups[rest, tuple(sorted(content.columns)) if side else (str(path),)].append((path, content, side))
+        key: Key = (rest, str(path))
+        if side:
+            alike = (k for k, own in groups.items() if k[0] == rest and own[0][2] and alike_columns(own[0][1], content))
+            key = next(alike, key)
+        groups[key].append((path, content, side))
     result: list[tuple[Path, Content]] = []
     for members in groups.values():
         sides = [side for _, _, side in members]
@@ -186,15 +192,19 @@ def _merged(
             continue
         training = next(path for path, _, side in members if side == "train")
         members = [(path, with_paths(c, of_partition(listing, side), numbers=True), side) for path, c, side in members]
-        rows = [{**row, SPLIT: side} for _, content, side in members for row in content.rows]
-        columns = [*members[0][1].columns, SPLIT]
+        columns = list(dict.fromkeys(c for _, content, _ in members for c in content.columns))
+        lacking = {c: p.name for p, content, _ in members for c in columns if c not in content.columns}
+        empty = dict.fromkeys(lacking, "")
+        rows = [{**empty, **row, SPLIT: side} for _, content, side in members for row in content.rows]
+        columns.append(SPLIT)
         places = [f"{place} of {path.name}" for path, content, _ in members for place in content.places]
         whole = Content(columns, rows, members[0][1].header, anew=True, places=places, marked=members[0][1].marked)
         if whole.marked:
             whole.notes.append(runs_note({side: path for path, _, side in members}, listing))
         result.append((training, whole))
         names = ", ".join(path.relative_to(root).as_posix() for path, _, _ in members)
-        found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row")
+        without = "".join(f"; {name} has no {column!r}" for column, name in lacking.items())
+        found.notes.append(f"{names} are one table: the column {SPLIT!r} has the partition of each row{without}")
     return sorted(result, key=lambda pair: pair[0])
 
 

@@ -65,7 +65,9 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
         folder, _, base = template.lower().rpartition("/")
         whole = re.sub(r"\{.*?\}", "", base)
         side = of_path(template)
-        in_table = bool(folder) and (folder in table.lower() or (side != "" and side == of_table(table)))
+        in_table = bool(folder) and (
+            folder in table.lower() or (side != "" and side == of_table(table, listing.tables))
+        )
         picture = _PICTURE.search(whole) is not None
         return count, in_table, by_name, -mask_rank(base), picture, -len(fields(template))
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from scantune.cohort.folders import SIDES
 from scantune.proposal import headings
+from scantune.proposal.sides import of_path
+from scantune.proposal.source import SPLIT, Source
 
 Rows = Sequence[Mapping[str, str]]
 _ONE_SIDE = re.compile(r"^(is|in)?[ _-]?(train|training|val|valid|validation|test|testing)([ _-]?set)?$", re.I)
@@ -30,6 +32,17 @@ class Partitions:
     block: dict[str, object] = field(default_factory=dict)
     reason: str = ""
     notes: list[str] = field(default_factory=list)
+
+
+def with_folders(source: Source) -> Source:
+    """The source with a column of partitions where its files lie in folders of them and no column says which."""
+    sides = [of_path(file) for file in source.files]
+    stated = any(_sides(column, source.rows)[0] for column in source.columns)
+    if source.class_folders or stated or not all(sides) or "train" not in sides or len(set(sides)) < 2:
+        return source
+    result = source.with_files().rewritten({SPLIT: sides})
+    result.notes.append(f"the column {SPLIT!r} has the partition that the folder of each file says")
+    return result
 
 
 def of_columns(columns: Sequence[str], rows: Rows, subjects: Sequence[str] | None) -> Partitions:

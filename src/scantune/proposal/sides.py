@@ -49,10 +49,22 @@ def of_path(path: str) -> str:
     return next((side for part in path.split("/")[:-1] if (side := side_of(part))), "")
 
 
-def of_table(name: str) -> str:
-    """The partition that a word in the name of a table says: ``IDRiD_Training Labels.csv``; "" for none, or several."""
-    sides = {SIDES[word] for word in _words(name) if word in SIDES}
-    return sides.pop() if len(sides) == 1 else ""
+def of_table(name: str, others: Iterable[str] = ()) -> str:
+    """The partition that the name of a table says: ``IDRiD_Training Labels.csv``; "" for none, or several.
+
+    Args:
+        name: of the table. The word "test" beside words that are no partition's, as in ``blood test.csv``, counts
+            where one of the other tables says another partition.
+        others: names of tables.
+    """
+    sides = _named(name)
+    doubtful = sides == {"test"} and not side_of(re.sub(r"\.\w+$", "", name.rpartition("/")[2]))
+    unlike = any(_named(other) - sides for other in others)
+    return sides.pop() if len(sides) == 1 and (unlike or not doubtful) else ""
+
+
+def _named(name: str) -> set[str]:
+    return {SIDES[word] for word in _words(name) if word in SIDES}
 
 
 def bare(name: str) -> str:

@@ -12,6 +12,7 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.table import Table, read_table, row_at, sheet_names
 from scantune.cohort.template import fields
 from scantune.proposal import coco_labels, headings
+from scantune.proposal.dates import with_dates_as_named
 from scantune.proposal.drawn import with_marks
 from scantune.proposal.expanding import expanded
 from scantune.proposal.listing import Listing, list_files, mask_rank
@@ -190,7 +191,8 @@ def read(path: Path, listing: Listing) -> list[Content]:
         content.sheet = str(sheet) if number and sheet else ""
         if len(sheets) > 1 and sheet:
             content.notes.append(f"the sheet is {sheet!r}")
-        contents.append(with_marks(_with_header_row(_without_signs(content), listing), path, listing))
+        content = with_dates_as_named(_with_header_row(_without_signs(content), listing), listing)
+        contents.append(with_marks(content, path, listing))
     if not contents:
         raise fault or CohortError(f"table {path.name}", ["it has no header"])
     return contents

@@ -292,6 +292,7 @@ def _one_row_each(long: _Long, cells: Mapping[str, Sequence[str]], used: set[str
     beside = [c for c in content.columns if c not in {*used, *cells}]
     left = [c for c in beside if long.varying.get(c, 0) >= _SHARE and c not in (*long.key, subject)]
     kept = [c for c in beside if c not in left]
+    lost = dict.fromkeys((c for c in left if headings.TARGET.search(c)), "")  # no other column is the target then
     rows, places, disputed, shared = [], [], Counter[str](), []
     for at, (key, own) in enumerate(long.groups.items()):
         row, differing = agreed([content.rows[i] for i in own], kept)
@@ -299,9 +300,9 @@ def _one_row_each(long: _Long, cells: Mapping[str, Sequence[str]], used: set[str
         if subject in kept and not row[subject] and len(long.named(subject, own)) > 1:
             shared.append(" ".join(key))
             continue
-        rows.append({**row, **{c: column[at] for c, column in cells.items()}})
+        rows.append({**row, **lost, **{c: column[at] for c, column in cells.items()}})
         places.append(long.place(own[0]))
-    columns = [*kept, *(c for c in cells if c not in kept)]
+    columns = [*kept, *lost, *(c for c in cells if c not in kept)]
     told = list(notes)
     if left:
         told.append(f"{LEFT_OUT}: {', '.join(left[:6])}")

@@ -1,0 +1,46 @@
+"""Scales of few whole numbers: grades in order by the name of their column, or a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from scantune.proposal.columns import roles
+from scantune.proposal.goals import Goal, choose
+
+
+def chosen(column: str, values: Sequence[object]) -> Goal:
+    rows = [{"file": f"{i}.png", column: str(values[i % len(values)])} for i in range(60)]
+    return choose(["file", column], rows, {"file"}, [], "", "")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("mmse", [24, 26, 27, 30]), ("MoCA", [22, 25, 28]), ("kellgren_lawrence", [0, 1, 2, 3, 4]), ("likert", [1, 3, 5])],
+)
+def test_scales_of_few_whole_numbers_are_ordinal(column, values):
+    assert chosen(column, values).task["ordinal"] is True
+
+
+@pytest.mark.parametrize("values", [[0, 1, 2], [2, 3, 4], [10, 20, 30]])
+def test_whole_numbers_of_another_name_are_a_question(values):
+    goal = chosen("reaction", values)
+    assert "ordinal" not in goal.task
+    assert any("grades in order?" in note for note in goal.notes)
+
+
+def test_letters_of_a_grade_are_in_order():
+    task = chosen("breast_density", ["C", "A", "D", "B"]).task
+    assert task["ordinal"] is True
+    assert task["classes"] == ["A", "B", "C", "D"]
+    assert "ordinal" not in chosen("cohort_class", ["C", "A", "D", "B"]).task
+
+
+def test_a_view_in_the_names_of_files_is_a_group():
+    rows = [
+        {"patient": f"{i // 4}", "side": "LR"[i % 2], "view": ("CC", "MLO")[i // 2 % 2], "label": "ab"[i // 4 % 2]}
+        for i in range(64)
+    ]
+    known = roles(["patient", "side", "view", "label"], rows, {"patient", "side", "view"}, "", "")
+    assert "view" in known.dataset["groups"]
