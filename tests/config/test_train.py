@@ -43,6 +43,8 @@ def test_options_of_a_loss_are_handed_on() -> None:
     [
         ({"clip_norm": 1, "clip_value": 1}, "keep one of them"),
         ({"epochs": 3, "warmup_epochs": 3}, "must be fewer than epochs"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"),
         ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
         ({"deterministic": True, "cudnn_benchmark": True}, "which deterministic forbids; keep one"),
         ({"folds": 1}, "not a cross-validation"),

@@ -148,6 +148,9 @@ def local_path(value: str) -> str:
     return value
 
 
+#: Of random draws: what NumPy and PyTorch take.
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
 #: A file or folder on this machine.
 LocalPath = Annotated[str, Field(min_length=1), AfterValidator(local_path)]
 

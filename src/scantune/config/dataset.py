@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from scantune.config.base import Block, LocalPath, by_name
+from scantune.config.base import Block, LocalPath, Seed, by_name
 from scantune.config.synonyms import also
 
 Side = Literal["train", "validation", "test"]
@@ -142,7 +142,7 @@ class SplitConfig(Block):
     """Shares of train, validation and test; they sum to 1."""
     train_fraction: float | None = Field(default=None, gt=0.0, lt=1.0)
     """Instead of ``fractions``: the share that trains; validation and test halve the rest."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the assignment."""
     folds: int | None = Field(default=None, ge=2, le=100)
     """Folds beside the sides: all subjects but the test share are dealt to folds 0 … k − 1 (column ``fold``).

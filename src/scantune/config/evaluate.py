@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from scantune.config.base import Block
+from scantune.config.base import Block, Seed
 from scantune.config.synonyms import also, metric_name
 
 
@@ -47,7 +47,7 @@ class SaliencyConfig(Block):
     animation: Literal["gif", "mp4", "both"] = "gif"
     """Of a loop under its map: animated GIF, MP4, or both."""
 
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the random draw and of the tests."""
 
     _also = also(target_layer="layer")
@@ -59,7 +59,7 @@ class EvaluateConfig(Block):
     draws: int = Field(2000, ge=200)
     """Resampling draws, by subject: for the bands of curves, and for intervals that no other rule gives."""
 
-    seed: int = 42
+    seed: Seed = 42
     """Seed of the resampling."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1)

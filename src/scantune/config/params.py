@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from scantune.config.base import Block, LocalPath, Name, Target
+from scantune.config.base import Block, LocalPath, Name, Seed, Target
 from scantune.config.dataset import DatasetConfig
 from scantune.config.evaluate import EvaluateConfig
 from scantune.config.input import InputConfig
@@ -34,7 +34,7 @@ class DemoConfig(Block):
 
     cohort: str
     """Which one: digits, loes, echo, angio, csi, cells."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything random in it."""
     options: dict[str, Any] = {}
     """What the cohort takes: ``n``, ``site``, ``confounder`` …"""

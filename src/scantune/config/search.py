@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from scantune.config.base import Block
+from scantune.config.base import Block, Seed
 
 
 class Span(Block):
@@ -68,5 +68,5 @@ class SearchConfig(Block):
     """Stop a trial that is worse than the median of the earlier ones at the same epoch."""
     warmup_trials: int = Field(default=5, ge=0)
     """Trials before any is stopped early."""
-    seed: int = 42
+    seed: Seed = 42
     """Of the suggestions."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from scantune.config.base import Block, by_name
+from scantune.config.base import Block, Seed, by_name
 from scantune.engine.schedule_settings import Positive, Rate, SchedulerConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -196,7 +196,7 @@ class TrainingSettings(Block):
     """Stochastic weight averaging: the mean of the weights at the ends of the last epochs; ``true``, the share of the
     epochs after which it starts, or the block. From then on validation, checkpoints and the model have the averaged
     weights; an additional pass over the training side per epoch computes the statistics of batch norm."""
-    seed: int = 42
+    seed: Seed = 42
     """Seed of initial weights, order of samples, augmentation and dropout."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load and augment samples; those of the validation set are as many more, at work in turn with them.
