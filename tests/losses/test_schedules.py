@@ -116,3 +116,16 @@ def test_the_sum_of_the_weights_stays_and_none_is_negative(name, epoch, dice):
 def test_a_schedule_is_part_of_the_loss():
     loss = losses.build({"name": "default", "schedule": "cosine"}, targets=("binary", "masks"), epochs=3)
     assert loss.weights(2, 0, []) == pytest.approx({"dice": 0.3, "bce": 0.7})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "performance", "patience": "3"},
+        {"name": "performance", "amount": None},
+        {"name": "cosine", "end": dict.fromkeys(START, "x")},
+    ],
+)
+def test_options_that_are_no_numbers_are_refused(spec):
+    with pytest.raises(ScantuneError, match="loss weight schedule"):
+        schedules.build(spec, START, epochs=10)

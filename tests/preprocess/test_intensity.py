@@ -89,3 +89,8 @@ def test_foreground_of_a_brain_cut_out_is_all_that_is_left_of_it(rng, outlier, m
     array = np.where(brain, rng.normal(400, 150, brain.shape).clip(1), 0).astype(np.float32)
     array[12, 12, 12] *= outlier  # a vessel
     assert (intensity.foreground(array) == brain).all()
+
+
+@pytest.mark.parametrize("array", [np.array([[2**30, 2**30 + 1] * 50], np.int32), np.array([[0.0, np.nan] * 50])])
+def test_foreground_of_values_that_float32_does_not_tell_apart_is_no_error(array):
+    assert intensity.foreground(array).shape == array.shape

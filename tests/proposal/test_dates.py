@@ -75,3 +75,15 @@ def test_age_is_no_target_beside_a_diagnosis_in_words_of_its_own(home):
     Path("raw/table.csv").write_text("\n".join(texts) + "\n")
     with pytest.raises(ScantuneError, match="'diagnosis' is named like a target and has 24 values"):
         propose(Path("raw"))
+
+
+def test_two_visits_on_one_day_are_not_made_one(home):
+    rows = ["patient;scan_time;diagnosis"]
+    for i in range(1, 13):
+        for k in (1, 2):
+            path = Path(f"raw/P{i:03d}_20211010_{k}.png")
+            path.parent.mkdir(exist_ok=True)
+            io.write_png(path, np.random.default_rng(2 * i + k).integers(0, 255, (16, 16), np.uint8))
+            rows.append(f"P{i:03d};2021-10-10 0{k}:00;{('mild', 'none')[(i + k) % 2]}")
+    Path("raw/table.csv").write_text("\n".join(rows) + "\n")
+    assert any("nothing says which of them the file is of" in note for note in propose(Path("raw")).notes)

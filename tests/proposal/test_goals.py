@@ -17,15 +17,23 @@ def chosen(column: str, values: Sequence[object]) -> Goal:
 
 @pytest.mark.parametrize(
     ("column", "values"),
-    [("mmse", [24, 26, 27, 30]), ("MoCA", [22, 25, 28]), ("kellgren_lawrence", [0, 1, 2, 3, 4]), ("likert", [1, 3, 5])],
+    [
+        ("mmse", [24, 26, 27, 30]),
+        ("MoCA", [22, 25, 28]),
+        ("kellgren_lawrence", [0, 1, 2, 3, 4]),
+        ("likert", [1, 2, 3, 4, 5]),
+    ],
 )
 def test_scales_of_few_whole_numbers_are_ordinal(column, values):
     assert chosen(column, values).task["ordinal"] is True
 
 
-@pytest.mark.parametrize("values", [[0, 1, 2], [2, 3, 4], [10, 20, 30]])
-def test_whole_numbers_of_another_name_are_a_question(values):
-    goal = chosen("reaction", values)
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("reaction", [0, 1, 2]), ("reaction", [2, 3, 4]), ("reaction", [10, 20, 30]), ("grade", [0, 1, 2, 9])],
+)
+def test_whole_numbers_of_another_name_or_with_a_gap_are_a_question(column, values):
+    goal = chosen(column, values)
     assert "ordinal" not in goal.task
     assert any("grades in order?" in note for note in goal.notes)
 
@@ -44,3 +52,9 @@ def test_a_view_in_the_names_of_files_is_a_group():
     ]
     known = roles(["patient", "side", "view", "label"], rows, {"patient", "side", "view"}, "", "")
     assert "view" in known.dataset["groups"]
+
+
+@pytest.mark.parametrize("column", ["image_quality", "diagnosis_date"])
+def test_an_empty_column_named_like_a_target_does_not_hide_one_of_classes(column):
+    rows = [{"file": f"{i}.png", "fracture": ("yes", "no")[i % 2], column: ""} for i in range(60)]
+    assert choose(["file", "fracture", column], rows, {"file"}, [], "", "").columns == ["fracture"]

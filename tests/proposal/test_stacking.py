@@ -84,6 +84,58 @@ def test_tables_of_parts_and_of_sides_of_the_body_are_one(home, names):
         assert row["grade"] == str((int(row["image"][:3]) + names.index(row["table"])) % 3)
 
 
+def test_parts_of_numbered_hospitals_are_a_table_each_hospital(home):
+    for hospital in ("hospital1", "hospital2"):
+        for part in (1, 2):
+            names = [f"{hospital}/{part}{i:03d}.png" for i in range(12)]
+            for name in names:
+                picture(name)
+            table(f"{hospital}_part{part}.csv", "image,label", [(n, "ab"[i % 2]) for i, n in enumerate(names)])
+    sources = list(propose(Path("raw")).tables.values())
+    assert sorted(len(source.rows) for source in sources) == [24, 24]
+
+
+def test_cells_with_a_folder_name_that_file_alone(home):
+    names = [f"hospital1/{i:03d}.png" for i in range(24)]
+    for name in names:
+        picture(name)
+        picture(name.replace("hospital1", "hospital2"))
+    table("labels.csv", "image,label", [(name, "ab"[i % 2]) for i, name in enumerate(names)])
+    proposed = propose(Path("raw"))
+    assert not proposed.tables
+    assert next(iter(proposed.blocks["datasets"].values()))["files"] == "{image}"
+    assert any("24 files are in no row" in note for note in proposed.notes)
+
+
+def test_folds_in_a_column_called_split_stay_where_folders_say_partitions(home):
+    rows = []
+    for i in range(30):
+        side = ("train", "train", "test")[i % 3]
+        picture(f"{side}/S{i:03d}.png")
+        rows.append((f"S{i:03d}", "ab"[i % 2], i % 5))
+    table("info.csv", "subject,label,split", rows)
+    source = the_source()
+    assert {row["split"] for row in source.rows} == {"0", "1", "2", "3", "4"}
+
+
+def test_partitions_in_workbooks_of_several_sheets_are_one_table(home):
+    import pandas as pd
+
+    for side, n in (("train", 24), ("test", 12)):
+        files = [f"{side}{i:03d}.png" for i in range(n)]
+        for file in files:
+            picture(f"images/{file}")
+        with pd.ExcelWriter(f"raw/{side}.xlsx") as book:
+            labels = pd.DataFrame({"file": files, "diagnosis": [("none", "mild")[i % 2] for i in range(n)]})
+            labels.to_excel(book, sheet_name="labels", index=False)
+            people = pd.DataFrame(
+                {"file": files, "sex": ["FM"[i // 2 % 2] for i in range(n)], "height": range(150, 150 + n)}
+            )
+            people.to_excel(book, sheet_name="people", index=False)
+    blocks = propose(Path("raw")).blocks["datasets"]
+    assert [block["split"]["method"] for block in blocks.values()] == ["predefined"]
+
+
 def test_the_word_test_beside_others_is_a_partition_where_another_table_says_one():
     assert of_table("blood test.csv", ["blood test.csv"]) == ""
     assert of_table("test labels.csv") == of_table("X_test.csv", ["X_train.csv", "X_test.csv"]) == "test"

@@ -153,7 +153,8 @@ def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int
             f"loss weight schedule 'performance': monitor {options['monitor']!r} requires mode: max where higher is "
             "better, min where lower is better"
         )
-    if options.get("patience", 1) < 1 or not 0 < options.get("amount", 1) <= 1:
+    patience, amount = options.get("patience", 1), options.get("amount", 1)
+    if not (_is_number(patience) and patience >= 1 and _is_number(amount) and 0 < amount <= 1):
         raise ScantuneError("loss weight schedule 'performance': patience is 1 or more, and amount above 0, at most 1")
     try:
         return _BUILDERS[name](start=dict(start), training_epochs=epochs, **options)
@@ -161,12 +162,16 @@ def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int
         raise ScantuneError(f"loss weight schedule {name!r}: {str(error).split(') ')[-1]}") from error
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _end(end: Weighting | None, start: Weighting) -> dict[str, float]:
     if end is None:
         return dict(zip(start, reversed(list(start.values()))))
     if set(end) != set(start):
         raise ScantuneError(f"loss weight schedule: end names {sorted(end)}; the loss has {sorted(start)}")
-    if min(end.values()) < 0 or not any(end.values()):
+    if not all(_is_number(weight) and weight >= 0 for weight in end.values()) or not any(end.values()):
         raise ScantuneError(f"loss weight schedule: end is {dict(end)}; weights are 0 or more, one above 0")
     return {name: float(end[name]) for name in start}
 

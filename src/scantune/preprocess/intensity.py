@@ -34,8 +34,8 @@ def foreground(array: np.ndarray, empty: np.ndarray | None = None) -> np.ndarray
         mask = np.zeros(array.shape, dtype=bool)
         mask[~empty] = foreground(array[~empty])
         return mask
-    values, low = sampled(array), float(array.min())
-    if values.max() == values.min():
+    values, low = sampled(array).astype(np.float32), float(array.min())
+    if not values.max() > values.min():  # constant, or not finite
         return array > low
     threshold = _otsu(values)
     return array > (low if _cut_out(values, low, threshold) else threshold)

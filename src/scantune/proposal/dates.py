@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from scantune.proposal import headings
 from scantune.proposal.cleaning import are_dates
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import Content
@@ -31,6 +32,7 @@ def with_dates_as_named(content: Content, listing: Listing) -> Content:
         listing: the files.
     """
     known: set[str] | None = None
+    subject = headings.subject_of(content.columns, content.rows)
     for column in content.columns:
         cells = {row[column] for row in content.rows} - {""}
         if len(cells) < 2 or not are_dates(cells):
@@ -44,6 +46,10 @@ def with_dates_as_named(content: Content, listing: Listing) -> Content:
         best = max(counts, key=lambda way: counts[way])
         if counts[best] < max(2, _SHARE * len(set(named[best].values()))):
             continue
+        own = [row[subject] if subject else "" for row in content.rows]
+        before = {(one, row[column]) for one, row in zip(own, content.rows, strict=True)}
+        if len({(one, named[best].get(cell, cell)) for one, cell in before}) < len(before):
+            continue  # two visits on one day, which the time told apart
         rows = [{**row, column: named[best].get(row[column], row[column])} for row in content.rows]
         cell = min(named[best])
         note = f"dates of {column!r} are written as in the names of files: {cell} ({best[0]}) is {named[best][cell]}"

@@ -155,9 +155,17 @@ def _by_folder_or_id(source: Source, listing: Listing) -> Source | None:
     if not column or count < _FEWEST or (before and count < 0.9 * before):
         return None
     whole = before >= _MOST * len(source.rows) and by_chance(column, source.rows)
-    if before > count or whole or (before and _one_each(source, files, listing)):
+    if before > count or whole or _by_paths(source, column) or (before and _one_each(source, files, listing)):
         return None
     return _grouped(source, listing, column, files)
+
+
+def _by_paths(source: Source, column: str) -> bool:
+    """Whether cells with a folder are the files' own paths: what has such a name in another folder is of no row."""
+    pairs = [
+        (row[column].replace("\\", "/"), file) for row, file in zip(source.rows, source.files, strict=True) if file
+    ]
+    return bool(pairs) and sum("/" in cell and file.endswith(cell) for cell, file in pairs) >= _MOST * len(pairs)
 
 
 def _by_header(source: Source, listing: Listing, surer: bool = False) -> Source | None:

@@ -104,8 +104,8 @@ def choose(
         notes.append(f"columns {findings[0]!r} to {findings[-1]!r} are one class each: joined in the column {name!r}")
         ranked, findings = [(0, name)], []
     best = target or ("" if findings else next((c for _, c in ranked), ""))
-    if not (target or masks or findings) and ranked and ranked[0][0] >= _UNNAMED:
-        _refuse_lost([c for c in columns if c not in taken], cells, *ranked[0])
+    if not (target or masks or findings) and ranked and ranked[0][0] >= _LEAST_LIKELY:
+        _refuse_lost([c for c in columns if c not in taken], cells, ranked[0][1])
     table = LabelTable(cells, best, bool(target), masks, findings)
     suggestions = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
     if not suggestions:
@@ -118,16 +118,20 @@ def choose(
     return _graded(goal, cells)
 
 
-def _refuse_lost(columns: Sequence[str], cells: Mapping[str, Sequence[str]], rank: int, best: str) -> None:
-    """Refuse another column where one that is named like a target is lost: age is not what is to be learned then.
+def _refuse_lost(columns: Sequence[str], cells: Mapping[str, Sequence[str]], best: str) -> None:
+    """Refuse age, or a measure of the body, where a column that is named like a target is lost.
 
     Raises:
-        ScantuneError: such a column has no cells, or, where age is the best of the others, as many values as a text.
+        ScantuneError: such a column has no cells, or as many values as a text.
     """
-    named = [c for c in columns if headings.TARGET.search(c) and not (headings.is_id(c) or headings.group_of(c))]
+    named = [
+        c
+        for c in columns
+        if headings.TARGET.search(c) and not (headings.is_id(c) or headings.group_of(c) or headings.is_technical(c))
+    ]
     for column in (c for c in named if not are_dates(cells[c])):
         values = len({*cells[column]} - {""})
-        if not values or (rank >= _LEAST_LIKELY and values > 1):
+        if values != 1:
             why = f"{values} values" if values else "no cells, or rows of one file differ in it"
             raise ScantuneError(
                 f"column {column!r} is named like a target and has {why}: correct the table, or name a column by "
@@ -270,7 +274,8 @@ def _graded(goal: Goal, cells: Mapping[str, Sequence[str]]) -> Goal:
         return goal
     numbers = sorted(float(v) for v in values) if all(re.fullmatch(r"\d+(\.0)?", v) for v in values) else []
     if len(numbers) > 2:
-        if _GRADED.search(column) or headings.is_measured(column):
+        without_gap = numbers == [numbers[0] + i for i in range(len(numbers))]  # 0, 1, 2, 9: 9 may be "unknown"
+        if headings.is_measured(column) or (_GRADED.search(column) and without_gap):
             goal.task = {**goal.task, "ordinal": True}
         else:
             goal.notes.append(f"are the classes of {column!r} grades in order? Then the task has `ordinal: true`")

@@ -179,10 +179,10 @@ def _merged(
         if side and len(named[path.name.lower()]) > 1:
             folder = path.parent.relative_to(root).as_posix()
             content = with_paths(content, [name for name in listing.names if name.startswith(f"{folder}/")])
-        key: Key = (rest, str(path))
+        key: Key = (rest, str(path), content.sheet)
         if side:
-            alike = (k for k, own in groups.items() if k[0] == rest and own[0][2] and alike_columns(own[0][1], content))
-            key = next(alike, key)
+            others = {k: own[0] for k, own in groups.items() if k[0] == rest and path not in {p for p, _, _ in own}}
+            key = next((k for k, (_, one, has) in others.items() if has and alike_columns(one, content)), key)
         groups[key].append((path, content, side))
     result: list[tuple[Path, Content]] = []
     for members in groups.values():

@@ -37,7 +37,7 @@ class Partitions:
 def with_folders(source: Source) -> Source:
     """The source with a column of partitions where its files lie in folders of them and no column says which."""
     sides = [of_path(file) for file in source.files]
-    stated = any(_sides(column, source.rows)[0] for column in source.columns)
+    stated = SPLIT in source.columns or any(_sides(column, source.rows)[0] for column in source.columns)
     if source.class_folders or stated or not all(sides) or "train" not in sides or len(set(sides)) < 2:
         return source
     result = source.with_files().rewritten({SPLIT: sides})

@@ -26,17 +26,21 @@ def stacked(contents: Sequence[tuple[Path, Content]], folder_name: str, notes: l
         folder_name: stands in for names without any other word.
         notes: to which what was done is added.
     """
-    groups: dict[tuple[object, ...], list[tuple[Path, Content]]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[tuple[Path, Content]]] = defaultdict(list)
+    names_of: dict[tuple[str, ...], str] = {}
     for path, content in contents:
         words = words_of(path.stem)
         bare = [re.sub(r"\d+$", "", word) for word in words]
-        words = bare if _PARTS & {*bare} else words  # numbered laboratories or hospitals are cohorts of their own
-        rest = tuple(word for word in words if word and word not in _BODY)
-        alone: tuple[object, ...] = (path, content.sheet)
-        plain = not (set(words) & set(SIDES) or content.marked or TABLE in content.columns)
-        groups[(path.parent, rest, tuple(content.columns)) if plain else alone].append((path, content))
+        of_part = [one in _PARTS or (not one and before in _PARTS) for one, before in zip(bare, ["", *bare])]
+        words = [one for one, part in zip(words, of_part, strict=True) if not part]  # hospital1, lab 2 stay apart
+        rest = "_".join(word for word in words if word not in _BODY)
+        key: tuple[str, ...] = (str(path), content.sheet)
+        if not (set(words) & set(SIDES) or content.marked or TABLE in content.columns):
+            key = (str(path.parent), rest, *content.columns)
+            names_of[key] = rest or folder_name
+        groups[key].append((path, content))
     result: list[tuple[Path, Content]] = []
-    for members in groups.values():
+    for key, members in groups.items():
         if len({path for path, _ in members}) < 2 or len({p for p, _ in members}) < len(members) or not _apart(members):
             result += members
             continue
@@ -45,8 +49,8 @@ def stacked(contents: Sequence[tuple[Path, Content]], folder_name: str, notes: l
         places = [f"{place} of {own.name}" for own, content in members for place in content.places]
         told = list(dict.fromkeys(note for _, content in members for note in content.notes))
         whole = Content([*first.columns, TABLE], rows, first.header, told, anew=True, places=places)
-        name = "_".join(word for word in re.split(r"[\W_\d]+", path.stem) if word and words_of(word)[0] not in _BODY)
-        result.append((path.with_name(f"{name or folder_name}{path.suffix}"), whole))
+        whole_path = path.with_name(f"{names_of[key]}{path.suffix}")
+        result.append((path if any(own == whole_path for own, _ in contents) else whole_path, whole))
         names = ", ".join(own.name for own, _ in members)
         notes.append(f"{names} are one table: the column {TABLE!r} has the table of each row")
     return sorted(result, key=lambda pair: pair[0])
