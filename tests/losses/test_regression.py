@@ -50,14 +50,6 @@ def test_weighted_mse_without_frequencies_says_so():
         _loss("weighted_mse")
 
 
-def test_several_quantiles_are_the_mean_of_each():
-    output = torch.tensor([[0.0, 1.0, 2.0], [3.0, 3.5, 5.0]])
-    target = torch.tensor([1.0, 4.0])
-    each = [_loss({"name": "quantile", "q": q})(output[:, i], target) for i, q in enumerate((0.1, 0.5, 0.9))]
-    whole = _loss({"name": "pinball", "q": [0.1, 0.5, 0.9]})(output, target)
-    assert whole.item() == pytest.approx(float(sum(each) / 3))
-
-
 def test_the_minimum_of_the_quantile_loss_is_the_quantile():
     target = torch.arange(1.0, 101.0)
     loss = _loss({"name": "quantile", "q": 0.25})
@@ -79,3 +71,8 @@ def test_outputs_that_do_not_go_with_the_targets_are_refused():
 def test_a_quantile_outside_zero_and_one_is_refused(q):
     with pytest.raises(ScantuneError, match="between 0 and 1"):
         _loss({"name": "quantile", "q": q})(OUTPUT, TARGET)
+
+
+def test_several_quantiles_at_once_are_refused_before_a_training():
+    with pytest.raises(ScantuneError, match=r"q is \[0\.1, 0\.9\]; expected a number between 0 and 1"):
+        losses.parts.check({"name": "pinball", "q": [0.1, 0.9]}, "numbers")

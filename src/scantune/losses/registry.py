@@ -61,6 +61,7 @@ _ALIASES = {
     "focal_ce": "focal_cross_entropy",
     "bce_with_logits": "bce",
     "smooth_l1": "huber",
+    "pinball": "quantile",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -75,14 +75,3 @@ def quantile(output: Tensor, target: Tensor, *, q: Between = 0.5) -> Tensor:
         raise ScantuneError(f"quantile: q is {q}; it must be between 0 and 1")
     error = _error(output, target)
     return torch.maximum(q * error, (q - 1) * error)
-
-
-@register("pinball", targets="numbers")
-def pinball(output: Tensor, target: Tensor, *, q: float | Sequence[float] = 0.5) -> Tensor:
-    """:func:`quantile` for one q, or for several at once: output [B, len(q)], target [B]; their mean."""
-    if isinstance(q, int | float):
-        return quantile(output, target, q=float(q))
-    flat = target.reshape(target.shape[0])
-    if output.shape != (len(flat), len(q)):
-        raise ScantuneError(f"pinball: {len(q)} quantiles require an output [B, {len(q)}], not {tuple(output.shape)}")
-    return torch.stack([quantile(output[:, i], flat, q=level) for i, level in enumerate(q)], dim=1).mean(dim=1)
