@@ -57,3 +57,8 @@ def test_no_weights_on_this_machine_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     lines = listed("chexnet", "--here", "--folder", str(tmp_path))
     assert lines[-1].startswith("none of 2 is on this machine")
+
+
+def test_a_folder_that_is_not_there_is_no_folder_without_weights(tmp_path):
+    with pytest.raises(ScantuneError, match="wieghts: no such folder"):
+        listed("resnet*", "--folder", str(tmp_path / "wieghts"))

@@ -14,7 +14,7 @@ _WIDTH = 28  # of a licence in the table; longer ones stand below it
 
 def weights(
     names: Annotated[list[str] | None, typer.Argument(help="backbones or patterns such as 'convnext*'")] = None,
-    folder: Annotated[Path, typer.Option(help="folder of weights, as model.weights_folder")] = Path("weights"),
+    folder: Annotated[Path | None, typer.Option(help="folder of weights, as model.weights_folder [weights]")] = None,
     here: Annotated[bool, typer.Option("--here", help="only weights on this machine")] = False,
 ) -> None:
     """List published weights by backbone: whether on this machine, licence, input, and how to obtain them.
@@ -23,7 +23,9 @@ def weights(
     """
     from scantune.models.weights import listing
 
-    rows = [*listing.rows(names or (), folder), *(listing.tools() if not names else ())]
+    if folder is not None and not folder.is_dir():
+        raise ScantuneError(f"--folder {folder}: no such folder")
+    rows = [*listing.rows(names or (), folder or Path("weights")), *(listing.tools() if not names else ())]
     if not rows:
         raise ScantuneError(
             f"no backbone matches {' or '.join(names or ())}; use a name or a pattern such as 'resnet*'"
