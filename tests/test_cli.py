@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import yaml
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from scantune import io
@@ -61,6 +62,14 @@ def test_help_needs_no_heavy_library_nor_numpy():
         f"print(sorted(({HEAVY} | {{'numpy', 'pydantic'}}) & set(sys.modules)), 'predict' in text)"
     )
     assert python(code).strip() == "[] True"
+
+
+def test_help_lists_every_command_in_a_section_by_a_whole_line():
+    sections = [section.splitlines() for section in call("--help").split("\n\n")[3:]]
+    listed = {line.split()[0]: line for title, *lines in sections for line in lines}
+    assert {"Data:", "Training:", "Models in use:"} <= {title for title, *_ in sections}
+    assert set(listed) == {name for name, command in get_command(app).commands.items() if not command.hidden}
+    assert all(len(line.split()) > 2 and "..." not in line and len(line) <= 80 for line in listed.values())
 
 
 def test_versions_are_told_without_loading_the_libraries():

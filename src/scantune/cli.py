@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -31,12 +32,13 @@ from scantune.commands import (
     starting,
     weights,
 )
-from scantune.commands.options import Command, RunCommand
+from scantune.commands.options import Command, Commands, RunCommand
 from scantune.files import words_of
 from scantune.records import ScantuneError
 
 app = typer.Typer(
     name="scantune",
+    cls=Commands,
     help="Fine-tune deep models on clinical images, and show how far each can be trusted.",
     no_args_is_help=True,
     add_completion=False,
@@ -89,7 +91,49 @@ def options(
     """What stands before a command."""
 
 
-@app.command()
+#: Every command with what it does in a line, in the order in which one needs them.
+COMMANDS: dict[str, tuple[tuple[Callable[..., None], str], ...]] = {
+    "Data": (
+        (starting.init, "propose blocks of params.yaml for a table or folder"),
+        (getting.get, "get a public data set by name, with its blocks"),
+        (cohorts.check, "prepare every file and tell what is unusual"),
+        (finding.find, "from the id of a sample to its file"),
+        (cohorts.index, "list a large folder, for DVC to see its changes"),
+    ),
+    "Training": (
+        (running.run, "run the pipeline, an experiment or a stage"),
+        (showing.show, "an experiment before it is trained"),
+        (weights.weights, "published weights, and how to obtain them"),
+        (rates.find_learning_rate, "suggest a learning rate"),
+        (searching.search, "search the settings of an experiment"),
+        (seeds.seeds, "train with several seeds, and compare"),
+        (checkpoints.checkpoints, "list checkpoints, or resume from one"),
+        (cluster.slurm, "write a batch script for a cluster"),
+    ),
+    "Metrics of any predictions": (
+        (scoring.score, "metrics with confidence intervals"),
+        (scoring.compare, "two models on the same test subjects"),
+        (planning.plan, "how many test subjects are needed"),
+    ),
+    "Models in use": (
+        (predicting.predict, "predict from files, a table or a PACS"),
+        (drifting.drift, "new images against the training cohort"),
+        (promoting.promote, "give a version the alias by hand"),
+        (restoring.restore, "log and register outputs again"),
+        (exporting.export, "an archive without names of files"),
+        (serving.ui, "serve the MLflow pages on this machine"),
+    ),
+}
+for section, listed in COMMANDS.items():
+    for command, words in listed:
+        kind = RunCommand if command is running.run else Command
+        app.command(cls=kind, short_help=words, rich_help_panel=section)(command)
+app.add_typer(
+    converting.app, name="convert", short_help="masks or arrays to files with a table", rich_help_panel="Data"
+)
+
+
+@app.command(short_help="write the files that editors complete params.yaml by", rich_help_panel="Settings")
 def schema(
     check: Annotated[bool, typer.Option(help="report whether the files are current; write nothing")] = False,
 ) -> None:
@@ -105,32 +149,6 @@ def schema(
             raise ScantuneError(f"{path} is out of date with the settings; run: make schema")
 
 
-for command in (
-    starting.init,
-    getting.get,
-    cohorts.index,
-    cohorts.check,
-    finding.find,
-    showing.show,
-    weights.weights,
-    checkpoints.checkpoints,
-    cluster.slurm,
-    searching.search,
-    rates.find_learning_rate,
-    seeds.seeds,
-    scoring.score,
-    scoring.compare,
-    planning.plan,
-    predicting.predict,
-    drifting.drift,
-    promoting.promote,
-    restoring.restore,
-    serving.ui,
-    exporting.export,
-):
-    app.command(cls=Command)(command)
-app.command(cls=RunCommand)(running.run)
-app.add_typer(converting.app, name="convert")
 app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(searching.trial)
 
 

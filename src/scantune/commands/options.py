@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from scantune.records import ScantuneError
+
+
+class Commands(TyperGroup):
+    """The list of commands by section, each in a whole line; without it they are in one list and cut off."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the sections in the order in which commands name them (``rich_help_panel``)."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            if not command.hidden:
+                rows = sections.setdefault(getattr(command, "rich_help_panel", ""), [])
+                rows.append((name, command.short_help or ""))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 class Command(TyperCommand):
