@@ -53,11 +53,18 @@ class Evaluation:
         return {name: kind for statistic in self.plan.statistics for name, kind in statistic.kinds.items()}
 
 
+def _settings(scenario: Scenario) -> Any:
+    """Of the task, with a significant error of 2 in scores, by which ``clinical_error_rate`` counts."""
+    return part(scenario.task, "settings").Settings(
+        **({"significant_error": 2} if scenario.task == "regression" else {})
+    )
+
+
 def evaluated(scenario: Scenario, columns: dict[str, np.ndarray], draws: int = 0, seed: int = 0) -> Evaluation:
     """Metrics of one cohort with their intervals."""
     module = part(scenario.task, "metrics")
     table = PredictionTable.make(columns | {"subject_id": [f"s{i}" for i in columns["subject_id"]]})
-    data = module.parse(table, settings_of(scenario.task), Faults())
+    data = module.parse(table, _settings(scenario), Faults())
     resampler = Resampler(table.subject_id.astype(str), draws, seed)
     plan = module.plan(data, np.arange(len(table)), headline=True)
     plan = replace(plan, statistics=[*plan.statistics, *_limits(scenario, data, len(table))])
@@ -74,7 +81,7 @@ def truth_of(scenario: Scenario, repeats: bool) -> dict[str, float]:
     for seed in range(6):
         columns = scenario.make(np.random.default_rng([7, seed]), LARGE, repeats)
         table = PredictionTable.make(columns)
-        data = module.parse(table, settings_of(scenario.task), Faults())
+        data = module.parse(table, _settings(scenario), Faults())
         plan = module.plan(data, np.arange(len(table)), headline=True, paired=True)
         for statistic in (*plan.statistics, *_limits(scenario, data, len(table))):
             if hasattr(statistic, "features"):
