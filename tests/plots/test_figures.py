@@ -382,30 +382,6 @@ def test_a_history_without_epochs_is_said():
     assert "no epoch was finished" in words_in(plots.learning_curves([]))
 
 
-def test_slices_are_shown_as_radiologists_read_them():
-    volume = np.zeros((10, 12, 14))  # D upwards, H forwards, W from left to right
-    volume[5, 10, 12] = 1.0  # in front, on the patient's right
-    picture = plots.planes(volume, (1.0, 2.0, 3.0), at=(5, 10, 12))[0]
-    row, column = np.argwhere(picture.pixels == 1.0)[0]
-    assert (row, column) == (1, 1)  # front on top, right on the left
-    assert picture.sides == ("R", "L")
-    assert picture.aspect == 2.0
-    coronal, sagittal = plots.planes(volume, (1.0, 2.0, 3.0), at=(5, 10, 12))[1:]
-    assert np.argwhere(coronal.pixels == 1.0).tolist() == [[4, 1]]
-    assert np.argwhere(sagittal.pixels == 1.0).tolist() == [[4, 1]]
-    assert sagittal.sides == ("A", "P")
-    assert len(plots.axial_slices(volume, (1, 1, 1), n=4)) == 4
-
-
-def test_frames_are_numbered_and_timed():
-    loop = np.zeros((30, 8, 8, 1), np.uint8)
-    panels = plots.frames(loop, n=4, frame_time=33.3)
-    assert [one.caption for one in panels] == [
-        "frame 1 of 30, 0 ms", "frame 11 of 30, 333 ms", "frame 20 of 30, 633 ms", "frame 30 of 30, 966 ms"
-    ]  # fmt: skip
-    assert panels[0].pixels.shape == (8, 8)
-
-
 def test_error_sheet_says_kind_truth_and_prediction_of_each():
     rng = np.random.default_rng(0)
     errors = [
