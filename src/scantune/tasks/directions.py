@@ -6,7 +6,6 @@ own. Losses are better when lower.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import re
@@ -16,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 from scantune.tasks import catalogue
 from scantune.tasks.base import Direction
 
@@ -179,9 +179,8 @@ def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task:
     if name.endswith("_loss") and monitor != name:
         return None
     if monitor not in names:
-        near = difflib.get_close_matches(monitor, sorted(names), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"{monitor!r} is not a metric of this training; {hint}There are: {_listed(names)}"
+        hint = did_you_mean(monitor, sorted(names), ".")
+        return f"{monitor!r} is not a metric of this training{hint} There are: {_listed(names)}"
     if mode == "auto" and name not in known:
         return f"unknown whether {monitor!r} is to be maximised or minimised; set mode: min or mode: max beside it"
     return None
