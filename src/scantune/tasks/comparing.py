@@ -17,7 +17,7 @@ from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.catalogue import optional_part
 from scantune.tasks.custom import metrics_of
-from scantune.tasks.directions import lower_is_better
+from scantune.tasks.directions import lower_is_better, undecided
 from scantune.tasks.foreign import columns_of, load, settings_for
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable
@@ -94,7 +94,7 @@ def compare(
             "n_subjects": resampler.n_subjects,
             "difference": "challenger − reference",
             "primary": primary,
-            "lower_is_better": [n for n in names if lower_is_better(module.ERRORS, n)],
+            "lower_is_better": [n for n in names if not undecided(n) and lower_is_better(module.ERRORS, n)],
             "decision": _decision(difference, margin, lower_is_better(module.ERRORS, primary)),
             "metrics": metrics,
             **({"not_compared": missing} if missing else {}),

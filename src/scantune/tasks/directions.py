@@ -44,6 +44,7 @@ class CustomMetric:
 
 #: The mean absolute error of a range of the target (:func:`named_ranges`).
 _OF_A_RANGE = re.compile(r"mae_(below_[^_]+|from_[^_]+|[^_]+_to_[^_]+)")
+_BEST_AT_0 = frozenset({"bland_altman_bias"})
 #: Custom metrics by name.
 CUSTOM: dict[str, CustomMetric] = {}
 
@@ -95,13 +96,28 @@ def custom_metrics(task: str | None) -> dict[str, CustomMetric]:
     return {name: one for name, one in CUSTOM.items() if one.fits(task)}
 
 
+def undecided(name: str) -> str | None:
+    """Why a metric of ``metrics.json`` does not say which of two models is better; None where it does."""
+    stem = name.partition("/")[0]
+    if stem in _BEST_AT_0:
+        return f"{name} is best at 0, so that neither a higher nor a lower value is better; name another metric"
+    if stem in CUSTOM and CUSTOM[stem].mode is None:
+        return f"the custom metric {name} states no direction; add mode='min' or mode='max' where it is registered"
+    return None
+
+
 def lower_is_better(errors: Collection[str], name: str) -> bool:
     """Whether a metric of ``metrics.json`` is better when lower.
 
     Args:
         errors: ``ERRORS`` of the task's metrics.
         name: of the metric; ``mae/age`` has the direction of ``mae``.
+
+    Raises:
+        ScantuneError: neither is better, see :func:`undecided`.
     """
+    if fault := undecided(name):
+        raise ScantuneError(f"primary metric: {fault}")
     return name in errors or name.partition("/")[0] in errors
 
 
