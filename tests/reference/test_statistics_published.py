@@ -62,8 +62,9 @@ def test_shrout_fleiss_1979(name, value, lower, upper):
 
 
 def test_cohen_1968_weighted_kappa_of_stated_disagreement():
-    assert digits(ordinal.kappa(published.COHEN, "kappa", n=200).value, ".491525")
-    weighted = ordinal.kappa(published.COHEN, published.COHEN_WEIGHTS, disagreement=True, n=200)
+    counts, disagreement = np.asarray(published.COHEN) * 200, np.asarray(published.COHEN_WEIGHTS)
+    assert digits(ordinal.kappa(counts, "kappa").value, ".491525")
+    weighted = ordinal.kappa(counts, 1 - disagreement / disagreement.max())
     assert digits(weighted.value, ".347826")
 
 

@@ -22,7 +22,7 @@ from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.reading import reading_once
-from scantune.preprocess.sample_files import fault_of_file
+from scantune.preprocess.sample_files import by_file
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
 from scantune.records import ReadError, Record
@@ -165,13 +165,9 @@ def _process(
     known = sources.remembered(store_dir / "digests.sqlite", paths)
     known, changed = _with_index(known, index)
     for _attempt in range(3):
-        digests: list[str] = []
         learned: sources.Known = {}
         digest = partial(_digest, known=known, learned=learned)
-        for number, path in enumerate(job.files):
-            with fault_of_file(job.files, number):
-                digests.append(digest(path))
-        digests += read_masks(job.mask_paths, digest)
+        digests = by_file(job.files, job.files, digest) + read_masks(job.mask_paths, digest)
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
         if not outcome.is_new or sources.unchanged(paths, known):

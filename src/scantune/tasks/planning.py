@@ -207,7 +207,7 @@ def for_power(
         data, (old, new), resampler = source.drawn(subjects, paired=True)
         difference = paired_tests(task, data, resampler, CONFIDENCE)[1].get(source.metric)
         if difference is None:
-            difference = paired_difference(source.metric, old, new, resampler, CONFIDENCE)["difference"]
+            difference = paired_difference(source.metric, old, new, CONFIDENCE)["difference"]
         bounds = (difference["lower"], difference["upper"])
         return float(bool(non_inferiority(*bounds, margin, lower_is_better=is_error).holds))
 
