@@ -37,7 +37,7 @@ _MASK_KEYS = frozenset((
 
 
 def _of_masks(params: Params) -> Iterator[str]:
-    """Keys of masks in an input whose dataset has none; that of an external validation has them of its model."""
+    """Mask keys in an input whose dataset has no masks; an external validation's input has those of its model."""
     external = {block.input for block in params.externals.values()}
     for name, input_ in params.inputs.items():
         dataset = params.datasets.get(input_.dataset)

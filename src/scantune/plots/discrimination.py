@@ -147,7 +147,7 @@ def precision_recall(
 def free_corner(
     lines: Sequence[tuple[np.ndarray, np.ndarray]], corners: Sequence[style.Corner], width: float, height: float
 ) -> style.Corner:
-    """The corner of a unit square whose text would hide least of some curves; among equals the first.
+    """The corner of a unit square in which text hides the least of some curves; the first of equal ones.
 
     Args:
         lines: x and y of each curve as drawn, steps with both ends.

@@ -213,7 +213,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
 
 
 def _roles(job: Job) -> list[str]:
-    """What the masks beside the reference are: which of them is the region's, and whose the others are."""
+    """The masks beside the reference: that of the region, and how many each reader has."""
     readers = [f"reader {name}: {len(paths)}" for name, paths in job.rater_masks.items()]
     return [*(["region"] if job.region else []), *readers]
 

@@ -204,7 +204,7 @@ def refuse_missing(table: PredictionTable, *, empty: bool = False) -> None:
 
 
 def _scattered(table: PredictionTable, rows: Sequence[int]) -> list[int]:
-    """Of some rows those whose partition, or fold of it, has others too."""
+    """Those of ``rows`` that are not all rows of their partition (with folds, of their fold)."""
     folds = table.text("fold") if "fold" in table else [""] * len(table)
     parts = list(zip(table.split.tolist(), folds, strict=True))
     whole = {part for part, count in Counter(parts[row] for row in rows).items() if count == parts.count(part)}

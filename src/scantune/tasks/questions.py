@@ -67,7 +67,7 @@ class MapQuestion:
     index: tuple[int, ...] = ()
 
 
-#: What a mask is held against: a target, and the mask's label that it is about (None: anything that is marked).
+#: What a mask is compared with: a target, and the label of the mask that it is about (None: anything marked).
 MaskQuestion = tuple[Target, int | None]
 
 

@@ -180,7 +180,7 @@ def build(
 
 
 def _mean_where(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Mean over zones of those held, [N]; NaN where there is none."""
+    """Mean over the zones where ``present``, [N]; NaN where there is none."""
     count = present.sum(axis=1)
     total = np.where(present, values, 0).sum(axis=1)
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
