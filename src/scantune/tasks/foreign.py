@@ -12,6 +12,7 @@ import numpy as np
 
 from scantune.class_names import label
 from scantune.records import ScantuneError
+from scantune.statistics.calibration import expit, softmax
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
 from scantune.tasks.predictions import Faults, PredictionTable, grouped, read
@@ -147,10 +148,9 @@ def _from_logits(table: PredictionTable, exclusive: bool) -> tuple[PredictionTab
         z = np.stack([table.numbers(c, faults) for c in columns], axis=1)  # [N, K]
         if exclusive and len(columns) > 1:
             how = "softmax"
-            e = np.exp(z - z.max(1, keepdims=True))
-            p = e / e.sum(1, keepdims=True)
+            p = softmax(z)
         else:
-            p = 0.5 * (1 + np.tanh(z / 2))
+            p = expit(z)
         probabilities |= {_PROBABILITY + c.removeprefix(_LOGIT): p[:, k] for k, c in enumerate(columns)}
     faults.raise_for(table.name)
     return table.with_columns(probabilities), [f"probabilities: {how} of the columns {_LOGIT}…"]
