@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.plots import style, words
 from scantune.plots.discrimination import Band, Scored, dense, in_legend, usable
+from scantune.statistics import calibration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +60,7 @@ def reliability(
             )
         name = curve.legend("ECE", names[index])
         text = f"{name}, n = {len(target)}"
-        drawn.append(binned(top, np.array(equal_mass(target, score, bins)), confidence, index, label=text))
+        drawn.append(binned(top, equal_mass(target, score, bins), confidence, index, label=text))
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
@@ -95,14 +96,10 @@ def _beside(figure: Figure, axes: Axes, lines: Sequence[str], marks: np.ndarray)
         style.in_corner(axes, lines, marks, **room, corners=(free,))
 
 
-def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[float, float, int]]:
-    """Mean score, share of positives and n of each bin; equal scores are in one bin."""
-    order = np.argsort(score, kind="stable")
-    target, score = target[order], score[order]
-    cuts = [round(len(score) * k / bins) for k in range(1, bins)]
-    cuts = [int(np.searchsorted(score, score[cut], "left")) for cut in cuts if cut < len(score)]
-    parts = np.split(np.arange(len(score)), sorted({cut for cut in cuts if cut > 0}))
-    return [(float(score[part].mean()), float(target[part].mean()), len(part)) for part in parts if len(part)]
+def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> np.ndarray:
+    """Mean score, share of positives and n of each bin of equal numbers, [B, 3]; equal scores are in one bin."""
+    curve = calibration.reliability(score, target == 1, bins)
+    return np.stack([curve.probability, curve.observed, curve.n], axis=1)
 
 
 def wilson(share: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

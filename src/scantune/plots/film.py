@@ -211,7 +211,7 @@ def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int, confidenc
     if not len(target):
         style.undefined(axes, "no sample")
         return
-    marks = binned(axes, np.array(equal_mass(target, score, bins)), confidence, markersize=3)
+    marks = binned(axes, equal_mass(target, score, bins), confidence, markersize=3)
     lines = [f"n = {len(target)}"]
     if curve.metric is not None:
         value, _, bounds = words.interval(curve.metric).partition(" ")
