@@ -206,14 +206,9 @@ def test_confusion_refuses_counts_of_another_size():
         plots.confusion([[1, 2], [3, 4]], ["a", "b", "c"])
 
 
-def test_reliability_bins_are_of_equal_size():
-    from scantune.plots.calibration import equal_mass, wilson
+def test_bars_of_bins_are_wilsons_intervals():
+    from scantune.plots.calibration import wilson
 
-    score = np.linspace(0.05, 0.95, 10)
-    bins = equal_mass((score > 0.5).astype(float), score, 5)
-    assert bins[:, 2].tolist() == [2, 2, 2, 2, 2]
-    assert bins[:, 1].tolist() == [0, 0, 0.5, 1, 1]
-    assert equal_mass(np.array([0.0, 1, 1, 0]), np.full(4, 0.5), 4).tolist() == [[0.5, 0.5, 4]]
     lower, upper = wilson(np.array([0.5]), np.array([10]))  # Wilson 1927: 0.2366 to 0.7634
     assert (lower[0], upper[0]) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     lower, upper = wilson(np.array([0.5]), np.array([10]), 0.99)  # z = 2.5758
