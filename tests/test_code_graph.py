@@ -130,6 +130,7 @@ def test_stages_use_what_they_do_and_little_else(project):
     assert names(dict.fromkeys(used_by(project, "index"))) <= {
         *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "progress", "records", "tables"),
         "pipeline.project",
+        "spelling",
     }
     assert "scantune.preprocess.volume" in used_by(project, "preprocess")
     assert not any(".preprocess." in name for name in used_by(project, "split"))

@@ -10,8 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
 SECTIONS = ("A loss", "A metric", "A backbone", "A task", "A cohort")
-#: Modules of the example task that do not differ from the regression's.
-SHARED = ("metrics", "analyses", "figures", "errors", "words", "saliency")
 
 CHECKS = """
 import importlib
@@ -69,8 +67,6 @@ def project(tmp_path: Path) -> Path:
     for name, code in re.findall(r"```python\n# (\S+\.py)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(code, encoding="utf-8")
-    for name in SHARED:
-        (tmp_path / f"plugins/count/{name}.py").write_text(f"from scantune.tasks.regression.{name} import *\n")
     installed = tmp_path / "my_cohorts-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my-cohorts\nVersion: 1.0\n")

@@ -114,6 +114,13 @@ def test_a_primary_metric_that_the_task_does_not_have_is_refused(
         parse(_both(of(right), {"primary": primary}))
 
 
+def test_a_primary_metric_that_is_best_at_0_is_refused() -> None:
+    params = knees({"primary": "bland_altman_bias"})
+    params["experiments"]["knees"]["task"] = {"name": "regression", "target": "grade"}
+    with pytest.raises(ConfigError, match=r"knees\.evaluate\.primary: bland_altman_bias is best at 0"):
+        parse(params)
+
+
 def _both(params: dict[str, Any], evaluate: dict[str, Any]) -> dict[str, Any]:
     """The same with an ensemble of two of its experiment."""
     params["experiments"]["twin"] = params["experiments"]["knees"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,7 +59,11 @@ def test_wandb_writes_a_run_without_a_network(tmp_path: Path) -> None:
 def test_pictures_that_fail_cost_the_pictures_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     names: list[str] = []
 
-    class Album(engine.CallableSink):
+    class Album:
+        name = "album"
+
+        def metrics(self, points: object) -> None: ...
+
         def image(self, epoch: int, name: str, pixels: np.ndarray) -> None:
             names.append(name)
 
@@ -68,7 +73,7 @@ def test_pictures_that_fail_cost_the_pictures_alone(tmp_path: Path, caplog: pyte
     engine.fit(
         network(), Sum(), Numbers(8, 0), Numbers(4, 1), terms={"squared": Squared()},
         settings=engine.Settings(epochs=1, batch_size=4, progress=False), fabric=engine.launch(**CPU),
-        sinks=[Album("album", lambda points: None)], out_dir=tmp_path, pictures=fail,
+        sinks=[Album()], out_dir=tmp_path, pictures=fail,
     )  # fmt: skip
     assert names == []
     assert "no colours left" in caplog.text
@@ -85,7 +90,7 @@ def test_steps_and_epochs_have_names_of_their_own_and_only_finite_figures() -> N
 
 def test_many_figures_go_in_calls_that_a_server_takes(tmp_path: Path) -> None:
     calls: list[int] = []
-    sink = engine.CallableSink("server", lambda points: calls.append(sum(len(v) for _, v in points)))
+    sink = SimpleNamespace(name="server", metrics=lambda points: calls.append(sum(len(v) for _, v in points)))
     rows = [{"kind": "epoch", "epoch": e, "step": e, **{f"f{i}": 1.0 for i in range(400)}} for e in range(1, 8)]
     with Delivery([sink], tmp_path) as delivery:
         delivery.durable(rows)

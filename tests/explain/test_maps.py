@@ -162,7 +162,7 @@ def test_one_map_a_zone_lies_in_its_zone() -> None:
         """Mean share of a zone's map that lies in its zone."""
         shares = []
         for sample in x[grades.sum(1) == 2][:6]:
-            for zone, made in enumerate(explain.zones(net, sample, [1, 1], method=method)):
+            for zone, made in enumerate(explain.maps(net, sample, [targets.zone(z, 1) for z in (0, 1)], method=method)):
                 assert made.map is not None
                 left = made.map[:, : SIZE[2] // 2].sum() / made.map.sum()
                 shares.append(left if zone == 0 else 1 - left)
@@ -175,12 +175,6 @@ def test_one_map_a_zone_lies_in_its_zone() -> None:
 def test_hirescam_is_gradcam_where_features_are_averaged(trained: Teachable, planted: PLANTED) -> None:
     first, second = (explain.map(trained, planted[0][0], method=method).map for method in ("gradcam", "hirescam"))
     np.testing.assert_allclose(first, second, atol=1e-5)
-
-
-def test_severity_of_a_zone_leaves_the_ungradable_class_out() -> None:
-    output = torch.tensor([[0.0, 0.0, 0.0, 0.0, 99.0]])
-    assert float(targets.zone_severity(0, [0, 1, 2, 3])(output)) == pytest.approx(1.5)
-    assert float(targets.zone(0, 4)(output)) == 99.0
 
 
 def test_a_dense_network_is_asked_about_its_own_region() -> None:

@@ -159,7 +159,7 @@ def test_an_impossible_value_of_an_option_or_of_the_size_is_named():
         ("vit_tiny_patch16_224", {"depth": -1, "embed_dim": 192}, r"model\.options\.depth: -1 is not a value"),
         ("vit_tiny_patch16_224", {"embed_dim": "wide"}, r"model\.options\.embed_dim: 'wide' is not a value"),
         ("vit_tiny_patch16_224", {"depth": -1, "embed_dim": -4}, r"model\.options: .*'depth': -1, 'embed_dim': -4"),
-        ("vit_tiny_patch16_224", {"dept": 3}, r"model\.options\.dept: .*did you mean depth\?"),
+        ("vit_tiny_patch16_224", {"dept": 3}, r"model\.options\.dept: .*did you mean 'depth'\?"),
         ("small_cnn", {"widths": [8, 0]}, r"model\.options\.widths: \[8, 0\] .*its layer layers\.1\.0 has no channels"),
         ("small_cnn", {"width": 3}, r"model\.options\.width: small_cnn has no such option"),
     ],

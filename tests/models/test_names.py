@@ -10,13 +10,14 @@ from scantune.models.weights.known import KNOWN
 
 
 def listed():
-    """timm's names, and whether it has weights for each."""
-    return {name: timm.get_pretrained_cfg(name).has_weights for name in timm.list_models()}
+    """The list of timm's names, each with whether timm has weights for it."""
+    marked = [n + ("" if timm.get_pretrained_cfg(n).has_weights else names._WITHOUT) for n in timm.list_models()]
+    return "\n".join([f"timm {timm.__version__}", *sorted(marked), ""])
 
 
 def test_the_list_of_timms_names_is_current():
     """Write it anew by: python -m tests.models.test_names"""
-    assert names._LIST.read_text(encoding="utf-8") == names.timm_list(timm.__version__, listed())
+    assert names._LIST.read_text(encoding="utf-8") == listed()
 
 
 def test_another_version_of_timm_is_asked_itself(monkeypatch):
@@ -82,4 +83,4 @@ def test_a_name_is_told_with_the_nearest_or_with_what_it_is_for():
 
 
 if __name__ == "__main__":
-    names._LIST.write_text(names.timm_list(timm.__version__, listed()), encoding="utf-8")
+    names._LIST.write_text(listed(), encoding="utf-8")

@@ -14,7 +14,7 @@ from scantune.tasks.regression.task import RegressionTask
 FACTS = ModelFacts("m", "d", {"name": "regression", "target": "t"}, {"modality": "image"})
 
 
-def of_fold(folds: int | None, count: int, fold: int | None, **fitted: object) -> tuple[int, dict]:
+def of_fold(folds: int, count: int, fold: int | None, **fitted: object) -> tuple[int, dict]:
     networks = [nn.Linear(2, 1) for _ in range(count)]
     facts = replace(FACTS, folds=folds, members=count, fitted=dict(fitted))
     result = Predictors(facts, networks, RegressionTask(Regression(target="t"))).of_fold(fold)
@@ -27,12 +27,11 @@ def of_fold(folds: int | None, count: int, fold: int | None, **fitted: object) -
         (3, 3, None, 3),  # the test side: the mean of all
         (3, 3, 1, 1),  # held out in a fold: the one network that did not see it
         (0, 3, 1, 3),  # networks of several seeds on a split that has folds
-        (None, 3, 1, 1),  # an older model does not say: its networks are folds where there are folds
         (0, 1, 1, 1),
     ],
 )
 def test_no_network_answers_about_what_it_was_trained_on(
-    folds: int | None, count: int, fold: int | None, networks: int
+    folds: int, count: int, fold: int | None, networks: int
 ) -> None:
     assert of_fold(folds, count, fold)[0] == networks
 

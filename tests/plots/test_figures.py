@@ -206,14 +206,9 @@ def test_confusion_refuses_counts_of_another_size():
         plots.confusion([[1, 2], [3, 4]], ["a", "b", "c"])
 
 
-def test_reliability_bins_are_of_equal_size():
-    from scantune.plots.calibration import equal_mass, wilson
+def test_bars_of_bins_are_wilsons_intervals():
+    from scantune.plots.calibration import wilson
 
-    score = np.linspace(0.05, 0.95, 10)
-    bins = equal_mass((score > 0.5).astype(float), score, 5)
-    assert [n for *_, n in bins] == [2, 2, 2, 2, 2]
-    assert [observed for _, observed, _ in bins] == [0, 0, 0.5, 1, 1]
-    assert equal_mass(np.array([0.0, 1, 1, 0]), np.full(4, 0.5), 4) == [(0.5, 0.5, 4)]
     lower, upper = wilson(np.array([0.5]), np.array([10]))  # Wilson 1927: 0.2366 to 0.7634
     assert (lower[0], upper[0]) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     lower, upper = wilson(np.array([0.5]), np.array([10]), 0.99)  # z = 2.5758
@@ -380,30 +375,6 @@ def test_rows_of_the_history_file_are_read_as_they_are():
 
 def test_a_history_without_epochs_is_said():
     assert "no epoch was finished" in words_in(plots.learning_curves([]))
-
-
-def test_slices_are_shown_as_radiologists_read_them():
-    volume = np.zeros((10, 12, 14))  # D upwards, H forwards, W from left to right
-    volume[5, 10, 12] = 1.0  # in front, on the patient's right
-    picture = plots.planes(volume, (1.0, 2.0, 3.0), at=(5, 10, 12))[0]
-    row, column = np.argwhere(picture.pixels == 1.0)[0]
-    assert (row, column) == (1, 1)  # front on top, right on the left
-    assert picture.sides == ("R", "L")
-    assert picture.aspect == 2.0
-    coronal, sagittal = plots.planes(volume, (1.0, 2.0, 3.0), at=(5, 10, 12))[1:]
-    assert np.argwhere(coronal.pixels == 1.0).tolist() == [[4, 1]]
-    assert np.argwhere(sagittal.pixels == 1.0).tolist() == [[4, 1]]
-    assert sagittal.sides == ("A", "P")
-    assert len(plots.axial_slices(volume, (1, 1, 1), n=4)) == 4
-
-
-def test_frames_are_numbered_and_timed():
-    loop = np.zeros((30, 8, 8, 1), np.uint8)
-    panels = plots.frames(loop, n=4, frame_time=33.3)
-    assert [one.caption for one in panels] == [
-        "frame 1 of 30, 0 ms", "frame 11 of 30, 333 ms", "frame 20 of 30, 633 ms", "frame 30 of 30, 966 ms"
-    ]  # fmt: skip
-    assert panels[0].pixels.shape == (8, 8)
 
 
 def test_error_sheet_says_kind_truth_and_prediction_of_each():

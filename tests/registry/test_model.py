@@ -89,15 +89,6 @@ def test_weights_that_are_missing_are_named(folder: Path) -> None:
         load_networks(folder, FACTS)
 
 
-def test_a_model_of_before_there_were_digests_is_still_opened(folder: Path) -> None:
-    content = json.loads((folder / MODEL).read_text())
-    for name in ("digest", "files", "folds"):
-        content.pop(name)
-    (folder / MODEL).write_text(json.dumps(content))
-    assert load_networks(folder, read_facts(folder))
-    assert read_facts(folder).folds is None
-
-
 @pytest.mark.parametrize("task", ["regression", "segmentation"])
 def test_an_answer_that_is_not_finite_is_a_reason_and_no_empty_cell(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
     net: Any = network()

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from scantune.records import ScantuneError
+from scantune.registry.model import digest_of
 from scantune.registry.predictor import Predictor
 from tests.stages.conftest import grouped_params, run_stages
 
@@ -72,12 +73,16 @@ def test_a_model_refuses_an_input_block_that_gives_other_tensors(grouped, tmp_pa
     shutil.copytree(grouped / "outputs/small/train/model", model)
     content = json.loads((model / "model.json").read_text())
     assert content["training"]["shape"] == [1, 16, 16]
-    del content["digest"]  # as in a model of before there were digests
-    Predictor.load(model)
-    (model / "model.json").write_text(json.dumps(content | {"input": content["input"] | {"shape": [12, 12]}}))
+    del content["digest"]
+
+    def with_input(block: dict) -> None:
+        changed = content | {"input": block}
+        (model / "model.json").write_text(json.dumps(changed | {"digest": digest_of(changed)}))
+
+    with_input(content["input"] | {"shape": [12, 12]})
     with pytest.raises(ScantuneError, match=r"'small': its input block gives tensors of 12×12, .* trained on 16×16"):
         Predictor.load(model)
     old = {key: value for key, value in content["input"].items() if key != "shape"} | {"size": [16, 16]}
-    (model / "model.json").write_text(json.dumps(content | {"input": old}))
+    with_input(old)
     with pytest.raises(ScantuneError, match=r"input\.size is now input\.shape"):
         Predictor.load(model)

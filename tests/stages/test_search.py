@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -175,14 +176,14 @@ def test_trials_are_runs_below_the_search_in_mlflow_whatever_the_number_of_start
 
 
 def test_each_trial_is_a_run_in_weights_and_biases_where_that_is_asked_for(home, monkeypatch):
-    from scantune.engine import CallableSink, loggers
+    from scantune.engine import loggers
 
     began: list[tuple[str, str]] = []
     points: list[object] = []
 
     def sink(folder, **options):
         began.append((options["project"], options["run_id"]))
-        return CallableSink("wandb", points.extend)
+        return SimpleNamespace(name="wandb", metrics=points.extend)
 
     monkeypatch.setattr(loggers, "WandbSink", sink)
     params = yaml.safe_load(Path("params.yaml").read_text())

@@ -85,6 +85,14 @@ def test_reliability_covers_all_rows():
     assert (result.observed * result.n).sum() == pytest.approx(positive.sum())
 
 
+def test_bins_of_a_reliability_curve_have_equal_numbers_and_equal_scores_share_one():
+    score = np.linspace(0.05, 0.95, 10)
+    result = calibration.reliability(score, score > 0.5, 5)
+    assert result.n.tolist() == [2, 2, 2, 2, 2]
+    assert result.observed.tolist() == [0, 0, 0.5, 1, 1]
+    assert calibration.reliability(np.full(4, 0.5), np.array([0, 1, 1, 0]), 4).n.tolist() == [4]
+
+
 def test_a_temperature_can_be_undone_and_isotonic_maps_cannot():
     rng = np.random.default_rng(1)
     p = rng.dirichlet(np.ones(4), 30)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import scantune
+from scantune.plots.words import LABELS
 from scantune.tasks import catalogue
 
 HOME = Path(scantune.__file__).parent
@@ -44,6 +45,14 @@ def _texts(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Tuple | ast.List | ast.Set):
         return {text for part in node.elts for text in _texts(part)}
     return set()
+
+
+@pytest.mark.parametrize("task", catalogue.names())
+def test_metrics_have_one_direction_and_a_label_wherever_they_are_declared(task: str) -> None:
+    settings, errors = catalogue.part(task, "settings").Settings(), catalogue.part(task, "metrics").ERRORS
+    for name, direction in settings.epoch_metrics().items():
+        assert (direction == "min") is (name in errors), name
+    assert {*settings.epoch_metrics(), *settings.headline_metrics(), *errors} <= set(LABELS)
 
 
 def test_nothing_outside_of_tasks_knows_one_by_name() -> None:

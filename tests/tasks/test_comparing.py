@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from scantune.records import ScantuneError
 from scantune.statistics.discrimination import delong_test
+from scantune.tasks import directions
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.comparing import ComparisonError, compare, compare_files, lines
 from scantune.tasks.predictions import PredictionTable, write
@@ -136,6 +138,18 @@ def test_the_decision_and_the_p_value_are_one(seed):
     difference = result["metrics"]["mae"]["difference"]
     assert result["decision"]["superior"] is (difference["upper"] < 0)
     assert (difference["p_value"] < 0.05) is not (difference["lower"] < 0 < difference["upper"])
+
+
+def test_a_metric_without_a_direction_decides_nothing(monkeypatch):
+    rng = np.random.default_rng(1)
+    base = {"sample_id": [f"x{i}" for i in range(30)], "target": rng.normal(size=30)}
+    first, second = (PredictionTable.make(base | {"prediction": base["target"] + shift}) for shift in (0.0, 3.0))
+    with pytest.raises(ScantuneError, match="bland_altman_bias is best at 0, so that neither"):
+        compare(first, second, Regression(), primary="bland_altman_bias")
+    assert compare(first, second, Regression())["lower_is_better"] == ["mae", "rmse"]
+    monkeypatch.setattr(directions, "CUSTOM", {"own": directions.CustomMetric(lambda reference, prediction: 1.0)})
+    with pytest.raises(ScantuneError, match="custom metric own states no direction"):
+        compare(first, second, Regression(), primary="own")
 
 
 def test_unequal_subjects_are_refused_and_named():

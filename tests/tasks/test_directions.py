@@ -10,6 +10,8 @@ from scantune.records import ScantuneError
 from scantune.tasks import directions
 from scantune.tasks.build import build_task
 from scantune.tasks.directions import direction, epoch_directions, lower_is_better, monitor_fault, named_ranges
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.subgroups import grouping_columns
 
 #: What each task keeps of some samples, and their targets; a task that has none here shows it in tests of its own.
 SUMMARISED = {
@@ -28,6 +30,13 @@ def test_every_metric_of_an_epoch_has_a_direction(name: str) -> None:
     if name in SUMMARISED:
         assert set(task.summarise(*SUMMARISED[name])) == set(task.epoch_metrics)
     assert set(schema.epoch_metrics().values()) <= {"min", "max"}
+
+
+@pytest.mark.parametrize("name", SUMMARISED)
+def test_nothing_is_grouped_by_what_a_task_answers(name: str) -> None:
+    reduced, targets = SUMMARISED[name]
+    answers = build_task(SCHEMAS[name](), classes=("a", "b")).answers(reduced, targets, {})
+    assert grouping_columns(PredictionTable.make(answers)) == []
 
 
 @pytest.mark.parametrize("name", ["val_mae_below_5", "val_mae_5_to_15", "val_mae_from_15", "val_mean_score_mae"])

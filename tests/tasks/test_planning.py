@@ -129,3 +129,17 @@ def test_the_other_model_is_joined_by_sample_and_has_the_same_targets():
     assert for_power(old, shuffled, Classification(), metric="accuracy", studies=5) == in_order
     with pytest.raises(ScantuneError, match="60 samples have another target in the other file"):
         for_power(old, table(1.0, 1 - target), Classification())
+
+
+def test_the_error_of_one_of_several_targets_is_better_low():
+    rng = np.random.default_rng(0)
+    truth = {f"target/{name}": rng.normal(size=40) for name in "ab"}
+    old, new = (
+        PredictionTable.make(
+            {"sample_id": [f"x{i}" for i in range(40)]}
+            | truth
+            | {f"prediction/{name}": truth[f"target/{name}"] + rng.normal(0, sd, 40) for name in "ab"}
+        )
+        for sd in (2.0, 0.1)
+    )
+    assert for_power(old, new, Regression(targets=("a", "b")), metric="mae/a", studies=5)["subjects"] <= 40

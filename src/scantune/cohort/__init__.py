@@ -5,25 +5,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scantune.cohort.faults import CohortError, Fault
-from scantune.cohort.load import Cohort, load, read
+from scantune.cohort.faults import CohortError
+from scantune.cohort.load import load, read
 from scantune.cohort.split import settled, split
 from scantune.cohort.split_check import rare
-from scantune.cohort.splits_table import Assignment, in_folds, read_splits, without_folds, write_splits
+from scantune.cohort.splits_table import in_folds, read_splits, without_folds, write_splits
 
 if TYPE_CHECKING:
-    from scantune.cohort.leakage import AuditReport as AuditReport
     from scantune.cohort.leakage import LeakageError as LeakageError
     from scantune.cohort.leakage import audit as audit
 
 #: Names that are imported on first use: they need NumPy, and reading a table does not.
-_LATER = ("AuditReport", "LeakageError", "audit")
+_LATER = ("LeakageError", "audit")
 
 __all__ = [
-    "Assignment",
-    "Cohort",
     "CohortError",
-    "Fault",
     "in_folds",
     "load",
     "rare",

@@ -102,7 +102,7 @@ def of_table(path: Path, model: Any, root: Path | None, remote: RemoteSamples) -
 def below(
     paths: Sequence[tuple[Named, str]], series: bool, listed: Path | None, remote: RemoteSamples
 ) -> tuple[list[Sample], Counter[str]]:
-    """The samples of files, folders and addresses, each with its sample's id or "", and the count of what is none.
+    """The samples of files, folders and addresses, each with its id or "", and counts of the files that are no samples.
 
     Raises:
         ScantuneError: an id whose folder holds several samples.

@@ -1,3 +1,1 @@
 """``params.yaml`` as frozen, typed, documented settings."""
-
-from scantune.config.base import Block as Block

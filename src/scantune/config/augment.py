@@ -5,7 +5,6 @@ A key that is written switches on its own transform and no other; ``default`` is
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, mo
 
 from scantune.config.base import Block
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 _Pair = tuple[float, float]
@@ -310,8 +310,7 @@ def augment_config(modality: str, block: Mapping[str, Any], key: str = "augment"
             known = ", ".join(["default", *BY_MODALITY[modality].model_fields])
             message = fault["msg"].removeprefix("Value error, ")
             if fault["type"] == "extra_forbidden":
-                near = difflib.get_close_matches(str(fault["loc"][-1]), BY_MODALITY[modality].model_fields, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(str(fault["loc"][-1]), BY_MODALITY[modality].model_fields)
                 message = f"unknown key; the modality {modality} takes {known}{hint}"
             lines.append(f"{place}: {message}")
         raise ScantuneError("\n".join(lines)) from error

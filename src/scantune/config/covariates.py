@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from scantune.config.params import ExperimentConfig, Params
+from scantune.spelling import did_you_mean
 
 
 def faults(params: Params) -> Iterator[str]:
@@ -43,8 +43,7 @@ def _of_block(key: str, block: ExperimentConfig, params: Params) -> Iterator[str
     targets = {dataset.targets[t].column: t for t in block.task.target_names() if t in dataset.targets}
     for name in covariates.columns:
         if name not in dataset.groups:
-            near = difflib.get_close_matches(name, dataset.groups, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, dataset.groups, ".")
             known = ", ".join(dataset.groups) or "none"
             yield f"{key}: {name!r} is not in datasets.{block.dataset}.groups{hint} There are: {known}"
         elif dataset.groups[name] in targets:

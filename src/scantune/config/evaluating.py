@@ -11,7 +11,7 @@ from scantune.config.params import Params
 from scantune.models import catalogue as backbones
 from scantune.statistics.ages import is_age
 from scantune.tasks.base import TaskSettings
-from scantune.tasks.directions import custom_metrics
+from scantune.tasks.directions import custom_metrics, undecided
 
 #: Facts of each image that a baseline may use beside the groups.
 INTENSITY = ("mean", "sd", "min", "max")
@@ -90,6 +90,8 @@ def _primary(key: str, settings: EvaluateConfig, task: TaskSettings) -> Iterator
     custom = () if task.mask_classes else custom_metrics(task.name)
     where = f"the metrics by which models of this {task.name} are compared"
     yield from unknown(f"{key}.primary", settings.primary, (*known, *custom), where)
+    if fault := undecided(settings.primary):
+        yield f"{key}.primary: {fault}"
 
 
 def _covariates(key: str, block: Any, params: Params) -> Iterator[str]:

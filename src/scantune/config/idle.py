@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.config.augment import AugmentConfig, augment_config, by_probability, changes_samples, switched_on
 from scantune.config.input import InputConfig
 from scantune.config.names import loss_name, loss_spec
@@ -36,7 +37,7 @@ _MASK_KEYS = frozenset((
 
 
 def _of_masks(params: Params) -> Iterator[str]:
-    """Keys of masks in an input whose dataset has none; that of an external validation has them of its model."""
+    """Mask keys in an input whose dataset has no masks; an external validation's input has those of its model."""
     external = {block.input for block in params.externals.values()}
     for name, input_ in params.inputs.items():
         dataset = params.datasets.get(input_.dataset)
@@ -71,8 +72,8 @@ def _averaged(key: str, block: ExperimentConfig, input_: InputConfig, params: Pa
     channels = 3 if getattr(input_, "channels", 1) == 3 else max(1, len(dataset.files))
     if len(means) not in {1, channels, 3 if block.model.source else 1}:
         yield (
-            f"{key}: mean and std have {len(means)} numbers each, and inputs.{block.input} has {channels} "
-            f"channel{'s' if channels > 1 else ''}: give one number, or one for each channel"
+            f"{key}: mean and std have {len(means)} numbers each, and inputs.{block.input} has "
+            f"{number_of(channels, 'channel')}: give one number, or one for each channel"
         )
 
 

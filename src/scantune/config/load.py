@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import types
 import typing
@@ -23,6 +22,7 @@ from scantune.config.reading import ConfigError, plain_value, read, read_text
 from scantune.config.run_cache import left_out
 from scantune.config.synonyms import elsewhere
 from scantune.plugins import load_plugins
+from scantune.spelling import did_you_mean
 
 __all__ = ["ConfigError", "load", "parse", "plain_value", "read", "read_text", "schema_text"]
 
@@ -94,9 +94,8 @@ def _message(fault: ErrorDetails) -> str:
         place = _elsewhere(loc)
         if place:
             return f"{key}: unknown key; {place}"
-        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{key}: unknown key{hint or '.'} Known keys: {', '.join(known)}" if known else f"{key}: unknown key"
+        hint = did_you_mean(str(loc[-1]), known, ".")
+        return f"{key}: unknown key{hint} Known keys: {', '.join(known)}" if known else f"{key}: unknown key"
     if isinstance(fault.get("input"), datetime.date):
         return f"{key}: YAML reads {value} as a date; put it in quotes, as the table has it: {str(fault['input'])!r}"
     if kind == "missing":
@@ -104,8 +103,7 @@ def _message(fault: ErrorDetails) -> str:
     if kind in {"union_tag_invalid", "literal_error"}:
         expected = str(context.get("expected_tags") or context.get("expected", ""))
         tag = str(context.get("tag", fault.get("input")))
-        near = difflib.get_close_matches(tag, [e.strip(" '") for e in expected.replace(" or ", ",").split(",")], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(tag, [e.strip(" '") for e in expected.replace(" or ", ",").split(",")])
         return f"{key}: {tag!r} is not one of {expected}{hint}"
     if kind == "union_tag_not_found":
         return f"{key}: the key {context.get('discriminator')} is missing, which selects the kind of block; got {value}"

@@ -1,4 +1,4 @@
-"""The group ``map_checks``: what its entries need, and the keys of ``evaluate.saliency`` in whose place it is."""
+"""The group ``map_checks``: what its entries need, and the former keys of ``evaluate.saliency`` that it replaces."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ All of it is known without torch, plugins included.
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.train import TrainConfig
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 from scantune.tasks import catalogue
 from scantune.tasks.base import TaskSettings
 
@@ -40,8 +40,7 @@ def unknown_names(params: Params) -> Iterator[str]:
 def unknown(key: str, name: str, known: Collection[str], where: str) -> Iterator[str]:
     """That a name stands at a key and is not among the known ones, with the nearest and all of them; or nothing."""
     if name not in known:
-        near = difflib.get_close_matches(name, list(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
+        hint = did_you_mean(name, known, ".")
         yield f"{key}: there is no {name!r} in {where}{hint} There are: {', '.join(known) or 'none'}"
 
 

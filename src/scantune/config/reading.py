@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 
 #: The most that is read of params.yaml: what a person writes has a hundredth of it.
@@ -21,7 +22,7 @@ class ConfigError(ScantuneError):
     def __init__(self, faults: list[str], name: str = "params.yaml") -> None:
         self.faults = faults
         lines = "\n".join(f"  {fault}" for fault in faults)
-        super().__init__(f"{name} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n{lines}")
+        super().__init__(f"{name} has {number_of(len(faults), 'fault')}:\n{lines}")
 
 
 class _SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's where it is

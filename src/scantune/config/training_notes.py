@@ -143,7 +143,7 @@ def _late_reduction(train: TrainConfig) -> list[str]:
 
 
 def _without_validation(train: TrainConfig) -> list[str]:
-    """Epochs that the strategy of the checkpoints is to keep, and that have no validation, without which none is."""
+    """Epochs that the checkpoint strategy would keep and does not, because they have no validation."""
     kept, epochs = train.checkpoints, train.epochs
     regular = range(kept.interval, epochs + 1, kept.interval)
     milestones = sorted(kept.milestone_epochs(epochs))

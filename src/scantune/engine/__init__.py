@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from scantune.engine.delivery import Sink, send_left
     from scantune.engine.distributed import launch
     from scantune.engine.early_stopping import EarlyStopping
-    from scantune.engine.ensembles import folds, join, out_of_fold
     from scantune.engine.fitting import fit
-    from scantune.engine.loggers import CallableSink, TensorBoardSink, WandbSink
+    from scantune.engine.loggers import TensorBoardSink, WandbSink
     from scantune.engine.metrics import metric
     from scantune.engine.parts import Settings
     from scantune.engine.rate_sweep import RateSweep, sweep_rates
-    from scantune.engine.result import FitResult, forget
+    from scantune.engine.result import FitResult
     from scantune.engine.schedule_settings import CosineSchedule, OneCycleSchedule, PlateauSchedule
     from scantune.engine.schedules import Plateau, Schedule
     from scantune.engine.settings import CheckpointsConfig, EarlyStoppingConfig, OptimizerConfig
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CachedSamples": "data",
-    "CallableSink": "loggers",
     "Checkpoints": "checkpoints",
     "CheckpointsConfig": "settings",
     "CosineSchedule": "schedule_settings",
@@ -48,12 +46,8 @@ _HOME = {
     "TrainingManager": "manager",
     "WandbSink": "loggers",
     "fit": "fitting",
-    "folds": "ensembles",
-    "forget": "result",
-    "join": "ensembles",
     "launch": "distributed",
     "metric": "metrics",
-    "out_of_fold": "ensembles",
     "search": "trials",
     "send_left": "delivery",
     "sweep_rates": "rate_sweep",

@@ -66,15 +66,14 @@ def _has_bf16(device: str) -> bool:
     if device == "cuda":
         return torch.cuda.get_device_capability()[0] >= 8
     if device == "cpu":
-        flags = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
-        return "AVX512" in flags and _cpu_flag("avx512_bf16")
+        return "AVX512" in torch.backends.cpu.get_cpu_capability() and _has_avx512_bf16()
     return False
 
 
-def _cpu_flag(flag: str) -> bool:
+def _has_avx512_bf16() -> bool:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return any(flag in line.split() for line in file if line.startswith("flags"))
+            return any("avx512_bf16" in line.split() for line in file if line.startswith("flags"))
     except OSError:
         return False
 

@@ -118,7 +118,7 @@ class Loader:
             ) from error
 
     def _end_workers(self) -> None:
-        """End the processes now: PyTorch raises the end of one that it knows wherever this process is by then."""
+        """End the worker processes now: if one ends later, PyTorch raises that in whatever this process does then."""
         iterator = self.loader._iterator
         if iterator is not None:
             with contextlib.suppress(RuntimeError):  # that signal, which comes while they are ended

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,6 @@ import numpy as np
 
 from scantune.engine.delivery import Point
 from scantune.records import ScantuneError
-
-
-class CallableSink:
-    """A function as a sink: ``send(points)`` accepts all points or raises.
-
-    Args:
-        name: unique among the sinks.
-        send: called with a list of (step, {name: value}).
-    """
-
-    def __init__(self, name: str, send: Callable[[Sequence[Point]], None]) -> None:
-        self.name = name
-        self.send = send
-
-    def metrics(self, points: Sequence[Point]) -> None:
-        """Accept all of ``points`` or raise."""
-        self.send(points)
 
 
 class TensorBoardSink:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,12 +133,3 @@ def _write_outputs(training: Training, out_dir: Path, last: dict[str, Any], best
         folder / "best.safetensors", best, {"epoch": best_entry.epoch if best_entry else training.position.epoch}
     )
     durable.write_json(out_dir / "checkpoints.json", checkpoints.summary())
-
-
-def forget(state_dir: Path) -> None:
-    """Remove the state of a training whose outputs are complete, so that the next one starts from the beginning."""
-    for path in state_dir.glob("*") if state_dir.exists() else ():
-        if path.name != "undelivered.jsonl":  # metrics that a server has not accepted yet
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if state_dir.exists() and not any(state_dir.iterdir()):
-        state_dir.rmdir()

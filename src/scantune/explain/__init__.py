@@ -4,8 +4,8 @@
 tests them.
 """
 
-from scantune.explain.maps import METHODS, map, maps, zones
+from scantune.explain.maps import METHODS, map, maps
 from scantune.explain.saliency import Saliency
 from scantune.tasks import questions as targets
 
-__all__ = ["METHODS", "Saliency", "map", "maps", "targets", "zones"]
+__all__ = ["METHODS", "Saliency", "map", "maps", "targets"]

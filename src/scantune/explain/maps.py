@@ -12,7 +12,7 @@ from scantune.explain import attention, averaged, cams, layers
 from scantune.explain.saliency import Saliency
 from scantune.prediction.averaging import AveragedNetwork
 from scantune.records import ScantuneError
-from scantune.tasks.questions import Target, unit, zone
+from scantune.tasks.questions import Target, unit
 
 METHODS: dict[str, Callable[..., list[Saliency]]] = {
     "gradcam": cams.by_gradients("GradCAM"),
@@ -23,9 +23,6 @@ METHODS: dict[str, Callable[..., list[Saliency]]] = {
     "attention": attention.attention,
     "rollout": attention.rollout,
 }
-
-WITHOUT_TARGET = frozenset({"eigencam", "attention", "rollout"})
-"""Methods whose map does not depend on the target."""
 
 
 def maps(
@@ -80,24 +77,6 @@ def map(
 ) -> Saliency:
     """The map of one target (default: the first number of the output); see :func:`maps`."""
     return maps(network, x, [target or unit()], method=method, layer=layer, **options)[0]
-
-
-def zones(
-    network: nn.Module, x: Tensor, grades: Sequence[int], *, method: str = "hirescam", layer: str | None = None
-) -> list[Saliency]:
-    """One map per zone, for a network with output [B, Z, K].
-
-    HiResCAM (Draelos & Carin 2020) is the default: it equals Grad-CAM for features averaged over the image; otherwise
-    the averaging of Grad-CAM removes the gradients that distinguish zones.
-
-    Args:
-        network: see :func:`maps`.
-        x: one sample.
-        grades: explained class of each zone (the predicted one).
-        method: see :func:`maps`.
-        layer: see :func:`maps`.
-    """
-    return maps(network, x, [zone(z, grade) for z, grade in enumerate(grades)], method=method, layer=layer)
 
 
 def _has_batch(network: nn.Module, x: Tensor) -> bool:

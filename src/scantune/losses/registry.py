@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from scantune.losses import declared
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from scantune.losses.loss import NamedLoss, Values, Weights
@@ -210,8 +211,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     known = _TABLE[name].options
     for key, value in options.items():
         if key not in known:
-            similar = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {similar[0]!r}?" if similar else ""
+            hint = did_you_mean(key, known)
             raise ScantuneError(
                 f"loss {name!r} has no option {key!r}; it has {', '.join(sorted(known)) or 'none'}{hint}"
             )

@@ -32,7 +32,7 @@ class Covariate:
         kind: ``number`` or ``category``.
         levels: of a category, those of the training set, sorted.
         cap: the largest value of an age.
-        span: smallest and largest number of the training set; None of a category and in an older model.
+        span: smallest and largest number of the training set; None of a category.
     """
 
     name: str
@@ -113,9 +113,7 @@ class Covariates:
     def read(cls, described: Iterable[Mapping[str, Any]]) -> Covariates | None:
         """Those of :meth:`described`; None without any."""
         columns = [
-            Covariate(
-                d["name"], d["kind"], tuple(d.get("levels", ())), d.get("cap"), tuple(d.get("span") or ()) or None
-            )
+            Covariate(d["name"], d["kind"], tuple(d["levels"]), d["cap"], tuple(d["span"] or ()) or None)
             for d in described
         ]
         return cls(tuple(columns)) if columns else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from scantune.spelling import did_you_mean
 
 #: Network of timm under ``timm_unet`` where none is named.
 ENCODER = "tf_efficientnet_lite0"
@@ -38,11 +39,6 @@ _WITHOUT = " random"
 """Behind a name in the list: timm has no weights for it."""
 
 _LIST = Path(__file__).with_name("timm_names.txt")
-
-
-def timm_list(version: str, names: Mapping[str, bool]) -> str:
-    """The text of the list of timm's names, each with whether timm has weights for it."""
-    return "\n".join([f"timm {version}", *(name + ("" if names[name] else _WITHOUT) for name in sorted(names)), ""])
 
 
 @functools.cache
@@ -106,8 +102,7 @@ def weights_fault(weights: str, backbone: str, table: str) -> str | None:
     if weights not in known:
         if Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
             return None
-        near = difflib.get_close_matches(weights, sorted(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
+        hint = did_you_mean(weights, sorted(known), ".")
         return f"{weights!r} is neither published weights nor a file{hint} There are: {', '.join(sorted(known))}"
     fitting = weights_for(backbone.lower(), table)
     if weights in fitting or (weights == "published" and fitting):

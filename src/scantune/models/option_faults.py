@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import re
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from scantune.records import ScantuneError, first_line
+from scantune.spelling import did_you_mean
 
 KEY = "model.options"
 _UNKNOWN = re.compile(r"([\w.]+?)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
@@ -54,8 +54,7 @@ def _known(error: Exception, function: str, option: str) -> str:
     names = list(_parameters(error, function.rpartition(".")[2]))
     if not names:
         return ""
-    near = difflib.get_close_matches(option, names, 1)
-    return f"; did you mean {near[0]}?" if near else f"; it has {', '.join(names)}"
+    return did_you_mean(option, names, f"; it has {', '.join(names)}")
 
 
 def _parameters(error: Exception, function: str) -> Iterable[str]:

@@ -80,7 +80,7 @@ def files_named(params: Params, dataset: str) -> Iterator[None]:
 
 
 def _named_in(message: str, records: Sequence[Record]) -> Iterator[Record]:
-    """Records whose id is a word of the message; of a number only in a list after "sample", since others are counts."""
+    """Records whose id is a word of the message; an id that is a number only after "sample": others are counts."""
     words = {word.rstrip(".") for word in re.findall(r"[^\s,;:()'\"]+", message)}
     listed = {word for some in re.findall(r"\bsamples? ((?:\w+, )*\w+)", message) for word in some.split(", ")}
     for record in records:

@@ -56,7 +56,11 @@ class Predictors:
 
     def of_fold(self, fold: int | None) -> TensorPredictor:
         """All networks; for a sample held out in a fold, the network that was not trained on it."""
-        is_fold = self.facts.folds is None or self.facts.folds == len(self.networks)  # None: an older model
-        if fold is None or not is_fold or len(self.networks) == 1 or fold >= len(self.networks):
+        if (
+            fold is None
+            or self.facts.folds != len(self.networks)
+            or len(self.networks) == 1
+            or fold >= len(self.networks)
+        ):
             return self.served
         return self.by_fold[fold]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, ExternalConfig, ExternalEnsembleConfig, Params
@@ -83,6 +83,5 @@ def external_block(params: Params, name: str) -> ExternalConfig | ExternalEnsemb
 
 def unknown_name(name: str, groups: str, known: Collection[str]) -> ScantuneError:
     """That a name is not in some groups of ``params.yaml``, with the nearest one and all that there are."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    hint = did_you_mean(name, known, ".")
     return ScantuneError(f"{name!r} is not in {groups} of params.yaml{hint} There are: {', '.join(known) or 'none'}")

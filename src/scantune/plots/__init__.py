@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from scantune.plots.masks import overlap as overlap
     from scantune.plots.matrices import confusion as confusion
     from scantune.plots.pictures import Picture as Picture
-    from scantune.plots.pictures import axial_slices as axial_slices
     from scantune.plots.pictures import contact_sheet as contact_sheet
     from scantune.plots.pictures import error_sheet as error_sheet
-    from scantune.plots.pictures import frames as frames
-    from scantune.plots.pictures import planes as planes
     from scantune.plots.rates import rate_sweep as rate_sweep
     from scantune.plots.style import render as render
     from scantune.plots.style import save as save
@@ -46,7 +43,6 @@ _HOME = {
     "Picture": "pictures",
     "Scored": "discrimination",
     "across_datasets": "subgroups",
-    "axial_slices": "pictures",
     "bland_altman": "differences",
     "confusion": "matrices",
     "contact_sheet": "pictures",
@@ -54,12 +50,10 @@ _HOME = {
     "decision_curve": "calibration",
     "error_sheet": "pictures",
     "forest": "subgroups",
-    "frames": "pictures",
     "histogram": "agreement",
     "learning_curves": "training",
     "overlap": "masks",
     "participants": "flow",
-    "planes": "pictures",
     "precision_recall": "discrimination",
     "precision_recall_by_class": "by_class",
     "predicted_against_actual": "agreement",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.plots import lettering, style, words
-from scantune.plots.discrimination import NO_BAND, Band, Scored, curve_points, unit_square, usable
+from scantune.plots.discrimination import NO_BAND, Band, Scored, precision_points, roc_points, unit_square, usable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def roc_by_class(
         confidence: level of the bands, for the notes.
         title: heading.
     """
-    return _panels(curves, bands, title, _roc, ("1 − specificity", "Sensitivity"), "AUC", confidence)
+    return _panels(curves, bands, title, roc_points, ("1 − specificity", "Sensitivity"), "AUC", confidence)
 
 
 @style.styled
@@ -38,18 +38,7 @@ def precision_recall_by_class(
 ) -> Figure:
     """Precision against recall of each class, in steps, with the prevalence dotted. See :func:`roc_by_class`."""
     axes = ("Recall (sensitivity)", "Precision (PPV)")
-    return _panels(curves, bands, title, _precision_recall, axes, "AP", confidence)
-
-
-def _roc(target: np.ndarray, score: np.ndarray) -> Points:
-    false, true, _ = curve_points(target, score)
-    return false / false[-1], true / true[-1]
-
-
-def _precision_recall(target: np.ndarray, score: np.ndarray) -> Points:
-    false, true, _ = curve_points(target, score)
-    precision = true[1:] / (true[1:] + false[1:])
-    return np.append(0, true[1:] / true[-1]), np.append(precision[:1], precision)
+    return _panels(curves, bands, title, precision_points, axes, "AP", confidence)
 
 
 def _panels(

@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.plots import style, words
 from scantune.plots.discrimination import Band, Scored, dense, in_legend, usable
+from scantune.statistics import calibration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +60,7 @@ def reliability(
             )
         name = curve.legend("ECE", names[index])
         text = f"{name}, n = {len(target)}"
-        drawn.append(binned(top, np.array(equal_mass(target, score, bins)), confidence, index, label=text))
+        drawn.append(binned(top, calibration.reliability(score, target == 1, bins), confidence, index, label=text))
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
@@ -95,16 +96,6 @@ def _beside(figure: Figure, axes: Axes, lines: Sequence[str], marks: np.ndarray)
         style.in_corner(axes, lines, marks, **room, corners=(free,))
 
 
-def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[float, float, int]]:
-    """Mean score, share of positives and n of each bin; equal scores are in one bin."""
-    order = np.argsort(score, kind="stable")
-    target, score = target[order], score[order]
-    cuts = [round(len(score) * k / bins) for k in range(1, bins)]
-    cuts = [int(np.searchsorted(score, score[cut], "left")) for cut in cuts if cut < len(score)]
-    parts = np.split(np.arange(len(score)), sorted({cut for cut in cuts if cut > 0}))
-    return [(float(score[part].mean()), float(target[part].mean()), len(part)) for part in parts if len(part)]
-
-
 def wilson(share: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Wilson interval of a proportion (J Am Stat Assoc 1927;22:209)."""
     z = NormalDist().inv_cdf((1 + confidence) / 2)
@@ -113,12 +104,12 @@ def wilson(share: np.ndarray, n: np.ndarray, confidence: float = 0.95) -> tuple[
     return centre - half, centre + half
 
 
-def binned(axes: Axes, points: np.ndarray, confidence: float, index: int = 0, **look: Any) -> np.ndarray:
+def binned(axes: Axes, curve: calibration.Reliability, confidence: float, index: int = 0, **look: Any) -> np.ndarray:
     """Draw the bins of a curve with their Wilson intervals.
 
     Args:
         axes: the panel, both axes from 0 to 1.
-        points: mean probability, observed share and n of each bin, [B, 3].
+        curve: the bins.
         confidence: level of the bars.
         index: of the curve, for its colour, dash and marker.
         look: of the line.
@@ -127,12 +118,12 @@ def binned(axes: Axes, points: np.ndarray, confidence: float, index: int = 0, **
         Points along the curve and its bars, [N, xy], which text should not hide.
     """
     colour, dash, marker = style.SERIES[index % len(style.SERIES)]
-    lower, upper = wilson(points[:, 1], points[:, 2], confidence)
-    axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
-    axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, **look)
+    lower, upper = wilson(curve.observed, curve.n, confidence)
+    axes.vlines(curve.probability, lower, upper, color=colour, linewidth=0.7, alpha=0.8)
+    axes.plot(curve.probability, curve.observed, color=colour, linestyle=dash, marker=marker, **look)
     bars = np.linspace(lower, upper, 20)
-    along = np.stack([np.broadcast_to(points[:, 0], bars.shape), bars], axis=-1).reshape(-1, 2)
-    return np.concatenate([dense(points[:, 0], points[:, 1]), along])
+    along = np.stack([np.broadcast_to(curve.probability, bars.shape), bars], axis=-1).reshape(-1, 2)
+    return np.concatenate([dense(curve.probability, curve.observed), along])
 
 
 @style.styled

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.plots import lettering, style, words
+from scantune.statistics.discrimination import pr_curve, roc_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,13 +45,16 @@ def in_legend(curves: Sequence[Scored]) -> list[str]:
     return lettering.shortened([curve.name for curve in curves], 1.2, 6, lines=1)
 
 
-def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """False positives, true positives and threshold at each distinct score, strictest first; starts at 0, 0, ∞."""
-    order = np.argsort(-score, kind="stable")
-    score, target = score[order], target[order]
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-    true = np.cumsum(target)[last]
-    return np.append(0, last + 1 - true), np.append(0, true), np.append(np.inf, score[last])
+def roc_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rate at each distinct score, [P] each, strictest first."""
+    curve = roc_curve(score, target == 1)
+    return curve.x, curve.y
+
+
+def precision_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision at each distinct score, [P] each, strictest first; from recall 0 at the first precision."""
+    curve = pr_curve(score, target == 1)
+    return curve.x, np.append(curve.y[1], curve.y[1:])
 
 
 def usable(figure: Figure, curve: Scored) -> tuple[np.ndarray, np.ndarray] | str:
@@ -95,9 +99,8 @@ def roc(
         if isinstance(data, str):
             style.note(figure, f"{curve.name}: no curve, {data}.")
             continue
-        false, true, _ = curve_points(*data)
         band = (bands or {}).get(curve.name)
-        drawn.append((false / false[-1], true / true[-1]))
+        drawn.append(roc_points(*data))
         _line(axes, index, *drawn[-1], curve.legend("AUC", names[index]), band)
         style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
@@ -129,11 +132,8 @@ def precision_recall(
         if isinstance(data, str):
             style.note(figure, f"{curve.name}: no curve, {data}.")
             continue
-        false, true, _ = curve_points(*data)
-        precision = true[1:] / (true[1:] + false[1:])
-        recall = true[1:] / true[-1]
         band = (bands or {}).get(curve.name)
-        line = np.append(0, recall), np.append(precision[:1], precision)
+        line = precision_points(*data)
         _line(axes, index, *line, curve.legend("AP", names[index]), band, steps=True)
         drawn.append(stepped(*line))
         prevalence = float(data[0].mean())
@@ -147,7 +147,7 @@ def precision_recall(
 def free_corner(
     lines: Sequence[tuple[np.ndarray, np.ndarray]], corners: Sequence[style.Corner], width: float, height: float
 ) -> style.Corner:
-    """The corner of a unit square whose text would hide least of some curves; among equals the first.
+    """The corner of a unit square in which text hides the least of some curves; the first of equal ones.
 
     Args:
         lines: x and y of each curve as drawn, steps with both ends.

@@ -9,8 +9,9 @@ import matplotlib as mpl
 import numpy as np
 
 from scantune.plots import matrices, style, words
-from scantune.plots.calibration import binned, equal_mass
+from scantune.plots.calibration import binned
 from scantune.plots.discrimination import Scored
+from scantune.statistics.calibration import reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -211,7 +212,7 @@ def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int, confidenc
     if not len(target):
         style.undefined(axes, "no sample")
         return
-    marks = binned(axes, np.array(equal_mass(target, score, bins)), confidence, markersize=3)
+    marks = binned(axes, reliability(score, target == 1, bins), confidence, markersize=3)
     lines = [f"n = {len(target)}"]
     if curve.metric is not None:
         value, _, bounds = words.interval(curve.metric).partition(" ")

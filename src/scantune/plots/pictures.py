@@ -131,61 +131,6 @@ def _draw(axes: Axes, picture: Picture) -> None:
         axes.text(0.02, 0.97, picture.tag, ha="left", va="top", bbox=plate, **mark)
 
 
-def axial_slices(volume: np.ndarray, spacing: tuple[float, float, float], n: int = 9) -> list[Picture]:
-    """``n`` evenly spaced axial slices from inferior to superior in one window, in radiological convention.
-
-    Args:
-        volume: [D, H, W]: D upwards, H forwards, W from left to right of the patient.
-        spacing: mm along right, anterior, superior (x, y, z).
-        n: number of slices; the outer tenth at each end is excluded.
-    """
-    depth = volume.shape[0]
-    at = np.unique(np.round(np.linspace(0.1 * (depth - 1), 0.9 * (depth - 1), min(n, depth))).astype(int))
-    window = display_range(volume)
-    aspect = spacing[1] / spacing[0]
-    return [
-        Picture(volume[k, ::-1, ::-1], f"slice {k + 1} of {depth}", window, ("R", "L"), aspect)  # [H, W]
-        for k in at.tolist()
-    ]
-
-
-def planes(
-    volume: np.ndarray, spacing: tuple[float, float, float], at: tuple[int, int, int] | None = None
-) -> list[Picture]:
-    """The axial, coronal and sagittal slice through one voxel, in radiological convention.
-
-    Args:
-        volume: [D, H, W] (or [D, H, W, 3] colour): D upwards, H forwards, W from left to right of the patient.
-        spacing: mm along right, anterior, superior (x, y, z).
-        at: indices (D, H, W); the middle where None.
-    """
-    k, j, i = at or tuple(size // 2 for size in volume.shape[:3])
-    window = display_range(volume) if volume.ndim == 3 else None
-    x, y, z = spacing
-    return [
-        Picture(volume[k, ::-1, ::-1], "axial, anterior at the top", window, ("R", "L"), y / x),
-        Picture(volume[::-1, j, ::-1], "coronal, superior at the top", window, ("R", "L"), z / x),
-        Picture(volume[::-1, ::-1, i], "sagittal, superior at the top", window, ("A", "P"), z / y),
-    ]
-
-
-def frames(video: np.ndarray, n: int = 6, frame_time: float | None = None) -> list[Picture]:
-    """``n`` evenly spaced frames of a video, including the first and last, with their number and time.
-
-    Args:
-        video: [T, H, W] or [T, H, W, C] uint8, C 1 or 3.
-        n: number of frames.
-        frame_time: ms per frame, or None where unknown.
-    """
-    at = np.unique(np.round(np.linspace(0, len(video) - 1, min(n, len(video)))).astype(int)).tolist()
-    pixels = video[..., 0] if video.ndim == 4 and video.shape[-1] == 1 else video
-    times = [f", {t * frame_time:.0f} ms" if frame_time else "" for t in at]
-    return [
-        Picture(pixels[t], f"frame {t + 1} of {len(video)}{text}", (0, 255) if pixels.ndim == 3 else None)
-        for t, text in zip(at, times)
-    ]
-
-
 #: Colour of the border of an error by its kind; the kind is also on the picture, for grey print.
 _KINDS = {"false positive": style.VERMILION, "false negative": style.SKY}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.preprocess.sources import parts
 from scantune.records import ReadError
 
@@ -34,7 +35,7 @@ def refuse_others(path: Path, modality: str) -> None:
     others = sum(family in _SAMPLES[modality] for family in families)
     if others:
         dicom = families.count("dicom")
-        beside = f"{dicom} DICOM file{'s' if dicom > 1 else ''} and {others} other" if dicom else f"{others}"
+        beside = f"{number_of(dicom, 'DICOM file')} and {others} other" if dicom else f"{others}"
         raise ReadError(
             f"the folder holds {beside} {modality}{'s' if others > 1 else ''}: a folder is one sample "
             "where it holds one DICOM series alone; name each file in a row of its own",

@@ -22,7 +22,7 @@ from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.reading import reading_once
-from scantune.preprocess.sample_files import fault_of_file
+from scantune.preprocess.sample_files import by_file
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
 from scantune.records import ReadError, Record
@@ -165,13 +165,9 @@ def _process(
     known = sources.remembered(store_dir / "digests.sqlite", paths)
     known, changed = _with_index(known, index)
     for _attempt in range(3):
-        digests: list[str] = []
         learned: sources.Known = {}
         digest = partial(_digest, known=known, learned=learned)
-        for number, path in enumerate(job.files):
-            with fault_of_file(job.files, number):
-                digests.append(digest(path))
-        digests += read_masks(job.mask_paths, digest)
+        digests = by_file(job.files, job.files, digest) + read_masks(job.mask_paths, digest)
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
         if not outcome.is_new or sources.unchanged(paths, known):
@@ -217,7 +213,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
 
 
 def _roles(job: Job) -> list[str]:
-    """What the masks beside the reference are: which of them is the region's, and whose the others are."""
+    """The masks beside the reference: that of the region, and how many each reader has."""
     readers = [f"reader {name}: {len(paths)}" for name, paths in job.rater_masks.items()]
     return [*(["region"] if job.region else []), *readers]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from scantune import io
 from scantune.records import ReadError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -50,3 +54,21 @@ def fault_of_file(files: Sequence[Path], number: int) -> Iterator[None]:
             raise
         detail = ": ".join(dict.fromkeys(filter(None, [str(files[number]), error.detail])))
         raise ReadError(f"file {number + 1} of {len(files)}: {error.reason}", detail) from error
+
+
+def by_file(files: Sequence[Path], items: Sequence[Item], act: Callable[[Item], Result]) -> list[Result]:
+    """What a function gives of each file of a sample, or of what was read of it; a fault says of which file it is.
+
+    Args:
+        files: of the sample.
+        items: one for each file.
+        act: of one of them.
+
+    Raises:
+        ReadError: as raised by ``act``, see :func:`fault_of_file`.
+    """
+    results = []
+    for number, item in enumerate(items):
+        with fault_of_file(files, number):
+            results.append(act(item))
+    return results

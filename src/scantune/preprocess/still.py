@@ -16,10 +16,10 @@ from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged, palette_words, read_labels, sample_masks
-from scantune.preprocess.plane import coarsened, fit, place, place_measured, surroundings
+from scantune.preprocess.plane import Fit, coarsened, fit, place, place_measured, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
-from scantune.preprocess.sample_files import SampleFiles, fault_of_file
+from scantune.preprocess.sample_files import SampleFiles, by_file
 from scantune.records import ReadError
 
 
@@ -44,34 +44,20 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
         "fill_nan": None if settings.nan == "exclude" else settings.nan,
     }
     window = "file" if name == "window" and options.get("center") is None else None
-    images = []
-    for number, path in enumerate(sources.files):
-        with fault_of_file(sources.files, number):
-            images.append(read_image(path, window=window, series=sources.series, **reading))
-            _check_size(images[-1], images[0])
+    read = partial(read_image, window=window, series=sources.series, **reading)
+    images = by_file(sources.files, sources.files, read)
+    by_file(sources.files, images, partial(_check_size, first=images[0]))
     shapes = [image.array.shape[-2:] for image in images]
     facts = {**images[0].facts, **source_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     shape = settings.shape
     size = (shape[0], shape[1]) if shape else None
     fitted = fit(shapes[0], size, settings.resize, facts.get("pixel_sides"))
     facts["fit"] = fitted.as_dict()
-    planes = []
-    for number, image in enumerate(images):
-        picture = np.ascontiguousarray(image.array.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]
-        if settings.mask_text:
-            from scantune.preprocess.text import blank_text
-
-            picture, boxes = blank_text(picture)
-            facts["text_areas"] = facts.get("text_areas", 0) + boxes
-        picture = _coloured(picture, settings.channels if len(images) == 1 else 1)
-        picture, empty = place_measured(picture, fitted, image.empty)
-        if settings.resolution:
-            picture = coarsened(picture, (settings.resolution[0], settings.resolution[1]))
-        around = surroundings(fitted)
-        if around is not None:
-            empty = around if empty is None else empty | around
-        with fault_of_file(sources.files, number):
-            planes.append(_scaled(picture, name, options, empty))
+    channels = settings.channels if len(images) == 1 else 1
+    made = by_file(sources.files, images, partial(_plane, fitted=fitted, channels=channels, settings=settings))
+    planes = [plane for plane, _ in made]
+    if settings.mask_text:
+        facts["text_areas"] = sum(boxes for _, boxes in made)
     if len({plane.dtype for plane in planes}) > 1:  # eight bits are 0 … 255 for 0 … 1, float ones 0 … 1
         planes = [intensities.to_dtype(plane, "float32") for plane in planes]
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
@@ -85,8 +71,8 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     if sources.masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
         source = sources.files[0], sources.series
-        read = partial(_mask, image=images[0], source=source, grid=settings.mask_grid, reading=same_way)
-        drawn = sample_masks(read, sources, MaskRule.of(settings))
+        labels = partial(_mask, image=images[0], source=source, grid=settings.mask_grid, reading=same_way)
+        drawn = sample_masks(labels, sources, MaskRule.of(settings))
         mask = place(drawn.labels, fitted, nearest=True)[None]
         counts = place((drawn.measured != IGNORED).astype(np.uint8), fitted, nearest=True)[None]
         inside = np.where(counts > 0, mask, np.uint8(IGNORED)) if sources.region else None
@@ -99,6 +85,23 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     if drawn is None:
         return Prepared(tensor, None, steps, facts)
     return Prepared(tensor, mask, steps, facts, drawn.measured, drawn.readers, inside)
+
+
+def _plane(image: io.Image, *, fitted: Fit, channels: int, settings: ImageInput) -> tuple[np.ndarray, int]:
+    """One file scaled and resized, [H, W, C], and how many areas of burned-in text are blank in it."""
+    picture, boxes = np.ascontiguousarray(image.array.transpose(1, 2, 0)), 0  # [C, H, W] -> [H, W, C]
+    if settings.mask_text:
+        from scantune.preprocess.text import blank_text
+
+        picture, boxes = blank_text(picture)
+    picture, empty = place_measured(_coloured(picture, channels), fitted, image.empty)
+    if settings.resolution:
+        picture = coarsened(picture, (settings.resolution[0], settings.resolution[1]))
+    around = surroundings(fitted)
+    if around is not None:
+        empty = around if empty is None else empty | around
+    name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
+    return _scaled(picture, name, options, empty), boxes
 
 
 def _mask(

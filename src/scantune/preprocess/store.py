@@ -220,19 +220,24 @@ def link(source: Path, target: Path) -> None:
     """
     staged = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     try:
-        for way in (_reflink, os.link, shutil.copyfile):
-            try:
-                way(source, staged)
-                break
-            except OSError as error:
-                staged.unlink(missing_ok=True)
-                if way is shutil.copyfile:
-                    if error.errno in files.NO_ROOM:
-                        raise StoreFull(no_room(target, source.stat().st_size)) from error
-                    raise
+        _place(source, staged)
         os.replace(staged, target)
+    except OSError as error:
+        if error.errno in files.NO_ROOM:
+            raise StoreFull(no_room(target, source.stat().st_size)) from error
+        raise
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _place(source: Path, target: Path) -> None:
+    for way in (_reflink, os.link):
+        try:
+            way(source, target)
+            return
+        except OSError:
+            target.unlink(missing_ok=True)
+    shutil.copyfile(source, target)
 
 
 def _reflink(source: Path, target: Path) -> None:

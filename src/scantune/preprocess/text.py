@@ -91,7 +91,7 @@ def find_text(picture: np.ndarray) -> list[Box]:
 
 
 def _coloured(picture: np.ndarray, span: float) -> bool:
-    """Whether the channels differ: a film that is stored as RGB has none that do, or few pixels."""
+    """Whether a picture has colours: its channels differ in a fifth of its pixels, unlike those of a film in RGB."""
     if picture.shape[2] < 3:
         return False
     values = picture[::4, ::4, :3].astype(np.float32)  # every fourth pixel suffices

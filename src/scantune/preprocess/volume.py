@@ -20,7 +20,7 @@ from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged, read_labels, sample_masks
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_volume
-from scantune.preprocess.sample_files import SampleFiles, fault_of_file
+from scantune.preprocess.sample_files import SampleFiles, by_file
 from scantune.records import ReadError
 
 
@@ -46,53 +46,21 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
         "tilt": "resample" if settings.tilt == "resample" else "refuse",
         "fill_nan": None if settings.nan == "exclude" else settings.nan,
     }
-    volumes = []
-    for number, path in enumerate(sources.files):
-        with fault_of_file(sources.files, number):
-            volumes.append(read_volume(path, **reading))
+    volumes = by_file(sources.files, sources.files, lambda path: read_volume(path, **reading))
     first = volumes[0]
     facts = {**first.facts, **source_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
     facts["own_affine"] = np.round(first.affine, 6).tolist()
     if settings.deface:
         from scantune.preprocess.deface import defaced
 
-        pairs = []
-        for number, channel in enumerate(volumes):
-            with fault_of_file(sources.files, number):
-                pairs.append(defaced(channel))
+        pairs = by_file(sources.files, volumes, defaced)
         volumes = [channel for channel, _ in pairs]
-        first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
-    scanned, to_template, brain = first, np.eye(4), settings.brain
-    if brain:
-        from scantune.preprocess.brain.space import into_brain_space
-
-        space = into_brain_space(
-            volumes,
-            extract=brain.extract,
-            bias_field=brain.bias_field,
-            registration=brain.registration,
-            min_overlap=brain.min_overlap,
-        )
-        volumes, to_template, facts["brain"] = space.volumes, space.to_template, space.facts
-        first = volumes[0]
-    if brain and brain.registration != "none":
-        from scantune.preprocess.brain.registration import template_grid
-
-        grid = template_grid(settings.spacing or scanned.spacing, settings.shape)
-    else:
-        grid = _grid(first, settings)
-    name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
-    channels = []
-    for number, channel in enumerate(volumes):
-        with fault_of_file(sources.files, number):
-            _check_overlap(channel, first)
-        array, empty = resample_measured(
-            channel, grid, interpolation=settings.interpolation, antialias=settings.antialias
-        )
-        if empty is None and name in intensities.BY_DISTRIBUTION:
-            empty = beyond(channel, grid)
-        with fault_of_file(sources.files, number):
-            channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), settings.dtype))
+        facts["defaced_fraction"] = [round(share, 4) for _, share in pairs]
+    scanned = volumes[0]
+    volumes, to_template, grid, about = _in_space(volumes, settings)
+    facts |= about
+    scale = partial(_channel, first=volumes[0], grid=grid, settings=settings)
+    channels = by_file(sources.files, volumes, scale)
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = drawn = inside = None
     if sources.masks:
@@ -118,6 +86,42 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
         {} if drawn is None else drawn.readers,
         inside,
     )
+
+
+def _in_space(
+    volumes: list[io.Volume], settings: VolumeInput
+) -> tuple[list[io.Volume], np.ndarray, Grid, dict[str, Any]]:
+    """The channels where they are prepared: as they are, or as brains; [4, 4] from mm of the scan to mm there, the
+    target grid, and facts."""
+    scanned, brain = volumes[0], settings.brain
+    if not brain:
+        return volumes, np.eye(4), _grid(scanned, settings), {}
+    from scantune.preprocess.brain.space import into_brain_space
+
+    space = into_brain_space(
+        volumes,
+        extract=brain.extract,
+        bias_field=brain.bias_field,
+        registration=brain.registration,
+        min_overlap=brain.min_overlap,
+    )
+    if brain.registration == "none":
+        grid = _grid(space.volumes[0], settings)
+    else:
+        from scantune.preprocess.brain.registration import template_grid
+
+        grid = template_grid(settings.spacing or scanned.spacing, settings.shape)
+    return space.volumes, space.to_template, grid, {"brain": space.facts}
+
+
+def _channel(channel: io.Volume, *, first: io.Volume, grid: Grid, settings: VolumeInput) -> np.ndarray:
+    """One channel on the target grid, scaled, [D, H, W]."""
+    _check_overlap(channel, first)
+    array, empty = resample_measured(channel, grid, interpolation=settings.interpolation, antialias=settings.antialias)
+    name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
+    if empty is None and name in intensities.BY_DISTRIBUTION:
+        empty = beyond(channel, grid)
+    return intensities.to_dtype(intensities.apply(array, name, empty, **options), settings.dtype)
 
 
 def _grid(volume: io.Volume, settings: VolumeInput) -> Grid:

@@ -14,10 +14,7 @@ from scantune.proposal.listing import ENDING as _ENDING_OF
 from scantune.proposal.listing import Listing, mask_rank, stem
 from scantune.proposal.sides import of_path, of_table
 
-_ENDINGS = (
-    "", ".nii.gz", ".nii", ".nrrd", ".nrrd.gz", ".mha", ".mha.gz", ".mhd", ".dcm", ".dcm.gz", ".png", ".jpg", ".jpeg",
-    ".avi", ".mp4",
-)  # fmt: skip
+_ENDINGS = ("", *IMAGES)
 _PICTURE = re.compile(r"im(g|age)|film|photo|scan", re.I)
 _EXAMPLES = 3  # rows whose cells are searched for in the names of files
 _NAMES = 20_000  # files that are searched

@@ -48,7 +48,7 @@ class ModelFacts:
         loss: name of the loss it was trained with.
         fitted: calibration and conformal quantiles.
         members: number of networks whose outputs are averaged.
-        folds: how many of them were trained by cross-validation, one a fold: 0 for none; None in an older model.
+        folds: how many of them were trained by cross-validation, one a fold: 0 for none.
         augment_draws: test-time augmentation; 0 for none.
         augment: its settings.
         training: number of samples and subjects, digest of the data, shape [C, …] of its tensors, metrics of the
@@ -58,7 +58,7 @@ class ModelFacts:
         covariates: columns of the table that the networks have beside the images, see
             :meth:`scantune.models.covariates.Covariates.described`; empty without any.
         table: how a row of the table that it was trained with becomes a sample, see
-            :func:`scantune.cohort.layout.read_layout`; empty of class folders and in an older model.
+            :func:`scantune.cohort.layout.read_layout`; empty of class folders.
         abstain: whether samples at a distance above 1 from the training images are not answered.
         plugins: the plugins that it was trained with, see :func:`scantune.plugins.carry`; empty without any.
     """
@@ -71,7 +71,7 @@ class ModelFacts:
     loss: str | None = None
     fitted: dict[str, Any] = field(default_factory=dict)
     members: int = 1
-    folds: int | None = None
+    folds: int = 0
     augment_draws: int = 0
     augment: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -166,8 +166,7 @@ def _read(folder: Path) -> dict[str, Any]:
             f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
             "shape than it says: train the model again"
         )
-    digest = content.pop("digest", None)  # None: a model of before there were digests
-    if digest is not None and digest != digest_of(content):
+    if content.pop("digest", None) != digest_of(content):
         raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
     content.pop("format")
     return content

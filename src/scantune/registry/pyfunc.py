@@ -143,7 +143,7 @@ def _sample(path: object, content: object, name: object) -> str | Path | Sent | 
 
 
 def _is_blank(cell: object) -> bool:
-    """Whether a cell has no content, in any of the ways in which pandas has none."""
+    """Whether a cell is empty: None, NaN, NaT, pandas' NA, or text of spaces alone."""
     import pandas as pd
 
     if isinstance(cell, str):

@@ -29,7 +29,7 @@ def tensor_predictor(
         device: where it computes.
     """
     own = facts.input.get("spacing")
-    spacing = tuple(own)[::-1] if own else facts.training.get("spacing")  # older models lack the latter
+    spacing = tuple(own)[::-1] if own else facts.training.get("spacing")
     augmentation = augmentation_of(task, facts.input["modality"], facts.augment, facts.augment_draws, spacing)
     there = torch.device(device)
     covariates = Covariates.read(facts.covariates)
@@ -48,8 +48,7 @@ def windows_of(prepared: Mapping[str, Any], device: torch.device | None = None) 
     size = patch_shape(prepared)
     if size is None:
         return None
-    precision = str(prepared.get("window_precision", "32"))  # older models have none
-    return Windows(size, float(prepared["overlap"]), device=device, precision=precision)
+    return Windows(size, float(prepared["overlap"]), device=device, precision=prepared["window_precision"])
 
 
 def augmentation_of(

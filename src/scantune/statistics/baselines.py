@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from scantune.statistics.calibration import softmax
+
 _STEPS = 50
 
 
@@ -75,7 +77,7 @@ def logistic(x: np.ndarray, y: np.ndarray, new: np.ndarray, classes: int, ridge:
     penalty = np.tile(np.r_[1e-6, np.full(q - 1, ridge)], classes)
     beta = np.zeros((classes, q))
     for _ in range(_STEPS):
-        p = _softmax(with_one @ beta.T)
+        p = softmax(with_one @ beta.T)
         gradient = ((hit - p).T @ with_one).ravel() - penalty * beta.ravel()
         hessian = np.zeros((classes * q, classes * q))
         for a in range(classes):
@@ -87,12 +89,7 @@ def logistic(x: np.ndarray, y: np.ndarray, new: np.ndarray, classes: int, ridge:
         beta += np.clip(step, -5, 5).reshape(classes, q)
         if np.abs(step).max() < 1e-8:
             break
-    return _softmax(np.concatenate([np.ones((len(new), 1)), new], axis=1) @ beta.T)
-
-
-def _softmax(z: np.ndarray) -> np.ndarray:
-    z = np.exp(z - z.max(1, keepdims=True))
-    return z / z.sum(1, keepdims=True)
+    return softmax(np.concatenate([np.ones((len(new), 1)), new], axis=1) @ beta.T)
 
 
 def prevalence(y: np.ndarray, classes: int, m: int) -> np.ndarray:

@@ -26,6 +26,13 @@ def expit(x: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis, float64, of logits [..., K]."""
+    z = logits.astype(np.float64)
+    z = np.exp(z - z.max(axis=-1, keepdims=True))
+    return z / z.sum(axis=-1, keepdims=True)
+
+
 def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarray, positive: int | None) -> Sums:
     """``brier`` and ``log_loss``.
 
@@ -241,9 +248,7 @@ def undone(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray) -> n
 
 
 def _apply_temperature(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:
-    z = np.log(np.clip(probabilities, _TINY, 1.0)) / calibrator["temperature"]
-    z = np.exp(z - z.max(1, keepdims=True))
-    return z / z.sum(1, keepdims=True)
+    return softmax(np.log(np.clip(probabilities, _TINY, 1.0)) / calibrator["temperature"])
 
 
 def _apply_isotonic(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:

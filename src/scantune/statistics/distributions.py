@@ -25,16 +25,6 @@ def normal_two_sided(z: float) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def beta_cdf(x: float, a: float, b: float) -> float:
-    """Regularised incomplete beta I_x(a, b); 0 below 0, 1 above 1, NaN stays NaN."""
-    return math.nan if math.isnan(x) else float(special.betainc(a, b, min(1.0, max(0.0, x))))
-
-
-def gamma_cdf(x: float, a: float) -> float:
-    """Regularised lower incomplete gamma P(a, x); 0 below 0, NaN stays NaN."""
-    return math.nan if math.isnan(x) else float(special.gammainc(a, max(0.0, x)))
-
-
 def beta_quantile(p: float, a: float, b: float) -> float:
     """Quantile of a Beta(a, b)."""
     return float(special.betaincinv(a, b, p))

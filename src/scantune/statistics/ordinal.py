@@ -90,28 +90,17 @@ class Kappa:
     upper: float
 
 
-def kappa(
-    table: np.ndarray,
-    weights: str | np.ndarray = "kappa",
-    *,
-    disagreement: bool = False,
-    n: float | None = None,
-    confidence: float = 0.95,
-) -> Kappa:
+def kappa(table: np.ndarray, weights: str | np.ndarray = "kappa", *, confidence: float = 0.95) -> Kappa:
     """κ with its standard error.
 
     Args:
-        table: counts (or proportions) [K, K].
+        table: counts [K, K].
         weights: ``kappa``, ``kappa_linear``, ``kappa_quadratic``, or weights [K, K].
-        disagreement: ``weights`` are of disagreement, 0 on the diagonal (Cohen, Psychol Bull 1968;70:213).
-        n: rated items, where the table holds proportions.
         confidence: level of the interval.
     """
     table = np.asarray(table, np.float64)
     w = agreement_weights(len(table), KINDS[weights]) if isinstance(weights, str) else np.asarray(weights, np.float64)
-    if disagreement:
-        w = 1 - w / w.max()
-    n = float(table.sum()) if n is None else n
+    n = float(table.sum())
     value = float(_kappa(table, w, *margins(table)))
     if not n > 0 or math.isnan(value):
         return Kappa(value, math.nan, math.nan, math.nan)

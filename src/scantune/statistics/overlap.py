@@ -59,16 +59,6 @@ class Surfaces:
     from_prediction: np.ndarray
     area_prediction: np.ndarray
 
-    @property
-    def mean_from_truth(self) -> float:
-        """Mean distance from the true surface, mm; NaN where it is empty."""
-        return _weighted_mean(self.from_truth, self.area_truth)
-
-    @property
-    def mean_from_prediction(self) -> float:
-        """Mean distance from the predicted surface, mm; NaN where it is empty."""
-        return _weighted_mean(self.from_prediction, self.area_prediction)
-
     def hausdorff(self, percent: float = 95) -> float:
         """The larger of both directions' percentile, mm; infinite where one is empty, NaN where both are."""
         sides = [(self.from_truth, self.area_truth), (self.from_prediction, self.area_prediction)]
@@ -81,10 +71,6 @@ class Surfaces:
         near = self.area_truth[self.from_truth <= within].sum()
         near += self.area_prediction[self.from_prediction <= within].sum()
         return _ratio(float(near), float(self.area_truth.sum() + self.area_prediction.sum()))
-
-
-def _weighted_mean(distances: np.ndarray, areas: np.ndarray) -> float:
-    return float((distances * areas).sum() / areas.sum()) if len(distances) else math.nan
 
 
 def _percentile(distances: np.ndarray, areas: np.ndarray, percent: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.statistics.agreement import LIMIT
 from scantune.statistics.correlation import CONSTANT
-from scantune.statistics.distributions import chi2_quantile, f_quantile, normal_quantile
+from scantune.statistics.distributions import chi2_quantile, f_quantile
 from scantune.statistics.estimate import Estimate
 from scantune.statistics.resampling import Sums
 
@@ -127,34 +127,6 @@ def _icc_agreement(s: _Squares, confidence: float) -> Icc:
     lower = n * (s.rows - upper_f * s.error) / (upper_f * rest + n * s.rows)
     upper = n * (lower_f * s.rows - s.error) / (rest + n * lower_f * s.rows)
     return Icc(value, lower, upper)
-
-
-def ccc_interval(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Lin's concordance correlation with its interval on the scale of atanh, one pair a subject.
-
-    Source: Lin, Biometrics 1989;45:255, with the correction of 2000;56:324.
-
-    Returns:
-        Value, lower, upper; NaN where undefined.
-    """
-    n = len(x)
-    var_x, var_y = float(x.var()), float(y.var())
-    cov = float(((x - x.mean()) * (y - y.mean())).mean())
-    shift = float(y.mean() - x.mean())
-    if var_x <= 0 or var_y <= 0:
-        return (0.0 if var_x + var_y > 0 else math.nan), math.nan, math.nan
-    value = 2 * cov / (var_x + var_y + shift**2)
-    r = cov / math.sqrt(var_x * var_y)
-    if n < 4 or not 0 < abs(r) < 1 or abs(value) >= 1:
-        return value, math.nan, math.nan
-    u2 = shift**2 / math.sqrt(var_x * var_y)
-    variance = (
-        (1 - r**2) * value**2 / ((1 - value**2) * r**2)
-        + 2 * value**3 * (1 - value) * u2 / (r * (1 - value**2) ** 2)
-        - value**4 * u2**2 / (2 * r**2 * (1 - value**2) ** 2)
-    ) / (n - 2)
-    half = normal_quantile((1 + confidence) / 2) * math.sqrt(max(variance, 0.0))
-    return value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
 
 
 def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT, confidence: float = 0.95) -> Estimate:

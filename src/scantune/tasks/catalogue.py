@@ -6,17 +6,21 @@ A task is a package of modules with agreed names. Those here are folders beside 
 =========== ============================================================== =====================
 module      what it has                                                    imports
 =========== ============================================================== =====================
-settings    ``Settings``: the ``task:`` block, what the cross-checks of   config.base
+settings    ``Settings``: the ``task:`` block, what the cross-checks of    config.base
             ``params.yaml`` ask of it, the kinds of losses it takes
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
-metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics,   statistics, plots.words
-            and ``answers`` where custom metrics fit it
-analyses    ``run``, ``baseline_columns``, ``paired_tests`` (optional)      statistics
+metrics     ``parse``, ``plan``, ``headline_names``, ``ERRORS`` (metrics   statistics, plots.words
+            that are better when lower); ``answers`` where custom metrics
+            fit it, ``ranges_of`` where it has groups by the target
+analyses    ``run``, ``baseline_columns``, ``paired_tests``; the module    statistics
+            and the latter two are optional
 figures     ``draw``, ``CAPTIONS``                                         plots
-errors      ``assess``: how wrong the model was about one sample;         plots.words
-            ``judgements``: how another model is judged (optional)
+errors      :class:`~.errors.Errors`: how wrong the model was about one    plots.words
+            sample, and how another model is judged
 losses      its own losses, under ``@losses.register`` (optional)          torch
-words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words
+words       ``TASK``, ``OUTPUT``, ``answer``, ``headline_notes``:          plots.words
+            sentences of the reports; ``units`` where its metrics have any
+saliency    :class:`~.questions.SaliencyOfTask`: what maps explain         torch
 =========== ============================================================== =====================
 """
 

@@ -17,7 +17,7 @@ from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.catalogue import optional_part
 from scantune.tasks.custom import metrics_of
-from scantune.tasks.directions import lower_is_better
+from scantune.tasks.directions import lower_is_better, undecided
 from scantune.tasks.foreign import columns_of, load, settings_for
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable
@@ -81,7 +81,7 @@ def compare(
         raise ComparisonError(f"primary metric {primary!r}{why}; there are {', '.join(names)}")
     plans = [module.plan(d, rows, headline=True, paired=True, confidence=confidence) for d in sides]
     old, new = carry_out(plans, resampler, confidence)
-    metrics = {n: paired_difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
+    metrics = {n: paired_difference(n, old, new, confidence) for n in names if n in old.figures}
     tests, task_differences = paired_tests(task, sides, resampler, confidence)
     for name in task_differences.keys() & metrics.keys():
         metrics[name]["difference"] = task_differences[name] | {"reason": None}
@@ -94,7 +94,7 @@ def compare(
             "n_subjects": resampler.n_subjects,
             "difference": "challenger − reference",
             "primary": primary,
-            "lower_is_better": [n for n in names if lower_is_better(module.ERRORS, n)],
+            "lower_is_better": [n for n in names if not undecided(n) and lower_is_better(module.ERRORS, n)],
             "decision": _decision(difference, margin, lower_is_better(module.ERRORS, primary)),
             "metrics": metrics,
             **({"not_compared": missing} if missing else {}),
@@ -235,21 +235,12 @@ def paired_tests(
     return tests, differences
 
 
-def paired_difference(
-    name: str, reference: Result, challenger: Result, resampler: Resampler, confidence: float
-) -> dict[str, Any]:
+def paired_difference(name: str, reference: Result, challenger: Result, confidence: float) -> dict[str, Any]:
     """A metric of both sides, and ``difference``: its interval and p-value, or the reason why there is none."""
     sides = (reference.figures[name], challenger.figures[name])
     entry: dict[str, Any] = {"reference": sides[0], "challenger": sides[1]}
-    if (
-        name not in reference.distributions
-        or name not in challenger.distributions
-        or None
-        in (
-            sides[0].value,
-            sides[1].value,
-        )
-    ):
+    both = name in reference.distributions and name in challenger.distributions
+    if not both or None in (sides[0].value, sides[1].value):
         why = sides[0].reason or sides[1].reason
         return entry | {"difference": no_difference(why)}
     difference = challenger.distributions[name].minus(reference.distributions[name])

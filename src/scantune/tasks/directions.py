@@ -6,7 +6,6 @@ own. Losses are better when lower.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import re
@@ -16,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 from scantune.tasks import catalogue
 from scantune.tasks.base import Direction
 
@@ -44,6 +44,7 @@ class CustomMetric:
 
 #: The mean absolute error of a range of the target (:func:`named_ranges`).
 _OF_A_RANGE = re.compile(r"mae_(below_[^_]+|from_[^_]+|[^_]+_to_[^_]+)")
+_BEST_AT_0 = frozenset({"bland_altman_bias"})
 #: Custom metrics by name.
 CUSTOM: dict[str, CustomMetric] = {}
 
@@ -95,13 +96,28 @@ def custom_metrics(task: str | None) -> dict[str, CustomMetric]:
     return {name: one for name, one in CUSTOM.items() if one.fits(task)}
 
 
+def undecided(name: str) -> str | None:
+    """Why a metric of ``metrics.json`` does not say which of two models is better; None where it does."""
+    stem = name.partition("/")[0]
+    if stem in _BEST_AT_0:
+        return f"{name} is best at 0, so that neither a higher nor a lower value is better; name another metric"
+    if stem in CUSTOM and CUSTOM[stem].mode is None:
+        return f"the custom metric {name} states no direction; add mode='min' or mode='max' where it is registered"
+    return None
+
+
 def lower_is_better(errors: Collection[str], name: str) -> bool:
     """Whether a metric of ``metrics.json`` is better when lower.
 
     Args:
         errors: ``ERRORS`` of the task's metrics.
         name: of the metric; ``mae/age`` has the direction of ``mae``.
+
+    Raises:
+        ScantuneError: neither is better, see :func:`undecided`.
     """
+    if fault := undecided(name):
+        raise ScantuneError(f"primary metric: {fault}")
     return name in errors or name.partition("/")[0] in errors
 
 
@@ -179,9 +195,8 @@ def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task:
     if name.endswith("_loss") and monitor != name:
         return None
     if monitor not in names:
-        near = difflib.get_close_matches(monitor, sorted(names), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"{monitor!r} is not a metric of this training; {hint}There are: {_listed(names)}"
+        hint = did_you_mean(monitor, sorted(names), ".")
+        return f"{monitor!r} is not a metric of this training{hint} There are: {_listed(names)}"
     if mode == "auto" and name not in known:
         return f"unknown whether {monitor!r} is to be maximised or minimised; set mode: min or mode: max beside it"
     return None

@@ -166,7 +166,7 @@ def in_words(samples: Sequence[SampleError], task: TaskSettings) -> str:
 
 
 def doubts_in_words(samples: Sequence[SampleError]) -> str:
-    """Whose labels are worth checking; "" where the predictions give no reason."""
+    """A sentence that names the samples with labels worth checking; "" where there are none."""
     doubtful = [s.sample_id for s in worst(samples) if s.doubtful]
     if not doubtful:
         return ""

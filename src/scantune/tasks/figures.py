@@ -87,7 +87,7 @@ class FigureInput:
         return self.metrics["metrics"]
 
     def starting(self, prefix: str) -> dict[str, Any]:
-        """Figures whose names start so, by the rest of their names."""
+        """Figures whose names start with ``prefix``, by the rest of their names."""
         return {name.removeprefix(prefix): entry for name, entry in self.figures.items() if name.startswith(prefix)}
 
     def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray | None:

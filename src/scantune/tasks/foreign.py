@@ -12,6 +12,7 @@ import numpy as np
 
 from scantune.class_names import label
 from scantune.records import ScantuneError
+from scantune.statistics.calibration import expit, softmax
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
 from scantune.tasks.predictions import Faults, PredictionTable, grouped, read
@@ -147,10 +148,9 @@ def _from_logits(table: PredictionTable, exclusive: bool) -> tuple[PredictionTab
         z = np.stack([table.numbers(c, faults) for c in columns], axis=1)  # [N, K]
         if exclusive and len(columns) > 1:
             how = "softmax"
-            e = np.exp(z - z.max(1, keepdims=True))
-            p = e / e.sum(1, keepdims=True)
+            p = softmax(z)
         else:
-            p = 0.5 * (1 + np.tanh(z / 2))
+            p = expit(z)
         probabilities |= {_PROBABILITY + c.removeprefix(_LOGIT): p[:, k] for k, c in enumerate(columns)}
     faults.raise_for(table.name)
     return table.with_columns(probabilities), [f"probabilities: {how} of the columns {_LOGIT}…"]
@@ -204,7 +204,7 @@ def refuse_missing(table: PredictionTable, *, empty: bool = False) -> None:
 
 
 def _scattered(table: PredictionTable, rows: Sequence[int]) -> list[int]:
-    """Of some rows those whose partition, or fold of it, has others too."""
+    """Those of ``rows`` that are not all rows of their partition (with folds, of their fold)."""
     folds = table.text("fold") if "fold" in table else [""] * len(table)
     parts = list(zip(table.split.tolist(), folds, strict=True))
     whole = {part for part, count in Counter(parts[row] for row in rows).items() if count == parts.count(part)}

@@ -151,25 +151,22 @@ class _Maker:
 
 def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
     """The same statistic with only the figures of ``names``, old to new."""
+    return _relabelled(statistic, lambda values: {new: values[old] for old, new in names.items() if old in values})
 
-    def chosen(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {new: values[old] for old, new in names.items() if old in values}
 
+def _relabelled(statistic: Statistic, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Statistic:
+    """The same statistic with a change to the names of its figures."""
     figures = statistic.figures
-    changed: dict[str, Any] = {"figures": lambda x: chosen(figures(x)), "kinds": chosen(statistic.kinds)}
+    changed: dict[str, Any] = {"figures": lambda x: change(figures(x)), "kinds": change(statistic.kinds)}
     if isinstance(statistic, Sums) and statistic.shares is not None:
         shares = statistic.shares
-        changed["shares"] = lambda sums: chosen(shares(sums))
+        changed["shares"] = lambda sums: change(shares(sums))
     if isinstance(statistic, Weighted):
-        changed |= {"edges": chosen(statistic.edges), "averaged": chosen(statistic.averaged)}
-        changed["leave_out"] = _through(chosen, statistic)
+        leave_out = statistic.leave_out
+        changed |= {"edges": change(statistic.edges), "averaged": change(statistic.averaged)}
+        if leave_out is not None:
+            changed["leave_out"] = lambda codes, groups: change(leave_out(codes, groups))
     return replace(statistic, **changed)
-
-
-def _through(change: Callable[[Mapping[str, Any]], dict[str, Any]], statistic: Weighted) -> Any:
-    """What gives a statistic's figures with groups left out, with a change to their names; None where nothing does."""
-    leave_out = statistic.leave_out
-    return None if leave_out is None else lambda codes, groups: change(leave_out(codes, groups))
 
 
 def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
@@ -178,19 +175,8 @@ def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
     def named(values: Mapping[str, Any]) -> dict[str, Any]:
         return {f"{name}{suffix}": value for name, value in values.items()}
 
-    def of(statistic: Statistic) -> Statistic:
-        figures = statistic.figures
-        changed: dict[str, Any] = {"figures": lambda x: named(figures(x)), "kinds": named(statistic.kinds)}
-        if isinstance(statistic, Sums) and statistic.shares is not None:
-            shares = statistic.shares
-            changed["shares"] = lambda sums: named(shares(sums))
-        if isinstance(statistic, Weighted):
-            changed |= {"edges": named(statistic.edges), "averaged": named(statistic.averaged)}
-            changed["leave_out"] = _through(named, statistic)
-        return replace(statistic, **changed)
-
     tables: dict[str, Any] = {table: named(getattr(plan, table)) for table in _TABLES}
-    return replace(plan, statistics=[of(statistic) for statistic in plan.statistics], **tables)
+    return replace(plan, statistics=[_relabelled(statistic, named) for statistic in plan.statistics], **tables)
 
 
 _TABLES = ("analytic", "direct", "reasons", "more", "p_values", "most")
@@ -258,14 +244,7 @@ def reweighted(statistic: Statistic, weights: np.ndarray, kinds: Mapping[str, st
 
 def only(statistic: Statistic, selected: Collection[str]) -> Statistic:
     """The same statistic with those of its figures that are in ``selected``."""
-    figures = statistic.figures
-
-    def chosen(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if name in selected}
-
-    if isinstance(statistic, Sums):
-        return replace(statistic, figures=lambda sums: chosen(figures(sums)))
-    return replace(statistic, figures=lambda weights: chosen(figures(weights)), leave_out=_through(chosen, statistic))
+    return _relabelled(statistic, lambda values: {name: v for name, v in values.items() if name in selected})
 
 
 def mean_statistic(columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]) -> Sums:

@@ -21,6 +21,7 @@ from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.comparing import paired_difference, paired_tests, sides_of
 from scantune.tasks.custom import metrics_of
+from scantune.tasks.directions import lower_is_better
 from scantune.tasks.plan import MetricPlan, Result, carry_out, only
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.scoring import joined_table, parse, rows_of
@@ -70,7 +71,6 @@ class _Pilot:
         self.metric = metric or names[0]
         if self.metric not in names:
             raise ScantuneError(f"metric {metric!r}: not one of {', '.join(names)}")
-        self.lower_is_better = self.metric in self.module.ERRORS
         _, codes = np.unique(first.subject_id.astype(str), return_inverse=True)
         order = np.argsort(codes, kind="stable")
         #: rows of each subject
@@ -194,20 +194,22 @@ def for_power(
         As :func:`for_half_width`.
 
     Raises:
-        ScantuneError: no such metric, a power outside 0 … 1, or samples, subjects or targets that differ.
+        ScantuneError: no such metric or one without a direction, a power outside 0 … 1, or samples, subjects or
+            targets that differ.
         PredictionsError: with every fault of a file.
     """
     if not 0 < power < 1:
         raise ScantuneError(f"power {power:g}: must be between 0 and 1, such as 0.8")
     source = _Pilot([reference, challenger], task, metric, split)
+    is_error = lower_is_better(source.module.ERRORS, source.metric)
 
     def study(subjects: np.ndarray) -> float:
         data, (old, new), resampler = source.drawn(subjects, paired=True)
         difference = paired_tests(task, data, resampler, CONFIDENCE)[1].get(source.metric)
         if difference is None:
-            difference = paired_difference(source.metric, old, new, resampler, CONFIDENCE)["difference"]
+            difference = paired_difference(source.metric, old, new, CONFIDENCE)["difference"]
         bounds = (difference["lower"], difference["upper"])
-        return float(bool(non_inferiority(*bounds, margin, lower_is_better=source.lower_is_better).holds))
+        return float(bool(non_inferiority(*bounds, margin, lower_is_better=is_error).holds))
 
     def next_size(trial: Trial) -> float:
         reached = normal_quantile(min(0.999, max(0.001, trial.value))) + normal_quantile(0.975)

@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.class_names import EMPTY
 from scantune.records import ScantuneError
+from scantune.spelling import did_you_mean
 from scantune.tables import unguarded, write_csv
 
 SPLITS = ("train", "validation", "test")
@@ -49,8 +50,8 @@ class Faults:
     def raise_for(self, name: str) -> None:
         """Raises PredictionsError if there are any."""
         if self.lines:
-            count = f"{len(self.lines)} fault{'s' if len(self.lines) > 1 else ''}"
-            raise PredictionsError(f"{name} cannot be used, {count}:\n  " + "\n  ".join(self.lines))
+            count, lines = number_of(len(self.lines), "fault"), "\n  ".join(self.lines)
+            raise PredictionsError(f"{name} cannot be used, {count}:\n  {lines}")
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,7 @@ class PredictionTable:
         """Whether all of ``columns`` are there; each that is not is a fault with the nearest name."""
         missing = [c for c in columns if c not in self.columns]
         for column in missing:
-            near = get_close_matches(column, self.columns, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(self.columns)}"
+            hint = did_you_mean(column, self.columns, f"; there are {', '.join(self.columns)}")
             faults.add(f"column {column} is missing{hint}")
         return not missing
 

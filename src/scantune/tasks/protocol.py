@@ -39,6 +39,9 @@ class Task(Protocol):
     A task whose answers are T plain numbers [B, T] may have ``standard_units(targets)``: from the training targets
     [N, T] (NaN where unknown) the mean and the standard deviation of each. Of several numbers the loss is then taken of
     each by itself, on the samples that have it and in units of its standard deviation.
+
+    A task in whose masks some pixels do not count may have ``loss_target(target)``: the target [B, …space] as the loss
+    takes it, and which pixels do not count, bool [B, …space]; None where all do.
     """
 
     name: str

@@ -5,11 +5,10 @@ A target takes one sample's output, without the batch axis, and gives a scalar t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-import torch
 from torch import Tensor
 
 from scantune.tasks.catalogue import part
@@ -33,21 +32,6 @@ def unit(index: int = 0, sign: float = 1.0) -> Target:
 def zone(zone: int, grade: int) -> Target:
     """The logit of one grade in one zone, of an output [Z, K]."""
     return lambda output: output[zone, grade]
-
-
-def zone_severity(zone: int, grades: Sequence[float]) -> Target:
-    """The expected grade of one zone, of an output [Z, K]: what makes it worse.
-
-    Args:
-        zone: which one.
-        grades: value of each gradable class; classes beyond them (ungradable) take no part.
-    """
-
-    def expected(output: Tensor) -> Tensor:
-        values = torch.as_tensor(list(grades), dtype=output.dtype, device=output.device)
-        return (output[zone, : len(values)].softmax(0) * values).sum()
-
-    return expected
 
 
 def dense(channel: int = 0, region: Tensor | None = None, *, exclusive: bool = True) -> Target:
@@ -83,7 +67,7 @@ class MapQuestion:
     index: tuple[int, ...] = ()
 
 
-#: What a mask is held against: a target, and the mask's label that it is about (None: anything that is marked).
+#: What a mask is compared with: a target, and the label of the mask that it is about (None: anything marked).
 MaskQuestion = tuple[Target, int | None]
 
 

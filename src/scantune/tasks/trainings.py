@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.records import ScantuneError
 from scantune.statistics.comparison import holm
 from scantune.statistics.distributions import t_quantile, t_two_sided
@@ -40,7 +41,7 @@ def predictions_in(folder: Path) -> list[Path]:
     files = sorted(folder.rglob("predictions.csv"))
     if len(files) < 2:
         raise ScantuneError(
-            f"{folder}: {len(files)} file{'s' if len(files) != 1 else ''} named predictions.csv; two trainings or more "
+            f"{folder}: {number_of(len(files), 'file')} named predictions.csv; two trainings or more "
             "are needed of each side, such as `scantune seeds EXPERIMENT --keep FOLDER` writes"
         )
     return files

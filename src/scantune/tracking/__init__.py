@@ -1,13 +1,12 @@
 """MLflow runs, with metrics in batches, queued while the server is unreachable."""
 
-from scantune.tracking.names import flatten, metric_name
+from scantune.tracking.names import metric_name
 from scantune.tracking.opening import CHANGED, RunReference, known_training, open_run
 from scantune.tracking.run import Run
 from scantune.tracking.sending import MODEL_ID
 from scantune.tracking.store import (
     TrackingError,
     client,
-    experiment_id,
     found,
     in_copy,
     own_folder,
@@ -24,8 +23,6 @@ __all__ = [
     "RunReference",
     "TrackingError",
     "client",
-    "experiment_id",
-    "flatten",
     "found",
     "in_copy",
     "known_training",

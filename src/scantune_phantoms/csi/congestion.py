@@ -53,7 +53,7 @@ def findings(
     degree = spread(person, chest, dict(severity), expiration)
     interstitial = step(degree, 1.0, 2.0)
     alveolar = step(degree, 2.0, 3.1)
-    water = interstitial * _reticulum(rng, frame, chest) + _septa(rng, person, frame, chest, degree)
+    water = interstitial * _reticulum(rng, frame, chest) + _septa(rng, person, frame, degree)
     water += step(degree, 0.6, 2.0) * _cuffs(rng, person, frame)
     return Findings(
         engorged=step(degree, 0.1, 1.05),
@@ -72,7 +72,7 @@ def _reticulum(rng: np.random.Generator, frame: Frame, chest: Chest) -> np.ndarr
     return patchy * (net + 0.8) * np.clip(chest.lung / 8, 0, 1)
 
 
-def _septa(rng: np.random.Generator, person: Person, frame: Frame, chest: Chest, degree: np.ndarray) -> np.ndarray:
+def _septa(rng: np.random.Generator, person: Person, frame: Frame, degree: np.ndarray) -> np.ndarray:
     """Kerley B lines at the side walls of the lower zones, Kerley A lines fanning up from the hila."""
     lines = []
     for side in (-1, 1):

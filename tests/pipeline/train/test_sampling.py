@@ -63,13 +63,13 @@ def test_in_a_matched_training_set_the_group_says_nothing_of_the_class() -> None
 def test_what_no_training_sample_would_take_part_in_is_refused() -> None:
     samples = side()
     block = TrainConfig.model_validate({"partners": {"good_above": 1}, "scanner_consistency": {"group": "view"}})
-    found = partners_of(block, TASK, "image", encode(samples, TASK))  # type: ignore[arg-type]
+    found = partners_of(block, "image", encode(samples, TASK))  # type: ignore[arg-type]
     assert found is not None
     assert found.good.sum() == 42
     assert scanners_of(block, samples) == ("view", {"AP": 0, "LL": 1, "PA": 2})
     assert scanners_of(TrainConfig(), samples) == (None, {})
     healthy = samples.of([one for one in samples if one.targets["ill"] == "0" and one.groups["view"] == "PA"])
     with pytest.raises(ScantuneError, match="no training sample has a target of 1 or more"):
-        partners_of(block, TASK, "image", encode(healthy, TASK))  # type: ignore[arg-type]
+        partners_of(block, "image", encode(healthy, TASK))  # type: ignore[arg-type]
     with pytest.raises(ScantuneError, match="the training samples have PA alone in 'view'"):
         scanners_of(block, healthy)

@@ -37,7 +37,7 @@ def sides(**levels):
 
 
 def check(block, classes, test=None):
-    refuse("x", block, "image", task_of(block, classes), classes, test or sides())
+    refuse(block, "image", task_of(block, classes), classes, test or sides())
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GROUPS = ("best", "worst", "random")
-
 
 def pick(errors: Sequence[float], n: int = 4, seed: int = 0) -> dict[str, list[int]]:
     """Rows of the ``n`` samples with the smallest, the ``n`` with the largest error, and ``n`` random ones.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from scantune.statistics.correlation import spearman
+from scantune.statistics.discrimination import pr_curve
 
 SIDE = 32
 """Largest number of cells per axis for comparisons; finer detail is interpolation."""
@@ -55,13 +56,10 @@ def average_precision(scores: np.ndarray, mask: np.ndarray) -> float:
     Elements of equal score are treated together. The expected value of a random map is the share of positives.
     """
     s, positive = scores.ravel().astype(np.float64), mask.ravel() > 0
-    total = int(positive.sum())
-    if total == 0:
+    if not positive.any():
         return math.nan
-    order = np.argsort(-s, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(s[order])), len(s) - 1)  # last of each run of equal scores
-    hits = np.cumsum(positive[order])[ends]
-    return float(np.sum(np.diff(np.concatenate([[0], hits])) * hits / (ends + 1)) / total)
+    curve = pr_curve(s, positive)
+    return float(np.diff(curve.x) @ curve.y[1:])
 
 
 def points_at(scores: np.ndarray, mask: np.ndarray) -> float:

@@ -5,9 +5,7 @@ Example:
     >>> print(report)
 """
 
-from scantune.models.load_report import LoadReport
-from scantune.models.weights.files import read
-from scantune.models.weights.known import KNOWN, PublishedWeights, licence
-from scantune.models.weights.load import into_backbone, load_into
+from scantune.models.weights.known import KNOWN, licence
+from scantune.models.weights.load import load_into
 
-__all__ = ["KNOWN", "LoadReport", "PublishedWeights", "into_backbone", "licence", "load_into", "read"]
+__all__ = ["KNOWN", "licence", "load_into"]

@@ -1,4 +1,4 @@
-"""What a model keeps of its training cohort, so that new images can be held against it (``scantune drift``)."""
+"""What a model keeps of its training cohort, so that new images can be compared with it (``scantune drift``)."""
 
 from __future__ import annotations
 

@@ -119,8 +119,10 @@ def _named(folder: Path) -> dict[str, Path]:
 
 
 def _read(path: Path, rule: MaskRule, grid: Any = None) -> Any:
-    """An image or a volume whose array is labels, uint8 […space]; a segmentation of segments on the ``grid`` of the
-    other mask, where that is a volume."""
+    """A mask file as an image or a volume of labels, uint8 […space].
+
+    A DICOM SEG or RTSTRUCT is read onto ``grid``, the other mask, where that is a volume.
+    """
     placed = isinstance(grid, io.Volume) and io.is_mask_object(path)
     names = [(name,) for name in rule.names] if placed and rule.overlap and rule.names else [rule.names]
     try:

@@ -96,7 +96,7 @@ def build_terms(
     return terms, weights
 
 
-def good_samples(task: Task, targets: np.ndarray, threshold: float) -> np.ndarray:
+def good_samples(targets: np.ndarray, threshold: float) -> np.ndarray:
     """Bool [N]: which samples get a degraded partner: those with a target (class number or score) at or above the
     threshold."""
     if targets.reshape(len(targets), -1).shape[1] != 1:

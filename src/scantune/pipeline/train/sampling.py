@@ -44,7 +44,7 @@ def patches_of(
     return Patches(size, block.per_sample, block.foreground, getattr(change, "around", None), overlap)
 
 
-def partners_of(settings: TrainConfig, task: Task, modality: str, encoded: np.ndarray | None) -> Partners | None:
+def partners_of(settings: TrainConfig, modality: str, encoded: np.ndarray | None) -> Partners | None:
     """Degraded copies of the good samples; None without ``train.partners``.
 
     Raises:
@@ -58,7 +58,7 @@ def partners_of(settings: TrainConfig, task: Task, modality: str, encoded: np.nd
         return None
     if encoded is None:
         raise ScantuneError("train.partners requires a task with one target per sample; masks have none")
-    good = losses_of.good_samples(task, encoded, block.good_above)
+    good = losses_of.good_samples(encoded, block.good_above)
     if not good.any():
         raise ScantuneError(
             f"train.partners.good_above: no training sample has a target of {block.good_above:g} or more (the highest "

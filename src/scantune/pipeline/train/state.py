@@ -124,7 +124,7 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
 
 
 def _tell_of_others(key: str, folder: Path) -> None:
-    """Tell of an interrupted training of the experiment whose settings or data were others, where this one is new."""
+    """Warn, at the start of a new training, of interrupted ones of the same experiment with other settings or data."""
     if any(folder.glob(_SAVED)):
         return
     saved = {path.parents[2] for path in folder.parent.glob(f"{glob.escape(key)}-*/{_SAVED}")}

@@ -24,14 +24,11 @@ if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig
 
 
-def refuse(
-    key: str, block: ExperimentConfig, modality: str, task: Task, classes: Sequence[str] | None, sides: Sides
-) -> None:
+def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence[str] | None, sides: Sides) -> None:
     """Refuse what cannot be with these classes and samples.
 
     Args:
-        key: of the experiment.
-        block: its settings.
+        block: the experiment's settings.
         modality: of its input.
         task: the task.
         classes: of a classification, or the findings; None where the block settles them.

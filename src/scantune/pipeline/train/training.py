@@ -120,7 +120,7 @@ def plan(
         miscoverage=block.train.miscoverage,
     )
     refuse_masks(key, block.task, sides)
-    refuse(key, block, input_block.modality, task, classes, sides)
+    refuse(block, input_block.modality, task, classes, sides)
     spec = losses_of.loss_spec(block.task, block.train)
     known = covariates_of(key, block, sides)
     return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use, known)
@@ -245,7 +245,7 @@ def check_side(plan: TrainingPlan, train_side: Side) -> None:
     """
     settings = plan.block.train
     scanners_of(settings, train_side)
-    partners_of(settings, plan.task, plan.input.modality, encode(train_side, plan.task))
+    partners_of(settings, plan.input.modality, encode(train_side, plan.task))
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
         group=group,
         known=known,
         augment=changes.sample,
-        partners=partners_of(settings, task, plan.input.modality, encoded),
+        partners=partners_of(settings, plan.input.modality, encoded),
         covariates=plan.covariates,
         seed=seed,
         patches=patches_of(plan.input, settings, changes.sample, overlap=block.task.masks_overlap),

@@ -96,11 +96,8 @@ def run_seeds(
     for key in ordered:
         _ready(params, key, ordered, project)
     parents = {key: parent_of(params, key) for key in ordered}
-    digests: dict[str, str] = {}
+    digests = {} if keep is None else _digests(params, parents, project, precision)
     if keep is not None:
-        for key in ordered:
-            parent = _parent_digest(parents[key], digests, project)
-            digests[key] = kept.settings_digest(params, key, project, precision, parent)
         kept.refuse_others(keep, digests)
     for number in range(count):
         seeds = {key: seeds_of(params, key, count)[number] for key in ordered}
@@ -118,11 +115,15 @@ def run_seeds(
                 yield run
 
 
-def _parent_digest(parent: str, digests: Mapping[str, str], project: Path) -> str:
-    """Of the training that gives the parent's model in each round, else of the project's own model; "" for none."""
-    if not parent:
-        return ""
-    return digests.get(parent) or kept.model_digest(project / "outputs" / parent / "train" / "model")
+def _digests(params: Params, parents: Mapping[str, str], project: Path, precision: str) -> dict[str, str]:
+    """Of each experiment, in order, what its trainings depend on: its settings, and those of its parent in the same
+    round, or else the parent's own model."""
+    digests: dict[str, str] = {}
+    for key, parent in parents.items():
+        model = project / "outputs" / parent / "train" / "model"
+        of_parent = digests.get(parent) or kept.model_digest(model) if parent else ""
+        digests[key] = kept.settings_digest(params, key, project, precision, of_parent)
+    return digests
 
 
 def _ready(params: Params, key: str, keys: Sequence[str], project: Path) -> None:

@@ -51,7 +51,7 @@ def faults_of(
 
 
 def without_remedy(reason: str) -> str:
-    """What is wrong, without what would mend it, where both are told elsewhere."""
+    """The fault alone, without the remedy that follows its semicolon; the page states both elsewhere."""
     return reason.split("; ", 1)[0]
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from scantune.class_names import label
 from scantune.records import ScantuneError
+from scantune.statistics.calibration import softmax
 from scantune.tasks import sides
 from scantune.tasks.classification.settings import BINARY_LOSSES, EPOCH_METRICS
-from scantune.tasks.logits import softmax
 from scantune.tasks.per_sample import PerSample
 
 if TYPE_CHECKING:

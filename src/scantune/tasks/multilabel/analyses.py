@@ -85,7 +85,7 @@ def _states(data: Data, rows: np.ndarray) -> dict[str, dict[str, int]]:
 
 
 def _both(data: Data, place: int, rows: np.ndarray) -> np.ndarray | None:
-    """Those of some rows of which a finding's state is known, where it is present in some and absent in some."""
+    """The rows in which a finding is known to be present or absent; None unless both occur."""
     known = data.known(place, rows)
     positive = data.positive(place, known)
     return known if 0 < positive.sum() < len(known) else None

@@ -107,7 +107,7 @@ def _reliability(curves: Sequence[Any], confidence: float) -> Any:
             style.undefined(axes, "no sample with a known state")
             continue
         curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
-        marks = binned(axes, np.stack([curve.probability, curve.observed, curve.n], axis=1), confidence, markersize=3)
+        marks = binned(axes, curve, confidence, markersize=3)
         texts = [*([f"ECE {words.interval(one.metric)}"] if one.metric else []), f"n = {len(one.target)}"]
         shown = "\n".join(texts).replace(" (", "\n(").split("\n")
         style.in_corner(axes, shown, marks, width=0.65, height=0.1 * len(shown), size=5.5)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.statistics.correlation import pearson, spearman
 from scantune.tasks import sides
 from scantune.tasks.decimals import as_written
 from scantune.tasks.directions import named_ranges
@@ -201,24 +202,11 @@ def _summary(prediction: np.ndarray, target: np.ndarray, measure: Measure) -> di
     values = {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "pearson_r": _correlation(prediction, target),
-        "spearman_rho": _correlation(_ranks(prediction), _ranks(target)),
+        "pearson_r": pearson(prediction, target),
+        "spearman_rho": spearman(prediction, target),
         "r2": 1 - float((error**2).mean()) / spread if spread > 0 else float("nan"),
     }
     for name, low, high in named_ranges(measure.cuts()):
         inside = (target >= low) & (target < high)
         values[f"mae_{name}"] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
     return values
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum()) / size if size > 0 else float("nan")
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Mid-ranks."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[inverse]

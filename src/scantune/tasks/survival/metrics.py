@@ -122,7 +122,7 @@ def plan(
 
 
 def _trials(time: np.ndarray, event: np.ndarray, horizons: tuple[float, ...]) -> dict[str, np.ndarray]:
-    """Metric to the rows, bool [n], whose number bounds what can be known of it.
+    """Metric to the rows, bool [n], whose number limits how well it can be estimated.
 
     Of a Brier score those whose state at the horizon is known; of an AUROC those with the event by then or those
     followed beyond, whichever are fewer; of the concordance the events that someone outlasts or those who outlast one.

@@ -45,5 +45,5 @@ def notes(task: SurvivalTask) -> list[str]:
 def mask_questions(
     task: SurvivalTask, output: Tensor, evidence: str | None, targets: Mapping[str, str]
 ) -> Iterator[MaskQuestion]:
-    """The risk is held against all that is marked."""
+    """The map of the risk is compared with everything that the mask marks."""
     yield _risk, None

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
-from scantune.tasks.logits import softmax
+from scantune.statistics.calibration import softmax
+from scantune.statistics.ordinal import kappas
 from scantune.tasks.per_sample import PerSample
 from scantune.tasks.strata import fifths
+from scantune.tasks.zones.metrics import mean_score
 from scantune.tasks.zones.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
@@ -99,14 +101,15 @@ class ZonesTask(PerSample):
         """``accuracy`` and ``kappa_quadratic`` pooled over gradable zones, ``mean_score_mae``; undefined is NaN."""
         guess = reduced.argmax(axis=2)
         gradable = (targets < self.grades) & (guess < self.grades)
-        truth, predicted = targets[gradable], guess[gradable]
-        score_truth = _mean_where(targets.astype(float), targets < self.grades)
-        score_said = _mean_where(guess.astype(float), guess < self.grades)
+        table = np.zeros((self.grades, self.grades))
+        np.add.at(table, (targets[gradable].astype(int), guess[gradable]), 1)
+        score_truth = mean_score(targets, self.grades)
+        score_said = mean_score(guess, self.grades)
         both = np.isfinite(score_truth) & np.isfinite(score_said)
         error = np.abs(score_said - score_truth)[both]
         return {
             "accuracy": float((guess == targets).mean()),
-            "kappa_quadratic": _quadratic_kappa(truth, predicted, self.grades),
+            "kappa_quadratic": float(kappas(table)["kappa_quadratic"]),
             "mean_score_mae": float(error.mean()) if both.any() else float("nan"),
         }
 
@@ -177,20 +180,3 @@ def build(
         calibration=calibration,
         miscoverage=miscoverage,
     )
-
-
-def _mean_where(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Mean over zones of those held, [N]; NaN where there is none."""
-    count = present.sum(axis=1)
-    total = np.where(present, values, 0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-
-
-def _quadratic_kappa(truth: np.ndarray, predicted: np.ndarray, grades: int) -> float:
-    """Cohen 1968 with squared distances; NaN where chance alone agrees fully."""
-    table = np.zeros((grades, grades))
-    np.add.at(table, (truth.astype(int), predicted.astype(int)), 1)
-    distance = (np.arange(grades)[:, None] - np.arange(grades)[None, :]) ** 2
-    chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(table.sum(), 1)
-    expected = float((distance * chance).sum())
-    return 1 - float((distance * table).sum()) / expected if expected > 0 else float("nan")
