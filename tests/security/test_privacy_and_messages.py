@@ -204,6 +204,11 @@ def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
     assert len(told.splitlines()) == 1
 
 
+def test_a_store_whose_file_may_not_grow_is_not_taken_for_a_server() -> None:
+    told = unreachable_message(sqlite3.OperationalError("(sqlite3.OperationalError) disk I/O error\n[SQL: …]"))
+    assert "cannot be written: disk I/O error. Free space" in told
+
+
 def test_a_store_that_another_process_has_locked_is_told_as_one() -> None:
     told = unreachable_message(sqlite3.OperationalError("(sqlite3.OperationalError) database is locked\n[SQL: …]"))
     assert "is locked by another process" in told

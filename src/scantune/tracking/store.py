@@ -182,7 +182,8 @@ def unreachable_message(error: BaseException) -> str:
             "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
     refused = re.search(
-        r"database or disk is full|attempt to write a readonly database|read-only file system", str(error)
+        r"database or disk is full|disk I/O error|attempt to write a readonly database|read-only file system",
+        str(error),
     )
     if refused:
         return (
