@@ -137,6 +137,8 @@ def words_of(error: BaseException) -> str | None:
     Args:
         error: any exception.
     """
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):  # Python tries to write
+        return "no temporary folder can be written, as where the disk is full: free space, or set TMPDIR to a folder"
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return None
     place = f"{error.filename}: " if error.filename else ""

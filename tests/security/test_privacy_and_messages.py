@@ -183,6 +183,12 @@ def test_what_the_system_refuses_is_one_line(
     assert words_of(ValueError("x")) is None
 
 
+def test_a_disk_without_room_for_a_temporary_file_is_told() -> None:
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+    assert "free space, or set TMPDIR" in str(words_of(error))
+    assert words_of(FileNotFoundError(errno.ENOENT, "No such file or directory", "a")) is None
+
+
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EPERM])
 def test_a_file_of_the_project_that_is_refused_is_not_taken_for_the_server(
     number: int, store: Path, monkeypatch: pytest.MonkeyPatch
