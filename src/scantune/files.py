@@ -137,6 +137,8 @@ def words_of(error: BaseException) -> str | None:
     Args:
         error: any exception.
     """
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):  # Python tries to write
+        return "no temporary folder can be written, as where the disk is full: free space, or set TMPDIR to a folder"
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return None
     place = f"{error.filename}: " if error.filename else ""
@@ -146,7 +148,12 @@ def words_of(error: BaseException) -> str | None:
 _WRITABLE = "Make it writable for this user, or copy the project to a folder of your own"
 _PATH = "Name another place: a file and a folder cannot have one path"
 _ROOM = "Free space, and run again: what was whole stays whole"
+_LOCKS = (
+    "This file system has no file locks, by which processes wait for each other: mount it with them (NFS: its lock "
+    "service, without nolock), or copy the project to a local disk"
+)
 _REMEDIES = {
+    **dict.fromkeys((errno.ENOLCK, errno.EOPNOTSUPP), _LOCKS),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
     **dict.fromkeys(NO_ROOM, _ROOM),
     **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.EEXIST), _PATH),
@@ -271,12 +278,15 @@ def _amount(size: int) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Make the rename itself durable; Windows has no such call and needs none."""
+    """Make the rename itself durable; Windows has no such call and needs none, some shares refuse it for a folder."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EBADF}:
+            raise
     finally:
         os.close(handle)
 

@@ -88,6 +88,10 @@ def call(*arguments: str) -> str:
             ("--experiment", "small", "--epochs", "3", "--epochs", "4"),
             "^--epochs is stated 2 times and takes one value",
         ),
+        (
+            ("--experiment", "small", "--epochs", "3", "--set", "experiments.small.train.epochs=4"),
+            "^experiments.small.train.epochs is stated twice, as 3 and 4",
+        ),
         (("--set", "experiments.small.train.epoch=3", "--set", "experiments.small.train.seed=3"), "mean 'epochs'"),
         (("--experiment", "small", "--stage", "train", "--key", "other"), "small and --stage train --key other: "),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,3 +97,23 @@ def test_many_figures_go_in_calls_that_a_server_takes(tmp_path: Path) -> None:
         delivery.durable(rows)
     assert sum(calls) == 2800
     assert max(calls) <= 900
+
+
+def test_a_server_that_does_not_answer_what_it_has_holds_up_no_training() -> None:
+    answered, asked, taken = threading.Event(), [], []
+
+    class Slow(engine.CallableSink):
+        def last(self, name: str) -> int:
+            asked.append(name)
+            answered.wait(60)
+            return 1
+
+    rows = [{"kind": "epoch", "epoch": epoch, "train_loss": 0.5} for epoch in (1, 2, 3)]
+    with Delivery([Slow("slow", taken.extend)], None) as delivery:
+        start = time.monotonic()
+        for saved in (1, 2, 3):
+            delivery.durable(rows[:saved])
+        assert time.monotonic() - start < 5
+        answered.set()
+    assert [step for step, _ in taken] == [2, 3], "it had the first before a kill"
+    assert sorted(asked) == ["step/loss", "train_loss"], "once, not at every save"

@@ -236,11 +236,21 @@ def test_challenger_that_beats_the_champion_but_not_the_mean_does_not_take_the_a
     assert "superiority shown; but mae" in decision.reason
 
 
+def test_a_version_whose_first_answer_was_lost_is_there_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    register = mlflow.register_model
+    monkeypatch.setattr(mlflow, "register_model", lambda *a, **k: (register(*a, **k), register(*a, **k))[1])
+    decision = lab.register(lab.model(error=1))
+    assert decision.version == "1"
+    assert [str(one.version) for one in client().search_model_versions(f"name='{lab.name}'")] == ["1"]
+
+
 def test_other_test_subjects_cannot_be_compared(lab: Lab) -> None:
     lab.register(lab.model(error=1))
     decision = lab.register(lab.model(error=0.1, shift=7))
     assert not decision.promoted
     assert "cannot be compared with version 1: the files contain different test samples" in decision.reason
+    assert "of version 1 " in decision.reason
+    assert "not in this model" in decision.reason, "both files are called predictions.csv"
 
 
 def test_a_server_that_does_not_answer_has_not_said_that_there_is_no_champion(

@@ -85,6 +85,60 @@ def test_what_was_refused_for_a_moment_is_sent_at_the_end_of_the_same_run(store:
     assert [file.path for file in tracking.client().list_artifacts(run.run_id)] == ["note.txt"]
 
 
+class Hanging(Refusing):
+    """A client whose calls of some names fail after a while, and are counted."""
+
+    asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if self.down and name in self.names:
+            self.asked += 1
+            time.sleep(0.05)
+        return super().__getattr__(name)
+
+
+def test_a_server_that_is_waited_for_in_vain_holds_a_stage_up_once_and_once_at_its_end(
+    store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("scantune.tracking.run._LONG", 0.01)
+    names = ("get_run", "log_batch", "log_text", "set_terminated")
+    with open_run("train", "knees", dataset="hips") as run:
+        run.service = hanging = Hanging(run.service, *names)
+        run.params({"epochs": 3})
+        run.tags({"x": "y"})
+        for name in "abcd":
+            run.text("words", f"{name}.txt")
+        run.metrics({"loss": 1.0}, step=3)
+        run.flush()
+        assert hanging.asked == 1
+    assert hanging.asked == 2
+    assert len([record for record in caplog.records if "the run continues" in record.message]) == 2, "items, points"
+    service = tracking.client()
+    monkeypatch.setattr("scantune.tracking.opening.client", lambda: (hanging.__init__(service, *names), hanging)[1])
+    asked = hanging.asked
+    with pytest.raises(TrackingError), open_run("index", "hips", dataset="hips"):
+        pass
+    assert hanging.asked == asked + 1, "the next stage says so before it tries each item"
+    monkeypatch.setattr("scantune.tracking.opening.client", lambda: service)
+    with open_run("index", "hips", dataset="hips"):
+        pass
+    stored = service.get_run(run.run_id)
+    assert (stored.info.status, stored.data.metrics, stored.data.params) == ("FINISHED", {"loss": 1.0}, {"epochs": "3"})
+    assert {file.path for file in service.list_artifacts(run.run_id)} == {f"{name}.txt" for name in "abcd"}
+
+
+def test_a_run_ends_where_the_server_is_out_of_reach_for_files_alone(store: Path, monkeypatch) -> None:
+    monkeypatch.setattr("scantune.tracking.run._LONG", 0.01)
+    with open_run("train", "knees", dataset="hips") as run:
+        service, run.service = run.service, Hanging(run.service, "log_text")
+        for name in "ab":
+            run.text("words", f"{name}.txt")
+    assert run.service.asked == 2
+    assert service.get_run(run.run_id).info.status == "FINISHED"
+    (waiting,) = (store / ".scantune/pending").glob("*.jsonl")
+    assert len(waiting.read_text().splitlines()) == 2
+
+
 @pytest.fixture
 def unsent(store: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path]:
     """A training whose model the server did not take: its run, and the model's folder."""
@@ -97,6 +151,7 @@ def unsent(store: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         run.close = lambda status: None  # type: ignore[method-assign]
         type(run).close(run, "FINISHED")
     assert logged is None
+    assert tracking.client().get_run(run.run_id).info.status == "FINISHED"
     return str(run.run_id), folder
 
 

@@ -164,7 +164,7 @@ def test_a_project_that_cannot_be_written_is_told(broken: Path, monkeypatch: pyt
         commands.refuse_broken(broken)
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.ENOLCK])
 def test_what_the_system_refuses_is_one_line(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,8 +179,28 @@ def test_what_the_system_refuses_is_one_line(
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("train x: outputs/x: ")
-    assert line.endswith(("of your own", "stays whole"))
+    assert line.endswith(("of your own", "stays whole", "local disk"))
     assert words_of(ValueError("x")) is None
+
+
+def test_a_disk_without_room_for_a_temporary_file_is_told() -> None:
+    error = FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+    assert "free space, or set TMPDIR" in str(words_of(error))
+    assert words_of(FileNotFoundError(errno.ENOENT, "No such file or directory", "a")) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EPERM])
+def test_a_file_of_the_project_that_is_refused_is_not_taken_for_the_server(
+    number: int, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    with pytest.raises(TrackingError) as caught, open_run("split", "x", dataset="x"):
+        pass
+    assert "MLflow" not in str(caught.value)
+    assert str(caught.value).startswith(os.strerror(number).lower())
 
 
 @pytest.mark.parametrize("first", ["", "(raised as a result of Query-invoked autoflush; consider …)\n"])
@@ -188,6 +208,11 @@ def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
     told = unreachable_message(sqlite3.OperationalError(f"{first}database or disk is full\n[SQL: INSERT …]"))
     assert "cannot be written: database or disk is full. Free space" in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_store_whose_file_may_not_grow_is_not_taken_for_a_server() -> None:
+    told = unreachable_message(sqlite3.OperationalError("(sqlite3.OperationalError) disk I/O error\n[SQL: …]"))
+    assert "cannot be written: disk I/O error. Free space" in told
 
 
 def test_a_store_that_another_process_has_locked_is_told_as_one() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import shutil
 import typing
@@ -22,6 +23,7 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from dvc.stage.cache import _get_cache_hash
 
+from scantune import files
 from scantune.config.base import Block
 from scantune.config.load import _members
 from scantune.config.params import Params
@@ -246,3 +248,21 @@ def test_an_ensemble_waits_for_its_members_and_what_they_need_and_for_nothing_el
     models = {f"{stage}@{name}" for stage in ("train", "ensemble-member") for name in ("small", "other")}
     models = {name.replace("member@", "member@both_") for name in models}
     assert before == shared | models | {"ensemble@both", "evaluate-ensemble@both"}
+
+
+def test_a_file_that_a_kill_left_half_is_part_of_no_dependency(tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    Repo.init(str(tmp_path), no_scm=True)
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    folder = tmp_path / "data/index/digits"
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed)
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            files.write_text(folder / "root.csv", "half")
+    (left,) = folder.iterdir()
+    with Repo(str(tmp_path)) as repo:
+        assert repo.dvcignore.is_ignored_file(str(left))
+        assert not repo.dvcignore.is_ignored_file(str(folder / "root.csv"))

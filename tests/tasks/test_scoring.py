@@ -783,6 +783,11 @@ def test_targets_agree_by_value_and_those_of_findings_where_they_are_known():
     assert "have different targets" in faults.lines[0]
 
 
+def test_a_class_with_a_line_break_in_its_name_is_no_subgroup():
+    columns = {name: ["1", "2"] for name in ("sample_id", "p/mild\nor none", "logit/mild\nor none", "sex")}
+    assert grouping_columns(PredictionTable.make(columns)) == ["sex"]
+
+
 def test_what_predict_writes_beside_its_answers_is_no_group():
     columns = {name: ["x", "y"] for name in ("sex", "note", "reason", "map", "report_reason", "image_mean")}
     assert grouping_columns(PredictionTable.make(columns)) == list(columns)  # may be a cohort's own

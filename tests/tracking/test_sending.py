@@ -54,6 +54,19 @@ def test_what_was_left_of_a_model_by_a_kill_is_removed_and_another_model_is_logg
     assert sorted(models(run)) == sorted([first, second])
 
 
+def test_a_run_and_a_model_whose_first_answer_was_lost_are_there_once(store, folder, monkeypatch):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    for name in ("create_run", "create_logged_model"):  # MLflow's client asks a server again
+        call = getattr(SqlAlchemyStore, name)
+        monkeypatch.setattr(SqlAlchemyStore, name, lambda *a, call=call, **k: (call(*a, **k), call(*a, **k))[1])
+    with open_run("train", "knees", dataset="hips") as run:
+        logged = run.model({**SPEC, "folder": str(folder)})
+    assert models(run) == [logged]
+    experiment = run.service.get_run(run.run_id).info.experiment_id
+    assert [stored.info.run_id for stored in run.service.search_runs([experiment])] == [run.run_id]
+
+
 def test_what_waits_for_a_run_of_another_store_stays_and_is_told_with_what_to_do(store, caplog):
     waiting = store / ".scantune" / "pending" / ("0" * 32 + ".jsonl")
     waiting.parent.mkdir(parents=True)

@@ -91,7 +91,7 @@ def _changes(params: Any, targets: Sequence[str], run_settings: dict[str, str], 
     """What was typed as changes of ``params.yaml``: options of a training for each of its targets, and ``--set``.
 
     Raises:
-        ScantuneError: no target is trained, or ``settings`` cannot be read.
+        ScantuneError: no target is trained, ``settings`` cannot be read, or a key has two values.
     """
     from scantune.config.edit import Change, split_settings
 
@@ -100,7 +100,13 @@ def _changes(params: Any, targets: Sequence[str], run_settings: dict[str, str], 
         raise _untrained(params, next(iter(run_settings)).split(".")[1].replace("_", "-"), name)
     run_settings |= _digest_of(run_settings["model.weights"]) if "model.weights" in run_settings else {}
     changes = [f"{block}.{option}={value}" for block in experiments for option, value in run_settings.items()]
-    return [Change.read(change) for change in [*changes, *split_settings(settings)]]
+    read = [Change.read(change) for change in [*changes, *split_settings(settings)]]
+    typed: dict[str, Change] = {}
+    for change in read:
+        if typed.setdefault(change.key, change).value != change.value:
+            values = f"{typed[change.key].text} and {change.text}"
+            raise ScantuneError(f"{change.key} is stated twice, as {values}: leave one of them out")
+    return read
 
 
 def _untrained(params: Any, option: str, name: str) -> ScantuneError:

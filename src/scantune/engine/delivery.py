@@ -63,6 +63,7 @@ class _Channel:
 
     def __init__(self, sink: Sink, delivered: int) -> None:
         self.sink, self.delivered = sink, delivered
+        self._last_steps: dict[str, int] | None = None  # the last epoch and step that the sink had at the start
         self._last_epochs: dict[str, int] = {}  # the last epoch of each metric that the sink had at the start
         self.points: Outbox[tuple[int, Point]] = Outbox(
             sink.name, self._send_points, batch=_VALUES_A_CALL, weigh=lambda numbered: len(numbered[1][1])
@@ -75,8 +76,20 @@ class _Channel:
         return (not self.points and self.views.flush(now=now)) or changed
 
     def _send_points(self, numbered: list[tuple[int, Point]]) -> None:
-        self.sink.metrics([point for _, point in numbered])
+        points = [point for _, point in numbered if self._is_missing(point)]
+        if points:
+            self.sink.metrics(points)
         self.delivered = numbered[-1][0]
+
+    def _is_missing(self, point: Point) -> bool:
+        """Whether the sink lacks a point: it may have accepted some just before a kill."""
+        if not hasattr(self.sink, "last"):
+            return True
+        if self._last_steps is None:
+            names = {"epoch": "train_loss", "step": "step/loss"}
+            self._last_steps = {kind: self.sink.last(name) or 0 for kind, name in names.items()}
+        step, values = point
+        return step > self._last_steps["step" if any(name.startswith("step/") for name in values) else "epoch"]
 
     def _send_views(self, views: list[EpochView]) -> None:
         for view in views:
@@ -145,8 +158,7 @@ class Delivery:
             return
         with self.wake:
             for i, channel in enumerate(self.channels):
-                new_rows = _missing_rows(channel.sink, rows, self.queued[i]) if self.queued[i] < len(rows) else []
-                channel.points.put(_numbered(new_rows, self.log_every))
+                channel.points.put(_numbered(rows, self.queued[i], self.log_every))
                 self.queued[i] = len(rows)
             self.wake.notify()
 
@@ -194,20 +206,9 @@ def _read_delivered(folder: Path | None) -> dict[str, int]:
     return {str(k): int(v) for k, v in json.loads(path.read_text()).items()}
 
 
-def _missing_rows(sink: Any, rows: Sequence[Row], start: int) -> list[tuple[int, Row]]:
-    """Rows from ``start`` on that the sink does not have: it may have accepted some just before a kill."""
-    numbered = list(enumerate(rows[start:], start + 1))
-    if not hasattr(sink, "last"):
-        return numbered
-    try:
-        last_steps = {"epoch": sink.last("train_loss") or 0, "step": sink.last("step/loss") or 0}
-    except Exception:
-        return numbered
-    return [(n, row) for n, row in numbered if int(row[row["kind"]]) > last_steps[row["kind"]]]
-
-
-def _numbered(rows: Sequence[tuple[int, Row]], log_every: int) -> list[tuple[int, Point]]:
-    return [(n, point) for n, row in rows for point in points_of([row], log_every)]
+def _numbered(rows: Sequence[Row], start: int, log_every: int) -> list[tuple[int, Point]]:
+    """Points of the rows from ``start`` on, each with the number of its row."""
+    return [(n, point) for n, row in enumerate(rows[start:], start + 1) for point in points_of([row], log_every)]
 
 
 def _call_safely(call: Callable[[], Any] | None) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,16 +189,23 @@ def _describe(service: MlflowClient, name: str, version: str, folder: Path) -> N
 
 def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
     """The version of this logged model; registered if there is none (a stage that runs twice registers one)."""
-    for version in _versions(service, name):
-        if version.tags.get("scantune.model_id") == trained.model_id:
-            return str(version.version)
-    import mlflow
+    known = _versions_of(service, name, trained)
+    if not known:
+        import mlflow
 
-    with contextlib.redirect_stderr(io.StringIO()):  # "already exists" is printed of a first version too
-        created = mlflow.register_model(
-            f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id}
-        )
-    return str(created.version)
+        with contextlib.redirect_stderr(io.StringIO()):  # "already exists" is printed of a first version too
+            tags = {"scantune.model_id": trained.model_id}
+            created = mlflow.register_model(f"models:/{trained.model_id}", name, tags=tags)
+        known = _versions_of(service, name, trained) or [str(created.version)]
+        for twin in known[1:]:  # MLflow's client asks again where the answer to the first request is lost
+            service.delete_model_version(name, twin)
+    return known[0]
+
+
+def _versions_of(service: MlflowClient, name: str, trained: RunReference) -> list[str]:
+    """Versions of this logged model, the first one first."""
+    tagged = [v for v in _versions(service, name) if v.tags.get("scantune.model_id") == trained.model_id]
+    return [str(version.version) for version in sorted(tagged, key=lambda version: int(version.version))]
 
 
 def _versions(service: MlflowClient, name: str) -> list[Any]:
@@ -223,8 +231,8 @@ def _against(
             return {}, f"the predictions of version {champion.version} {why}, so no comparison is possible", False
         try:
             result = compare(
-                read(champion_path),
-                read(folder / PREDICTIONS),
+                replace(read(champion_path), name=f"version {champion.version}"),
+                replace(read(folder / PREDICTIONS), name="this model"),
                 task,
                 primary=evaluate.primary,
                 margin=evaluate.margin,

@@ -20,7 +20,8 @@ MAX_LEVELS = 30
 
 _OWN = re.compile(
     r"^(sample_id|subject_id|split|fold|distance|answered|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
-    r"(dice|dice_prepared|iou|precision|recall|hd95|nsd|cldice|lesion_f1|lesion_precision|lesion_recall)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$"
+    r"(dice|dice_prepared|iou|precision|recall|hd95|nsd|cldice|lesion_f1|lesion_precision|lesion_recall)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$",
+    re.DOTALL,  # a class may have a line break in its name
 )
 #: What ``scantune predict`` has beside them: the names of files are in no metrics.json.
 _OF_PREDICT = re.compile(r"^(file|reason|note|(report|mask|map)(_reason)?|image_(mean|sd|min|max))$")

@@ -122,6 +122,8 @@ def _active(service: Any, run_id: str) -> Iterator[None]:
     import mlflow
 
     status = service.get_run(run_id).info.status
-    with mlflow.start_run(run_id=run_id):
-        yield
-    service.update_run(run_id, status=status)
+    try:
+        with mlflow.start_run(run_id=run_id):
+            yield
+    finally:
+        service.update_run(run_id, status=status)

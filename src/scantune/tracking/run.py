@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,47 @@ from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.names import flatten, metric_name, metric_names
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
-from scantune.tracking.store import TrackingError, first_line, found, tracking_uri, without_password
+from scantune.tracking.store import first_line, found, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
+_LONG = 10.0  # seconds; a server that refuses does so at once
+_PAUSE = 60.0  # seconds in which a server that was waited for in vain is not asked again
 _BATCH = 500  # queued points before sending; log_batch accepts at most 1,000
 _SECONDS = 10.0
 _PARAM_LENGTH = 6000
+_FILES = {"artifact", "text", "model"}
+
+
+@dataclass
+class Reach:
+    """Whether a server answers: one that was waited for in vain is left alone for a while, so that one item holds a
+    stage up, not each."""
+
+    _away_until: float = 0.0
+
+    @property
+    def away(self) -> bool:
+        """Whether it was waited for in vain a moment ago."""
+        return time.monotonic() < self._away_until
+
+    @contextlib.contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Within it something is sent, or an error raised."""
+        start = time.monotonic()
+        try:
+            yield
+        except Exception:
+            if time.monotonic() - start > _LONG:
+                self._away_until = time.monotonic() + _PAUSE
+            raise
+
+    def reset(self) -> None:
+        """Ask again."""
+        self._away_until = 0.0
 
 
 @dataclass
@@ -41,14 +73,18 @@ class Run:
     service: Any = None
     run_id: str | None = None
     pending: Path | None = None
+    reach: Reach = field(default_factory=Reach)
     _sent_at: float = field(default_factory=time.monotonic)
     _warned: set[str] = field(default_factory=set)
+    _failing: bool = False
     _refused: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._points: Outbox[dict[str, Any]] = Outbox(
-            "MLflow", lambda points: send_points(self.service, self.run_id, points), batch=1000, longest=300.0
-        )
+        self._points: Outbox[dict[str, Any]] = Outbox("MLflow", self._send_points, batch=1000, longest=300.0)
+
+    def _send_points(self, points: Sequence[Mapping[str, Any]]) -> None:
+        with self.reach.attempt():
+            send_points(self.service, self.run_id, points)
 
     @property
     def on(self) -> bool:
@@ -124,7 +160,7 @@ class Run:
 
     def flush(self) -> None:
         """Send queued points; points that cannot be sent remain in the queue."""
-        if self.on and self._points.flush():
+        if self.on and not self.reach.away and self._points.flush():
             self._sent_at = time.monotonic()
 
     def tags(self, values: Mapping[str, Any]) -> None:
@@ -166,20 +202,26 @@ class Run:
         if not self.on:
             return False
         item = {"kind": kind, **arguments}
+        if self.reach.away:
+            self._refused.append(_with_digest(item))
+            return False
         try:
-            send(self.service, str(self.run_id), item)
+            with self.reach.attempt():
+                send(self.service, str(self.run_id), item)
         except Exception as error:
-            if what not in self._warned:
+            if what not in self._warned and not self._failing:  # one line, not one for each item
                 self._warned.add(what)
                 why = first_line(error)
                 log.warning("MLflow rejected the %s (%s); the run continues, and it is sent later", what, why)
+            self._failing = True
             self._refused.append(_with_digest(item))
             return False
+        self._failing = False
         return True
 
     def other(self, run_id: str) -> Run:
         """Another run of the same store, such as that of the training that is evaluated; to be closed by itself."""
-        return Run(self.service, run_id, self.pending and self.pending.with_name(f"{run_id}.jsonl"))
+        return Run(self.service, run_id, self.pending and self.pending.with_name(f"{run_id}.jsonl"), self.reach)
 
     def close(self, status: str | None) -> None:
         """Send what is kept, or leave it in ``pending``, and end the run.
@@ -189,9 +231,10 @@ class Run:
         """
         if not self.on:
             return
+        self.reach.reset()
         self._points.flush(now=True)
         end = [{"kind": "status", "status": status}] if status else []
-        left = [*self._points.left(), *_unsent(self.service, str(self.run_id), [*self._refused, *end])]
+        left = [*self._points.left(), *_unsent(self.service, str(self.run_id), [*self._refused, *end], self.reach)]
         if left and self.pending is not None:
             leave(self.pending, left)
             log.warning("%d items are queued in %s; the next run sends them", len(left), self.pending.name)
@@ -212,6 +255,9 @@ def resend(service: MlflowClient, folder: Path) -> None:
     """Send what earlier runs could not, and close them; a file goes only when all of it went.
 
     Two processes do not send the same: the second one leaves it to the first.
+
+    Raises:
+        TrackingError: the server fails.
     """
     waiting = sorted(folder.glob("*.jsonl"))
     if not waiting:
@@ -226,11 +272,8 @@ def resend(service: MlflowClient, folder: Path) -> None:
 
 
 def _is_known(service: MlflowClient, path: Path) -> bool:
-    """Whether the store has the run of a file, else a warning; a server that does not answer may have it."""
-    try:
-        known = found(service.get_run, path.stem)
-    except TrackingError:
-        return True
+    """Whether the store has the run of a file, else a warning."""
+    known = found(service.get_run, path.stem)
     if known is not None and known.info.lifecycle_stage == "active":
         return True
     remedy = "set MLFLOW_TRACKING_URI to the store that has it" if known is None else "restore it there"
@@ -242,24 +285,37 @@ def _is_known(service: MlflowClient, path: Path) -> bool:
 
 
 def _resent(service: MlflowClient, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    points = [item for item in items if "kind" not in item]
+    points, reach = [item for item in items if "kind" not in item], Reach()
     try:
-        send_points(service, run_id, points)
+        with reach.attempt():
+            send_points(service, run_id, points)
         points = []
     except Exception as error:
         log.warning("values of run %s are still queued (%s)", run_id, type(error).__name__)
-    return [*points, *_unsent(service, run_id, [item for item in items if "kind" in item])]
+    return [*points, *_unsent(service, run_id, [item for item in items if "kind" in item], reach)]
 
 
-def _unsent(service: MlflowClient, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Send items; those that were not taken. What is not there any more is given up."""
-    left = []
-    for item in items:
+def _unsent(service: MlflowClient, run_id: str, items: list[dict[str, Any]], reach: Reach) -> list[dict[str, Any]]:
+    """Send items; those that were not taken. What is not there any more is given up.
+
+    Files go last, before the run's end. Where the server was waited for in vain, the rest is not tried, but for the end
+    after a file: a server may be out of reach for large files alone.
+    """
+    left: list[dict[str, Any]] = []
+    failed, why = "", ""
+    for item in sorted(items, key=lambda item: (item["kind"] == "status", item["kind"] in _FILES)):
+        if reach.away and (item["kind"] != "status" or failed not in _FILES):
+            left.append(item)
+            continue
         try:
-            send(service, run_id, item)
+            with reach.attempt():
+                send(service, run_id, item)
         except Gone as error:
             log.warning("%s of run %s is no longer what it was, and is not sent", error, run_id)
         except Exception as error:
-            log.warning("run %s: its %s is still queued (%s)", run_id, item["kind"], first_line(error))
+            failed, why = item["kind"], why or first_line(error)
             left.append(item)
+    if left:
+        kinds = ", ".join(dict.fromkeys(item["kind"] for item in left))
+        log.warning("run %s: still queued are %s (%s)", run_id, kinds, why or "the server did not answer")
     return left

@@ -88,7 +88,10 @@ def _model(service: MlflowClient, run_id: str, spec: Mapping[str, Any], digest: 
     content = content_digest(Path(spec["folder"]))
     if digest and content != digest:
         raise Gone(f"model {spec['name']}")
-    model_id = logged_before(service, run_id, content) or log_whole(service, run_id, spec, content)
+    model_id = logged_before(service, run_id, content)
+    if model_id is None:
+        model_id = log_whole(service, run_id, spec, content)
+        logged_before(service, run_id, content)  # removes one that was begun twice, the first answer being lost
     service.set_tag(run_id, MODEL_ID, model_id)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-from scantune import records
+from scantune import files, records
 from scantune.records import ScantuneError
 from scantune.tracking import creation, moved
 
@@ -133,6 +133,7 @@ def client() -> Any:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints a traceback of what it raises
     logging.getLogger("mlflow.tracking.fluent").setLevel(logging.ERROR)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a line for each repetition
     uri = tracking_uri()
     if is_own_store():
         message = moved.follow(project_home())
@@ -172,13 +173,17 @@ def words_of(error: BaseException) -> str | None:
 
 def unreachable_message(error: BaseException) -> str:
     """What a person reads when the server does not answer: where it should be, why, and what to do."""
+    of_system = files.words_of(error)
+    if of_system is not None:  # a file of the project, not the server
+        return of_system
     if re.search(r"\b(401|403)\b|unauthori[sz]ed|permission denied", str(error), re.IGNORECASE):
         return (
             f"MLflow at {without_password(tracking_uri())} refuses this user name or password: {first_line(error)}. "
             "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
     refused = re.search(
-        r"database or disk is full|attempt to write a readonly database|read-only file system", str(error)
+        r"database or disk is full|disk I/O error|attempt to write a readonly database|read-only file system",
+        str(error),
     )
     if refused:
         return (

@@ -48,6 +48,10 @@ def create(service: MlflowClient, experiment: str, *, tags: Mapping[str, str], r
     run_id = str(service.create_run(experiment, tags={**tags, OPENING: name}, run_name=run_name).info.run_id)
     _path(name).replace(_path(run_id))  # renamed, not locked anew: at no moment is it free
     _OPEN[run_id] = _OPEN.pop(name)
+    with contextlib.suppress(Exception):  # the run is there
+        for twin in service.search_runs([experiment], f"tags.`{OPENING}` = '{name}'"):
+            if twin.info.run_id != run_id:  # MLflow's client asks again where the answer to the first request is lost
+                service.delete_run(twin.info.run_id)
     return run_id
 
 

@@ -31,7 +31,7 @@ _VOLUME = {
     **{k: f"volume_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
     **{f"bland_altman_{k}": f"volume_bland_altman_{k}" for k in ("bias", "sd", "lower", "upper")},
 }
-_VOLUMES = re.compile(r"volume_target(/.+)?$")
+_VOLUMES = re.compile(r"volume_target(/.+)?$", re.DOTALL)
 _SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice", *LESIONS, *PREPARED)
 
 
