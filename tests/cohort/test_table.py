@@ -291,3 +291,22 @@ def test_a_second_column_of_one_name_is_numbered_where_that_is_accepted(table):
 def test_bytes_that_are_not_of_the_marked_encoding_are_lost_letters_by_row_and_column(table, content):
     result = read_table(table(content))
     assert [key for key, words in result.unusable.items() if "letter of it is lost" in words] == [(2, "name")]
+
+
+@pytest.mark.parametrize("cell", ["#DIV/0!", "#REF!", "#WERT!", "#¿NOMBRE?", "####"])
+def test_errors_of_a_spreadsheet_are_no_values_in_a_csv(table, cell):
+    read = read_table(table([["id", "kind"], ["1", cell], ["2", "#1"], ["3", "#N/A"]]))
+    assert list(read.unusable) == [(2, "kind")]
+    assert read_table(table([["id", "kind"], ["1", "#12"]])).unusable == {}
+
+
+def test_the_separator_that_excel_states_is_taken(table):
+    read = read_table(table("sep=;\r\nid;kind\r\n1,5;a,b\r\n"))
+    assert read.columns == ("id", "kind")
+    assert [(row.line, row.cells) for row in read.rows] == [(3, {"id": "1,5", "kind": "a,b"})]
+
+
+def test_json_is_named(table):
+    for text in ('[{"id": 1}, {"id": 2}]', '{"id": 1}\n{"id": 2}\n', '\n[\n {\n "id": 1}]'):
+        with pytest.raises(CohortError, match="JSON"):
+            read_table(table(text, "cohort.json"))

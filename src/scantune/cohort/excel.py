@@ -18,8 +18,7 @@ EXACT = 10**15
 """The least number that Excel may have rounded."""
 TOO_LONG = "a number of more digits than the 15 that Excel keeps: format the column as text and enter it again"
 _FORMAT = re.compile(r'(?:"([^"]*)")?(0+)(?:"([^"]*)")?')
-ERRORS = {"#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
-"""What a formula without a value shows; ``#N/A`` is an empty cell."""
+_ERROR = re.compile(r"#[¡¿]?[A-ZÀ-Ý0/]{3,}[!?]")  # #REF!, #DIV/0!, #WERT!; #N/A is an empty cell
 
 
 @dataclass
@@ -50,8 +49,8 @@ class Sheet:
             number_format: of Excel, such as ``000`` or ``0.0%``.
             decimal: sign that numbers are written with.
         """
-        if isinstance(value, str) and value.strip() in ERRORS:
-            self.unusable[line, at] = error_in_words(value.strip())
+        if isinstance(value, str) and (wrong := error_in_words(value.strip())):
+            self.unusable[line, at] = wrong
         elif isinstance(value, int | float) and not isinstance(value, bool):
             if abs(value) >= EXACT:
                 self.unusable[line, at] = TOO_LONG
@@ -94,9 +93,15 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
     return sheet_content
 
 
-def error_in_words(error: str) -> str:
-    """What is wrong with a cell that shows one of :data:`ERRORS`."""
-    return f"an Excel error, {error}: correct the formula or empty the cell"
+def error_in_words(text: str) -> str:
+    """What is wrong with a cell that shows an error of a spreadsheet, or that its column was too narrow; else ""."""
+    if not text.startswith("#"):
+        return ""
+    if _ERROR.fullmatch(text):
+        return f"an Excel error, {text}: correct the formula or empty the cell"
+    if len(text) > 2 and set(text) == {"#"}:
+        return f"{text}: a spreadsheet's column was too narrow to show the value: widen it and save the table anew"
+    return ""
 
 
 def unpacked(content: bytes, path: Path) -> int:

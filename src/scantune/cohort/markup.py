@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from scantune.amounts import number_of
 from scantune.cohort.delimited import decoded
-from scantune.cohort.excel import ERRORS, EXACT, TOO_LONG, Sheet, error_in_words, text_of
+from scantune.cohort.excel import EXACT, TOO_LONG, Sheet, error_in_words, text_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.xml_tree import tree_of
 
@@ -274,8 +274,8 @@ def _value(data: Element | None, decimal: str) -> str:
 def _fault(data: Element | None) -> str:
     """Why a cell has no reliable value, as in Excel's own file; "" where it has."""
     text = "".join(data.itertext()).strip() if data is not None else ""
-    if text in ERRORS:
-        return error_in_words(text)
+    if wrong := error_in_words(text):
+        return wrong
     try:
         is_long = data is not None and _attribute(data, "Type") == "Number" and abs(float(text)) >= EXACT
     except ValueError:

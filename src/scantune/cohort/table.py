@@ -15,7 +15,7 @@ from types import ModuleType
 
 from scantune.amounts import number_of
 from scantune.cohort import excel, markup, old_excel, other_tables, statistics_files
-from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
+from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of, without_statement
 from scantune.cohort.excel import Sheet
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.file_names import TABLES
@@ -109,12 +109,13 @@ def read_table(
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
     if markup.is_markup(text):
         table = _of_sheet(markup.read_markup(content, path, sheet, decimal), path, header, repeated)
-        return replace(table, unusable={**table.unusable, **_lost_letters(table)})
+        return replace(table, unusable={**table.unusable, **_without_value(table)})
     _refuse_sheet(path, sheet)
-    separator = separator or separator_of(text, path, header)
+    text, stated_separator = without_statement(text)
+    separator = separator or stated_separator or separator_of(text, path, header)
     lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
     table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
-    return replace(table, unusable=_lost_letters(table))
+    return replace(table, unusable=_without_value(table))
 
 
 def _unpacked(content: bytes, path: Path, most: float) -> bytes:
@@ -196,10 +197,17 @@ def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
     return next(([bare(cell) for cell in cells] for number, cells in lines if number == line), [])
 
 
-def _lost_letters(table: Table) -> dict[tuple[int, str], str]:
-    """Cells of which a letter was lost in a change of encoding: two names can have become one."""
-    words = "a letter of it is lost (U+FFFD, or no letter of Latin-1): save the table anew, as CSV in UTF-8"
-    return {(row.line, name): words for row in table.rows for name, cell in row.cells.items() if "\ufffd" in cell}
+def _without_value(table: Table) -> dict[tuple[int, str], str]:
+    """Cells of which a letter was lost in a change of encoding, so that two names can have become one, and those in
+    which a spreadsheet wrote an error or ``####``."""
+    lost = "a letter of it is lost (U+FFFD, or no letter of Latin-1): save the table anew, as CSV in UTF-8"
+    found = (
+        ((row.line, name), lost if "\ufffd" in cell else excel.error_in_words(cell))
+        for row in table.rows
+        for name, cell in row.cells.items()
+        if cell[:1] == "#" or "\ufffd" in cell
+    )
+    return {place: words for place, words in found if words}
 
 
 def _check_size(path: Path, size: int, most: float, how: str = "") -> None:
