@@ -5,6 +5,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from scantune.cohort.excel import text_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.table import read_table
 
@@ -222,6 +223,20 @@ def test_ids_are_what_excel_shows_and_never_rounded(tmp_path):
     result = read_table(_excel(tmp_path / "t.xlsx", change))
     assert result.rows[0].cells["id"] == "P007"
     assert "more digits than the 15" in result.unusable[3, "id"]
+
+
+@pytest.mark.parametrize(
+    ("number", "form", "shown"),
+    [
+        (7, "\\P000", "P007"),
+        (7, "000;-000", "007"),
+        (12345, "000-00", "123-45"),
+        (7, '"a;"00_)', "a;07"),
+        (7, "0.0", "7"),
+    ],
+)
+def test_numbers_are_what_their_format_shows(number, form, shown):
+    assert text_of(number, form) == shown
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])

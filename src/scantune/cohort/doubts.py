@@ -141,8 +141,8 @@ def impossible_ages(rows: Sequence[Row], dataset: DatasetConfig) -> list[str]:
 def values_for_missing(
     records: Sequence[Record], targets: Mapping[str, TargetColumn], dataset: DatasetConfig
 ) -> list[str]:
-    """A warning for each target and group with values that may stand for a missing one (``?``, -999 beside 0 to 34), and
-    where such a word is the id of a subject.
+    """A warning for each target and group with values that may stand for a missing one (``?``, -999 beside 0 to 34),
+    and where such a word is the id of a subject.
 
     What the ``values`` of a target list is a value; ages have a warning of their own, and a group may be unknown.
     """
