@@ -199,6 +199,7 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
         "transfer_syntax": syntax_name(file),
         "decoder": f"pydicom {pydicom.__version__}",
         "series": digest(file.text("SeriesInstanceUID")),
+        "frame_of_reference": digest(space) if (space := file.text("FrameOfReferenceUID")) else "",
         "files": n_files,
         "set_aside": dict(sorted(aside.items())),
         "window": [center, width] if center is not None and width is not None else None,
