@@ -12,9 +12,11 @@ import numpy as np
 import pydicom
 from pydicom.uid import UID
 
+from scantune.amounts import number_of
 from scantune.io import geometry
+from scantune.io.absent import missing
 from scantune.io.arrays import Options, Volume
-from scantune.io.detect import HEAD, format_of
+from scantune.io.detect import HEAD, archive_of, format_of
 from scantune.io.dicom_alike import attribute_notes, check_units
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
@@ -31,6 +33,9 @@ from scantune.io.folders import files_below
 from scantune.io.gzipped import Unpacked, is_dicom
 from scantune.io.values import check_size
 from scantune.records import ReadError
+
+ARCHIVE = "archive (ZIP, tar …)"
+"""What a packed file among the files of a series is counted as."""
 
 
 def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
@@ -72,14 +77,20 @@ def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]
 
 def _opened(path: Path, options: Options) -> DicomFile | str:
     """The header of a file, "gzip" where it holds DICOM, else what it is counted as."""
-    with path.open("rb") as handle:
+    try:
+        handle = path.open("rb")
+    except FileNotFoundError:
+        raise missing(path) from None
+    with handle:
         head = handle.read(HEAD)
         if not head:
             return "empty file"
         kind = format_of(head)
         if kind in ("dicom", "dicom without preamble"):
             return parse(handle, head, path, options.limits)
-    return "gzip" if kind == "gzip" and is_dicom(path) else "not DICOM"
+    if kind == "gzip" and is_dicom(path):
+        return "gzip"
+    return ARCHIVE if archive_of(head) else "not DICOM"
 
 
 _TILES = "a microscope's slide in tiles, which is not read: save the level that is meant as TIFF or PNG"
@@ -185,6 +196,8 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
     """What the manifest may know of a series."""
     center, width = file.number("WindowCenter"), file.number("WindowWidth")
     unit = stated_unit(file)
+    if aside[ARCHIVE]:
+        notes.append(f"{number_of(aside[ARCHIVE], 'archive')} among the files not unpacked: slices may be in it")
     if file.modality == "PT":
         notes.append(f"values of PET in {'no stated unit' if unit == 'not stated' else unit} (Units)")
     elif file.modality == "CT":
