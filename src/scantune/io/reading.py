@@ -200,6 +200,7 @@ _NOT_READ = {
     "heif": "a HEIC or AVIF picture, which is not read: save it as PNG or TIFF (phones can be set to write JPEG)",
     "jpeg2000": "a JPEG 2000 picture outside of DICOM, which is not read: save it as PNG or TIFF",
     "jpegxl": "a JPEG XL picture, which is not read: save it as PNG or TIFF",
+    "bigtiff": "a BigTIFF in big-endian order, which is not read: save it as an ordinary TIFF",
     "pdf": "a PDF, not an image",
 }
 
