@@ -1,5 +1,6 @@
 """DICOM SEG and RTSTRUCT are labels on their image's grid, whichever way its slices run."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +209,17 @@ def test_a_structure_set_of_another_frame_of_reference_is_noted_and_names_are_on
     assert "1 structure that is named has no closed contour" in str(
         io.read_mask_object(path, image, ["R\u00fcckenmark"]).facts
     )
+
+
+def test_a_structure_set_in_gzip_or_alone_in_a_folder_is_the_same(tmp_path: Path):
+    image = volume(shape=(10, 11, 12))
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [_box((1.5, 2.5), (7.5, 8.5), 2, 4)]})
+    expected = io.read_mask_object(path, image).array
+    (tmp_path / "one").mkdir()
+    for other in (tmp_path / "rt.dcm.gz", tmp_path / "one" / "1-1.dcm.gz"):
+        other.write_bytes(gzip.compress(path.read_bytes()))
+    for other in (tmp_path / "rt.dcm.gz", tmp_path / "one"):
+        assert io.is_mask_object(other)
+        np.testing.assert_array_equal(io.read_mask_object(other, image).array, expected)
+    (tmp_path / "one" / "1-2.dcm").write_bytes(path.read_bytes())
+    assert not io.is_mask_object(tmp_path / "one"), "which of two is not known"

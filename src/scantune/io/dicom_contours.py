@@ -66,7 +66,7 @@ def from_structures(
         if (labels[inside] > 0).any():
             raise ReadError("structures overlap, so no voxel's label is certain")
         labels[inside] = int(structure.ReferencedROINumber)
-    if found["outside"] and found["outside"] == found["drawn"] and strict:
+    if found["outside"] and found["outside"] == found["drawn"]:
         raise ReadError("its contours lie outside of its image: use the image that they were drawn on")
     found["undrawn"] = len(set(numbers or ()) - drawn)
     notes = _notes(found)

@@ -19,6 +19,7 @@ from scantune.io.dicom_masks import (
     SEGMENTATIONS,
     guarded,
     object_facts,
+    plain_object,
     read_mask_object,
     segment_numbers,
     values_by_segment,
@@ -57,8 +58,13 @@ def read_image_mask(
     Raises:
         ReadError: it belongs to another image, is of another size, its segments overlap, or it is fractional.
     """
-    if kind_of(path) in ("nrrd", "gzip"):
-        return _of_slicer(path, names, frames)
+    with plain_object(path) as plain:
+        if kind_of(plain) in ("nrrd", "gzip"):
+            return _of_slicer(plain, names, frames)
+        return _of_dicom(plain, source, frames, series, names)
+
+
+def _of_dicom(path: Path, source: Path, frames: bool, series: SeriesRule | None, names: Collection[str]) -> Image:
     header, facts = _header(source, series), object_facts(path)
 
     def work(dataset: Any) -> np.ndarray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +14,12 @@ import numpy as np
 import pydicom
 
 from scantune.io import geometry
-from scantune.io.arrays import Options, Volume
+from scantune.io.arrays import Limits, Options, Volume
 from scantune.io.detect import kind_of
 from scantune.io.dicom_choice import digest
 from scantune.io.dicom_contours import from_structures
+from scantune.io.folders import files_below
+from scantune.io.gzipped import gunzipped, is_dicom
 from scantune.io.itk import is_segmentation, read_segments
 from scantune.io.label_tables import in_object, numbers_of
 from scantune.io.mask_grid import PLACED, Placing, is_part, onto_image, refuse_gaps
@@ -28,20 +32,36 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior
 _T = TypeVar("_T")
 
 
+@contextmanager
+def plain_object(path: Path) -> Iterator[Path]:
+    """The file of a mask: of a folder the only one in it (as TCIA has structure sets), unpacked where it is gzipped
+    DICOM."""
+    if path.is_dir():
+        files = list(islice(files_below(path), 2))
+        path = files[0] if len(files) == 1 else path
+    if path.is_file() and kind_of(path) == "gzip" and is_dicom(path):
+        with gunzipped(path, Limits()) as plain:
+            yield plain
+    else:
+        yield path
+
+
 def is_mask_object(path: Path) -> bool:
-    """Whether a file is a segmentation (DICOM's or 3D Slicer's) or a structure set."""
-    kind = kind_of(path) if path.is_file() else ""
-    if not kind.startswith("dicom"):
-        return kind in ("nrrd", "gzip") and is_segmentation(path)
-    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
-    return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
+    """Whether a file, or the only one in a folder, is a segmentation (DICOM's or 3D Slicer's) or a structure set."""
+    with plain_object(path) as plain:
+        kind = kind_of(plain) if plain.is_file() else ""
+        if not kind.startswith("dicom"):
+            return kind in ("nrrd", "gzip") and is_segmentation(plain)
+        header = pydicom.dcmread(plain, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
+        return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
 
 def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), placing: Placing = "part") -> Volume:
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
 
     Args:
-        path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``).
+        path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``);
+            :func:`plain_object` names further forms.
         image: the volume that it belongs to.
         names: of the segments or structures to read, all without any.
         placing: of a segmentation that is not on voxels of the image (:func:`scantune.io.mask_grid.onto_image`).
@@ -58,9 +78,13 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), pla
             "its image is sheared (gantry tilt) and was resampled upright, and the segmentation lies on the voxels of "
             "the file: save it as NIfTI on the grid of the image, which is resampled alike"
         )
-    if kind_of(path) in ("nrrd", "gzip"):
-        return _of_slicer(path, image, names, placing)
+    with plain_object(path) as plain:
+        if kind_of(plain) in ("nrrd", "gzip"):
+            return _of_slicer(plain, image, names, placing)
+        return _of_dicom(plain, image, names, placing)
 
+
+def _of_dicom(path: Path, image: Volume, names: Collection[str], placing: Placing) -> Volume:
     def work(dataset: Any) -> Volume:
         facts, numbers = object_facts(path), segment_numbers(dataset, names)
         if str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS:
