@@ -151,6 +151,13 @@ def test_values_that_may_stand_for_missing_ones_are_told_and_emptied_by_recode(t
     assert not any(name in warnings for name in ("score", "kind", "dose")), "listed, or emptied"
 
 
+def test_quoted_ids_and_ditto_marks_are_told(table, dataset):
+    table("file,subject\na.png,P1\nb.png,'P1\nc.png,“P1”\nd.png,ditto\n")
+    warnings = "\n".join(cohort.read(dataset(files="{file}", subject="subject"), HERE).warnings)
+    assert "(P1/'P1/“P1”)" in warnings
+    assert "may stand for a missing one: 'ditto' in 1 row" in warnings
+
+
 def test_classes_that_a_spreadsheet_made_dates_of_are_told(table, dataset):
     table("file,grade,day\na.png,2-Mar,2024-01-01\nb.png,3+4,2024-01-02\nc.png,,2024-01-02\n")
     warnings = cohort.read(dataset(files="{file}", targets={"grade": "grade"}, groups=["day"]), HERE).warnings

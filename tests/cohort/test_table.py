@@ -325,3 +325,15 @@ def test_json_is_named(table):
     for text in ('[{"id": 1}, {"id": 2}]', '{"id": 1}\n{"id": 2}\n', '\n[\n {\n "id": 1}]'):
         with pytest.raises(CohortError, match="JSON"):
             read_table(table(text, "cohort.json"))
+
+
+def test_a_quote_that_is_not_closed_is_seen_beside_blank_lines(table):
+    rows = [f"{i},a,b,{i}" for i in range(9)]
+    rows[1], rows[8], rows[3] = '1,"a,b,1', '8,"a,b,8', ""
+    with pytest.raises(CohortError, match="a cell spans rows 3 to 10"):
+        read_table(table("\n".join(["id,k,l,n", *rows])))
+
+
+def test_a_lost_letter_of_excel_is_told(tmp_path):
+    result = read_table(_excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.__setitem__("B2", "M\ufffdller")))
+    assert "a letter of it is lost" in result.unusable[2, "id"]

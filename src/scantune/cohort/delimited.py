@@ -108,9 +108,10 @@ _QUOTE = (
 
 
 def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
-    """Whether a cell over several lines swallowed rows: each line is one where quotes are taken for letters.
+    """Whether a cell over several lines swallowed rows: each line but blank ones is one where quotes are taken for
+    letters.
 
     Cells with line breaks are in order: their lines are parts of rows. In a table of one column they cannot be told.
     """
     odd = sum(line.count('"') for line in span) % 2 == 1
-    return odd or all(line.count(separator) == width - 1 for line in span)
+    return odd or all(line.count(separator) == width - 1 for line in span if line.strip())

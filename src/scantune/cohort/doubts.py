@@ -21,10 +21,11 @@ SHOWN = 10
 
 def form_free(subject: str) -> str:
     """An id without what may differ between two notes of it: case, blanks and characters of no width, the kind of a
-    dash, leading zeros, a final .0, Unicode form."""
+    dash, quotation marks around it, leading zeros, a final .0, Unicode form."""
     kinds = ((unicodedata.category(letter), letter) for letter in unicodedata.normalize("NFKC", subject))
     plain = "".join("-" if kind == "Pd" or letter == "\u2212" else letter for kind, letter in kinds if kind != "Cf")
     text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", plain).casefold())
+    text = text.strip("'\"“”„‘’‚«»") or text
     text = re.sub(r"^(\d+)[.,]0+$", r"\1", text)
     return re.sub(r"\d+", lambda digits: digits.group().lstrip("0") or "0", text)
 
@@ -44,8 +45,8 @@ def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[
     if not several:
         return list(records), []
     pairs = ", ".join("/".join(ids) for ids in several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
-    what = f"subject ids that differ only in case, blanks, dashes, leading zeros, .0 or Unicode form: {len(several)}"
-    what += f" ({pairs})" if with_ids else ""
+    what = "subject ids that differ only in case, blanks, dashes, quotes, leading zeros, .0 or Unicode form: "
+    what += f"{len(several)} ({pairs})" if with_ids else f"{len(several)}"
     if not join:
         remedy = "they are treated as different subjects: correct the table, or set 'join_ids: true'"
         return list(records), [f"{what}; {remedy}"]

@@ -11,6 +11,7 @@ WORDS = frozenset(
     {
         ".", "..", "-", "--", "?", "missing", "unknown", "unk", "not available", "not applicable", "not recorded",
         "nd", "n.d.", "n.a.", "k.a.", "k. a.", "tbd", "fehlt", "unbekannt",
+        '"', "''", "〃", "ditto", "dto.", "idem",
     }
 )  # fmt: skip
 #: Numbers of registries.
