@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune.amounts import number_of
 from scantune.class_names import label
+from scantune.cohort.doubts import form_free
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
@@ -74,7 +76,19 @@ def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[st
     written, notes = as_numbers(read(path))
     table, made = with_probabilities(written, task)
     refuse_missing(table, empty=task.empty_probabilities)
-    return table, notes + made
+    return table, notes + made + _alike_subjects(table)
+
+
+def _alike_subjects(table: PredictionTable) -> list[str]:
+    """A line where ids of subjects differ in form alone: P1, p1 and P1.0 have intervals as of three."""
+    subjects = set(table.text("subject_id")) if "subject_id" in table else set()
+    more = len(subjects) - len({form_free(subject) for subject in subjects})
+    if not more:
+        return []
+    how = "case, blanks, dashes, quotes, leading zeros, .0 or Unicode form"
+    return [
+        f"{number_of(more, 'subject id')} too many, if ids that differ in {how} alone are one: each counts for itself"
+    ]
 
 
 def as_numbers(table: PredictionTable) -> tuple[PredictionTable, list[str]]:
