@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,8 @@ def text_of(value: Any, number_format: str, decimal: str = ".") -> str:
         return value.isoformat()
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, Decimal):  # exact, of Parquet
+        value = int(value) if value == value.to_integral_value() else str(value).replace(".", decimal)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     if isinstance(value, int) and value >= 0:

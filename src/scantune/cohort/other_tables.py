@@ -94,7 +94,7 @@ def lines_of(
             f"its columns {', '.join(odd)} hold files, not texts or numbers: write them as files, and their names here"
         )
         raise CohortError(f"table {path.name}", [words])
-    single = [name for name, kind in frame.dtypes.items() if str(kind).lower() == "float32"]
+    single = [name for name, kind in frame.dtypes.items() if str(kind).lower() in ("float16", "float32")]
     frame = frame.astype(dict.fromkeys(single, "string")).astype(dict.fromkeys(single, "Float64"))  # 0.1 is 0.1
     frame = frame.astype(object).where(frame.notna(), None)
     rows = [[text_of(cell, "", decimal) for cell in row] for row in frame.itertuples(index=False, name=None)]
