@@ -180,10 +180,11 @@ def test_foreign_files_are_set_aside_and_counted(tmp_path: Path) -> None:
 
     loaded = io.read(tmp_path / "s")
     np.testing.assert_array_equal(loaded.array, volume().array)
+    assert "1 file is named as DICOM and empty" in loaded.facts["notes"][0]
     assert loaded.facts["set_aside"] == {
         "DICOM without an image: Enhanced SR": 1,
         "DICOMDIR": 1,
-        "empty file": 1,
+        "named as DICOM, and none": 1,
         "not DICOM": 1,
     }
 

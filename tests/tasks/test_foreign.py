@@ -275,3 +275,11 @@ def test_ids_of_one_subject_in_several_forms_are_told_without_the_ids(tmp_path):
     _, notes = load(path, settings_for("regression", {}))
     assert len(notes) == 1
     assert notes[0].startswith("2 subject ids too many, if ids that differ in case")
+
+
+def test_codes_of_missing_targets_are_told(tmp_path):
+    path = tmp_path / "predictions.csv"
+    path.write_text("target,prediction\n1,2\n30,12\n-999,8\n4,4\n")
+    assert load(path, settings_for("regression", {}))[1] == [
+        "column target: -999 in 1 rows count as values; leave the cells or rows of missing ones out"
+    ]

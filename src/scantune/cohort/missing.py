@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 #: Words and signs, in lower case; those of an empty cell (:data:`scantune.class_names.EMPTY`) are not among them.
 WORDS = frozenset(
     {
@@ -23,10 +21,12 @@ def codes(numbers: Sequence[str]) -> list[str]:
     distinct = {text: float(text) for text in set(numbers)}
     found: list[str] = []
     for text, value in sorted(distinct.items(), key=lambda pair: -abs(pair[1])):
-        others = np.array([v for t, v in distinct.items() if t not in found and t != text])
-        if value not in CODES or len(others) < 2:
+        if value not in CODES:
             continue
-        low, high = others.min(), others.max()
+        others = [v for t, v in distinct.items() if t not in found and t != text]
+        if len(others) < 2:
+            continue
+        low, high = min(others), max(others)
         if value < 0 <= low or value > high + max(2 * (high - low), 0.5 * abs(high), 5):
             found.append(text)
     return found

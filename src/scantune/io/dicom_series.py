@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from scantune.amounts import number_of
 from scantune.io import geometry
-from scantune.io.absent import missing
+from scantune.io.absent import missing, pointer
 from scantune.io.arrays import Options, Volume
 from scantune.io.detect import HEAD, archive_of, format_of
 from scantune.io.dicom_alike import attribute_notes, check_units
@@ -34,8 +34,9 @@ from scantune.io.gzipped import Unpacked, is_dicom
 from scantune.io.values import check_size
 from scantune.records import ReadError
 
-ARCHIVE = "archive (ZIP, tar …)"
-"""What a packed file among the files of a series is counted as."""
+_NAMED = (".dcm", ".ima", ".dicom")
+#: What files are counted as in whose place slices may be missing.
+_ARCHIVE, _NO_DICOM = "archive (ZIP, tar …)", "named as DICOM, and none"
 
 
 def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
@@ -84,13 +85,15 @@ def _opened(path: Path, options: Options) -> DicomFile | str:
     with handle:
         head = handle.read(HEAD)
         if not head:
-            return "empty file"
+            return _NO_DICOM if path.suffix.lower() in _NAMED else "empty file"
         kind = format_of(head)
         if kind in ("dicom", "dicom without preamble"):
             return parse(handle, head, path, options.limits)
     if kind == "gzip" and is_dicom(path):
         return "gzip"
-    return ARCHIVE if archive_of(head) else "not DICOM"
+    if archive_of(head):
+        return _ARCHIVE
+    return _NO_DICOM if path.suffix.lower() in _NAMED or pointer(head) else "not DICOM"
 
 
 _TILES = "a microscope's slide in tiles, which is not read: save the level that is meant as TIFF or PNG"
@@ -196,8 +199,11 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
     """What the manifest may know of a series."""
     center, width = file.number("WindowCenter"), file.number("WindowWidth")
     unit = stated_unit(file)
-    if aside[ARCHIVE]:
-        notes.append(f"{number_of(aside[ARCHIVE], 'archive')} among the files not unpacked: slices may be in it")
+    if aside[_ARCHIVE]:
+        notes.append(f"{number_of(aside[_ARCHIVE], 'archive')} among the files not unpacked: slices may be in it")
+    if aside[_NO_DICOM]:
+        files = number_of(aside[_NO_DICOM], "file is", "files are")
+        notes.append(f"{files} named as DICOM and empty or of another kind (a failed download?): slices may be missing")
     if file.modality == "PT":
         notes.append(f"values of PET in {'no stated unit' if unit == 'not stated' else unit} (Units)")
     elif file.modality == "CT":

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.amounts import number_of
-from scantune.class_names import label
+from scantune.class_names import label, value
 from scantune.cohort.doubts import form_free
+from scantune.cohort.missing import codes
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
@@ -76,7 +77,19 @@ def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[st
     written, notes = as_numbers(read(path))
     table, made = with_probabilities(written, task)
     refuse_missing(table, empty=task.empty_probabilities)
-    return table, notes + made + _alike_subjects(table)
+    return table, notes + made + _alike_subjects(table) + _codes(table)
+
+
+def _codes(table: PredictionTable) -> list[str]:
+    """A line for each target that has numbers which registries write for missing values, far from all others."""
+    lines = []
+    for column in (c for c in table.columns if c.partition("/")[0] == "target"):
+        counts = Counter(table.text(column).tolist())
+        found = codes([text for text in counts if isinstance(value(text), float)])
+        if found:
+            some = ", ".join(f"{text} in {counts[text]}" for text in found)
+            lines.append(f"column {column}: {some} rows count as values; leave the cells or rows of missing ones out")
+    return lines
 
 
 def _alike_subjects(table: PredictionTable) -> list[str]:
