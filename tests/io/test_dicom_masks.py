@@ -182,6 +182,8 @@ def test_what_is_in_doubt_of_contours_is_noted_or_refused(tmp_path: Path):
     assert notes(2, 3, 4) == []
     assert "1 slice has no contour between two" in notes(2, 3, 5)[0]
     assert notes(2, 3, beside=(_box((9.5, 9.5), (10.5, 10.5), 2, 6),)) == [], "another part of the structure"
+    apart = [_box((low, low), (low + 1.0, low + 1.0), 2, 2 * low) for low in (1.5, 2.5)]
+    assert notes(1, beside=tuple(apart)) == [], "three parts on every second slice"
     assert "1 pair of contours of one structure cross" in notes(2, beside=(_box((5.5, 5.5), (9.5, 9.5), 2, 2),))[0]
     assert "1 contour is a point or open line" in notes(2, 3, kind="OPEN_PLANAR")[0]
     with pytest.raises(ReadError, match="contours on every second slice"):

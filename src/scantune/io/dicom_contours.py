@@ -144,13 +144,14 @@ def _filled(slices: _Outlines, shape: tuple[int, ...], found: Counter[str]) -> n
     for axis in {axis for axis, _ in slices}:
         planes = np.moveaxis(inside, 2 - axis, 0)
         drawn = sorted(index for of, index in slices if of == axis and 0 <= index < len(planes))
-        steps = np.diff(drawn)
-        if len(steps) > 1 and steps.min() > 1 and steps.min() == steps.max():
+        pairs = list(pairwise(drawn))
+        apart = [b - a for a, b in pairs if b - a > 1 and (planes[a] & planes[b]).any()]
+        if len(apart) == len(pairs) > 1 and min(apart) == max(apart):
             raise ReadError(
-                f"a structure has contours on every {_ORDINALS.get(int(steps[0]), f'{steps[0]}th')} slice of its image "
+                f"a structure has contours on every {_ORDINALS.get(apart[0], f'{apart[0]}th')} slice of its image "
                 "alone, so that what is between them is not known: let the program that drew them interpolate"
             )
-        found["gaps"] += sum(b - a - 1 for a, b in pairwise(drawn) if b - a > 1 and (planes[a] & planes[b]).any())
+        found["gaps"] += sum(apart) - len(apart)
     return inside
 
 
