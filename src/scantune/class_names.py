@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 #: Words that stand for an empty cell, in lower case.
-EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
+EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a", "#nv", "#n/d"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 

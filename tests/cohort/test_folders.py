@@ -86,3 +86,11 @@ def test_names_of_one_person_in_two_forms_are_told_and_joined_by_key(folders, da
     joined = cohort.read(dataset(**keys, join_ids=True), Path())
     assert len({r.subject_id for r in joined.records}) == 6
     assert all("oe" not in r.subject_id for r in joined.records)
+
+
+def test_thumbnails_of_servers_are_no_samples(folders, dataset, tmp_path):
+    keys = folders()
+    path = next((tmp_path / "raw" / "ill").iterdir())
+    (path.parent / "@eaDir").mkdir()
+    io.write_png(path.parent / "@eaDir" / path.name, np.zeros((4, 4), np.uint8))
+    assert len(cohort.load(dataset(**keys), tmp_path)) == 18

@@ -132,6 +132,32 @@ def test_ages_of_another_unit_and_codes_are_told_before_they_are_banded(table, d
     assert not cohort.read(block, HERE).warnings, "of the rows that are used"
 
 
+def test_values_that_may_stand_for_missing_ones_are_told_and_emptied_by_recode(table, dataset):
+    table(
+        "file,subject,score,kind,dose,age\n"
+        "a.png,1,3,benign,999,63\nb.png,2,-999,?,2,999\nc.png,3,34,unknown,3,40\nd.png,unknown,99,benign,4,41\n"
+        "e.png,unknown,0,malignant,5,42\n"
+    )
+    keys = {"files": "{file}", "subject": "subject", "groups": ["dose", "age"]}
+    targets = {"score": "score", "kind": {"column": "kind", "values": ["benign", "malignant", "unknown", "?"]}}
+    warnings = "\n".join(cohort.read(dataset(**keys, targets={**targets, "kind": "kind"}), HERE).warnings)
+    assert "target 'score': '-999' in 1 of 5 rows" in warnings
+    assert "target 'kind': '?' in 1, 'unknown' in 1 of 5 rows" in warnings
+    assert "group 'dose': '999' in 1 of 5 rows" in warnings
+    assert "subject ids that may stand for a missing one: 'unknown' in 2 rows" in warnings
+    assert warnings.count("'age'") == 1, "which has the warning of ages"
+    targets["score"] = {"column": "score", "recode": {"-999": ""}}
+    warnings = "\n".join(cohort.read(dataset(**keys, targets=targets, recode={"dose": {"999": ""}}), HERE).warnings)
+    assert not any(name in warnings for name in ("score", "kind", "dose")), "listed, or emptied"
+
+
+def test_quoted_ids_and_ditto_marks_are_told(table, dataset):
+    table("file,subject\na.png,P1\nb.png,'P1\nc.png,“P1”\nd.png,ditto\n")
+    warnings = "\n".join(cohort.read(dataset(files="{file}", subject="subject"), HERE).warnings)
+    assert "(P1/'P1/“P1”)" in warnings
+    assert "may stand for a missing one: 'ditto' in 1 row" in warnings
+
+
 def test_classes_that_a_spreadsheet_made_dates_of_are_told(table, dataset):
     table("file,grade,day\na.png,2-Mar,2024-01-01\nb.png,3+4,2024-01-02\nc.png,,2024-01-02\n")
     warnings = cohort.read(dataset(files="{file}", targets={"grade": "grade"}, groups=["day"]), HERE).warnings

@@ -122,6 +122,27 @@ def test_cells_of_excels_xml_are_those_of_excels_own_file(tmp_path):
         assert set(own.unusable) == {(2, "b"), (3, "b")}
 
 
+def test_formats_and_what_is_hidden_in_excels_xml(tmp_path):
+    name, path = "urn:schemas-microsoft-com:office:spreadsheet", tmp_path / "t.xls"
+    cell = '<Cell ss:StyleID="{}"><Data ss:Type="Number">{}</Data></Cell>'.format
+    text = (
+        f'<?xml version="1.0"?><Workbook xmlns="{name}" xmlns:ss="{name}"><Styles><Style ss:ID="s1"><NumberFormat '
+        'ss:Format="000"/></Style><Style ss:ID="s2"><NumberFormat ss:Format="Percent"/></Style></Styles><Worksheet '
+        'ss:Name="a"><Table><Row><Cell><Data ss:Type="String">id</Data></Cell><Cell><Data ss:Type="String">share</Data>'
+        f"</Cell></Row><Row>{cell('s1', 7)}{cell('s2', 0.25)}</Row>"
+        f'<Row ss:Hidden="1" ss:StyleID="s1"><Cell><Data ss:Type="Number">8</Data></Cell>{cell("s3", 25)}</Row>'
+        "</Table>{}</Worksheet></Workbook>"
+    )
+    path.write_text(text.format(""))
+    table = read_table(path)
+    assert [row.cells["id"] for row in table.rows] == ["007", "008"]
+    assert "shown as percent" in table.unusable[2, "share"]
+    assert any("1 row is hidden in Excel" in note for note in table.notes)
+    path.write_text(text.format("<WorksheetOptions><Visible>SheetHidden</Visible></WorksheetOptions>"))
+    with pytest.raises(CohortError, match="its first sheet, 'a', is hidden"):
+        read_table(path)
+
+
 ENTITIES = (
     '<?xml version="1.0"?><!DOCTYPE w [<!ENTITY x "{}">]>'
     '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">&x;</Workbook>'

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
@@ -125,3 +127,13 @@ def test_a_packed_csv_is_read_and_one_that_is_cut_is_refused(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"0" * 3_000_000))
     with pytest.raises(CohortError, match="unpacked"):
         read_table(tmp_path / "t.csv.gz", max_megabytes=1)
+
+
+@pytest.mark.parametrize("sign", [".", ","])
+def test_decimals_and_half_precision_are_numbers_as_others_are(tmp_path, sign):
+    frame = pd.DataFrame({"a": [Decimal("1.50"), Decimal("2.00"), None], "b": [Decimal("12345678901234567890")] * 3})
+    frame["h"] = np.array([0.1, 2, 0.3], np.float16)
+    frame.to_feather(tmp_path / "t.feather")
+    rows = [list(row.cells.values()) for row in read_table(tmp_path / "t.feather", decimal=sign).rows]
+    long = "12345678901234567890"
+    assert rows == [[f"1{sign}50", long, f"0{sign}1"], ["2", long, "2"], ["", long, f"0{sign}3"]]

@@ -29,7 +29,7 @@ ROWS = [
     ["Ä3", "", "female", "10", "2024-04-01"],
 ]
 CODES = [[*row[:2], code, *row[3:]] for row, code in zip(ROWS, "122", strict=True)]
-NOTE = "column 'pain': some values have no label (4): it has the numbers"
+NOTE = "column 'pain': some values have no label (4): it has the numbers, with 0 = 'none', 10 = 'worst'"
 
 
 def cells(table: Table) -> list[list[str]]:

@@ -5,6 +5,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from scantune.cohort.excel import text_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.table import read_table
 
@@ -224,6 +225,20 @@ def test_ids_are_what_excel_shows_and_never_rounded(tmp_path):
     assert "more digits than the 15" in result.unusable[3, "id"]
 
 
+@pytest.mark.parametrize(
+    ("number", "form", "shown"),
+    [
+        (7, "\\P000", "P007"),
+        (7, "000;-000", "007"),
+        (12345, "000-00", "123-45"),
+        (7, '"a;"00_)', "a;07"),
+        (7, "0.0", "7"),
+    ],
+)
+def test_numbers_are_what_their_format_shows(number, form, shown):
+    assert text_of(number, form) == shown
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
 def test_text_without_its_mark_is_named(tmp_path, encoding):
     path = tmp_path / "t.csv"
@@ -291,3 +306,34 @@ def test_a_second_column_of_one_name_is_numbered_where_that_is_accepted(table):
 def test_bytes_that_are_not_of_the_marked_encoding_are_lost_letters_by_row_and_column(table, content):
     result = read_table(table(content))
     assert [key for key, words in result.unusable.items() if "letter of it is lost" in words] == [(2, "name")]
+
+
+@pytest.mark.parametrize("cell", ["#DIV/0!", "#REF!", "#WERT!", "#¿NOMBRE?", "####"])
+def test_errors_of_a_spreadsheet_are_no_values_in_a_csv(table, cell):
+    read = read_table(table([["id", "kind"], ["1", cell], ["2", "#1"], ["3", "#N/A"]]))
+    assert list(read.unusable) == [(2, "kind")]
+    assert read_table(table([["id", "kind"], ["1", "#12"]])).unusable == {}
+
+
+def test_the_separator_that_excel_states_is_taken(table):
+    read = read_table(table("sep=;\r\nid;kind\r\n1,5;a,b\r\n"))
+    assert read.columns == ("id", "kind")
+    assert [(row.line, row.cells) for row in read.rows] == [(3, {"id": "1,5", "kind": "a,b"})]
+
+
+def test_json_is_named(table):
+    for text in ('[{"id": 1}, {"id": 2}]', '{"id": 1}\n{"id": 2}\n', '\n[\n {\n "id": 1}]'):
+        with pytest.raises(CohortError, match="JSON"):
+            read_table(table(text, "cohort.json"))
+
+
+def test_a_quote_that_is_not_closed_is_seen_beside_blank_lines(table):
+    rows = [f"{i},a,b,{i}" for i in range(9)]
+    rows[1], rows[8], rows[3] = '1,"a,b,1', '8,"a,b,8', ""
+    with pytest.raises(CohortError, match="a cell spans rows 3 to 10"):
+        read_table(table("\n".join(["id,k,l,n", *rows])))
+
+
+def test_a_lost_letter_of_excel_is_told(tmp_path):
+    result = read_table(_excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.__setitem__("B2", "M\ufffdller")))
+    assert "a letter of it is lost" in result.unusable[2, "id"]

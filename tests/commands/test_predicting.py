@@ -44,6 +44,8 @@ def folder(tmp_path: Path) -> Path:
         "sub 1/bad.dcm": b"no",
     }.items():
         (home / name).write_bytes(content)
+    (home / "__MACOSX").mkdir()
+    (home / "__MACOSX" / "._a.png").write_bytes(b"x")
     (home / "round").symlink_to(home)
     os.mkfifo(home / "pipe")
     return home
@@ -54,7 +56,8 @@ def test_every_file_is_a_row_and_what_is_none_is_counted(folder: Path, series: b
     samples, aside = samples_of(folder, series)
     names = [path.relative_to(folder).as_posix() for path in samples]
     assert names == ["a.png", "empty.dcm", "login.dcm", "sub 1/bad.dcm", "zeros.dcm"]
-    assert aside == Counter({"hidden": 1, "links to folders": 1, "neither files nor folders": 1})
+    system = {"folders of archives and servers": 1}
+    assert aside == Counter({"hidden": 1, "links to folders": 1, "neither files nor folders": 1, **system})
 
 
 def test_the_data_file_of_a_header_is_no_row(tmp_path: Path) -> None:

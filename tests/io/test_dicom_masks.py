@@ -1,5 +1,6 @@
 """DICOM SEG and RTSTRUCT are labels on their image's grid, whichever way its slices run."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,72 @@ def test_contours_between_slices_and_structures_that_overlap_are_refused(tmp_pat
     path = _structure_set(tmp_path / "rt.dcm", image, {1: [box], 2: [box]})
     with pytest.raises(ReadError, match="overlap"):
         io.read_mask_object(path, image)
+
+
+@pytest.mark.parametrize("change", [lambda q: np.roll(q, 1, 0), lambda q: q[::-1], lambda q: q + 0.01,
+                                    lambda q: np.vstack([q, q[:1]])])  # fmt: skip
+def test_a_contour_that_is_there_twice_is_one(tmp_path: Path, change):
+    image, box = volume(shape=(10, 11, 12)), _box((1.5, 2.5), (7.5, 8.5), 2, 4)
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [box, change(box)]})
+    mask = io.read_mask_object(path, image)
+    assert int((mask.array > 0).sum()) == 36
+    assert "placed" not in mask.facts
+
+
+def test_what_is_in_doubt_of_contours_is_noted_or_refused(tmp_path: Path):
+    image = volume(shape=(10, 11, 12))
+
+    def notes(*places: float, beside: tuple[np.ndarray, ...] = (), kind: str = "CLOSED_PLANAR") -> list[str]:
+        boxes = [_box((1.5, 2.5), (7.5, 8.5), 2, place) for place in places]
+        path = _structure_set(tmp_path / "rt.dcm", image, {1: [*boxes, *beside]})
+        dataset = pydicom.dcmread(path)
+        dataset.ROIContourSequence[0].ContourSequence[-1].ContourGeometricType = kind
+        dataset.save_as(path)
+        return list(io.read_mask_object(path, image).facts.get("placed", ()))
+
+    assert notes(2, 3, 4) == []
+    assert "1 slice has no contour between two" in notes(2, 3, 5)[0]
+    assert notes(2, 3, beside=(_box((9.5, 9.5), (10.5, 10.5), 2, 6),)) == [], "another part of the structure"
+    apart = [_box((low, low), (low + 1.0, low + 1.0), 2, 2 * low) for low in (1.5, 2.5)]
+    assert notes(1, beside=tuple(apart)) == [], "three parts on every second slice"
+    assert "1 pair of contours of one structure cross" in notes(2, beside=(_box((5.5, 5.5), (9.5, 9.5), 2, 2),))[0]
+    assert "1 contour is a point or open line" in notes(2, 3, kind="OPEN_PLANAR")[0]
+    with pytest.raises(ReadError, match="contours on every second slice"):
+        notes(1, 3, 5)
+
+
+def test_a_structure_set_of_another_frame_of_reference_is_noted_and_names_are_one_in_any_unicode_form(tmp_path: Path):
+    series(tmp_path / "s", volume())
+    image = io.read(tmp_path / "s")
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [_box((1.5, 2.5), (5.5, 5.5), 2, 3)]})
+    dataset = pydicom.dcmread(path)
+    named = Dataset()
+    named.ROINumber, named.ROIName = 1, "Ru\u0308ckenmark"
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.StructureSetROISequence = [named]
+    for uid, count in ((pydicom.dcmread(next((tmp_path / "s").iterdir())).FrameOfReferenceUID, 0), ("1.2.3", 1)):
+        named.ReferencedFrameOfReferenceUID = uid
+        dataset.save_as(path)
+        mask = io.read_mask_object(path, image, ["R\u00fcckenmark"])
+        assert mask.array.any()
+        assert sum("frame of reference" in note for note in mask.facts.get("placed", ())) == count
+        assert "no closed contour" not in str(mask.facts)
+    dataset.ROIContourSequence[0].ContourSequence = []
+    dataset.save_as(path)
+    assert "1 structure that is named has no closed contour" in str(
+        io.read_mask_object(path, image, ["R\u00fcckenmark"]).facts
+    )
+
+
+def test_a_structure_set_in_gzip_or_alone_in_a_folder_is_the_same(tmp_path: Path):
+    image = volume(shape=(10, 11, 12))
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [_box((1.5, 2.5), (7.5, 8.5), 2, 4)]})
+    expected = io.read_mask_object(path, image).array
+    (tmp_path / "one").mkdir()
+    for other in (tmp_path / "rt.dcm.gz", tmp_path / "one" / "1-1.dcm.gz"):
+        other.write_bytes(gzip.compress(path.read_bytes()))
+    for other in (tmp_path / "rt.dcm.gz", tmp_path / "one"):
+        assert io.is_mask_object(other)
+        np.testing.assert_array_equal(io.read_mask_object(other, image).array, expected)
+    (tmp_path / "one" / "1-2.dcm").write_bytes(path.read_bytes())
+    assert not io.is_mask_object(tmp_path / "one"), "which of two is not known"

@@ -92,6 +92,7 @@ def test_planar_and_interleaved_rgb_are_the_same(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (10, 12, 3)).astype(np.uint8)
     path = _image(tmp_path / "a", pixels, bits=8, photometric="RGB", modality="US")
     np.testing.assert_array_equal(io.read(path).array, pixels.transpose(2, 0, 1))
+    assert "colour, to which the window is not applied" in io.read(path, window=(40, 400)).facts["notes"]
 
     def planar(dataset: pydicom.Dataset) -> None:
         dataset.PlanarConfiguration = 1

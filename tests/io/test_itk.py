@@ -405,3 +405,12 @@ def test_a_gzipped_file_is_bounded_when_it_is_unpacked_and_its_checksum_counts(t
     assert re.search(r"cut short: \d+ bytes, and not the end, are there", refused(packed).reason)
     packed.write_bytes(gzip.compress(b"id,label\n1,2\n"))
     assert "what is inside is not NIfTI, NRRD, MetaImage or DICOM" in refused(packed).reason
+
+
+def test_names_of_one_field_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.mha"
+    for more in ("Offset = 1 2 3\nPosition = 1.0 2 3\n", "ElementSize = 1 1 0.5\n"):
+        path.write_bytes(_meta(NOISE, more))
+        io.read(path)
+    path.write_bytes(_meta(NOISE, "Offset = 1 2 3\nOrigin = 9 9 9\n"))
+    assert "Offset and Origin, names of one field, differently" in refused(path).reason

@@ -281,6 +281,11 @@ def _written(path: Path, frames: list[np.ndarray], codec: str, pixels: str, rate
     return path
 
 
+def test_the_extent_of_a_short_stream_is_what_decodes(tmp_path: Path) -> None:
+    path = _written(tmp_path / "a.mpg", moving(3, colour=True), "mpeg2video", "yuv420p")
+    assert io.read_extent(path).frames == io.open_video(path).n_frames == 3
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"), [("m2ts", "libx264"), ("ts", "mpeg2video"), ("webm", "libvpx-vp9"), ("avi", "libx264")]
 )

@@ -459,3 +459,23 @@ def test_a_gif_whose_first_frame_is_smaller_than_its_screen_is_transparent_aroun
         content[6:10] = struct.pack("<HH", COLOUR.shape[1] + 3, COLOUR.shape[0] + 2)
         path.write_bytes(content)
         assert "transparent" in refused(path).reason
+
+
+def test_colours_of_8_bits_in_a_tiff_palette_are_shown_and_big_endian_bigtiff_is_named(tmp_path: Path) -> None:
+    picture = PIL.Image.frombytes("P", (4, 3), bytes(range(12)))
+    picture.putpalette([value for index in range(256) for value in (index, 255 - index, 7)])
+    picture.save(tmp_path / "a.tif")
+    expected = io.read(tmp_path / "a.tif").array
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    directory = struct.unpack_from("<I", content, 4)[0]
+    for entry in range(directory + 2, directory + 2 + 12 * struct.unpack_from("<H", content, directory)[0], 12):
+        tag, _, count, at = struct.unpack_from("<HHII", content, entry)
+        if tag == 320:  # ColorMap
+            colours = np.frombuffer(content, "<u2", count, at) >> 8
+            content[at : at + 2 * count] = colours.astype("<u2").tobytes()
+    (tmp_path / "b.tif").write_bytes(content)
+    loaded = io.read(tmp_path / "b.tif")
+    np.testing.assert_array_equal(loaded.array, expected)
+    assert "colours are of 8 bits" in loaded.facts["notes"][0]
+    (tmp_path / "c.tif").write_bytes(b"MM\0+\0\x08\0\0" + bytes(100))
+    assert "a BigTIFF in big-endian order" in refused(tmp_path / "c.tif").reason

@@ -6,6 +6,7 @@ import gc
 import gzip
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -179,12 +180,27 @@ def test_foreign_files_are_set_aside_and_counted(tmp_path: Path) -> None:
 
     loaded = io.read(tmp_path / "s")
     np.testing.assert_array_equal(loaded.array, volume().array)
+    assert "1 file is named as DICOM and empty" in loaded.facts["notes"][0]
     assert loaded.facts["set_aside"] == {
         "DICOM without an image: Enhanced SR": 1,
         "DICOMDIR": 1,
-        "empty file": 1,
+        "named as DICOM, and none": 1,
         "not DICOM": 1,
     }
+
+
+def test_what_archives_and_servers_add_is_no_slice_and_archives_among_slices_are_noted(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    for name in ("__MACOSX", "@eaDir"):
+        (tmp_path / "s" / name).mkdir()
+        shutil.copy(paths[0], tmp_path / "s" / name)
+    assert io.read(tmp_path / "s").facts["notes"] == []
+    with zipfile.ZipFile(tmp_path / "s" / "rest.zip", "w") as archive:
+        archive.write(paths[-1])
+    assert "1 archive among the files not unpacked" in io.read(tmp_path / "s").facts["notes"][0]
+    assert refused(tmp_path / "s" / "rest.zip").reason == "it is a ZIP archive: unpack it"
+    (tmp_path / "s" / "more.dcm").symlink_to("/nowhere.dcm")
+    assert refused(tmp_path / "s").reason == "it is a link to a file that is not there"
 
 
 def test_a_slice_without_pixel_data_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from scantune import io, preprocess
 from scantune.preprocess.mask_labels import WrongLabels, column_text, label_fault
+from scantune.preprocess.mask_outlines import outline_notes
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged
 from scantune.records import Record
@@ -256,3 +257,13 @@ def test_colours_beside_values_or_names_are_refused():
     for other in ({255: 2}, {"liver": 2}):
         with pytest.raises(ValueError, match="mixes values, names and colours"):
             prepare_image([Path("a.png")], mask_values={**RED, **other})
+
+
+def test_outlines_that_were_not_filled_are_noted_and_branches_are_not():
+    ring, thick, tree = (np.zeros((80, 80), np.uint8) for _ in range(3))
+    ring[20:60, 20:60], thick[20:60, 20:60] = 1, 1
+    ring[22:58, 22:58], thick[28:52, 28:52] = 0, 0
+    tree[10:70, 40:42], tree[38:40, 10:70], tree[10:40, 10:12], tree[10:12, 10:42] = 1, 1, 1, 1
+    assert "thin lines around 1296 others" in outline_notes(ring)[0]
+    for mask in (thick, tree, (ring.cumsum(1) > 0).astype(np.uint8), ring * 0):
+        assert outline_notes(mask) == []

@@ -266,3 +266,20 @@ def test_a_horizon_beyond_the_follow_up_may_be_empty_in_a_whole_partition_and_no
     write(PredictionTable.make(columns | {"p/1/event": ["0.2", *[""] * 39]}), path)
     with pytest.raises(PredictionsError, match=r"column p/1/event: missing, or no finite number: row 3 \(''\)"):
         score_file(path, settings_for("survival", {}, list(columns)))
+
+
+def test_ids_of_one_subject_in_several_forms_are_told_without_the_ids(tmp_path):
+    path = tmp_path / "predictions.csv"
+    rows = [("P1", 1, 2), ("p1", 2, 2), ("P1 ", 3, 4), ("P2", 4, 4), ("7.0", 1, 1), ("007", 2, 3)]
+    path.write_text("subject_id,target,prediction\n" + "".join(f"{s},{y},{p}\n" for s, y, p in rows))
+    _, notes = load(path, settings_for("regression", {}))
+    assert len(notes) == 1
+    assert notes[0].startswith("2 subject ids too many, if ids that differ in case")
+
+
+def test_codes_of_missing_targets_are_told(tmp_path):
+    path = tmp_path / "predictions.csv"
+    path.write_text("target,prediction\n1,2\n30,12\n-999,8\n4,4\n")
+    assert load(path, settings_for("regression", {}))[1] == [
+        "column target: -999 in 1 rows count as values; leave the cells or rows of missing ones out"
+    ]

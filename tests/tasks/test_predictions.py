@@ -1,6 +1,7 @@
 """The predictions file: read, refused with all its faults at once, written."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scantune.tasks.classification.settings import Classification
@@ -34,6 +35,16 @@ def test_read_whatever_separates_and_with_a_byte_order_mark(tmp_path, delimiter,
     np.testing.assert_array_equal(table.numbers("prediction", Faults()), [1.5, 2.5])
 
 
+def test_a_file_is_read_as_a_table_of_labels_is(tmp_path):
+    frame = pd.DataFrame({"subject_id": ["007", "Ä"], "target": ["a", "b"], "p/a": [0.5, 0.25], "p/b": [0.5, 0.75]})
+    forms = {"p.xlsx": frame.to_excel, "p.parquet": frame.to_parquet, "p.csv": frame.to_csv}
+    for name, write_frame in forms.items():
+        write_frame(tmp_path / name, index=False, **({"encoding": "utf-16"} if name == "p.csv" else {}))
+        table = read(tmp_path / name)
+        assert table.subject_id.tolist() == ["007", "Ä"]
+        np.testing.assert_array_equal(table.numbers("p/b", Faults()), [0.5, 0.75])
+
+
 def test_only_the_tasks_own_columns_are_needed(tmp_path):
     table = read(save(tmp_path, "target,prediction\n1,2\n3,4\n"))
     assert table.sample_id.tolist() == ["row-2", "row-3"]
@@ -64,10 +75,12 @@ def test_written_and_read_again_is_the_same_even_where_a_spreadsheet_would_run_i
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"target,prediction\n", "there are no rows"),
-        (b"target,\xff\xfe\n", "not UTF-8"),
-        (b"target,target,prediction\n1,1,1\n", "'target' stands 2 times"),
-        (b"target,prediction\n1\n1,2,3\n", "fewer or more cells than the 2 of the header: row 2 (1), row 3 (3)"),
+        (b"target,prediction\n", "it has no rows"),
+        (b"target,target,prediction\n1,1,1\n", "column 'target': the header has this column more than once"),
+        (b"target,prediction\n1\n1,2,3\n", "row 3: 3 cells where the header has 2"),
+        (b'target,prediction,note\n1,2,"a\n3,4,b\n5,6,"c\n', "row 2: a cell spans rows 2 to 4"),
+        (b"target,prediction\n1,2\n#REF!,3\n", "row 3, column 'target': an Excel error"),
+        (b'[{"target": 1, "prediction": 2}]', "JSON"),
     ],
 )
 def test_files_that_are_no_table(tmp_path, content, message):

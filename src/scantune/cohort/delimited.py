@@ -31,6 +31,12 @@ def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
         return content.decode("cp1252", errors="replace"), ("encoding Latin-1 (cp1252), since it is not UTF-8",)
 
 
+def without_statement(text: str) -> tuple[str, str]:
+    """The text with an empty line where ``sep=;`` stands first, as Excel has it, and the separator, or ""."""
+    match = re.match(r"\"?sep=(.)\"?[ ,;\t]*(?=[\r\n])", text, re.IGNORECASE)
+    return (text[match.end() :], match[1]) if match else (text, "")
+
+
 def separator_of(text: str, path: Path, line: int) -> str:
     """The separator of the header, or, where a title stands in its place, of the first line that has one."""
     lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[line - 1 :] if one.strip()]
@@ -102,9 +108,10 @@ _QUOTE = (
 
 
 def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
-    """Whether a cell over several lines swallowed rows: each line is one where quotes are taken for letters.
+    """Whether a cell over several lines swallowed rows: each line but blank ones is one where quotes are taken for
+    letters.
 
     Cells with line breaks are in order: their lines are parts of rows. In a table of one column they cannot be told.
     """
     odd = sum(line.count('"') for line in span) % 2 == 1
-    return odd or all(line.count(separator) == width - 1 for line in span)
+    return odd or all(line.count(separator) == width - 1 for line in span if line.strip())

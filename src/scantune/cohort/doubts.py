@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scantune.amounts import number_of
-from scantune.cohort import values
+from scantune.cohort import missing, values
 from scantune.cohort.cells import plain
 from scantune.cohort.table import Row
 from scantune.config.dataset import DatasetConfig, TargetColumn, Unless
@@ -21,10 +21,11 @@ SHOWN = 10
 
 def form_free(subject: str) -> str:
     """An id without what may differ between two notes of it: case, blanks and characters of no width, the kind of a
-    dash, leading zeros, a final .0, Unicode form."""
+    dash, quotation marks around it, leading zeros, a final .0, Unicode form."""
     kinds = ((unicodedata.category(letter), letter) for letter in unicodedata.normalize("NFKC", subject))
     plain = "".join("-" if kind == "Pd" or letter == "\u2212" else letter for kind, letter in kinds if kind != "Cf")
     text = unicodedata.normalize("NFKC", re.sub(r"\s+", "", plain).casefold())
+    text = text.strip("'\"“”„‘’‚«»") or text
     text = re.sub(r"^(\d+)[.,]0+$", r"\1", text)
     return re.sub(r"\d+", lambda digits: digits.group().lstrip("0") or "0", text)
 
@@ -44,8 +45,8 @@ def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[
     if not several:
         return list(records), []
     pairs = ", ".join("/".join(ids) for ids in several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
-    what = f"subject ids that differ only in case, blanks, dashes, leading zeros, .0 or Unicode form: {len(several)}"
-    what += f" ({pairs})" if with_ids else ""
+    what = "subject ids that differ only in case, blanks, dashes, quotes, leading zeros, .0 or Unicode form: "
+    what += f"{len(several)} ({pairs})" if with_ids else f"{len(several)}"
     if not join:
         remedy = "they are treated as different subjects: correct the table, or set 'join_ids: true'"
         return list(records), [f"{what}; {remedy}"]
@@ -135,6 +136,38 @@ def impossible_ages(rows: Sequence[Row], dataset: DatasetConfig) -> list[str]:
                 f"({some}): in another unit, or a code? What is above 89 counts as 90+; write years, and leave unknown "
                 "ages empty"
             )
+    return warnings
+
+
+def values_for_missing(
+    records: Sequence[Record], targets: Mapping[str, TargetColumn], dataset: DatasetConfig
+) -> list[str]:
+    """A warning for each target and group with values that may stand for a missing one (``?``, -999 beside 0 to 34),
+    and where such a word is the id of a subject.
+
+    What the ``values`` of a target list is a value; ages have a warning of their own, and a group may be unknown.
+    """
+    columns: dict[tuple[str, str], Counter[str]] = {}
+    for record in records:
+        for what, cells in (("target", record.targets), ("group", record.groups)):
+            for name, text in cells.items():
+                columns.setdefault((what, name), Counter())[text] += 1
+    warnings = []
+    for (what, name), counts in columns.items():
+        values_listed = targets[name].values if what == "target" else ["unknown"]
+        odd = [text for text in counts if text.casefold() in missing.WORDS]
+        if not (is_age(name) or is_age(dataset.groups.get(name, ""))):
+            odd += missing.codes([text for text in counts if values.is_number(text)])
+        odd = [text for text in odd if not any(values.same(text, value) for value in values_listed or ())]
+        if odd:
+            some = ", ".join(f"{text!r} in {counts[text]}" for text in odd[:SHOWN])
+            remedy = f"if for a missing one, write recode: {{{odd[0]!r}: ''}} at the column"
+            warnings.append(f"{what} {name!r}: {some} of {len(records)} rows stand for a value as they are; {remedy}")
+    subjects = Counter(record.subject_id for record in records if dataset.subject is not None)
+    words = [f"{word!r} in {number_of(n, 'row')}" for word, n in subjects.items() if word.casefold() in missing.WORDS]
+    if words:
+        some = ", ".join(words)
+        warnings.append(f"subject ids that may stand for a missing one: {some}; rows of one id count as one subject")
     return warnings
 
 

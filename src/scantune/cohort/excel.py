@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from scantune.cohort.faults import CohortError
 EXACT = 10**15
 """The least number that Excel may have rounded."""
 TOO_LONG = "a number of more digits than the 15 that Excel keeps: format the column as text and enter it again"
-_FORMAT = re.compile(r'(?:"([^"]*)")?(0+)(?:"([^"]*)")?')
-ERRORS = {"#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
-"""What a formula without a value shows; ``#N/A`` is an empty cell."""
+_FORMAT = re.compile(r'(?:"[^"]*"|\\.|[_*].|[0 /()-])+')  # zeros and letters in quotes or behind a backslash
+_POSITIVE = re.compile(r'(?:"[^"]*"|\\.|[^;])*')  # of the parts for numbers above, below and of 0
+_PART = re.compile(r'"([^"]*)"|\\(.)|[_*].|(.)')
+_ERROR = re.compile(r"#[¡¿]?[A-ZÀ-Ý0/]{3,}[!?]")  # #REF!, #DIV/0!, #WERT!; #N/A is an empty cell
 
 
 @dataclass
@@ -50,8 +52,8 @@ class Sheet:
             number_format: of Excel, such as ``000`` or ``0.0%``.
             decimal: sign that numbers are written with.
         """
-        if isinstance(value, str) and value.strip() in ERRORS:
-            self.unusable[line, at] = error_in_words(value.strip())
+        if isinstance(value, str) and (wrong := error_in_words(value.strip())):
+            self.unusable[line, at] = wrong
         elif isinstance(value, int | float) and not isinstance(value, bool):
             if abs(value) >= EXACT:
                 self.unusable[line, at] = TOO_LONG
@@ -94,9 +96,15 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
     return sheet_content
 
 
-def error_in_words(error: str) -> str:
-    """What is wrong with a cell that shows one of :data:`ERRORS`."""
-    return f"an Excel error, {error}: correct the formula or empty the cell"
+def error_in_words(text: str) -> str:
+    """What is wrong with a cell that shows an error of a spreadsheet, or that its column was too narrow; else ""."""
+    if not text.startswith("#"):
+        return ""
+    if _ERROR.fullmatch(text):
+        return f"an Excel error, {text}: correct the formula or empty the cell"
+    if len(text) > 2 and set(text) == {"#"}:
+        return f"{text}: a spreadsheet's column was too narrow to show the value: widen it and save the table anew"
+    return ""
 
 
 def unpacked(content: bytes, path: Path) -> int:
@@ -245,6 +253,17 @@ def _formulas(content: bytes, path: Path, sheet: str | None) -> set[tuple[int, i
     return {(line, at) for line, cells in enumerate(rows, 1) for at, cell in enumerate(cells) if cell.data_type == "f"}
 
 
+def _in_format(digits: str, shown: str) -> str:
+    """Digits in a format of zeros and letters: 7 in ``"P"000`` is P007, 12345 in ``000-00`` is 123-45."""
+    parts = [match.groups() for match in _PART.finditer(shown)]
+    zeros = sum(plain == "0" for _, _, plain in parts)
+    if not zeros:
+        return digits
+    digits = digits.zfill(zeros)
+    left = iter([digits[: len(digits) - zeros + 1], *digits[len(digits) - zeros + 1 :]])
+    return "".join(next(left) if plain == "0" else quoted or one or plain or "" for quoted, one, plain in parts).strip()
+
+
 def text_of(value: Any, number_format: str, decimal: str = ".") -> str:
     """A cell as its reader sees it: 7 shown as ``000`` is 007, as ``"P"000`` P007; a date is ISO, 3.0 is 3."""
     if value is None:
@@ -255,10 +274,12 @@ def text_of(value: Any, number_format: str, decimal: str = ".") -> str:
         return value.isoformat()
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, Decimal):  # exact, of Parquet
+        value = int(value) if value == value.to_integral_value() else str(value).replace(".", decimal)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    padded = _FORMAT.fullmatch(number_format or "")
-    if isinstance(value, int) and value >= 0 and padded is not None:
-        before, zeros, after = (part or "" for part in padded.groups())
-        return f"{before}{str(value).zfill(len(zeros))}{after}".strip()
+    if isinstance(value, int) and value >= 0:
+        shown = _POSITIVE.match(number_format or "")
+        if shown and "0" in shown[0] and _FORMAT.fullmatch(shown[0]):
+            return _in_format(str(value), shown[0])
     return str(value).replace(".", decimal) if isinstance(value, float) else str(value).strip()

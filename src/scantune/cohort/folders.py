@@ -12,6 +12,7 @@ from scantune.cohort.faults import CohortError
 from scantune.cohort.ids import digest_id
 from scantune.cohort.template import below
 from scantune.io import only_data
+from scantune.io.folders import system_folder
 from scantune.records import Record
 
 SIDES = {
@@ -91,14 +92,9 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not system_folder(path.name))
 
 
-def system_folder(name: str) -> bool:
-    """Whether a folder is hidden, or one that archives and servers add: ``__MACOSX``, ``@eaDir``, ``$RECYCLE.BIN``."""
-    return name.startswith((".", "__MACOSX", "@eaDir", "$RECYCLE"))
-
-
 def _files(folder: Path, root: Path, follow_links: bool) -> Iterator[Path]:
     for base, folders, names in os.walk(folder, followlinks=follow_links):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not system_folder(name))
         data = only_data(Path(base, name) for name in names)
         for name in sorted(names):
             if (

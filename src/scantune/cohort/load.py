@@ -14,6 +14,7 @@ from scantune.cohort.doubts import (
     impossible_ages,
     one_form,
     spellings,
+    values_for_missing,
     values_without_rows,
     words_for_empty,
 )
@@ -127,6 +128,7 @@ def _from_table(
     warnings += [*words_for_empty(table.rows, targets, dataset), *values_without_rows(table.rows, dataset)]
     warnings += impossible_ages(rows, dataset)
     warnings += [*spellings(records), *dates_of_excel(records)]
+    warnings += values_for_missing(records, targets, dataset)
     forms: list[str] = []
     if dataset.subject is not None:
         forms = ids_of_excel(records, with_ids=dataset.pseudonyms is None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from scantune.amounts import number_of
 from scantune.cohort.delimited import decoded
-from scantune.cohort.excel import ERRORS, EXACT, TOO_LONG, Sheet, error_in_words, text_of
+from scantune.cohort.excel import Sheet, named_sheet, notes_of
 from scantune.cohort.faults import CohortError
 from scantune.cohort.xml_tree import tree_of
 
@@ -34,12 +34,13 @@ def is_markup(text: str) -> bool:
 
 
 def sheets_of(content: bytes, path: Path) -> list[str]:
-    """Names of the sheets of Excel's XML; none of HTML.
+    """Names of the sheets of Excel's XML that are not hidden; none of HTML.
 
     Raises:
         CohortError: the XML cannot be read.
     """
-    return [_attribute(sheet, "Name") for sheet in _sheets(content, path)] if _is_excel(content) else []
+    sheets = _sheets(content, path) if _is_excel(content) else []
+    return [_attribute(sheet, "Name") for sheet in sheets if _is_visible(sheet)]
 
 
 def read_markup(content: bytes, path: Path, sheet: str | None = None, decimal: str = ".") -> Sheet:
@@ -214,17 +215,29 @@ def _of_excel(content: bytes, path: Path, name: str | None, decimal: str) -> She
     sheets = _sheets(content, path)
     names = [_attribute(sheet, "Name") for sheet in sheets]
     title = f"table {path.name}"
-    if not sheets or (name is not None and name not in names):
-        words = f"no sheet {name!r}; there are {names}" if sheets else "it is XML of Excel without a sheet"
-        raise CohortError(title, [words])
-    chosen = sheets[names.index(name) if name is not None else 0]
-    result = Sheet(notes=("it is XML of Excel 2003", *([f"sheet {names[0]!r} of {names}"] if len(names) > 1 else [])))
-    line, below = 0, dict[int, int]()
+    if not sheets:
+        raise CohortError(title, ["it is XML of Excel without a sheet"])
+    chosen = sheets[names.index(named_sheet(path, name, names, names[0], _is_visible(sheets[0])))]
+    result, formats = Sheet(), _formats(content, title)
+    line, below, hidden = 0, dict[int, int](), list[int]()
     for row in (one for one in chosen.iter() if _plain(one.tag) == "Row"):
         line = _number(row, "Index", line + 1, title)
-        result.lines.append((line, _row_of_excel(row, line, below, result, title, decimal)))
+        result.lines.append((line, _row_of_excel(row, line, below, result, title, decimal, formats)))
         below = {at: rows - 1 for at, rows in below.items() if rows > 1}
+        hidden += [line] if _attribute(row, "Hidden") == "1" else []
+    result.notes = ("it is XML of Excel 2003", *notes_of(_attribute(chosen, "Name"), names, hidden, []))
     return _padded(result, path)
+
+
+def _is_visible(sheet: Element) -> bool:
+    return not any(_plain(one.tag) == "Visible" and "Hidden" in (one.text or "") for one in sheet.iter())
+
+
+def _formats(content: bytes, title: str) -> dict[str, str]:
+    """Id of a style → its format of numbers, such as ``000``."""
+    styles = (one for one in tree_of(content.lstrip(), title).iter() if _plain(one.tag) == "Style")
+    stated = {_attribute(style, "ID"): _attribute(one, "Format") for style in styles for one in style}
+    return {style: "0%" if form == "Percent" else form for style, form in stated.items() if form}
 
 
 def _padded(sheet: Sheet, path: Path) -> Sheet:
@@ -236,7 +249,9 @@ def _padded(sheet: Sheet, path: Path) -> Sheet:
     return sheet
 
 
-def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, title: str, decimal: str) -> list[str]:
+def _row_of_excel(
+    row: Element, line: int, below: dict[int, int], sheet: Sheet, title: str, decimal: str, formats: Mapping[str, str]
+) -> list[str]:
     """Cells of a row; those that another one spans are noted, also in the rows below it."""
     cells: list[str] = []
     for at in below:
@@ -245,10 +260,8 @@ def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, 
         at = _number(cell, "Index", len(cells) + 1, title) - 1
         cells += [""] * (at - len(cells))
         data = next((one for one in cell if _plain(one.tag) == "Data"), None)
-        cells.append(_value(data, decimal))
-        wrong = _fault(data)
-        if wrong:
-            sheet.unusable[line, at] = wrong
+        style = _attribute(cell, "StyleID") or _attribute(row, "StyleID")
+        cells.append(sheet.text(line, at, _value(data), formats.get(style, ""), decimal))
         across, down = (_number(cell, f"Merge{way}", 0, title) for way in ("Across", "Down"))
         for column in range(at, at + across + 1):
             if column > at:
@@ -259,28 +272,18 @@ def _row_of_excel(row: Element, line: int, below: dict[int, int], sheet: Sheet, 
     return cells
 
 
-def _value(data: Element | None, decimal: str) -> str:
-    """A cell as it would be read from Excel's own file."""
+def _value(data: Element | None) -> str | float | datetime.datetime:
+    """A cell as it would be read from Excel's own file; numbers with zeros in front are text."""
     text = "".join(data.itertext()).strip() if data is not None else ""
     kind = _attribute(data, "Type") if data is not None else ""
     try:
         if kind == "DateTime":
-            return text_of(datetime.datetime.fromisoformat(text), "")
-        return text_of(float(text), "", decimal) if kind == "Number" and not re.fullmatch(r"\d+", text) else text
+            return datetime.datetime.fromisoformat(text)
+        if kind == "Number" and not re.fullmatch(r"0\d+", text):
+            return int(text) if re.fullmatch(r"\d+", text) else float(text)
     except ValueError:
-        return text
-
-
-def _fault(data: Element | None) -> str:
-    """Why a cell has no reliable value, as in Excel's own file; "" where it has."""
-    text = "".join(data.itertext()).strip() if data is not None else ""
-    if text in ERRORS:
-        return error_in_words(text)
-    try:
-        is_long = data is not None and _attribute(data, "Type") == "Number" and abs(float(text)) >= EXACT
-    except ValueError:
-        return ""
-    return TOO_LONG if is_long else ""
+        pass
+    return text
 
 
 def _number(element: Element, name: str, default: int, title: str) -> int:

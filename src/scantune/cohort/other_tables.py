@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ from scantune.cohort.faults import CohortError
 
 _PARQUET, _FEATHER = b"PAR1", b"ARROW1"
 _GZIP = b"\x1f\x8b"
+_MOST = 1000  # bytes in which a text of JSON shows what it is
 _R = (b"RDX", b"RDA", b"X\n", b"A\n", b"B\n")
 
 #: First bytes of a file → what it is and what to do.
@@ -31,6 +33,8 @@ def refusal(content: bytes) -> str:
     for start, words in _REFUSED:
         if content.startswith(start):
             return words
+    if re.match(rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"', content[:_MOST]):
+        return 'JSON: pandas.read_json("table.json", dtype=False).to_csv("labels.csv", index=False) saves it as CSV'
     if content.startswith(_GZIP):
         return _R_WORDS if _start(content).startswith(_R) else "compressed (gzip): unpack it"
     return _R_WORDS if content.startswith(_R[:2]) else ""
@@ -90,7 +94,7 @@ def lines_of(
             f"its columns {', '.join(odd)} hold files, not texts or numbers: write them as files, and their names here"
         )
         raise CohortError(f"table {path.name}", [words])
-    single = [name for name, kind in frame.dtypes.items() if str(kind).lower() == "float32"]
+    single = [name for name, kind in frame.dtypes.items() if str(kind).lower() in ("float16", "float32")]
     frame = frame.astype(dict.fromkeys(single, "string")).astype(dict.fromkeys(single, "Float64"))  # 0.1 is 0.1
     frame = frame.astype(object).where(frame.notna(), None)
     rows = [[text_of(cell, "", decimal) for cell in row] for row in frame.itertuples(index=False, name=None)]

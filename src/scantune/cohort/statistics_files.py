@@ -58,7 +58,9 @@ def lines_of(
         labels = about.variable_value_labels.get(name, {})
         texts, numbers = _labelled(cells, labels)
         if numbers:
-            notes.append(f"column {name!r}: some values have no label ({', '.join(numbers[:3])}): it has the numbers")
+            some = ", ".join(f"{text_of(cell, '')} = {labels[cell]!r}" for cell in sorted({*cells} & {*labels})[:5])
+            words = f"some values have no label ({', '.join(numbers[:3])}): it has the numbers, with {some}"
+            notes.append(f"column {name!r}: {words}")
         padded = _PADDED.fullmatch(str(about.original_variable_types.get(name, "")))
         form = "0" * int(padded[1]) if padded else ""
         columns.append([text_of(cell, form, decimal) for cell in texts])

@@ -15,7 +15,7 @@ from types import ModuleType
 
 from scantune.amounts import number_of
 from scantune.cohort import excel, markup, old_excel, other_tables, statistics_files
-from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of
+from scantune.cohort.delimited import SEPARATORS, bare, csv_lines, decoded, separator_of, without_statement
 from scantune.cohort.excel import Sheet
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.file_names import TABLES
@@ -96,11 +96,11 @@ def read_table(
     stated = _in_columns(content, path, decimal, max_megabytes)
     if stated is not None:
         _refuse_sheet(path, sheet)
-        return _checked(path, *stated, header, quotes=False, repeated=repeated)
+        return _reliable(_checked(path, *stated, header, quotes=False, repeated=repeated))
     book = _excel(content)
     if book is not None:
         _check_size(path, book.unpacked(content, path), max_megabytes, "unpacked ")
-        return _of_sheet(book.read_sheet(content, path, sheet, decimal), path, header, repeated)
+        return _reliable(_of_sheet(book.read_sheet(content, path, sheet, decimal), path, header, repeated))
     text, notes = decoded(content)
     if text.count("\0") > len(text) // 4:
         words = "it has NUL bytes: it is no text, or UTF-16 without its mark; save it as CSV in UTF-8"
@@ -108,13 +108,12 @@ def read_table(
     if not text.strip():
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
     if markup.is_markup(text):
-        table = _of_sheet(markup.read_markup(content, path, sheet, decimal), path, header, repeated)
-        return replace(table, unusable={**table.unusable, **_lost_letters(table)})
+        return _reliable(_of_sheet(markup.read_markup(content, path, sheet, decimal), path, header, repeated))
     _refuse_sheet(path, sheet)
-    separator = separator or separator_of(text, path, header)
+    text, stated_separator = without_statement(text)
+    separator = separator or stated_separator or separator_of(text, path, header)
     lines, notes = list(csv_lines(text, separator, path)), (*notes, f"separator {separator!r}")
-    table = _checked(path, lines, notes, header, quotes=True, repeated=repeated)
-    return replace(table, unusable=_lost_letters(table))
+    return _reliable(_checked(path, lines, notes, header, quotes=True, repeated=repeated))
 
 
 def _unpacked(content: bytes, path: Path, most: float) -> bytes:
@@ -196,10 +195,17 @@ def row_at(path: Path, line: int, sheet: str | None = None) -> list[str]:
     return next(([bare(cell) for cell in cells] for number, cells in lines if number == line), [])
 
 
-def _lost_letters(table: Table) -> dict[tuple[int, str], str]:
-    """Cells of which a letter was lost in a change of encoding: two names can have become one."""
-    words = "a letter of it is lost (U+FFFD, or no letter of Latin-1): save the table anew, as CSV in UTF-8"
-    return {(row.line, name): words for row in table.rows for name, cell in row.cells.items() if "\ufffd" in cell}
+def _reliable(table: Table) -> Table:
+    """The table, cells unusable of which a letter was lost in a change of encoding, so that two names can have become
+    one, and those in which a spreadsheet wrote an error or ``####``."""
+    lost = "a letter of it is lost (U+FFFD, or no letter of Latin-1): save the table anew, as CSV in UTF-8"
+    found = (
+        ((row.line, name), lost if "\ufffd" in cell else excel.error_in_words(cell))
+        for row in table.rows
+        for name, cell in row.cells.items()
+        if cell[:1] == "#" or "\ufffd" in cell
+    )
+    return replace(table, unusable={**{place: words for place, words in found if words}, **table.unusable})
 
 
 def _check_size(path: Path, size: int, most: float, how: str = "") -> None:

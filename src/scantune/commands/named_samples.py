@@ -46,6 +46,7 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
         reason.
     """
     from scantune import io
+    from scantune.io.folders import system_folder
 
     aside: Counter[str] = Counter()
     if not path.is_dir():
@@ -57,6 +58,8 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
             aside["hidden"] += 1
         elif entry.is_symlink() and entry.is_dir():
             aside["links to folders"] += 1
+        elif entry.is_dir() and system_folder(entry.name):
+            aside["folders of archives and servers"] += 1
         elif entry.is_dir():
             inner, left = samples_of(entry, series)
             below += inner

@@ -44,6 +44,11 @@ def format_of(head: bytes) -> str:
     return "unknown"
 
 
+def archive_of(head: bytes) -> str:
+    """The name of an archive by its magic bytes, such as "ZIP"; "" for other files."""
+    return next((name for name, at, magic in _ARCHIVES if head[at : at + len(magic)] == magic), "")
+
+
 def kind_of(path: Path) -> str:
     """The format of a file, as :func:`format_of` names it; "unknown" also where it cannot be opened."""
     try:
@@ -93,6 +98,12 @@ def _transport_stream(head: bytes) -> bool:
 
 
 _META_START = re.compile(rb"\s*(ObjectType|ObjectSubType|NDims|Comment|Name|ID)\s*=")
+_ARCHIVES = (
+    ("ZIP", 0, b"PK\x03\x04"),
+    ("tar", 257, b"ustar"),
+    ("RAR", 0, b"Rar!\x1a\x07"),
+    ("7z", 0, b"7z\xbc\xaf\x27\x1c"),
+)
 _BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 
@@ -102,7 +113,8 @@ _MAGIC = {
     "gzip": lambda head: head[:2] == b"\x1f\x8b",
     "png": lambda head: head[:8] == b"\x89PNG\r\n\x1a\n",
     "jpeg": lambda head: head[:3] == b"\xff\xd8\xff",
-    "tiff": lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "tiff": lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0"),
+    "bigtiff": lambda head: head[:4] == b"MM\0+",
     "bmp": lambda head: head[:2] == b"BM" and head[14:18] in _BMP_HEADERS,
     "pnm": lambda head: head[:2] in (b"P5", b"P6") and head[2:3].isspace(),
     "gif": lambda head: head[:6] in (b"GIF87a", b"GIF89a"),

@@ -37,6 +37,8 @@ def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: 
     facts |= _sides(file)
     spacing = image_spacing(file, facts)
     if file.photometric == "PALETTE COLOR" or raw.ndim == 3:
+        if options.window is not None:
+            facts["notes"].append("colour, to which the window is not applied")
         picture = np.moveaxis(colour_frame(raw, file, pixels.meaning), -1, 0)  # H W C -> C H W
         if picture.dtype != np.uint8:
             picture = picture.astype(np.float32)

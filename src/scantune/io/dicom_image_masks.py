@@ -14,11 +14,12 @@ import pydicom
 from scantune.io.arrays import Image, Limits, Options, SeriesRule, Volume
 from scantune.io.detect import kind_of
 from scantune.io.dicom_choice import choose_series
+from scantune.io.dicom_contours import from_structures
 from scantune.io.dicom_masks import (
     SEGMENTATIONS,
-    from_structures,
     guarded,
     object_facts,
+    plain_object,
     read_mask_object,
     segment_numbers,
     values_by_segment,
@@ -57,13 +58,18 @@ def read_image_mask(
     Raises:
         ReadError: it belongs to another image, is of another size, its segments overlap, or it is fractional.
     """
-    if kind_of(path) in ("nrrd", "gzip"):
-        return _of_slicer(path, names, frames)
-    header = _header(source, series)
+    with plain_object(path) as plain:
+        if kind_of(plain) in ("nrrd", "gzip"):
+            return _of_slicer(plain, names, frames)
+        return _of_dicom(plain, source, frames, series, names)
+
+
+def _of_dicom(path: Path, source: Path, frames: bool, series: SeriesRule | None, names: Collection[str]) -> Image:
+    header, facts = _header(source, series), object_facts(path)
 
     def work(dataset: Any) -> np.ndarray:
         if str(dataset.get("SOPClassUID", "")) not in SEGMENTATIONS:
-            return _structures(dataset, header, frames, segment_numbers(dataset, names))
+            return _structures(dataset, header, frames, segment_numbers(dataset, names), facts)
         if str(dataset.SegmentationType) == "FRACTIONAL":
             raise ReadError("a fractional segmentation: its values are probabilities, not labels")
         return _pixels(dataset, header, frames, segment_numbers(dataset, names))
@@ -75,7 +81,7 @@ def read_image_mask(
             return Image(mask.array, None, mask.facts)
         if not named:
             raise ReadError("the segmentation is one of another image", str(path))
-    return Image(guarded(path, work), None, object_facts(path))
+    return Image(guarded(path, work), None, facts)
 
 
 def _of_slicer(path: Path, names: Collection[str], frames: bool) -> Image:
@@ -167,7 +173,9 @@ def _pixels(dataset: Any, header: Any, frames: bool, numbers: Collection[int] | 
     return values[labels]
 
 
-def _structures(dataset: Any, header: Any, frames: bool, numbers: Collection[int] | None) -> np.ndarray:
+def _structures(
+    dataset: Any, header: Any, frames: bool, numbers: Collection[int] | None, facts: dict[str, Any]
+) -> np.ndarray:
     """Contours on the image's plane, those that name frames of a loop on these alone."""
     instance, n_frames = str(header.SOPInstanceUID), int(header.get("NumberOfFrames") or 1)
     contours = [one for item in dataset.get("ROIContourSequence", []) for one in item.get("ContourSequence", [])]
@@ -183,7 +191,7 @@ def _structures(dataset: Any, header: Any, frames: bool, numbers: Collection[int
             of = _contour_frames(contour, instance)
             return of is not None and (frame is None or not of or frame in of)
 
-        return from_structures(dataset, _plane(header), False, numbers, taken)
+        return from_structures(dataset, _plane(header), False, numbers, taken, facts if frame is None else None)
 
     if not (frames and named):
         return on(None)

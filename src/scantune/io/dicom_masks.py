@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +14,12 @@ import numpy as np
 import pydicom
 
 from scantune.io import geometry
-from scantune.io.arrays import Options, Volume
+from scantune.io.arrays import Limits, Options, Volume
 from scantune.io.detect import kind_of
 from scantune.io.dicom_choice import digest
+from scantune.io.dicom_contours import from_structures
+from scantune.io.folders import files_below
+from scantune.io.gzipped import gunzipped, is_dicom
 from scantune.io.itk import is_segmentation, read_segments
 from scantune.io.label_tables import in_object, numbers_of
 from scantune.io.mask_grid import PLACED, Placing, is_part, onto_image, refuse_gaps
@@ -26,23 +30,38 @@ SEGMENTATIONS = frozenset(("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
 _T = TypeVar("_T")
-_OFF_SLICE = 0.3  # share of the distance of slices that a contour may lie off its slice
+
+
+@contextmanager
+def plain_object(path: Path) -> Iterator[Path]:
+    """The file of a mask: of a folder the only one in it (as TCIA has structure sets), unpacked where it is gzipped
+    DICOM."""
+    if path.is_dir():
+        files = list(islice(files_below(path), 2))
+        path = files[0] if len(files) == 1 else path
+    if path.is_file() and kind_of(path) == "gzip" and is_dicom(path):
+        with gunzipped(path, Limits()) as plain:
+            yield plain
+    else:
+        yield path
 
 
 def is_mask_object(path: Path) -> bool:
-    """Whether a file is a segmentation (DICOM's or 3D Slicer's) or a structure set."""
-    kind = kind_of(path) if path.is_file() else ""
-    if not kind.startswith("dicom"):
-        return kind in ("nrrd", "gzip") and is_segmentation(path)
-    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
-    return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
+    """Whether a file, or the only one in a folder, is a segmentation (DICOM's or 3D Slicer's) or a structure set."""
+    with plain_object(path) as plain:
+        kind = kind_of(plain) if plain.is_file() else ""
+        if not kind.startswith("dicom"):
+            return kind in ("nrrd", "gzip") and is_segmentation(plain)
+        header = pydicom.dcmread(plain, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
+        return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
 
 def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), placing: Placing = "part") -> Volume:
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
 
     Args:
-        path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``).
+        path: a DICOM SEG (binary or label map) or RTSTRUCT file, or a segmentation of 3D Slicer (``.seg.nrrd``);
+            :func:`plain_object` names further forms.
         image: the volume that it belongs to.
         names: of the segments or structures to read, all without any.
         placing: of a segmentation that is not on voxels of the image (:func:`scantune.io.mask_grid.onto_image`).
@@ -59,24 +78,37 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = (), pla
             "its image is sheared (gantry tilt) and was resampled upright, and the segmentation lies on the voxels of "
             "the file: save it as NIfTI on the grid of the image, which is resampled alike"
         )
-    if kind_of(path) in ("nrrd", "gzip"):
-        return _of_slicer(path, image, names, placing)
+    with plain_object(path) as plain:
+        if kind_of(plain) in ("nrrd", "gzip"):
+            return _of_slicer(plain, image, names, placing)
+        return _of_dicom(plain, image, names, placing)
 
+
+def _of_dicom(path: Path, image: Volume, names: Collection[str], placing: Placing) -> Volume:
     def work(dataset: Any) -> Volume:
         facts, numbers = object_facts(path), segment_numbers(dataset, names)
         if str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS:
             mask = _segmentation(dataset, image, numbers, facts, placing)
         else:
             mask = Volume(from_structures(dataset, image, numbers=numbers, facts=facts), image.affine, facts)
-        drawn_on, own = _series_of(dataset), image.facts.get("series")
-        if own and drawn_on and own not in drawn_on:
-            mask = replace(mask, facts={**mask.facts, PLACED: [_ANOTHER_SERIES, *mask.facts.get(PLACED, ())]})
-        return mask
+        notes = [*_other_origins(dataset, image), *mask.facts.get(PLACED, ())]
+        return replace(mask, facts={**mask.facts, PLACED: notes}) if notes else mask
 
     return guarded(path, work)
 
 
-_ANOTHER_SERIES = "the segmentation names another series than its image's as the one that it was drawn on"
+def _other_origins(dataset: Any, image: Volume) -> list[str]:
+    """Notes that a segmentation names another series, or another space, than its image's."""
+    notes, drawn_on, own = [], _series_of(dataset), image.facts.get("series")
+    if own and drawn_on and own not in drawn_on:
+        notes.append("the segmentation names another series than its image's as the one that it was drawn on")
+    structures = dataset.get("StructureSetROISequence") or []
+    spaces = {str(dataset.get("FrameOfReferenceUID") or "")} if dataset.get("SegmentSequence") else set()
+    spaces |= {str(one.get("ReferencedFrameOfReferenceUID") or "") for one in structures}
+    space = image.facts.get("frame_of_reference")
+    if space and any(uid and digest(uid) != space for uid in spaces):
+        notes.append("the segmentation names another frame of reference than its image's: its places may be of another")
+    return notes
 
 
 def _series_of(dataset: Any) -> list[str]:
@@ -170,95 +202,3 @@ def _label_values(dataset: Any) -> dict[int, int]:
         if code.get("CodingSchemeDesignator") == "99SCANTUNE" and text.isdecimal():
             values[int(segment.SegmentNumber)] = int(text)
     return values
-
-
-def from_structures(
-    dataset: Any,
-    image: Volume,
-    strict: bool = True,
-    numbers: Collection[int] | None = None,
-    taken: Callable[[Any], bool] = lambda contour: True,
-    facts: dict[str, Any] | None = None,
-) -> np.ndarray:
-    """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
-
-    Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR); one that
-    is there twice is one.
-
-    Args:
-        dataset: a structure set.
-        image: the grid.
-        strict: refuse contours between the grid's slices; else they are of other slices, and passed over.
-        numbers: of the structures to read; None for all.
-        taken: whether a contour is of the image, where it shares its place with others.
-        facts: `mask_grid.PLACED` among them gets the number of contours outside of the grid, which do not count.
-
-    Returns:
-        uint16 [D, H, W], numbers of structures.
-
-    Raises:
-        ReadError: contours lie between the grid's slices, all of them outside of it, or structures overlap.
-    """
-    drawn = outside = 0
-    labels = np.zeros(image.array.shape, np.uint16)
-    to_image = np.linalg.inv(image.affine) @ _TO_RAS
-    for structure in dataset.get("ROIContourSequence", []):
-        if numbers is not None and int(structure.ReferencedROINumber) not in numbers:
-            continue
-        inside = np.zeros(labels.shape, bool)
-        slices: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
-        for contour in structure.get("ContourSequence", []):
-            kind = str(contour.get("ContourGeometricType", ""))
-            if not kind.startswith("CLOSED") or not taken(contour):
-                continue  # points and open lines enclose nothing
-            points = np.asarray(contour.ContourData, float).reshape(-1, 3) @ to_image[:3, :3].T + to_image[:3, 3]
-            if not strict and abs(float(points[:, 2].mean())) > _OFF_SLICE:
-                continue
-            axis, index = _slice_of(points)
-            outline = np.delete(points, axis, axis=1)
-            if not any(np.array_equal(outline, other) for other in slices[axis, index]):
-                slices[axis, index].append(outline)
-        for (axis, index), outlines in slices.items():
-            drawn += len(outlines)
-            if not 0 <= index < labels.shape[2 - axis]:
-                outside += len(outlines)
-                continue
-            plane = np.moveaxis(inside, 2 - axis, 0)[index]  # the two other axes, the later of W, H, D first
-            for outline in outlines:
-                outside += _is_beside(outline, (plane.shape[0], plane.shape[1]))
-                plane ^= _inside(outline, (plane.shape[0], plane.shape[1]))
-        if (labels[inside] > 0).any():
-            raise ReadError("structures overlap, so no voxel's label is certain")
-        labels[inside] = int(structure.ReferencedROINumber)
-    if outside and outside == drawn and strict:
-        raise ReadError("its contours lie outside of its image: use the image that they were drawn on")
-    if outside and facts is not None:
-        facts[PLACED] = [f"{outside} of {drawn} contours lie outside of the image and do not count"]
-    return labels
-
-
-def _is_beside(outline: np.ndarray, shape: tuple[int, int]) -> bool:
-    """Whether an outline [N, 2], second axis first, lies outside of a plane of ``shape``."""
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    return bool((high < -0.5).any() or (low > np.array(shape[::-1]) - 0.5).any())
-
-
-def _slice_of(points: np.ndarray) -> tuple[int, int]:
-    """Axis (0 W, 1 H, 2 D) along which a contour is flat, and its index there."""
-    spread = np.ptp(points, axis=0)
-    axis = int(np.argmin(spread))
-    place = float(points[:, axis].mean())
-    if spread[axis] > _OFF_SLICE or abs(place - round(place)) > _OFF_SLICE:
-        raise ReadError("contours do not lie on the image's slices")
-    return axis, round(place)
-
-
-def _inside(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """bool ``shape``: middles with an odd number of crossings before them; ``outline`` is [N, 2], second axis first."""
-    crossings = np.zeros((shape[0], shape[1] + 1), int)
-    rows = np.arange(shape[0])
-    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
-        at = rows[(y0 <= rows) != (y1 <= rows)]
-        x = x0 + (at - y0) * (x1 - x0) / (y1 - y0) if len(at) else np.empty(0)
-        np.add.at(crossings, (at, np.clip(np.ceil(x), 0, shape[1]).astype(int)), 1)
-    return np.cumsum(crossings, axis=1)[:, :-1] % 2 == 1

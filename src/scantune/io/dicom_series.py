@@ -12,9 +12,11 @@ import numpy as np
 import pydicom
 from pydicom.uid import UID
 
+from scantune.amounts import number_of
 from scantune.io import geometry
+from scantune.io.absent import missing, pointer
 from scantune.io.arrays import Options, Volume
-from scantune.io.detect import HEAD, format_of
+from scantune.io.detect import HEAD, archive_of, format_of
 from scantune.io.dicom_alike import attribute_notes, check_units
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
@@ -31,6 +33,10 @@ from scantune.io.folders import files_below
 from scantune.io.gzipped import Unpacked, is_dicom
 from scantune.io.values import check_size
 from scantune.records import ReadError
+
+_NAMED = (".dcm", ".ima", ".dicom")
+#: What files are counted as in whose place slices may be missing.
+_ARCHIVE, _NO_DICOM = "archive (ZIP, tar …)", "named as DICOM, and none"
 
 
 def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
@@ -72,14 +78,22 @@ def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]
 
 def _opened(path: Path, options: Options) -> DicomFile | str:
     """The header of a file, "gzip" where it holds DICOM, else what it is counted as."""
-    with path.open("rb") as handle:
+    try:
+        handle = path.open("rb")
+    except FileNotFoundError:
+        raise missing(path) from None
+    with handle:
         head = handle.read(HEAD)
         if not head:
-            return "empty file"
+            return _NO_DICOM if path.suffix.lower() in _NAMED else "empty file"
         kind = format_of(head)
         if kind in ("dicom", "dicom without preamble"):
             return parse(handle, head, path, options.limits)
-    return "gzip" if kind == "gzip" and is_dicom(path) else "not DICOM"
+    if kind == "gzip" and is_dicom(path):
+        return "gzip"
+    if archive_of(head):
+        return _ARCHIVE
+    return _NO_DICOM if path.suffix.lower() in _NAMED or pointer(head) else "not DICOM"
 
 
 _TILES = "a microscope's slide in tiles, which is not read: save the level that is meant as TIFF or PNG"
@@ -185,6 +199,11 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
     """What the manifest may know of a series."""
     center, width = file.number("WindowCenter"), file.number("WindowWidth")
     unit = stated_unit(file)
+    if aside[_ARCHIVE]:
+        notes.append(f"{number_of(aside[_ARCHIVE], 'archive')} among the files not unpacked: slices may be in it")
+    if aside[_NO_DICOM]:
+        files = number_of(aside[_NO_DICOM], "file is", "files are")
+        notes.append(f"{files} named as DICOM and empty or of another kind (a failed download?): slices may be missing")
     if file.modality == "PT":
         notes.append(f"values of PET in {'no stated unit' if unit == 'not stated' else unit} (Units)")
     elif file.modality == "CT":
@@ -199,6 +218,7 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
         "transfer_syntax": syntax_name(file),
         "decoder": f"pydicom {pydicom.__version__}",
         "series": digest(file.text("SeriesInstanceUID")),
+        "frame_of_reference": digest(space) if (space := file.text("FrameOfReferenceUID")) else "",
         "files": n_files,
         "set_aside": dict(sorted(aside.items())),
         "window": [center, width] if center is not None and width is not None else None,

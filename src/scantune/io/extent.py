@@ -105,10 +105,11 @@ def _still(path: Path) -> Extent:
 
 
 def _container(path: Path) -> Extent:
-    from scantune.io.video import stated
+    from scantune.io.video import open_container, stated
 
     size, frames, frame_time = stated(path)
-    return Extent("video", size, frames=max(frames, 1), colour=True, frame_time=frame_time)
+    frames = frames if frames > 1 else open_container(path, Options()).n_frames
+    return Extent("video", size, frames=frames, colour=True, frame_time=frame_time)
 
 
 def _nifti(path: Path) -> Extent:

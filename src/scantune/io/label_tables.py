@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from html import unescape
 from typing import Any
@@ -63,7 +64,7 @@ def in_object(dataset: Any) -> dict[int, str]:
 
 
 def numbers_of(names: Collection[str], table: Mapping[int, str]) -> dict[str, list[int]]:
-    """The numbers that stand for each name in a file's table, whatever the case and the blanks.
+    """The numbers that stand for each name in a file's table, whatever the case, the blanks and the Unicode form.
 
     Raises:
         ReadError: the file has no table, or a name is not in it. Names of the file itself are not in the reason.
@@ -83,7 +84,7 @@ def numbers_of(names: Collection[str], table: Mapping[int, str]) -> dict[str, li
 
 
 def _folded(name: str) -> str:
-    return " ".join(name.split()).casefold()
+    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
 def _listed(names: Collection[str]) -> str:

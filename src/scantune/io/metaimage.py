@@ -18,7 +18,7 @@ _TYPES = {
     "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8", "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }  # fmt: skip
-#: Names of one field, the first that is there counts.
+#: Names of one field, the first that is there counts; those of a matrix and of an origin must agree.
 _MATRIX = ("TransformMatrix", "Orientation", "Rotation")
 _ORIGIN = ("Offset", "Position", "Origin")
 _SPACING = ("ElementSpacing", "ElementSize")
@@ -97,7 +97,16 @@ def _required(fields: Mapping[str, str], name: str) -> str:
 
 
 def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((fields[name] for name in names if fields.get(name)), "")
+    """The text of the first of several names of one field.
+
+    Raises:
+        ReadError: another one states other numbers.
+    """
+    there = [name for name in names if fields.get(name)]
+    for other in there[1:] if names in (_MATRIX, _ORIGIN) else ():  # ElementSize may be the thickness of slices
+        if numbers(fields[other], other) != numbers(fields[there[0]], there[0]):
+            raise ReadError(f"its MetaImage header states {there[0]} and {other}, names of one field, differently")
+    return fields[there[0]] if there else ""
 
 
 def _true(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, VolumeRule, Window
-from scantune.io.detect import file_head, format_of, kind_of
+from scantune.io.detect import archive_of, file_head, format_of, kind_of
 from scantune.io.loop import Loop
 from scantune.records import ReadError
 
@@ -180,7 +180,10 @@ def _open(path: Path, options: Options) -> Loop:
 
 
 def _format(path: Path) -> str:
-    name = format_of(file_head(path))
+    head = file_head(path)
+    name = format_of(head)
+    if archive := archive_of(head):
+        raise ReadError(f"it is a {archive} archive: unpack it", str(path))
     if name == "unknown":
         raise ReadError("it is not DICOM, NIfTI, NRRD, MetaImage, a picture (PNG, JPEG, TIFF, BMP, PPM, GIF, WebP) "
                         "or a video (AVI, MP4, MOV, MKV, MPEG, WMV)", str(path))  # fmt: skip
@@ -197,6 +200,7 @@ _NOT_READ = {
     "heif": "a HEIC or AVIF picture, which is not read: save it as PNG or TIFF (phones can be set to write JPEG)",
     "jpeg2000": "a JPEG 2000 picture outside of DICOM, which is not read: save it as PNG or TIFF",
     "jpegxl": "a JPEG XL picture, which is not read: save it as PNG or TIFF",
+    "bigtiff": "a BigTIFF in big-endian order, which is not read: save it as an ordinary TIFF",
     "pdf": "a PDF, not an image",
 }
 

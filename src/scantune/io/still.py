@@ -67,6 +67,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
         elif picture.format == "TIFF":
             tiff.check_data(picture, path)
             tiff.in_native_order(picture)
+            tiff.scale_palette(picture, notes)
         elif picture.format == "PPM" and picture.tile[0].codec_name != "raw":
             raise ReadError("the largest value of a PPM must be 255, of a PGM 255 or 65535: save it as PNG")
         orientation = orientation_of(picture, path)

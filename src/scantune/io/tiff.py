@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pillow
-from PIL import TiffImagePlugin
+from PIL import ImagePalette, TiffImagePlugin
 
 from scantune.io.jpeg import warnings_of
 from scantune.records import ReadError
 
+_COLOUR_MAP = 320
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 259, 262, 277, 284, 338, 339
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # samples by photometric interpretation
 _JPEG = (6, 7, 34892)  # lossy compressions
@@ -93,6 +94,15 @@ def check_data(picture: Pillow.Image, path: Path) -> None:
                 file.seek(offset)
                 if _damaged(file.read(count), compression, tags.get(_JPEG_TABLES, b"")):
                     raise ReadError(f"the TIFF is damaged: its {words[:-1]} {at + 1} of {len(offsets)}")
+
+
+def scale_palette(picture: Pillow.Image, notes: list[str]) -> None:
+    """Take colours of 0 to 255 for what they are, as libtiff does; TIFF's are of 16 bits, and Pillow shows black."""
+    tags: Any = picture.tag_v2  # type: ignore[attr-defined]
+    colours = _numbers(tags.get(_COLOUR_MAP, 0))
+    if picture.mode == "P" and 0 < max(colours) < 256:
+        picture.palette = ImagePalette.raw("RGB;L", bytes(colours))
+        notes.append("the palette's colours are of 8 bits, not of 16 as in TIFF")
 
 
 def in_native_order(picture: Pillow.Image) -> None:

@@ -14,6 +14,7 @@ from scantune.config.input import ImageInput
 from scantune.io.mask_grid import PLACED
 from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
+from scantune.preprocess.mask_outlines import outline_notes
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged, palette_words, read_labels, sample_masks
 from scantune.preprocess.plane import Fit, coarsened, fit, place, place_measured, surroundings
@@ -139,7 +140,10 @@ def _mask(
     mask, facts = merged([m.array for m in masks], image.array.shape[-2:], rule, [m.facts for m in masks])
     return mask, {
         **facts,
-        "notes": [note for m in masks for note in (*palette_words(m.facts), *m.facts.get(PLACED, ()))],
+        "notes": [
+            *(note for m in masks for note in (*palette_words(m.facts), *m.facts.get(PLACED, ()))),
+            *([] if rule.overlap else outline_notes(mask)),
+        ],
     }
 
 

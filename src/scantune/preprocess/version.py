@@ -22,6 +22,7 @@ _MAKERS = (
     "masks",
     "mask_rule",
     "mask_colours",
+    "mask_outlines",
     "../mask_codes",
     "../mask_keys",
     "intensity",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.io.data_files import with_data_files
+from scantune.io.folders import system_folder
 from scantune.preprocess.one_sample import refuse_others
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
@@ -157,9 +158,10 @@ def _below(folder: str, left: _Left) -> list[Path]:
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or (entry.is_symlink() and entry.is_dir()):
+                is_folder = entry.is_dir()
+                if entry.name.startswith(".") or (is_folder and (entry.is_symlink() or system_folder(entry.name))):
                     continue
-                (folders if entry.is_dir() else paths).append(entry.path)
+                (folders if is_folder else paths).append(entry.path)
                 left.count(len(paths) + len(folders))
     return sorted(map(Path, paths))
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from scantune.io.folders import system_folder
 from scantune.records import ReadError
 
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -24,7 +25,7 @@ def is_zip(path: Path) -> bool:
 
 
 def unzip(path: Path, folder: Path, take: Callable[[int], None], count: Callable[[int], None]) -> Path:
-    """Unpack a ZIP; as in a folder, names that begin with a dot are left out, and folders are looked through.
+    """Unpack a ZIP: folders are looked through, as on disk without hidden files and without folders of systems.
 
     Args:
         path: the ZIP.
@@ -72,7 +73,8 @@ def _refuse(member: zipfile.ZipInfo) -> None:
 
 
 def _is_hidden(member: zipfile.ZipInfo) -> bool:
-    return any(part.startswith(".") for part in PurePosixPath(member.filename).parts)
+    *folders, name = PurePosixPath(member.filename).parts
+    return name.startswith(".") or any(map(system_folder, folders))
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, take: Callable[[int], None]) -> None:

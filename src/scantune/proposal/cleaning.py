@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from scantune.cohort import missing
 from scantune.cohort.values import is_empty
 from scantune.proposal import headings
 from scantune.tasks.suggestion import FEW
@@ -19,14 +18,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _COMMA = re.compile(r"[+-]?\d+,\d+")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _UNIT = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s*(%|(?:[^\W\d_]|[²³/]){1,12})\.?")
-_ABSENT = frozenset(
-    {
-        ".", "..", "-", "--", "?", "missing", "unknown", "unk", "not available", "not applicable", "not recorded",
-        "nd", "n.d.", "k.a.", "k. a.", "tbd", "x", "#wert!", "fehlt", "unbekannt",
-    }
-)  # fmt: skip
+_ABSENT = missing.WORDS | {"x", "#wert!"}
 _SIGNS = frozenset({".", "..", "-", "--", "?", "missing", "not available", "k.a.", "n.d.", "tbd", "fehlt"})
-_CODES = (-9, -99, -999, -9999, -99999, 99, 999, 9999, 99999)  # of registries, for missing values
 _NINES = (8, 9, 88, 98, 99, 998, 999, 9999)  # numbers that may be values, or stand for a missing one
 _OFTEN = 0.05  # share of the cells of a measure that a number must have for that
 YES = frozenset(
@@ -210,10 +203,10 @@ def _coded(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
         left = [c for c in words if c not in rule]
         if left and len(numbers) >= 0.9 * len(cells) and len({*numbers}) > 10:
             rule |= dict.fromkeys(left, "")
-        rule |= dict.fromkeys(_codes(numbers), "")
+        rule |= dict.fromkeys(missing.codes(numbers), "")
     else:
         rule = {word: "" for word in words if word.strip().casefold() in _SIGNS}
-        rule |= {code: "" for code in set(numbers) if float(code) in _CODES}
+        rule |= {code: "" for code in set(numbers) if float(code) in missing.CODES}
     doubtful = _doubtful(Counter(c for c in cells if c not in rule), len(cells))
     if rule and len(rule) <= _MOST:
         counts = Counter(c for c in cells if c in rule)
@@ -237,23 +230,9 @@ def _doubtful(counts: Mapping[str, int], cells: int) -> dict[str, int]:
             continue
         low, high = min(others), max(others)
         below, above = value < 0 <= low, value in _NINES and value > high + (3 if few else 0)
-        if (below and value in (-1, *_CODES)) or above:
+        if (below and value in (-1, *missing.CODES)) or above:
             found[text] = counts[text]
     return found
-
-
-def _codes(numbers: Sequence[str]) -> list[str]:
-    """Numbers that registries write for missing ones, where they lie apart from all others."""
-    distinct = {text: float(text) for text in set(numbers)}
-    codes: list[str] = []
-    for text, value in sorted(distinct.items(), key=lambda pair: -abs(pair[1])):
-        others = np.array([v for t, v in distinct.items() if t not in codes and t != text])
-        if value not in _CODES or len(others) < 2:
-            continue
-        low, high = others.min(), others.max()
-        if value < 0 <= low or value > high + max(2 * (high - low), 0.5 * abs(high), 5):
-            codes.append(text)
-    return codes
 
 
 def _spelled(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:

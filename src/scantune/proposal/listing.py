@@ -14,9 +14,9 @@ from scantune.amounts import number_of
 from scantune.cohort.file_names import ENDING as ENDING
 from scantune.cohort.file_names import IMAGES, NO_IMAGES, TABLES
 from scantune.cohort.file_names import stem as stem
-from scantune.cohort.folders import system_folder
 from scantune.io import kind_of, only_data
 from scantune.io.detect import file_head, format_of
+from scantune.io.folders import system_folder
 from scantune.records import ReadError
 
 MOST = 200_000

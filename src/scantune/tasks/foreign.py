@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.class_names import label
+from scantune.amounts import number_of
+from scantune.class_names import label, value
+from scantune.cohort.doubts import form_free
+from scantune.cohort.missing import codes
 from scantune.records import ScantuneError
 from scantune.statistics.calibration import expit, softmax
 from scantune.tasks.catalogue import part
@@ -75,7 +78,31 @@ def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[st
     written, notes = as_numbers(read(path))
     table, made = with_probabilities(written, task)
     refuse_missing(table, empty=task.empty_probabilities)
-    return table, notes + made
+    return table, notes + made + _alike_subjects(table) + _codes(table)
+
+
+def _codes(table: PredictionTable) -> list[str]:
+    """A line for each target that has numbers which registries write for missing values, far from all others."""
+    lines = []
+    for column in (c for c in table.columns if c.partition("/")[0] == "target"):
+        counts = Counter(table.text(column).tolist())
+        found = codes([text for text in counts if isinstance(value(text), float)])
+        if found:
+            some = ", ".join(f"{text} in {counts[text]}" for text in found)
+            lines.append(f"column {column}: {some} rows count as values; leave the cells or rows of missing ones out")
+    return lines
+
+
+def _alike_subjects(table: PredictionTable) -> list[str]:
+    """A line where ids of subjects differ in form alone: P1, p1 and P1.0 have intervals as of three."""
+    subjects = set(table.text("subject_id")) if "subject_id" in table else set()
+    more = len(subjects) - len({form_free(subject) for subject in subjects})
+    if not more:
+        return []
+    how = "case, blanks, dashes, quotes, leading zeros, .0 or Unicode form"
+    return [
+        f"{number_of(more, 'subject id')} too many, if ids that differ in {how} alone are one: each counts for itself"
+    ]
 
 
 def as_numbers(table: PredictionTable) -> tuple[PredictionTable, list[str]]:

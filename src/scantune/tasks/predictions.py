@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,8 @@ import numpy as np
 
 from scantune.amounts import number_of
 from scantune.class_names import EMPTY
+from scantune.cohort.faults import CohortError, Fault
+from scantune.cohort.table import read_table
 from scantune.records import ScantuneError
 from scantune.spelling import did_you_mean
 from scantune.tables import unguarded, write_csv
@@ -199,36 +199,24 @@ def grouped(columns: Iterable[str], start: str) -> dict[str, list[str]]:
 
 
 def read(path: Path | str) -> PredictionTable:
-    """Reads a predictions file: comma, semicolon or tab; UTF-8, with or without a byte-order mark.
+    """Reads a predictions file, in any form of table that labels are read from (CSV, Excel, Parquet, SPSS …).
 
     Raises:
-        PredictionsError: not there, not UTF-8, no header, a column named twice, a row of another length.
+        PredictionsError: what :func:`scantune.cohort.table.read_table` refuses; cells without a reliable value.
     """
     path = Path(path)
+    if not path.is_file():
+        raise PredictionsError(f"{path}: no such file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise PredictionsError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise PredictionsError(f"{path.name}: not UTF-8 (byte {error.start}); save it as UTF-8 CSV") from None
+        table = read_table(path, max_megabytes=float("inf"))
+        if table.unusable:
+            raise CohortError(f"table {path.name}", [Fault(what, *at) for at, what in table.unusable.items()])
+    except CohortError as error:
+        raise PredictionsError(str(error)) from None
     except OSError as error:
         raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
-    header_line = text.partition("\n")[0]
-    if not header_line.strip():
-        raise PredictionsError(f"{path.name} is empty; the first row must contain the column names")
-    delimiter = max(",;\t", key=header_line.count)
-    rows = [r for r in csv.reader(io.StringIO(text), delimiter=delimiter) if r]
-    header = [h.strip() for h in rows[0]]
-    faults = Faults()
-    for column in dict.fromkeys(h for h in header if header.count(h) > 1):
-        faults.add(f"column {column!r} stands {header.count(column)} times in the header")
-    odd = [i for i, r in enumerate(rows[1:]) if len(r) != len(header)]
-    faults.rows(odd, f"fewer or more cells than the {len(header)} of the header", [len(rows[i + 1]) for i in odd])
-    faults.raise_for(path.name)
-    cells = list(zip(*rows[1:])) if len(rows) > 1 else [()] * len(header)
-    return PredictionTable(
-        {h: _text_array([unguarded(v.strip()) for v in c]) for h, c in zip(header, cells)}, path.name
-    )
+    cells = {name: [unguarded(row.cells[name]) for row in table.rows] for name in table.columns}
+    return PredictionTable({name: _text_array(column) for name, column in cells.items()}, path.name)
 
 
 def write(table: PredictionTable, path: Path | str) -> None:

@@ -18,8 +18,8 @@ from scantune.cohort.annotations.run_lengths import Counting
 from scantune.cohort.annotations.tables import Read
 from scantune.cohort.faults import CohortError
 from scantune.cohort.file_names import TABLES
-from scantune.cohort.folders import system_folder
 from scantune.cohort.table import read_table
+from scantune.io.folders import system_folder
 
 ENDINGS = (".xml", ".json")
 """Of files with outlines, as a folder of them is read."""

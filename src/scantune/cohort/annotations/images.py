@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from scantune import io
 from scantune.cohort.file_names import ENDING, NO_IMAGES, UPLOADED, stem
-from scantune.cohort.folders import system_folder
+from scantune.io.folders import system_folder
 from scantune.records import ReadError
 
 _EDGE = 1 << 15  # pixels of an edge of a mask, at most
