@@ -255,3 +255,14 @@ def test_what_lies_in_place_of_images_is_told(home):
     Path("raw/pneumoniamnist.npz").write_bytes(b"PK")
     with pytest.raises(ScantuneError, match=r"\.npz 1: scantune convert medmnist FILE"):
         propose(Path("raw"))
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_files_without_content_and_one_image_under_all_names_are_told(home, content):
+    for i in range(40):
+        picture(f"{i // 10}/{i}.png", 0)
+        if content is not None:
+            Path(f"raw/{i // 10}/{i}.png").write_bytes(content)
+    table("labels.csv", "file,label", [(f"{i}.png", i % 2) for i in range(40)])
+    with pytest.raises(ScantuneError, match="no image is left" if content is None else "the file is empty"):
+        propose(Path("raw"))

@@ -22,7 +22,7 @@ def with_masks(source: Source, listing: Listing, least: int) -> Source | None:
         least: rank of the names of masks (:func:`~scantune.proposal.listing.mask_rank`).
     """
     row_of = {file: i for i, file in enumerate(source.files)}
-    if source.masks or source.structures or source.channels or any((source.root / f).is_dir() for f in source.files):
+    if source.masks or source.structures or any((source.root / f).is_dir() for f in source.files):
         return None
     drawn = [n for n in listing.names if n not in row_of and mask_rank(n) >= least]
     drawn = [n for n in drawn if io.kind_of(source.root / n) != "unknown"]

@@ -15,6 +15,7 @@ from scantune.proposal import coco_labels, headings
 from scantune.proposal.dates import with_dates_as_named
 from scantune.proposal.drawn import with_marks
 from scantune.proposal.expanding import expanded
+from scantune.proposal.kinds import with_kinds
 from scantune.proposal.listing import Listing, list_files, mask_rank
 from scantune.proposal.matching import by_chance, by_path, by_template, naming
 from scantune.proposal.source import FILE, Content, Source
@@ -79,7 +80,8 @@ def of_content(content: Content, root: Path, name: str, listing: Listing, path: 
     if several is not None:
         return several
     notes += _elsewhere(template, files, listing) if kept else []
-    return _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
+    found = _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
+    return with_kinds(found, template if kept else "", listing)
 
 
 def _elsewhere(template: str, files: Sequence[str], listing: Listing) -> list[str]:

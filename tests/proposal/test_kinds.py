@@ -1,0 +1,90 @@
+"""Tables beside files of several kinds (FLAIR, T1; CT, PET), and beside masks: which of them are the samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from scantune.proposal.blocks import propose
+from scantune.records import ScantuneError
+from tests.proposal.test_layouts import home as home
+from tests.proposal.test_layouts import mask, picture, read, table, volume
+
+
+def brats(column: str, without: str = "") -> None:
+    for i in range(12):
+        for c, kind in enumerate(("flair", "t1", "t1ce", "t2")):
+            if kind != without or i < 6:
+                volume(f"B/BraTS_{i:03d}/BraTS_{i:03d}_{kind}.nii.gz", 10 * i + c)
+        volume(f"B/BraTS_{i:03d}/BraTS_{i:03d}_seg.nii.gz", i, labels=True)
+    table("B/mapping.csv", f"ID,{column}", [(f"BraTS_{i:03d}", ("HGG", "LGG")[i % 2]) for i in range(12)])
+
+
+@pytest.mark.parametrize(("without", "kinds"), [("", ["flair", "t1", "t1ce", "t2"]), ("t1", ["flair", "t1ce", "t2"])])
+@pytest.mark.parametrize("masks", [False, True])
+def test_kinds_on_one_grid_are_channels_and_masks_are_told(home, without, kinds, masks):
+    brats("Grade", without)
+    proposed = propose(Path("raw"), target="masks" if masks else "")
+    params, records = read(proposed)
+    assert params.experiments["mapping"].task.name == ("segmentation" if masks else "classification")
+    for record in records:
+        assert [path.name.split("_")[-1].removesuffix(".nii.gz") for path in record.files] == kinds
+        assert [path.name.split("_")[-1] for path in record.masks] == ["seg.nii.gz"] * masks
+    assert any("several kinds are channels" in note for note in proposed.notes)
+    assert any("--target masks" in note for note in proposed.notes) is not masks
+    assert any("'t1' is not used" in note for note in proposed.notes) is bool(without)
+
+
+def grid(path: str, size: tuple[int, int, int], seed: int, labels: bool = False) -> None:
+    Path("raw", path).parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).random(size[::-1], np.float32)
+    image = sitk.GetImageFromArray((values > 0.9).astype("uint8") if labels else values)
+    sitk.WriteImage(image, str(Path("raw", path)))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("target", ["", "masks"])
+def test_of_kinds_on_several_grids_the_masks_or_the_finest_is_taken(home, masked, target):
+    for i in range(12):
+        for k, (kind, size) in enumerate({"adc": (8, 8, 6), "cor": (20, 8, 20), "t2w": (16, 16, 8)}.items()):
+            grid(f"images/{100 + i // 2}/{100 + i // 2}_{9000 + i}_{kind}.mha", size, 3 * i + k)
+        if masked:
+            grid(f"labels/human_expert/{100 + i // 2}_{9000 + i}.nii.gz", (16, 16, 8), i, labels=True)
+    rows = [(100 + i // 2, 9000 + i, f"{4.5 + i}", ("YES", "NO")[i // 2 % 2]) for i in range(12)]
+    table("marksheet.csv", "patient_id,study_id,psa,case_csPCa", rows)
+    if target and not masked:
+        with pytest.raises(ScantuneError, match="no files named as masks"):
+            propose(Path("raw"), target=target)
+        return
+    proposed = propose(Path("raw"), target=target)
+    _, records = read(proposed)
+    kind = "t2w" if masked else "cor"
+    assert {path.name.split("_")[-1] for r in records for path in r.files} == {f"{kind}.mha"}
+    assert all(bool(r.masks) is bool(target) for r in records)
+    assert target or all(r.targets == {"case_cspca": ("YES", "NO")[i // 2 % 2]} for i, r in enumerate(records))
+    assert any(f"{kind!r}, o" in note and "'adc' 12, 'cor' 12, 't2w' 12" in note for note in proposed.notes)
+
+
+def test_kinds_of_pictures_are_told(home):
+    for i in range(12):
+        for k, kind in enumerate(("rgb", "depth")):
+            picture(f"{i:02d}_{kind}.png", 2 * i + k)
+    table("labels.csv", "id,label", [(f"{i:02d}", "ab"[i % 2]) for i in range(12)])
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert {len(r.files) for r in records} == {1}
+    assert any("rows have files of several kinds" in note for note in proposed.notes)
+
+
+@pytest.mark.parametrize("folder", ["labels/human_expert", "segmentations", "b_masks"])
+def test_ids_lead_to_images_before_masks_of_the_same_names(home, folder):
+    for i in range(12):
+        picture(f"images/{100 + i}_scan_a.png", i)
+        mask(f"{folder}/{100 + i}.png", i)
+    table("labels.csv", "id,diagnosis", [(100 + i, "ab"[i % 2]) for i in range(12)])
+    _, records = read(propose(Path("raw")))
+    assert len(records) == 12
+    assert all(path.parent.name == "images" for r in records for path in r.files)
