@@ -66,7 +66,9 @@ def _written(cells: set[str], reading: str, form: str) -> Mapping[str, str]:
     """Cells that can be read so to their date in a form; without the time behind it."""
     dates = {cell: _date(reading, re.split(r"[ T]", cell.strip())[0]) for cell in cells}
     return {
-        cell: form.format(y=f"{day.year:04}", m=f"{day.month:02}", d=f"{day.day:02}") for cell, day in dates.items() if day
+        cell: form.format(y=f"{day.year:04}", m=f"{day.month:02}", d=f"{day.day:02}")
+        for cell, day in dates.items()
+        if day
     }
 
 

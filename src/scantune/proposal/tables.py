@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -222,9 +223,11 @@ def _sheet(path: Path, sheet: str | None) -> Content:
             fault = fault or error
             continue
         if not _title(table) or header == _HEADERS:
+            while 1 < header < _HEADERS and not any(row_at(path, header, sheet)):  # an empty row below a title
+                header += 1
             content = _content(table, header)
             content.anew = content.anew or separator is not None
-            return _with_names_above(content, path, sheet)
+            return _with_names_below(_with_names_above(content, path, sheet))
     raise fault or CohortError(f"table {path.name}", ["it has no header"])
 
 
@@ -259,6 +262,33 @@ def _title(table: Table) -> bool:
     """Whether most columns have no name: a title, or a row of headings above the headings."""
     unnamed = [c for c in table.columns if re.fullmatch(r"column \d+", c)]
     return len(unnamed) * 2 > len(table.columns)
+
+
+def _with_names_below(content: Content) -> Content:
+    """Names from the first row where the header lacks them: ``Age``, ``Sex`` below ``Demographics`` of merged cells."""
+    if len(content.rows) < 2:
+        return content
+    first, *rows = content.rows
+    columns = content.columns
+    unnamed = [c for c in columns if re.fullmatch(r"column \d+", c)]
+    blank = [c for c in columns if not first[c] and any(row[c] for row in rows)]
+    named = {c: first[c] for c in columns if first[c]}
+    words = all(re.search(r"[^\W\d_]", own) and own not in {row[c] for row in rows} for c, own in named.items())
+    if not (unnamed and blank and words and set(unnamed) <= named.keys()):
+        return content
+    above, names = "", {c: named.get(c, c) for c in columns}
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    for column in columns:
+        above = above if column in unnamed else column
+        if column in named and names[column] in twice:
+            names[column] = f"{above} {names[column]}"
+    if len(set(names.values())) < len(names):
+        return content
+    rows = [{names[c]: cell for c, cell in row.items()} for row in rows]
+    notes = [note for note in content.notes if not note.startswith("columns without")]
+    notes.append(f"the names {', '.join(named.values())} stand in the row below the others")
+    places = content.places[1:]
+    return replace(content, columns=list(names.values()), rows=rows, notes=notes, places=places, anew=True)
 
 
 def _content(table: Table, header: int) -> Content:
