@@ -81,3 +81,13 @@ def test_a_target_of_one_value_is_named(home):
     table("labels.csv", "file,label,comment", [(f"p{i}.png", 1, "x") for i in range(4)])
     with pytest.raises(ScantuneError, match="'label' has the one value '1' in 4 rows"):
         propose(Path("raw"))
+
+
+def test_one_letter_is_a_finding_beside_others(home):
+    for i in range(60):
+        picture(f"p{i}.png", i)
+    letters = "NDGCAHMO"  # ODIR; H is no height
+    rows = [(f"p{i}.png", *(int(i * (k + 2) % 11 < 4) for k in range(8))) for i in range(60)]
+    table("labels.csv", f"file,{','.join(letters)}", rows)
+    params, _ = read(propose(Path("raw")))
+    assert set(params.experiments["labels"].task.findings) == set(letters)

@@ -35,7 +35,8 @@ def test_kinds_on_one_grid_are_channels_and_masks_are_told(home, without, kinds,
         assert [path.name.split("_")[-1] for path in record.masks] == ["seg.nii.gz"] * masks
     assert any("several kinds are channels" in note for note in proposed.notes)
     assert any("--target masks" in note for note in proposed.notes) is not masks
-    assert any("'t1' is not used" in note for note in proposed.notes) is bool(without)
+    listed = "flair, t1ce, t2 of 'flair' 12, 't1' 6" if without else "'flair' 12, 't1' 12, 't1ce' 12, 't2' 12"
+    assert any(listed in note for note in proposed.notes)
 
 
 def grid(path: str, size: tuple[int, int, int], seed: int, labels: bool = False) -> None:
@@ -88,3 +89,39 @@ def test_ids_lead_to_images_before_masks_of_the_same_names(home, folder):
     _, records = read(propose(Path("raw")))
     assert len(records) == 12
     assert all(path.parent.name == "images" for r in records for path in r.files)
+
+
+@pytest.mark.parametrize("table_of", ["participant_id,age", "participant_id,diagnosis"])
+def test_kinds_in_folders_beside_each_other(home, table_of):
+    for i in range(12):
+        sub = f"sub-{i:04d}"
+        for k, (place, size) in enumerate(
+            {"anat/FLAIR": (20, 20, 9), "dwi/adc": (12, 12, 8), "dwi/dwi": (12, 12, 8)}.items()
+        ):
+            folder, kind = place.split("/")
+            grid(f"I/{sub}/ses-1/{folder}/{sub}_ses-1_{kind}.nii.gz", size, 3 * i + k)
+        grid(f"I/derivatives/{sub}/ses-1/{sub}_ses-1_msk.nii.gz", (12, 12, 8), i, labels=True)
+    rows = [(f"sub-{i:04d}", 40 + i if "age" in table_of else "ab"[i % 2]) for i in range(12)]
+    table("I/participants.csv", table_of, rows)
+    proposed = propose(Path("raw"))
+    params, records = read(proposed)
+    masked = "age" in table_of
+    assert params.experiments["participants"].task.name == ("segmentation" if masked else "classification")
+    assert all([path.name.split("_")[-1] for path in r.files] == ["adc.nii.gz", "dwi.nii.gz"] for r in records)
+    assert all(bool(r.masks) is masked for r in records)
+    assert any(
+        "adc, dwi, on the grid of the masks, of 'anat/FLAIR' 12" in note or "adc, dwi" in note
+        for note in proposed.notes
+    )
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_kinds_in_folders_of_patients(home, written):
+    for i in range(12):
+        for k, kind in enumerate(("flair", "t1")):
+            volume(f"{i + 7:04d}/{kind}.nii.gz", 2 * i + k)
+    cells = [("'" if written else "", i + 7, "ab"[i % 2]) for i in range(12)]
+    table("labels.csv", "id,label", [(f"{sign}{number:04d}", label) for sign, number, label in cells])
+    _, records = read(propose(Path("raw")))
+    assert all([path.name for path in r.files] == ["flair.nii.gz", "t1.nii.gz"] for r in records)
+    assert all(len({path.parent for path in r.files}) == 1 for r in records)

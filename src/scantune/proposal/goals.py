@@ -215,7 +215,8 @@ def _findings(columns: Sequence[str], cells: Mapping[str, Sequence[str]], taken:
     run: list[str] = []
     for column in (c for c in columns if not _COUNT.search(c)):
         values = set(cells[column])
-        other = column in taken or headings.group_of(column) or headings.is_technical(column)
+        technical = len(column) > 1 and headings.is_technical(column)  # H of ODIR's labels is no height
+        other = column in taken or headings.group_of(column) or technical
         if values <= _FINDINGS and values - {""} and not other:
             run.append(column)
             best = run if len(run) > len(best) else best

@@ -6,14 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from scantune import io
 from scantune.proposal.listing import ENDING, Listing, mask_rank, spread, stem
 from scantune.proposal.readings import one_grid
+from scantune.proposal.sides import side_of
 from scantune.proposal.source import FILE, Source
 from scantune.records import ReadError
 
-_KIND = re.compile(r"(?P<start>.*[^A-Za-z0-9/])(?P<kind>[A-Za-z][A-Za-z0-9]*|0\d{3})", re.S)
+_KIND = re.compile(r"(?P<start>.*[^A-Za-z0-9]|)(?P<kind>[A-Za-z][A-Za-z0-9]*|0\d{3})", re.S)
 _VOLUMES = {"nifti", "gzip", "nrrd", "metaimage"}
 _SHARE = 0.5  # of the rows beside whose file one of another kind must be
 _MOST = 0.95  # of the rows that must have it for it to be a channel
@@ -21,108 +23,140 @@ _FEWEST = 4  # files of one kind
 _KINDS = 12
 _LOOKED = 5  # samples whose grids are compared
 
+Kind = tuple[str, str]
+
+
+class _Name(NamedTuple):
+    """A path, or template of paths, in parts: ``above/folder/start``, the word of the kind, and the ending."""
+
+    above: str
+    folder: str
+    start: str
+    kind: str
+    ending: str
+
+    def of(self, kind: Kind) -> str:
+        """The same with another folder and word."""
+        folders = [part for part in (self.above, kind[0]) if part]
+        return "/".join([*folders, f"{self.start}{kind[1]}{self.ending}"])
+
 
 def with_kinds(source: Source, template: str, listing: Listing) -> Source:
-    """The source with volumes of one grid as channels, of several grids those of the finest, and a note of the kinds.
+    """The source with volumes of one grid as channels, of several grids those of one, and a note of the kinds.
 
     Args:
         source: rows with a file each.
-        template: that led to the files, "" for none: of one that ends with the kind (``{id}_flair.nii.gz``).
+        template: that led to the files, "" for none: of one that ends with the kind (``{id}_flair.nii.gz``,
+            ``{id}/flair.nii.gz``).
         listing: the files.
     """
     own = [_apart(file) for file in source.files]
-    start, kind, ending = _apart(template)
-    if (
-        not kind
-        or source.channels
-        or source.masks
-        or len(own) < _FEWEST
-        or any(one[1:] != (kind, ending) for one in own)
-    ):
+    part = _apart(template)
+    usual = (part.folder, part.kind) if "{" not in part.folder else ("", part.kind)
+    same = all((one.kind, one.ending) == (part.kind, part.ending) for one in own)
+    if not part.kind or source.channels or source.masks or len(own) < _FEWEST or not same:
         return source
-    files = _kinds({one[0] for one in own}, ending, listing)
-    kinds = {k: [found.get(one[0], "") for one in own] for k, found in files.items()}
-    kinds = {k: found for k, found in kinds.items() if sum(map(bool, found)) >= _SHARE * len(own)}
-    if not 2 <= len(kinds) <= _KINDS:
+    files = _kinds(own, listing, apart=bool(usual[0]))
+    kinds = {kind: found for kind, found in files.items() if sum(map(bool, found)) >= _SHARE * len(own)}
+    if not 2 <= len(kinds) <= _KINDS or usual not in kinds:
         return source
-    listed = ", ".join(f"{k!r} {sum(map(bool, found))}" for k, found in kinds.items())
-    whole = [k for k, found in kinds.items() if sum(map(bool, found)) >= _MOST * len(own)]
-    some = [[kinds[k][int(i)] for k in whole] for i in spread([str(i) for i in range(len(own))], _LOOKED)]
-    volumes = {io.kind_of(listing.root / file) for own in some for file in own if file} <= _VOLUMES
-    if volumes and len(whole) > 1 and all(all(own) and one_grid(listing.root, own) for own in some):
-        left = "".join(f"; {k!r} is not used, which samples lack" for k in kinds if k not in whole)
-        note = f"files of several kinds are channels of one sample: {listed}: they must show one position{left}"
-        return _with_channels(source, {k: kinds[k] for k in whole}, (start, kind, ending), note)
-    best = _fitting(listing, whole, some, own[0][0]) if volumes else ""
-    best, how = (best, ", on the grid of the masks,") if best else (kind, "")
-    if volumes and not how:
-        best, how = _finest(listing, whole, some, kind), ", of the finest grid,"
-    found = source
-    if best != kind:  # of a table that is written the cells, else the template
-        kept = [i for i, file in enumerate(kinds[best]) if file]
-        found = replace(source.some(kept), files=[kinds[best][i] for i in kept])
-        if source.table is None:
-            found = found.rewritten({FILE: found.files})
-        else:
-            found = replace(found, template=f"{start}{best}{ending}", notes=source.notes)
-    told = "volumes listed in `files` become channels on the grid of the first" if volumes else "`files` names another"
-    note = f"rows have files of several kinds: {best!r}{how} is taken of {listed}; {told}"
-    return replace(found, notes=[*source.notes, note])
+    shown = {kind: kind[1] if kind[0] == usual[0] else "/".join(kind) for kind in kinds}
+    listed = ", ".join(f"{shown[kind]!r} {sum(map(bool, found))}" for kind, found in kinds.items())
+    whole = [kind for kind, found in kinds.items() if sum(map(bool, found)) >= _MOST * len(own)]
+    places = [int(i) for i in spread([str(i) for i in range(len(own))], _LOOKED)]
+    some = {kind: [kinds[kind][i] for i in places] for kind in whole}
+    volumes = {io.kind_of(listing.root / file) for found in some.values() for file in found if file} <= _VOLUMES
+    if not volumes or len(whole) < 2:
+        return _noted(
+            source, f"rows have files of several kinds: {shown[usual]!r} is taken of {listed}; `files` names another"
+        )
+    fitting = [kind for kind in whole if _one_grid(listing, some[kind], some[usual])]
+    best, how = _best(listing, some, own[0].start, usual, fitting)
+    fitting = [kind for kind in whole if _one_grid(listing, some[kind], some[best])]
+    left = [shown[kind] for kind in kinds if kind not in fitting]
+    result = _of_kind(source, part, kinds, best, [kind for kind in fitting if kind != best])
+    by = f", {how}," if how else ""
+    if len(fitting) == 1:
+        note = f"rows have files of several kinds: {shown[best]!r}{by} is taken of {listed}"
+    else:
+        chosen = f"{', '.join(shown[kind] for kind in fitting)}{by} of " if left else ""
+        note = f"files of several kinds are channels of one sample: {chosen}{listed}: they must show one position"
+    more = "; volumes listed in `files` become channels on the grid of the first" if left else ""
+    return _noted(result, note + more)
 
 
-def _apart(name: str) -> tuple[str, str, str]:
-    """What stands before the last word of a file's name, this word, and the ending; "" for a word of no kind."""
-    folder, _, base = name.rpartition("/")
+def _noted(source: Source, note: str) -> Source:
+    return replace(source, notes=[*source.notes, note])
+
+
+def _apart(name: str) -> _Name:
+    """A path in parts; without a kind where its name does not end with a word."""
+    folders, _, base = name.rpartition("/")
+    above, _, folder = folders.rpartition("/")
     bare = ENDING.sub("", base)
     match = _KIND.fullmatch(bare)
-    if not match:
-        return name, "", ""
-    return f"{folder}/{match['start']}" if folder else match["start"], match["kind"], base[len(bare) :]
+    if not match or not (match["start"] or folder):
+        return _Name(above, folder, bare, "", base[len(bare) :])
+    return _Name(above, folder, match["start"], match["kind"], base[len(bare) :])
 
 
-def _kinds(starts: set[str], ending: str, listing: Listing) -> dict[str, dict[str, str]]:
-    """Kind to what stands before it and the file, of files that are no masks."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+def _kinds(own: Sequence[_Name], listing: Listing, apart: bool) -> dict[Kind, list[str]]:
+    """Kind to the file of each row, "" for none, of files that are no masks.
+
+    Args:
+        own: files of the rows.
+        listing: all files.
+        apart: a kind is known by the folder too, and others may be in folders beside it.
+    """
+    found: dict[Kind, dict[tuple[str, ...], str]] = defaultdict(dict)
+    keys = [(one.above, one.start) if apart else (one.above, one.folder, one.start) for one in own]
+    wanted, folders = set(keys), {one.folder for one in own}
     for name in listing.names:
-        start, kind, own = _apart(name)
-        if kind and start in starts and own == ending and not mask_rank(name.rpartition("/")[2]):
-            found[kind][start] = name
-    return found
+        one = _apart(name)
+        key = (one.above, one.start) if apart else (one.above, one.folder, one.start)
+        beside = (
+            apart and one.folder not in folders and (not re.search(r"[A-Za-z0-9]", one.start) or side_of(one.folder))
+        )
+        if one.kind and key in wanted and one.ending == own[0].ending and not beside and not mask_rank(name):
+            found[one.folder if apart else "", one.kind][key] = name
+    return {kind: [files.get(key, "") for key in keys] for kind, files in found.items()}
 
 
-def _with_channels(
-    source: Source, kinds: Mapping[str, Sequence[str]], template: tuple[str, str, str], note: str
+def _of_kind(
+    source: Source, part: _Name, kinds: Mapping[Kind, Sequence[str]], best: Kind, others: Sequence[Kind]
 ) -> Source:
-    """Rows with a file of each kind: by templates, or in columns of the table that is written."""
-    start, first, ending = template
-    kept = [i for i in range(len(source.files)) if all(files[i] for files in kinds.values())]
-    result = replace(source.some(kept), notes=[*source.notes, note])
-    others = [kind for kind in kinds if kind != first]
+    """Rows with the files of a kind, and others as channels: by templates, or in columns of a table to be written."""
+    kept = [i for i in range(len(source.files)) if all(kinds[kind][i] for kind in (best, *others))]
+    result = replace(source.some(kept), files=[kinds[best][i] for i in kept])
     if source.table is not None:
-        return replace(result, channels=[f"{start}{kind}{ending}" for kind in others])
-    columns = {f"file_{kind}": [kinds[kind][i] for i in kept] for kind in others}
-    return replace(result.rewritten(columns), channels=[f"{{{column}}}" for column in columns])
+        own = part.folder if "{" in part.folder else ""
+        templates = [part.of((kind[0] or own, kind[1])) if own else part.of(kind) for kind in (best, *others)]
+        return replace(result, template=templates[0], channels=templates[1:])
+    columns = {f"file_{kind[1]}": [kinds[kind][i] for i in kept] for kind in others}
+    return replace(result.rewritten({FILE: result.files, **columns}), channels=[f"{{{column}}}" for column in columns])
 
 
-def _fitting(listing: Listing, kinds: Sequence[str], samples: Sequence[Sequence[str]], start: str) -> str:
-    """The kind on whose grid the first sample's mask is; "" where none has a mask, or all kinds are on one grid."""
-    base = re.sub(r"[^A-Za-z0-9]+$", "", start.rpartition("/")[2])
-    drawn = (name for name in listing.names if mask_rank(name) > 1 and stem(name).startswith(base.lower()))
+def _best(
+    listing: Listing, some: Mapping[Kind, Sequence[str]], start: str, usual: Kind, fitting: Sequence[Kind]
+) -> tuple[Kind, str]:
+    """The kind on whose grid the masks are, else the usual one where all have its grid, else that of most voxels."""
+    if len(fitting) == len(some):
+        return usual, ""
+    base = re.sub(r"[^A-Za-z0-9]+$", "", start).lower()
+    drawn = (name for name in listing.names if base and mask_rank(name) > 1 and stem(name).startswith(base))
     mask = next((name for name in drawn if io.kind_of(listing.root / name) in _VOLUMES), "")
-    fitting = [
-        kind for kind, file in zip(kinds, samples[0], strict=True) if mask and one_grid(listing.root, [file, mask])
-    ]
-    return fitting[0] if 0 < len(fitting) < len(kinds) else ""
-
-
-def _finest(listing: Listing, kinds: Sequence[str], samples: Sequence[Sequence[str]], usual: str) -> str:
-    """The kind whose volumes have the most voxels; the usual one where they cannot be read."""
+    if mask and (on_mask := [kind for kind, found in some.items() if _one_grid(listing, found[:1], [mask])]):
+        return usual if usual in on_mask else on_mask[0], "on the grid of the masks"
     try:
-        sizes = {kind: [_voxels(listing, own[k]) for own in samples if own[k]] for k, kind in enumerate(kinds)}
+        sizes = {kind: sum(_voxels(listing, file) for file in found if file) for kind, found in some.items()}
     except ReadError:
-        return usual
-    means = {kind: sum(own) / len(own) for kind, own in sizes.items() if own}
-    return max(means, key=lambda kind: (means[kind], kind == usual), default=usual)
+        return usual, "the first by its name"
+    return max(sizes, key=lambda kind: (sizes[kind], kind == usual)), "of the most voxels"
+
+
+def _one_grid(listing: Listing, files: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether the volumes of two kinds are on one grid in each sample."""
+    return all(a == b or (a and b and one_grid(listing.root, [a, b])) for a, b in zip(files, others, strict=True))
 
 
 def _voxels(listing: Listing, name: str) -> int:

@@ -19,6 +19,7 @@ from scantune.proposal.expanding import expanded
 from scantune.proposal.kinds import with_kinds
 from scantune.proposal.listing import Listing, list_files, mask_rank
 from scantune.proposal.matching import by_chance, by_path, by_template, naming
+from scantune.proposal.named_sides import with_sides_as_named
 from scantune.proposal.source import FILE, Content, Source
 from scantune.proposal.widening import agreed, widened
 from scantune.records import ScantuneError
@@ -195,7 +196,7 @@ def read(path: Path, listing: Listing) -> list[Content]:
         if len(sheets) > 1 and sheet:
             content.notes.append(f"the sheet is {sheet!r}")
         content = with_dates_as_named(_with_header_row(_without_signs(content), listing), listing)
-        contents.append(with_marks(content, path, listing))
+        contents.append(with_marks(with_sides_as_named(content, listing), path, listing))
     if not contents:
         raise fault or CohortError(f"table {path.name}", ["it has no header"])
     return contents
