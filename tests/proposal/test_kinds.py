@@ -125,3 +125,17 @@ def test_kinds_in_folders_of_patients(home, written):
     _, records = read(propose(Path("raw")))
     assert all([path.name for path in r.files] == ["flair.nii.gz", "t1.nii.gz"] for r in records)
     assert all(len({path.parent for path in r.files}) == 1 for r in records)
+
+
+def test_names_of_masks_without_folder_and_ending_are_found(home):
+    for i in range(12):
+        picture(f"Image/LIDC-{i // 4:04d}/{i // 4:04d}_NI000_slice{i % 4:03d}.png", i)
+        mask(f"Mask/LIDC-{i // 4:04d}/{i // 4:04d}_MA000_slice{i % 4:03d}.png", i)
+    cells = [(i // 4, *(f"{i // 4:04d}_{kind}000_slice{i % 4:03d}" for kind in ("NI", "MA")), i % 3) for i in range(12)]
+    table("meta.csv", "patient_id,original_image,mask_image,malignancy", cells)
+    params, records = read(propose(Path("raw")))
+    assert params.experiments["meta"].task.name == "segmentation"
+    assert len(records) == 12
+    for record in records:
+        assert record.masks[0].name == record.files[0].name.replace("NI", "MA")
+        assert record.files[0].parts[-3] == "Image"

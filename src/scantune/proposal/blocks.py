@@ -214,6 +214,7 @@ def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]
     stated = described.labels(source.root, source.files, masks)
+    source.notes += [note for note in [described.regions(source.root, source.files)] if note]
     return mask_classes.masks_of(source.root, masks, stated, source.notes)
 
 

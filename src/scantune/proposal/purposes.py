@@ -24,6 +24,7 @@ def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, R
     Raises:
         ScantuneError: the column named does not exist, none can be a target, or no masks belong to the images.
     """
+    source = beside.with_named_masks(source, listing)
     if target == MASKS and MASKS not in source.columns and not (source.masks or source.structures):
         found = None if source.class_folders else beside.with_masks(source, listing, least=1)
         if found is None:
