@@ -22,6 +22,7 @@ from scantune.proposal.listing import Listing, linked_out, list_files, named_as_
 from scantune.proposal.lists import with_lists
 from scantune.proposal.partitions import with_folders
 from scantune.proposal.source import CONTENT, MASK, SPLIT, Source
+from scantune.proposal.stacking import TABLE
 from scantune.proposal.survey import survey
 from scantune.proposal.tables import of_table
 from scantune.records import ScantuneError
@@ -172,7 +173,9 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     coded = described.choices(source.root, [rule["column"] if isinstance(rule, dict) else rule for rule in rules])
     proposed.notes += [*source.notes, *(known.notes if known else []), *coded, *input_block.notes]
     if source.table is None and source.origin:
-        proposed.notes.append(f"the table that is written is a copy: after a change of {source.origin} run init again")
+        there = any(name.rpartition("/")[2] == source.origin for name in listing.tables)
+        of = source.origin if there or TABLE not in source.columns else "a table that it is made of"
+        proposed.notes.append(f"the table that is written is a copy: after a change of {of} run init again")
     if source.table is None and not source.class_folders:
         proposed.tables[WRITTEN / f"{name}.csv"] = source
     proposed.add("datasets", name, dataset, reasons)

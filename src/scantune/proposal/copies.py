@@ -35,6 +35,8 @@ def without_copies(source: Source, known: Roles) -> Source:
     out = sorted({*again, *unsure})
     if len(out) == len(source.files):
         raise ScantuneError(f"{note}, with different targets: no image is left")
+    for key in {"subject", "targets"} & known.reasons.keys():
+        known.reasons[key] += "; counted with the copies"
     if source.table is not None:
         filters = known.dataset.setdefault("where", {})
         assert isinstance(filters, dict)
