@@ -173,6 +173,8 @@ def test_readers_without_a_consensus_are_told(home):
     [
         ("time,event", lambda i: i % 3 % 2),
         ("OS_months,OS_status", lambda i: ("0:LIVING", "1:DECEASED")[i % 3 % 2]),
+        ("RFS,Relapse", lambda i: i % 3 % 2),  # HECKTOR
+        ("time,recurrence", lambda i: ("no", "yes")[i % 3 % 2]),
         ("time,censored", lambda i: 1 - i % 3 % 2),
         ("follow-up,vital status", lambda i: ("alive", "dead")[i % 3 % 2]),
     ],

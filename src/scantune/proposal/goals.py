@@ -28,6 +28,7 @@ _COUNT = re.compile(r"(?<![a-z])(counts?|anzahl)(?![a-z])", re.I)
 _ABBREVIATED = re.compile(r"dr$", re.I)  # a target, and one of several findings beside others
 _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
 _UNNAMED = 2  # rank of a column that is not named like a target
+_BESIDE = 2  # strength of a suggestion of masks, beyond which the names of columns are known
 _LEAST_LIKELY = 4  # rank of age and of measures of the body
 _RECURRING = (3, 2)  # rows with a value that counts as a class, and of a table of few rows
 _ROWS = 12  # of a table that is not of few
@@ -118,7 +119,8 @@ def choose(
         raise ScantuneError(_none(table, columns))
     chosen = max(suggestions, key=lambda suggestion: suggestion.strength)
     goal = Goal(chosen.dataset, chosen.task, chosen.model, chosen.stratify, made, notes, whole)
-    goal.guessed = not (target or masks or whole) and min((n for n, c in ranked if c == best), default=0) >= _UNNAMED
+    known = bool(target or masks or whole) or chosen.strength > _BESIDE
+    goal.guessed = not known and min((n for n, c in ranked if c == best), default=0) >= _UNNAMED
     if not (target or masks):
         goal.notes += _others(goal, ranked, findings, best, readers, cells)
     return _graded(goal, cells)
