@@ -33,7 +33,7 @@ def without_copies(source: Source, known: Roles) -> Source:
         some = ", ".join(source.files[i] for i in sorted(unsure)[:2])
         source.notes.append(f"{len(unsure)} files that are the same have different targets ({some}): all are left out")
     out = sorted({*again, *unsure})
-    if len(out) == len(source.files):
+    if len(out) == len(source.files) and source.table is None:
         raise ScantuneError(f"{note}, with different targets: no image is left")
     for key in {"subject", "targets"} & known.reasons.keys():
         known.reasons[key] += "; counted with the copies"
