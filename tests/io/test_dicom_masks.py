@@ -190,6 +190,12 @@ def test_what_is_in_doubt_of_contours_is_noted_or_refused(tmp_path: Path):
     line = np.array([(9.4, 8.2, 3), (9.4, 9.9, 3), (9.4, 9.0, 3)])
     assert "1 contour is a point or open line" in notes(2, 3, beside=(line[:1],))[0], "closed, of one point"
     assert notes(2, 3, beside=(line,)) == [], "along H, on a slice of D"
+    assert "1 contour is a point" in notes(2, kind="POINT")[0]
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [_box((1.5, 2.5), (7.5, 8.5), 2, 4)], 2: [line[:1]]})
+    dataset = pydicom.dcmread(path)
+    dataset.ROIContourSequence[1].ContourSequence[0].ContourGeometricType = "POINT"
+    dataset.save_as(path)
+    assert "placed" not in io.read_mask_object(path, image).facts, "an isocentre beside organs"
     with pytest.raises(ReadError, match="contours on every second slice"):
         notes(1, 3, 5)
 

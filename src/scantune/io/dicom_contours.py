@@ -60,7 +60,8 @@ def from_structures(
             continue
         contours = [one for one in structure.get("ContourSequence", []) if taken(one)]
         closed = [one for one in contours if _encloses(one)]
-        found["open"] += len(contours) - len(closed)
+        marks = numbers is None and {one.get("ContourGeometricType") for one in contours} == {"POINT"}  # isocentres
+        found["marks" if marks else "open"] += len(contours) - len(closed)
         drawn |= {int(structure.ReferencedROINumber)} if closed else set()
         inside = _filled(_outlines(closed, to_image, strict), labels.shape, found)
         if (labels[inside] > 0).any():
@@ -68,6 +69,7 @@ def from_structures(
         labels[inside] = int(structure.ReferencedROINumber)
     if found["outside"] and found["outside"] == found["drawn"]:
         raise ReadError("its contours lie outside of its image: use the image that they were drawn on")
+    found["open"] += 0 if drawn else found["marks"]
     found["undrawn"] = len(set(numbers or ()) - drawn)
     notes = _notes(found)
     if notes and facts is not None:
