@@ -75,7 +75,7 @@ def csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list
         if len(span) > 1 and _unclosed(span, separator, width):
             raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
         width = width or len(cells)
-        yield line, [bare(_stated(bare(cell))) for cell in cells]
+        yield line, [_stated(bare(cell)) for cell in cells]
         line = reader.line_num + 1
 
 
@@ -97,7 +97,7 @@ def bare(cell: str) -> str:
 
 def _stated(cell: str) -> str:
     """The text of a cell such as ``="007"``, by which exports keep spreadsheets from reading a number."""
-    return cell[2:-1] if cell[:2] == '="' and cell.find('"', 2) == len(cell) - 1 else cell
+    return bare(cell[2:-1]) if cell[:2] == '="' and cell.find('"', 2) == len(cell) - 1 else cell
 
 
 _QUOTE = (
