@@ -63,12 +63,14 @@ class PredictionTable:
         name: what messages call it (the file's name).
         parsed: settings of a task and what it reads from the table, see :func:`scantune.tasks.scoring.parse`.
         joined: settings of a task and the table of joined samples, see :func:`scantune.tasks.scoring.joined_table`.
+        notes: what was noticed while reading it: another sheet, hidden rows, an old encoding, percent cells.
     """
 
     columns: Mapping[str, np.ndarray] = field(repr=False)
     name: str = "predictions.csv"
     parsed: list[tuple[object, object]] = field(default_factory=list, repr=False, compare=False)
     joined: list[tuple[object, PredictionTable]] = field(default_factory=list, repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def make(
@@ -216,7 +218,10 @@ def read(path: Path | str) -> PredictionTable:
     except OSError as error:
         raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
     cells = {name: [unguarded(row.cells[name]) for row in table.rows] for name in table.columns}
-    return PredictionTable({name: _text_array(column) for name, column in cells.items()}, path.name)
+    notes = [note for note in table.notes if not note.startswith(("separator ", "encoding utf"))]
+    notes += [f"column {name}: {remark}" for name, remark in table.remarks.items()]
+    columns = {name: _text_array(column) for name, column in cells.items()}
+    return PredictionTable(columns, path.name, notes=tuple(notes))
 
 
 def write(table: PredictionTable, path: Path | str) -> None:
