@@ -8,6 +8,8 @@ import pytest
 
 from scantune import tracking
 from scantune.tracking import MODEL_ID, Run, open_run
+from scantune.tracking.run import Reach
+from scantune.tracking.sending import Gone
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow, about hints of types and the example
 
@@ -77,3 +79,14 @@ def test_what_waits_for_a_run_of_another_store_stays_and_is_told_with_what_to_do
     assert "has no run" in told
     assert f"{waiting} waits: set MLFLOW_TRACKING_URI to the store that has it, or delete the file" in told
     assert len(waiting.read_text().splitlines()) == 1
+
+
+def test_a_file_that_was_read_for_long_and_is_another_by_now_is_no_server_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr("scantune.tracking.run._LONG", -1.0)
+    reach = Reach()
+    with pytest.raises(Gone), reach.attempt():
+        raise Gone("weights.pt")
+    assert not reach.away, "the rest of the items, and the end of the run, would not be sent"
+    with pytest.raises(ConnectionError), reach.attempt():
+        raise ConnectionError
+    assert reach.away

@@ -52,6 +52,8 @@ class Reach:
         start = time.monotonic()
         try:
             yield
+        except Gone:  # read for long, perhaps, but not from the server
+            raise
         except Exception:
             if time.monotonic() - start > _LONG:
                 self._away_until = time.monotonic() + _PAUSE
