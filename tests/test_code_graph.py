@@ -134,5 +134,7 @@ def test_stages_use_what_they_do_and_little_else(project):
     }
     assert "scantune.preprocess.volume" in used_by(project, "preprocess")
     assert not any(".preprocess." in name for name in used_by(project, "split"))
+    for stage, task in (("preprocess", ""), ("split", ""), ("train", "regression")):
+        assert "scantune.statistics.calibration" not in used_by(project, stage, task), "it would run again with it"
     assert {"scantune_phantoms.loes.brain", "scantune.io.nifti_writer"} <= used_by(project, "demo")
     assert ROOT / "src/scantune/report/templates/report.css" in project.files(used_by(project, "evaluate", "zones"))

@@ -15,7 +15,8 @@ from scantune.class_names import label, value
 from scantune.cohort.doubts import form_free
 from scantune.cohort.missing import codes
 from scantune.records import ScantuneError
-from scantune.statistics.calibration import expit, softmax
+from scantune.statistics.calibration import expit
+from scantune.statistics.logits import softmax
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
 from scantune.tasks.predictions import Faults, PredictionTable, grouped, read
