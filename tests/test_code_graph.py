@@ -103,6 +103,7 @@ def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(pro
         "commands",
         "io",
     }
+    assert "scantune.cohort.table" not in used, "it would train again where Excel is read otherwise"
     assert {name.split(".")[2] for name in used if re.fullmatch(r"scantune\.tasks\.\w+\.task", name)} == {task}
     for needed in ("losses.regression", "augment.volume", "models.network", "engine.fitting", "config.train"):
         assert f"scantune.{needed}" in used

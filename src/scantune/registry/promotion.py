@@ -224,7 +224,7 @@ def _against(
 ) -> tuple[dict[str, Any], str, bool]:
     """The paired comparison with the champion: its result, the reason as text, and whether it allows promotion."""
     from scantune.tasks.comparing import compare
-    from scantune.tasks.predictions import read
+    from scantune.tasks.predictions_file import read
 
     with tempfile.TemporaryDirectory(prefix="scantune-") as fetched:  # subjects' predictions: no copy is left there
         champion_path, why = _predictions_of(service, champion, fetched)
