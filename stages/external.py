@@ -34,7 +34,8 @@ def evaluate(params: Params, key: str) -> None:
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows
-    from scantune.tasks.predictions import read, write
+    from scantune.tasks.predictions import write
+    from scantune.tasks.predictions_file import read
     from scantune.tracking import RunReference, known_training, open_run
 
     block = external_block(params, key)

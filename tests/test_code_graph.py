@@ -103,6 +103,7 @@ def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(pro
         "commands",
         "io",
     }
+    assert "scantune.cohort.table" not in used, "it would train again where Excel is read otherwise"
     assert {name.split(".")[2] for name in used if re.fullmatch(r"scantune\.tasks\.\w+\.task", name)} == {task}
     for needed in ("losses.regression", "augment.volume", "models.network", "engine.fitting", "config.train"):
         assert f"scantune.{needed}" in used
@@ -134,5 +135,7 @@ def test_stages_use_what_they_do_and_little_else(project):
     }
     assert "scantune.preprocess.volume" in used_by(project, "preprocess")
     assert not any(".preprocess." in name for name in used_by(project, "split"))
+    for stage, task in (("preprocess", ""), ("split", ""), ("train", "regression")):
+        assert "scantune.statistics.calibration" not in used_by(project, stage, task), "it would run again with it"
     assert {"scantune_phantoms.loes.brain", "scantune.io.nifti_writer"} <= used_by(project, "demo")
     assert ROOT / "src/scantune/report/templates/report.css" in project.files(used_by(project, "evaluate", "zones"))

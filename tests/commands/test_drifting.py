@@ -12,7 +12,7 @@ from scantune.commands.drifting import drift
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts
 from scantune.statistics.drift import described
-from scantune.tasks.predictions import read
+from scantune.tasks.predictions_file import read
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from scantune.registry import opening
 from scantune.registry.model import ModelFacts
 from scantune.registry.opening import open_model
 from scantune.registry.predictor import Predictor, Reading
-from scantune.tasks.predictions import read
+from scantune.tasks.predictions_file import read
 
 
 @pytest.fixture

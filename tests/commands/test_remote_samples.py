@@ -25,7 +25,7 @@ from scantune.dicomweb.address import Address
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts
 from scantune.registry.predictor import Predictor, Reading
-from scantune.tasks.predictions import read
+from scantune.tasks.predictions_file import read
 from tests.pacs import Pacs, serving
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"

@@ -102,14 +102,13 @@ def test_many_figures_go_in_calls_that_a_server_takes(tmp_path: Path) -> None:
 def test_a_server_that_does_not_answer_what_it_has_holds_up_no_training() -> None:
     answered, asked, taken = threading.Event(), [], []
 
-    class Slow(engine.CallableSink):
-        def last(self, name: str) -> int:
-            asked.append(name)
-            answered.wait(60)
-            return 1
+    def last(name: str) -> int:
+        asked.append(name)
+        answered.wait(60)
+        return 1
 
     rows = [{"kind": "epoch", "epoch": epoch, "train_loss": 0.5} for epoch in (1, 2, 3)]
-    with Delivery([Slow("slow", taken.extend)], None) as delivery:
+    with Delivery([SimpleNamespace(name="slow", metrics=taken.extend, last=last)], None) as delivery:
         start = time.monotonic()
         for saved in (1, 2, 3):
             delivery.durable(rows[:saved])

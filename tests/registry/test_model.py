@@ -71,6 +71,8 @@ def test_facts_that_were_changed_are_seen(folder: Path) -> None:
         ({"format": "scantune model 2"}, "its format is 'scantune model 2', and this version reads 'scantune model 1'"),
         ({"later": 1}, "'later' is not known"),
         ({"task": {"name": "regression", "later": 1}}, r"task\.later"),
+        ({"input": {"modality": "volume", "patch": [8, 8, 8], "overlap": 0.5}}, r"without input\.window_precision"),
+        ({"covariates": [{"name": "age", "kind": "number", "levels": [], "cap": 90}]}, r"without covariates\.span"),
     ],
 )
 def test_a_model_of_another_version_is_refused_with_what_to_do(
@@ -81,6 +83,14 @@ def test_a_model_of_another_version_is_refused_with_what_to_do(
     (folder / MODEL).write_text(json.dumps(content | {"digest": digest_of(content)}))
     with pytest.raises(ScantuneError, match=f"{words}.*open it with the version of scantune that saved it"):
         Predictor.load(folder, reading=Reading(isolated=False))
+
+
+def test_a_model_of_before_there_were_digests_is_not_called_damaged(folder: Path) -> None:
+    content = json.loads((folder / MODEL).read_text())
+    del content["digest"]
+    (folder / MODEL).write_text(json.dumps(content))
+    with pytest.raises(ScantuneError, match=r"without a digest.*open it with the version of scantune that saved it"):
+        read_facts(folder)
 
 
 def test_weights_that_are_missing_are_named(folder: Path) -> None:

@@ -15,7 +15,7 @@ import yaml
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.records import ScantuneError
 from scantune.registry.model import read_facts
-from scantune.tasks.predictions import read
+from scantune.tasks.predictions_file import read
 from tests.stages.conftest import run_stages
 
 pytestmark = pytest.mark.slow

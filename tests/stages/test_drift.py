@@ -14,7 +14,7 @@ from scantune import io
 from scantune.commands.drifting import drift
 from scantune.commands.predicting import predict
 from scantune.records import ScantuneError
-from scantune.tasks.predictions import read
+from scantune.tasks.predictions_file import read
 from tests.stages.conftest import run_stages
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,7 @@ from scantune.pipeline.evaluate.across import difference
 from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
 from scantune.registry.looks import LockedTestSet, look
-from scantune.tasks.predictions import read
+from scantune.tasks.predictions_file import read
 from scantune.tracking import Run
 from tests.stages.conftest import ROOT, digits_params, grouped_params, run_stages
 

@@ -17,7 +17,8 @@ from scantune.config.load import parse
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.records import ScantuneError
 from scantune.registry.model import save_model
-from scantune.tasks.predictions import PredictionTable, read, write
+from scantune.tasks.predictions import PredictionTable, write
+from scantune.tasks.predictions_file import read
 from tests.stages.conftest import run_stages
 from tests.stages.test_one_predictor import agree, loaded, model_facts_of
 

@@ -28,7 +28,8 @@ from scantune.records import ScantuneError
 from scantune.registry.model import read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
 from scantune.statistics.components import smaller
-from scantune.tasks.predictions import PredictionTable, read, write
+from scantune.tasks.predictions import PredictionTable, write
+from scantune.tasks.predictions_file import read
 from tests.stages.conftest import ensemble
 from tests.stages.systems import SAME_COHORT, SYSTEMS, params_of, prepare
 

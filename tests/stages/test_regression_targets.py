@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from scantune.tasks.predictions import Faults, read
+from scantune.tasks.predictions import Faults
+from scantune.tasks.predictions_file import read
 from tests.stages.conftest import ensemble, run_stages
 
 pytestmark = pytest.mark.slow

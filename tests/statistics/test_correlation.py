@@ -155,3 +155,16 @@ def test_spearman_p_of_many_rows_is_student_s_and_never_0():
 def test_no_p_value_of_a_correlation_is_0(n):
     assert 0 < correlation_p(1.0, n) <= 2 / math.factorial(min(n, 20))
     assert correlation_p(-1.0, n) == correlation_p(1.0, n)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_value_that_is_not_finite_has_no_correlation(value):
+    x, y = np.array([1, 2, value, 4, 5]), np.arange(5.0)
+    assert math.isnan(pearson(x, y)), "it was -1"
+    assert math.isnan(pearson(y, x))
+    assert math.isnan(spearman(x, y)) is math.isnan(value)
+
+
+def test_answers_that_are_nearly_alike_have_a_correlation():
+    y = np.arange(5, dtype=np.float32)
+    assert pearson(y * np.float32(1e-25), y) == pytest.approx(1), "their squares are 0 in float32"

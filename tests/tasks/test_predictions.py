@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from scantune.tasks.classification.settings import Classification
-from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read, write
+from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
+from scantune.tasks.predictions_file import read
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.scoring import evaluate, parse
 from scantune.tasks.segmentation.settings import Segmentation

@@ -8,6 +8,8 @@ import pytest
 
 from scantune import tracking
 from scantune.tracking import MODEL_ID, Run, open_run
+from scantune.tracking.run import Reach
+from scantune.tracking.sending import Gone
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow, about hints of types and the example
 
@@ -77,3 +79,36 @@ def test_what_waits_for_a_run_of_another_store_stays_and_is_told_with_what_to_do
     assert "has no run" in told
     assert f"{waiting} waits: set MLFLOW_TRACKING_URI to the store that has it, or delete the file" in told
     assert len(waiting.read_text().splitlines()) == 1
+
+
+def test_what_waits_for_a_run_that_this_user_may_not_see_stops_no_stage(store, caplog, monkeypatch):
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
+    waiting = store / ".scantune" / "pending" / ("0" * 32 + ".jsonl")
+    waiting.parent.mkdir(parents=True)
+    waiting.write_text('{"key": "loss", "value": 1.0, "timestamp": 1, "step": 1}\n')
+    get_run = MlflowClient.get_run
+
+    def guarded(self, run_id):
+        if run_id == waiting.stem:
+            raise MlflowException("API request to endpoint failed with error code 403", PERMISSION_DENIED)
+        return get_run(self, run_id)
+
+    monkeypatch.setattr(MlflowClient, "get_run", guarded)
+    with open_run("train", "knees", dataset="hips") as run:
+        assert run.on
+    assert f"{waiting} waits; ask for access" in caplog.text
+    assert waiting.exists()
+
+
+def test_a_file_that_was_read_for_long_and_is_another_by_now_is_no_server_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr("scantune.tracking.run._LONG", -1.0)
+    reach = Reach()
+    with pytest.raises(Gone), reach.attempt():
+        raise Gone("weights.pt")
+    assert not reach.away, "the rest of the items, and the end of the run, would not be sent"
+    with pytest.raises(ConnectionError), reach.attempt():
+        raise ConnectionError
+    assert reach.away

@@ -39,7 +39,7 @@ def drift(
     from scantune.registry.opening import facts_of
     from scantune.statistics.drift import in_words, judged
     from scantune.tables import refuse_table, write_csv
-    from scantune.tasks.predictions import read
+    from scantune.tasks.predictions_file import read
 
     refuse_table(out)
     facts = facts_of(model)

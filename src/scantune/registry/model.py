@@ -114,9 +114,20 @@ def read_facts(folder: Path) -> ModelFacts:
             f"saved it, {OTHER_VERSION}"
         )
     try:
-        return TypeAdapter(ModelFacts).validate_python(content)
+        facts = TypeAdapter(ModelFacts).validate_python(content)
     except ValidationError as error:
         raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {first_fault(error)}") from error
+    if missing := _missing(facts):
+        raise ScantuneError(f"{folder / MODEL}: without {missing}, as an earlier version saved it; {OTHER_VERSION}")
+    return facts
+
+
+def _missing(facts: ModelFacts) -> str | None:
+    """The first key that every model of this version has, and this one lacks."""
+    if facts.input.get("patch") and "window_precision" not in facts.input:
+        return "input.window_precision"
+    lacking = (key for column in facts.covariates for key in ("levels", "cap", "span") if key not in column)
+    return next((f"covariates.{key}" for key in lacking), None)
 
 
 def input_of(facts: ModelFacts) -> InputConfig:
@@ -166,7 +177,9 @@ def _read(folder: Path) -> dict[str, Any]:
             f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
             "shape than it says: train the model again"
         )
-    if content.pop("digest", None) != digest_of(content):
+    if "digest" not in content:
+        raise ScantuneError(f"{path}: without a digest, as an earlier version saved it; {OTHER_VERSION}")
+    if content.pop("digest") != digest_of(content):
         raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
     content.pop("format")
     return content

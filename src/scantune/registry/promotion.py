@@ -198,7 +198,8 @@ def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
             created = mlflow.register_model(f"models:/{trained.model_id}", name, tags=tags)
         known = _versions_of(service, name, trained) or [str(created.version)]
         for twin in known[1:]:  # MLflow's client asks again where the answer to the first request is lost
-            service.delete_model_version(name, twin)
+            with contextlib.suppress(Exception):  # the version is there; not everyone may delete one
+                service.delete_model_version(name, twin)
     return known[0]
 
 
@@ -223,7 +224,7 @@ def _against(
 ) -> tuple[dict[str, Any], str, bool]:
     """The paired comparison with the champion: its result, the reason as text, and whether it allows promotion."""
     from scantune.tasks.comparing import compare
-    from scantune.tasks.predictions import read
+    from scantune.tasks.predictions_file import read
 
     with tempfile.TemporaryDirectory(prefix="scantune-") as fetched:  # subjects' predictions: no copy is left there
         champion_path, why = _predictions_of(service, champion, fetched)

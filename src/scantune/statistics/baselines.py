@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from scantune.statistics.calibration import softmax
+from scantune.statistics.logits import softmax
 
 _STEPS = 50
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.statistics.logits import softmax
 from scantune.statistics.resampling import Sums
 
 BINS = 15
@@ -24,13 +25,6 @@ def logit(p: np.ndarray) -> np.ndarray:
 def expit(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(−x)), without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities over the last axis, float64, of logits [..., K]."""
-    z = logits.astype(np.float64)
-    z = np.exp(z - z.max(axis=-1, keepdims=True))
-    return z / z.sum(axis=-1, keepdims=True)
 
 
 def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarray, positive: int | None) -> Sums:

@@ -20,10 +20,12 @@ CONSTANT = 1e-10
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
-    """Product-moment correlation of x [n] and y [n]; NaN where one is constant."""
-    x, y = x - x.mean(), y - y.mean()
+    """Product-moment correlation of x [n] and y [n]; NaN where one is constant, or has a value that is not finite."""
+    if constant(x) or constant(y) or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return math.nan
+    x, y = x - x.mean(dtype=np.float64), y - y.mean(dtype=np.float64)
     scale = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
-    if constant(x) or constant(y):
+    if not 0 < scale < math.inf:
         return math.nan
     return min(1.0, max(-1.0, float((x * y).sum()) / scale))
 
@@ -34,7 +36,9 @@ def constant(x: np.ndarray) -> bool:
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Rank correlation with mid-ranks for ties; NaN where one is constant."""
+    """Rank correlation with mid-ranks for ties; NaN where one is constant, or has a NaN, which has no rank."""
+    if np.isnan(x).any() or np.isnan(y).any():
+        return math.nan
     return pearson(midranks(x), midranks(y))
 
 

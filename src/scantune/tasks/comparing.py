@@ -69,6 +69,7 @@ def compare(
     Raises:
         PredictionsError: a file has faults.
         ComparisonError: samples, subjects or targets differ, or there is no such primary figure.
+        ScantuneError: the primary figure has no direction.
     """
     module = metrics_of(task.name)
     first, sides = sides_of(reference, challenger, task, split)
@@ -79,6 +80,7 @@ def compare(
     if primary not in names:
         why = f": {missing[primary]}" if primary in missing else ""
         raise ComparisonError(f"primary metric {primary!r}{why}; there are {', '.join(names)}")
+    is_error = lower_is_better(module.ERRORS, primary)
     plans = [module.plan(d, rows, headline=True, paired=True, confidence=confidence) for d in sides]
     old, new = carry_out(plans, resampler, confidence)
     metrics = {n: paired_difference(n, old, new, confidence) for n in names if n in old.figures}
@@ -95,7 +97,7 @@ def compare(
             "difference": "challenger − reference",
             "primary": primary,
             "lower_is_better": [n for n in names if not undecided(n) and lower_is_better(module.ERRORS, n)],
-            "decision": _decision(difference, margin, lower_is_better(module.ERRORS, primary)),
+            "decision": _decision(difference, margin, is_error),
             "metrics": metrics,
             **({"not_compared": missing} if missing else {}),
             **tests,

@@ -15,10 +15,12 @@ from scantune.class_names import label, value
 from scantune.cohort.doubts import form_free
 from scantune.cohort.missing import codes
 from scantune.records import ScantuneError
-from scantune.statistics.calibration import expit, softmax
+from scantune.statistics.calibration import expit
+from scantune.statistics.logits import softmax
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
-from scantune.tasks.predictions import Faults, PredictionTable, grouped, read
+from scantune.tasks.predictions import Faults, PredictionTable, grouped
+from scantune.tasks.predictions_file import read
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings

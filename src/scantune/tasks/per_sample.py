@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.statistics.calibration import softmax
+from scantune.statistics.logits import softmax
 from scantune.tasks.networks import NetworkFacts, with_head
 from scantune.tasks.protocol import Copies
 

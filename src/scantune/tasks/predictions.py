@@ -10,11 +10,9 @@ import numpy as np
 
 from scantune.amounts import number_of
 from scantune.class_names import EMPTY
-from scantune.cohort.faults import CohortError, Fault
-from scantune.cohort.table import read_table
 from scantune.records import ScantuneError
 from scantune.spelling import did_you_mean
-from scantune.tables import unguarded, write_csv
+from scantune.tables import write_csv
 
 SPLITS = ("train", "validation", "test")
 _SHOWN = 5
@@ -198,30 +196,6 @@ def grouped(columns: Iterable[str], start: str) -> dict[str, list[str]]:
             zone = next((zone for zone in zones if column.startswith(f"{start}{zone}/")), "")
             groups.setdefault(zone, []).append(column)
     return groups
-
-
-def read(path: Path | str) -> PredictionTable:
-    """Reads a predictions file, in any form of table that labels are read from (CSV, Excel, Parquet, SPSS …).
-
-    Raises:
-        PredictionsError: what :func:`scantune.cohort.table.read_table` refuses; cells without a reliable value.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise PredictionsError(f"{path}: no such file")
-    try:
-        table = read_table(path, max_megabytes=float("inf"))
-        if table.unusable:
-            raise CohortError(f"table {path.name}", [Fault(what, *at) for at, what in table.unusable.items()])
-    except CohortError as error:
-        raise PredictionsError(str(error)) from None
-    except OSError as error:
-        raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
-    cells = {name: [unguarded(row.cells[name]) for row in table.rows] for name in table.columns}
-    notes = [note for note in table.notes if not note.startswith(("separator ", "encoding utf"))]
-    notes += [f"column {name}: {remark}" for name, remark in table.remarks.items()]
-    columns = {name: _text_array(column) for name, column in cells.items()}
-    return PredictionTable(columns, path.name, notes=tuple(notes))
 
 
 def write(table: PredictionTable, path: Path | str) -> None:

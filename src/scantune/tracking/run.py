@@ -19,7 +19,7 @@ from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.names import flatten, metric_name, metric_names
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
-from scantune.tracking.store import first_line, found, tracking_uri, without_password
+from scantune.tracking.store import TrackingError, first_line, found, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,6 +52,8 @@ class Reach:
         start = time.monotonic()
         try:
             yield
+        except Gone:  # read for long, perhaps, but not from the server
+            raise
         except Exception:
             if time.monotonic() - start > _LONG:
                 self._away_until = time.monotonic() + _PAUSE
@@ -272,8 +274,14 @@ def resend(service: MlflowClient, folder: Path) -> None:
 
 
 def _is_known(service: MlflowClient, path: Path) -> bool:
-    """Whether the store has the run of a file, else a warning."""
-    known = found(service.get_run, path.stem)
+    """Whether the store has the run of a file and shows it to this user, else a warning."""
+    try:
+        known = found(service.get_run, path.stem)
+    except TrackingError as error:
+        if getattr(error.__cause__, "error_code", None) != "PERMISSION_DENIED":
+            raise
+        log.warning("MLflow does not show run %s to this user: %s waits; ask for access, or delete it", path.stem, path)
+        return False
     if known is not None and known.info.lifecycle_stage == "active":
         return True
     remedy = "set MLFLOW_TRACKING_URI to the store that has it" if known is None else "restore it there"

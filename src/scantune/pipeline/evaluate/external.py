@@ -11,7 +11,8 @@ from scantune.pipeline.evaluate.across import HOME, difference
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.project import evaluated_block, home_of
 from scantune.records import ScantuneError
-from scantune.tasks.predictions import PredictionTable, read
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.predictions_file import read
 
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, ExternalConfig, ExternalEnsembleConfig, Params

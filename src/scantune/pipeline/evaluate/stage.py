@@ -189,7 +189,7 @@ def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
 def covariates_of(block: ExperimentConfig) -> PredictionTable:
     """All sides with their targets and covariates, for the simple baseline models."""
     from scantune.tasks.baselining import cohort_table
-    from scantune.tasks.predictions import read
+    from scantune.tasks.predictions_file import read
 
     manifest = Path("data/cache") / block.input / "manifest.csv"
     splits = read(Path("data/splits") / block.dataset / "splits.csv")

@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune.class_names import label
 from scantune.records import ScantuneError
-from scantune.statistics.calibration import softmax
+from scantune.statistics.logits import softmax
 from scantune.tasks import sides
 from scantune.tasks.classification.settings import BINARY_LOSSES, EPOCH_METRICS
 from scantune.tasks.per_sample import PerSample

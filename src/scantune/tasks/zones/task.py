@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
-from scantune.statistics.calibration import softmax
+from scantune.statistics.logits import softmax
 from scantune.statistics.ordinal import kappas
 from scantune.tasks.per_sample import PerSample
 from scantune.tasks.strata import fifths
