@@ -151,6 +151,14 @@ def test_values_that_may_stand_for_missing_ones_are_told_and_emptied_by_recode(t
     assert not any(name in warnings for name in ("score", "kind", "dose")), "listed, or emptied"
 
 
+def test_minus_is_a_value_beside_plus(table, dataset):
+    table("file,er,her2,kind\na.png,+,-,-\nb.png,-,2+,b\nc.png,+,-,c\n")
+    block = dataset(files="{file}", targets={"er": "er", "her2": "her2", "kind": "kind"})
+    (warning,) = cohort.read(block, HERE).warnings
+    assert "target 'kind': '-' in 1 of 3 rows" in warning
+    assert "set recode: {kind: {'-': ''}} in the dataset" in warning
+
+
 def test_quoted_ids_and_ditto_marks_are_told(table, dataset):
     table("file,subject\na.png,P1\nb.png,'P1\nc.png,“P1”\nd.png,ditto\n")
     warnings = "\n".join(cohort.read(dataset(files="{file}", subject="subject"), HERE).warnings)

@@ -47,7 +47,7 @@ def test_header_faults(table):
     with pytest.raises(CohortError, match=r"row 1, column 'a': the header has this column more than once"):
         read_table(table("a,a\n1,2\n"))
     with pytest.raises(CohortError, match="as many"):
-        read_table(table("a,b;c\n1,2\n"))
+        read_table(table("a,b;c\n1,2;3\n"))
 
 
 def test_columns_without_a_name_are_numbered(table):
@@ -233,6 +233,9 @@ def test_ids_are_what_excel_shows_and_never_rounded(tmp_path):
         (12345, "000-00", "123-45"),
         (7, '"a;"00_)', "a;07"),
         (7, "0.0", "7"),
+        (7, '0\\ "mm"', "7"),
+        (7, '_-* 0 "€"_-', "7"),
+        (7, '"0"0', "07"),
     ],
 )
 def test_numbers_are_what_their_format_shows(number, form, shown):
@@ -319,6 +322,12 @@ def test_the_separator_that_excel_states_is_taken(table):
     read = read_table(table("sep=;\r\nid;kind\r\n1,5;a,b\r\n"))
     assert read.columns == ("id", "kind")
     assert [(row.line, row.cells) for row in read.rows] == [(3, {"id": "1,5", "kind": "a,b"})]
+
+
+def test_the_separator_is_what_rows_have_as_often_as_the_header(table):
+    names = ["sample_id", "target", "p/Mass|Effusion|Edema", "p/None;of;them"]
+    read = read_table(table(",".join(names) + "\n1,Mass|Effusion|Edema,0.5,0.5\n2,None;of;them,0.25,0.75\n"))
+    assert read.columns == tuple(names)
 
 
 def test_json_is_named(table):

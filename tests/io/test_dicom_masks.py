@@ -9,6 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from scantune import io
+from scantune.io import dicom_contours
 from scantune.records import ReadError
 from tests.io.files import series, volume
 from tests.preprocess.direct import prepare_volume
@@ -186,8 +187,27 @@ def test_what_is_in_doubt_of_contours_is_noted_or_refused(tmp_path: Path):
     assert notes(1, beside=tuple(apart)) == [], "three parts on every second slice"
     assert "1 pair of contours of one structure cross" in notes(2, beside=(_box((5.5, 5.5), (9.5, 9.5), 2, 2),))[0]
     assert "1 contour is a point or open line" in notes(2, 3, kind="OPEN_PLANAR")[0]
+    line = np.array([(9.4, 8.2, 3), (9.4, 9.9, 3), (9.4, 9.0, 3)])
+    assert "1 contour is a point or open line" in notes(2, 3, beside=(line[:1],))[0], "closed, of one point"
+    assert notes(2, 3, beside=(line,)) == [], "along H, on a slice of D"
+    assert "1 contour is a point" in notes(2, kind="POINT")[0]
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [_box((1.5, 2.5), (7.5, 8.5), 2, 4)], 2: [line[:1]]})
+    dataset = pydicom.dcmread(path)
+    dataset.ROIContourSequence[1].ContourSequence[0].ContourGeometricType = "POINT"
+    dataset.save_as(path)
+    assert "placed" not in io.read_mask_object(path, image).facts, "an isocentre beside organs"
     with pytest.raises(ReadError, match="contours on every second slice"):
         notes(1, 3, 5)
+
+
+def test_of_many_contours_on_a_slice_only_those_that_meet_are_compared(tmp_path: Path, monkeypatch):
+    image = volume(shape=(1, 100, 100))
+    boxes = [_box((low, up), (low + 4, up + 4), 2, 0) for low in range(5, 90, 12) for up in range(5, 90, 12)]
+    compared = []
+    monkeypatch.setattr(dicom_contours, "_cross", lambda *parts: compared.append(parts) or False)
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [*boxes, boxes[0] + [2, 2, 0]]})
+    io.read_mask_object(path, image)
+    assert len(compared) == 1
 
 
 def test_a_structure_set_of_another_frame_of_reference_is_noted_and_names_are_one_in_any_unicode_form(tmp_path: Path):

@@ -50,13 +50,15 @@ def test_masks_of_derivatives_come_before_columns_that_nothing_names_a_target(ho
     ("columns", "cells", "label"),
     [
         ("diagnosis", lambda i: ("ab"[i % 2],), "label-lesion_mask"),  # named like a target
+        ("RFS\trelapse", lambda i: (100 + 43 * i, i % 2), "label-lesion_mask"),  # times and events by their names
         ("group", lambda i: ("ab"[i % 2],), "desc-brain_mask"),  # masks of the brain are of no finding
     ],
 )
 def test_a_column_that_is_a_target_comes_before_masks_beside(home, columns, cells, label):
     bids(columns, cells, label=label)
     params, _ = read(propose(Path("raw")))
-    assert params.experiments["participants"].task.name == "classification"
+    task = "survival" if "RFS" in columns else "classification"
+    assert params.experiments["participants"].task.name == task
 
 
 def test_a_table_of_files_alone_finds_the_masks_beside_them(home):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from scantune import cohort
@@ -122,6 +123,31 @@ def test_a_row_of_units_below_the_heading(home):
     assert (task.name, len(records)) == ("regression", N)
 
 
+@pytest.mark.parametrize(("last", "after"), [("Comment", "Age (y)"), ("Date", "Age (y)"), ("Age", "Age")])
+def test_names_below_merged_headings(home, last, after):
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["Follow-up of 2020 (confidential)"],
+        [],
+        ["Image", "Demographics", None, "Outcome", None, last],
+        [None, after, "Sex", "30-day mortality", "LOS (days)", None],
+    ):
+        sheet.append(row)
+    for merged in ("A1:F1", "B3:C3", "D3:E3"):
+        sheet.merge_cells(merged)
+    for i in range(24):
+        sheet.append([f"img_{i:03d}.png", 40 + i, "MF"[i % 2], ("yes", "no")[i % 2], i % 9, "x" if i % 9 else None])
+    book.save("raw/outcomes.xlsx")
+    proposed = propose(Path("raw"))
+    (source,) = proposed.tables.values()
+    assert any("the column names stand in row 3" in note for note in proposed.notes)
+    named = {"Image", "Demographics Age" if last == after else after, "Sex", "30-day mortality", "LOS (days)", last}
+    assert named <= {*source.columns}
+    assert len(source.rows) == 24
+    assert source.rows[3]["Sex"] == "F"
+
+
 def test_two_columns_of_one_name(home):
     records, _, task, notes = read("score,score,label", [[i % 7, i % 6, EDEMA[i // 2 % 2]] for i in range(N)])
     assert (task.target, len(records)) == ("label", N)
@@ -147,6 +173,8 @@ def test_readers_without_a_consensus_are_told(home):
     [
         ("time,event", lambda i: i % 3 % 2),
         ("OS_months,OS_status", lambda i: ("0:LIVING", "1:DECEASED")[i % 3 % 2]),
+        ("RFS,Relapse", lambda i: i % 3 % 2),  # HECKTOR
+        ("time,recurrence", lambda i: ("no", "yes")[i % 3 % 2]),
         ("time,censored", lambda i: 1 - i % 3 % 2),
         ("follow-up,vital status", lambda i: ("alive", "dead")[i % 3 % 2]),
     ],

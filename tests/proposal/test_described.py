@@ -73,3 +73,12 @@ def test_what_does_not_name_each_label_names_none(tmp_path, monkeypatch, path, t
     monkeypatch.chdir(tmp_path)
     segmented((0, 1, 2))
     assert classes_with(path, text) == ["background", "label_1", "label_2"]
+
+
+def test_regions_of_several_values_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    segmented((0, 1, 2))
+    stated = {"labels": {"background": 0, "whole heart": [1, 2], "myocardium": 2}, "regions_class_order": [1, 2]}
+    Path("raw/dataset.json").write_text(json.dumps(stated))
+    notes = propose(Path("raw")).notes
+    assert any("regions of several values of the masks (whole heart: 1, 2)" in note for note in notes)

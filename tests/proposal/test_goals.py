@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from scantune.proposal.blocks import propose
 from scantune.proposal.columns import roles
 from scantune.proposal.goals import Goal, choose
+from scantune.records import ScantuneError
+from tests.proposal.test_layouts import home as home
+from tests.proposal.test_layouts import picture, read, table
 
 
 def chosen(column: str, values: Sequence[object]) -> Goal:
@@ -58,3 +63,31 @@ def test_a_view_in_the_names_of_files_is_a_group():
 def test_an_empty_column_named_like_a_target_does_not_hide_one_of_classes(column):
     rows = [{"file": f"{i}.png", "fracture": ("yes", "no")[i % 2], column: ""} for i in range(60)]
     assert choose(["file", "fracture", column], rows, {"file"}, [], "", "").columns == ["fracture"]
+
+
+def test_an_abbreviation_among_findings_is_one_of_them(home):
+    for i in range(60):
+        picture(f"{i}.png", i)
+    head = "ID,Disease_Risk,DR,ARMD,MH"  # RFMiD
+    rows = [(i, *(int(i * k % 7 < 3) for k in (1, 2, 3)), int(i % 3 == 0)) for i in range(60)]
+    table("labels.csv", head, rows)
+    params, _ = read(propose(Path("raw")))
+    assert set(params.experiments["labels"].task.findings) == {"Disease_Risk", "DR", "ARMD", "MH"}
+
+
+def test_a_target_of_one_value_is_named(home):
+    for i in range(4):
+        picture(f"p{i}.png", i)
+    table("labels.csv", "file,label,comment", [(f"p{i}.png", 1, "x") for i in range(4)])
+    with pytest.raises(ScantuneError, match="'label' has the one value '1' in 4 rows"):
+        propose(Path("raw"))
+
+
+def test_one_letter_is_a_finding_beside_others(home):
+    for i in range(60):
+        picture(f"p{i}.png", i)
+    letters = "NDGCAHMO"  # ODIR; H is no height
+    rows = [(f"p{i}.png", *(int(i * (k + 2) % 11 < 4) for k in range(8))) for i in range(60)]
+    table("labels.csv", f"file,{','.join(letters)}", rows)
+    params, _ = read(propose(Path("raw")))
+    assert set(params.experiments["labels"].task.findings) == set(letters)

@@ -255,3 +255,32 @@ def test_what_lies_in_place_of_images_is_told(home):
     Path("raw/pneumoniamnist.npz").write_bytes(b"PK")
     with pytest.raises(ScantuneError, match=r"\.npz 1: scantune convert medmnist FILE"):
         propose(Path("raw"))
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_files_without_content_and_one_image_under_all_names_are_told(home, content):
+    for i in range(40):
+        picture(f"{i // 10}/{i}.png", 0)
+        if content is not None:
+            Path(f"raw/{i // 10}/{i}.png").write_bytes(content)
+    table("labels.csv", "file,label", [(f"{i}.png", i % 2) for i in range(40)])
+    with pytest.raises(ScantuneError, match="no image is left" if content is None else "the file is empty"):
+        propose(Path("raw"))
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_lists_of_subjects_are_the_partitions(home, lacking):
+    for i in range(16):  # CAMUS
+        for k, view in enumerate(("2CH_ED", "2CH_ES", "4CH_ED")):
+            picture(f"database/patient{i:04d}/patient{i:04d}_{view}.png", 9 * i + k)
+            mask(f"database/patient{i:04d}/patient{i:04d}_{view}_gt.png", 9 * i + k)
+    sides = {"training": range(1 if lacking else 0, 10), "validation": range(10, 13), "testing": range(13, 16)}
+    for side, numbers in sides.items():
+        Path(f"raw/subgroup_{side}.txt").write_text("".join(f"patient{i:04d}\n" for i in numbers))
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert len(records) == 48
+    if lacking:
+        assert any("they name 45 of 48 samples" in note for note in proposed.notes)
+        return
+    assert Counter(record.split for record in records) == {"train": 30, "validation": 9, "test": 9}

@@ -172,6 +172,15 @@ def test_reports_beside_the_scans_are_left_out(home):
     assert len(prepared(propose(Path("raw")))) == 6
 
 
+@pytest.mark.parametrize("described", [True, False])
+def test_scouts_and_captured_screens_of_single_files_are_left_out(home, described):
+    texts = [("Topogram 0.6", 2), ("CHEST 3.0 B31f", 5), ("Patient Protocol", 1)]
+    export(APART, lambda i: texts if described else [("", slices) for _, slices in texts])
+    proposed = propose(Path("raw"))
+    assert [content.array.shape[0] for content in prepared(proposed)] == [5] * 6
+    assert any("18 series or files are localizers, single images" in note for note in proposed.notes)
+
+
 @pytest.mark.parametrize("frames", [1, 6])
 def test_files_of_one_series_that_are_no_slices_are_samples_each(home, frames):
     for i in range(6):

@@ -77,6 +77,7 @@ def test_tables_of_parts_and_of_sides_of_the_body_are_one(home, names):
         for i in range(12):
             picture(f"{name}/{i:03d}_{k}.png")
         table(f"{name}.csv", "image,grade", [(f"{i:03d}_{k}.png", (i + k) % 3) for i in range(12)])
+    assert any("after a change of a table that it is made of" in note for note in propose(Path("raw")).notes)
     source = the_source()
     assert len(source.rows) == 24
     for row, file in zip(source.rows, source.files, strict=True):

@@ -4,6 +4,7 @@ import csv
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scantune.records import ScantuneError
@@ -160,6 +161,19 @@ def test_horizons_of_survival_are_those_of_the_columns(tmp_path):
     result = score_file(saved(tmp_path, columns), "survival", draws=50)
     assert result["metrics"]["auroc/0.5"]["value"] > 0.5
     assert "auroc/1" not in result["metrics"]
+
+
+def test_what_was_noticed_of_the_file_is_told(tmp_path):
+    frame = pd.DataFrame({"target": ["a", "Ä"], "p/a": [0.75, 0.25], "p/Ä": [0.25, 0.75]})
+    with pd.ExcelWriter(tmp_path / "p.xlsx") as book:
+        for sheet in ("old", "new"):
+            frame.to_excel(book, sheet_name=sheet, index=False)
+    frame.to_csv(tmp_path / "latin.csv", index=False, encoding="latin-1")
+    frame.to_csv(tmp_path / "p.csv", index=False, encoding="utf-8-sig")
+    task = settings_for("classification", {})
+    assert "'new'" in " ".join(load(tmp_path / "p.xlsx", task)[1])
+    assert "Latin-1" in " ".join(load(tmp_path / "latin.csv", task)[1])
+    assert load(tmp_path / "p.csv", task)[1] == []
 
 
 def test_a_setting_that_does_not_exist_names_those_that_do():

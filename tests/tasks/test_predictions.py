@@ -1,5 +1,7 @@
 """The predictions file: read, refused with all its faults at once, written."""
 
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +46,14 @@ def test_a_file_is_read_as_a_table_of_labels_is(tmp_path):
         table = read(tmp_path / name)
         assert table.subject_id.tolist() == ["007", "Ä"]
         np.testing.assert_array_equal(table.numbers("p/b", Faults()), [0.5, 0.75])
+
+
+def test_classes_with_other_separators_in_their_names_and_gzip(tmp_path):
+    columns = {"sample_id": ["a", "b"], "target": ["C|E|D", "N|M|X"], "p/C|E|D": [0.5, 0.25], "p/N|M|X": [0.5, 0.75]}
+    write(PredictionTable.make(columns), tmp_path / "p.csv")
+    (tmp_path / "p.csv.gz").write_bytes(gzip.compress((tmp_path / "p.csv").read_bytes()))
+    for name in ("p.csv", "p.csv.gz"):
+        assert read(tmp_path / name).text("target").tolist() == ["C|E|D", "N|M|X"]
 
 
 def test_only_the_tasks_own_columns_are_needed(tmp_path):

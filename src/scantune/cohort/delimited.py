@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,23 @@ def without_statement(text: str) -> tuple[str, str]:
 
 
 def separator_of(text: str, path: Path, line: int) -> str:
-    """The separator of the header, or, where a title stands in its place, of the first line that has one."""
-    lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[line - 1 :] if one.strip()]
-    header = next((one for one in lines[:20] if any(mark in one for mark in SEPARATORS)), "")
-    counts = Counter({mark: header.count(mark) for mark in SEPARATORS if mark in header})
+    """The separator of the header, or, where a title stands in its place, of the first line that has one.
+
+    Of several marks in it the one that the rows below have as often (names of classes may have a ``;`` or ``|``), else
+    the most frequent one.
+    """
+    below = (one for one in islice(text.splitlines(), line - 1, None) if one.strip())
+    lines = [re.sub(r'"[^"]*"', "", one) for one in islice(below, 20)]
+    at = next((i for i, one in enumerate(lines) if any(mark in one for mark in SEPARATORS)), 0)
+    header, rows = (lines[at], lines[at + 1 :]) if lines else ("", [])
+    counts = {mark: header.count(mark) for mark in SEPARATORS if mark in header}
     if not counts:
         return ","
-    (best, count), *others = counts.most_common()
-    if others and others[0][1] == count:
-        raise CohortError(
-            f"table {path.name}",
-            [
-                Fault(
-                    f"its header has as many {best!r} as {others[0][0]!r}: state which one separates by 'separator:'",
-                    line,
-                )
-            ],
-        )
+    fits = {mark: (sum(row.count(mark) == n for row in rows), n) for mark, n in counts.items()}
+    best, *others = sorted(fits, key=lambda mark: fits[mark], reverse=True)
+    if others and fits[others[0]] == fits[best]:
+        words = f"its header has as many {best!r} as {others[0]!r}: state which one separates by 'separator:'"
+        raise CohortError(f"table {path.name}", [Fault(words, line)])
     return best
 
 
@@ -75,7 +75,7 @@ def csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list
         if len(span) > 1 and _unclosed(span, separator, width):
             raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
         width = width or len(cells)
-        yield line, [bare(_stated(bare(cell))) for cell in cells]
+        yield line, [_stated(bare(cell)) for cell in cells]
         line = reader.line_num + 1
 
 
@@ -97,8 +97,7 @@ def bare(cell: str) -> str:
 
 def _stated(cell: str) -> str:
     """The text of a cell such as ``="007"``, by which exports keep spreadsheets from reading a number."""
-    match = re.fullmatch(r'="([^"]*)"', cell)
-    return match[1] if match else cell
+    return bare(cell[2:-1]) if cell[:2] == '="' and cell.find('"', 2) == len(cell) - 1 else cell
 
 
 _QUOTE = (

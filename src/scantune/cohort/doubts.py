@@ -154,17 +154,19 @@ def values_for_missing(
                 columns.setdefault((what, name), Counter())[text] += 1
     warnings = []
     for (what, name), counts in columns.items():
-        values_listed = targets[name].values if what == "target" else ["unknown"]
-        odd = [text for text in counts if text.casefold() in missing.WORDS]
+        listed = targets[name].values or [] if what == "target" else ["unknown"]
+        column = targets[name].column if what == "target" else dataset.groups.get(name, name)
+        odd = missing.words(counts)
         if not (is_age(name) or is_age(dataset.groups.get(name, ""))):
             odd += missing.codes([text for text in counts if values.is_number(text)])
-        odd = [text for text in odd if not any(values.same(text, value) for value in values_listed or ())]
+        odd = [text for text in odd if not any(values.same(text, value) for value in listed)]
         if odd:
             some = ", ".join(f"{text!r} in {counts[text]}" for text in odd[:SHOWN])
-            remedy = f"if for a missing one, write recode: {{{odd[0]!r}: ''}} at the column"
+            remedy = f"if for a missing one, set recode: {{{column}: {{{odd[0]!r}: ''}}}} in the dataset"
+            remedy += ", else list it among the target's 'values'" if what == "target" else ""
             warnings.append(f"{what} {name!r}: {some} of {len(records)} rows stand for a value as they are; {remedy}")
     subjects = Counter(record.subject_id for record in records if dataset.subject is not None)
-    words = [f"{word!r} in {number_of(n, 'row')}" for word, n in subjects.items() if word.casefold() in missing.WORDS]
+    words = [f"{word!r} in {number_of(subjects[word], 'row')}" for word in missing.words(subjects)]
     if words:
         some = ", ".join(words)
         warnings.append(f"subject ids that may stand for a missing one: {some}; rows of one id count as one subject")

@@ -254,10 +254,14 @@ def _formulas(content: bytes, path: Path, sheet: str | None) -> set[tuple[int, i
 
 
 def _in_format(digits: str, shown: str) -> str:
-    """Digits in a format of zeros and letters: 7 in ``"P"000`` is P007, 12345 in ``000-00`` is 123-45."""
+    """Digits in a format of zeros and letters: 7 in ``"P"000`` is P007, 12345 in ``000-00`` is 123-45.
+
+    What stands behind a single zero is a unit, and none of the number: 7 in ``0 "mm"`` is 7, as 7.5 is.
+    """
     parts = [match.groups() for match in _PART.finditer(shown)]
     zeros = sum(plain == "0" for _, _, plain in parts)
-    if not zeros:
+    first = next((plain for quoted, one, plain in parts if (quoted or one or plain or "").strip()), "")
+    if not zeros or (zeros == 1 and first == "0"):
         return digits
     digits = digits.zfill(zeros)
     left = iter([digits[: len(digits) - zeros + 1], *digits[len(digits) - zeros + 1 :]])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 #: Words and signs, in lower case; those of an empty cell (:data:`scantune.class_names.EMPTY`) are not among them.
 WORDS = frozenset(
@@ -14,6 +15,16 @@ WORDS = frozenset(
 )  # fmt: skip
 #: Numbers of registries.
 CODES = (-9, -99, -999, -9999, -99999, 99, 999, 9999, 99999)
+
+_MINUS = ("-", "--")
+_PLUS = re.compile(r"\d?\s*\++")
+
+
+def words(texts: Iterable[str], known: frozenset[str] = WORDS) -> list[str]:
+    """Those of a column's different texts that are among ``known``; beside ``+`` (or ``2+``), ``-`` is negative."""
+    texts = [*dict.fromkeys(texts)]
+    values = _MINUS if any(_PLUS.fullmatch(text.strip()) for text in texts) else ()
+    return [text for text in texts if (word := text.strip().casefold()) in known and word not in values]
 
 
 def codes(numbers: Sequence[str]) -> list[str]:

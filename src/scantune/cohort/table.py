@@ -120,7 +120,7 @@ def _unpacked(content: bytes, path: Path, most: float) -> bytes:
     """What a gzip file holds, where that is not too large."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            unpacked = file.read(int(most * 1e6) + 1)
+            unpacked = file.read(int(most * 1e6) + 1 if most < float("inf") else -1)
     except (OSError, EOFError, zlib.error) as error:
         raise CohortError(f"table {path.name}", [f"not a readable gzip file ({type(error).__name__})"]) from None
     _check_size(path, len(unpacked), most, "unpacked ")

@@ -19,7 +19,9 @@ def init(
     ],
     root: Annotated[Path | None, typer.Option(help="folder of the files; default that of the table")] = None,
     name: Annotated[str, typer.Option(help="name of the blocks; default that of the table")] = "",
-    target: Annotated[str, typer.Option(help="the column to predict, if the guess is wrong")] = "",
+    target: Annotated[
+        str, typer.Option(help="the column to predict, if the guess is wrong; masks for those beside the images")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="file to write the blocks to; default the terminal")] = None,
     add: Annotated[
         bool, typer.Option("--add", help="insert the blocks into params.yaml, which else is unchanged")

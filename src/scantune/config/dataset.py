@@ -277,8 +277,7 @@ class DatasetConfig(Block):
     sample is treated as a separate subject, and the report states it."""
     join_ids: bool = False
     """Take subject ids that differ only in case, blanks, dashes, quotes, leading zeros, a final .0 or Unicode form
-    (``P1`` and ``p1``, ``7`` and ``007``) for one subject. Without it they are apart, and ``check`` and the split warn
-    of them."""
+    (``P1``, ``p1``; ``7``, ``007``) for one subject. Without it they are apart; ``check`` and the split tell."""
     sample: Text | None = None
     """Sample id from columns in braces. Without it the column ``sample_id``, or the columns named in ``files``."""
     pseudonyms: Pseudonyms | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -59,8 +59,9 @@ def from_structures(
         if numbers is not None and int(structure.ReferencedROINumber) not in numbers:
             continue
         contours = [one for one in structure.get("ContourSequence", []) if taken(one)]
-        closed = [one for one in contours if str(one.get("ContourGeometricType", "")).startswith("CLOSED")]
-        found["open"] += len(contours) - len(closed)
+        closed = [one for one in contours if _encloses(one)]
+        marks = numbers is None and {one.get("ContourGeometricType") for one in contours} == {"POINT"}  # isocentres
+        found["marks" if marks else "open"] += len(contours) - len(closed)
         drawn |= {int(structure.ReferencedROINumber)} if closed else set()
         inside = _filled(_outlines(closed, to_image, strict), labels.shape, found)
         if (labels[inside] > 0).any():
@@ -68,6 +69,7 @@ def from_structures(
         labels[inside] = int(structure.ReferencedROINumber)
     if found["outside"] and found["outside"] == found["drawn"]:
         raise ReadError("its contours lie outside of its image: use the image that they were drawn on")
+    found["open"] += 0 if drawn else found["marks"]
     found["undrawn"] = len(set(numbers or ()) - drawn)
     notes = _notes(found)
     if notes and facts is not None:
@@ -113,6 +115,12 @@ def _outlines(contours: Sequence[Any], to_image: np.ndarray, strict: bool) -> _O
     return slices
 
 
+def _encloses(contour: Any) -> bool:
+    """Whether a contour is closed and of three points at least; planning systems write closed ones of one too."""
+    closed = str(contour.get("ContourGeometricType", "")).startswith("CLOSED")
+    return closed and len(contour.get("ContourData") or ()) >= 9
+
+
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two outlines have the same corners, in whatever order."""
     if max(np.abs(a.min(0) - b.min(0)).max(), np.abs(a.max(0) - b.max(0)).max()) > _SAME:
@@ -138,7 +146,7 @@ def _filled(slices: _Outlines, shape: tuple[int, ...], found: Counter[str]) -> n
         size = plane.shape[0], plane.shape[1]
         found["outside"] += sum(_is_beside(outline, size) for outline in outlines)
         parts = [_inside(outline, size) for outline in outlines]
-        found["crossing"] += sum(_cross(a, b) for a, b in combinations(parts, 2))
+        found["crossing"] += sum(_cross(parts[a], parts[b]) for a, b in _beside_one_another(outlines))
         for part in parts:
             plane ^= part
     for axis in {axis for axis, _ in slices}:
@@ -158,6 +166,13 @@ def _filled(slices: _Outlines, shape: tuple[int, ...], found: Counter[str]) -> n
 _ORDINALS = {2: "second", 3: "third"}
 
 
+def _beside_one_another(outlines: Sequence[np.ndarray]) -> list[tuple[int, int]]:
+    """Indices of pairs of outlines whose boxes meet: a slice of bone can have hundreds of outlines."""
+    low, high = (np.array([edge(outline, axis=0) for outline in outlines]) for edge in (np.min, np.max))
+    meet = (low[:, None] <= high).all(axis=-1)
+    return [(int(a), int(b)) for a, b in np.argwhere(np.triu(meet & meet.T, 1))]
+
+
 def _cross(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two areas overlap and neither lies within the other."""
     both = int((a & b).sum())
@@ -173,7 +188,7 @@ def _is_beside(outline: np.ndarray, shape: tuple[int, int]) -> bool:
 def _slice_of(points: np.ndarray) -> tuple[int, int]:
     """Axis (0 W, 1 H, 2 D) along which a contour is flat, and its index there."""
     spread = np.ptp(points, axis=0)
-    axis = int(np.argmin(spread))
+    axis = 2 - int(np.argmin(spread[::-1].round(3)))  # W or H of an outline that is flat along D too has no area
     place = float(points[:, axis].mean())
     if spread[axis] > _OFF_SLICE or abs(place - round(place)) > _OFF_SLICE:
         raise ReadError("contours do not lie on the image's slices")

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from scantune.amounts import number_of
+from scantune.cohort.template import fill
 from scantune.cohort.values import is_empty
 from scantune.config.dataset import DatasetConfig
 from scantune.proposal import described, folders, joining, mask_classes, patients, purposes, series, settings
 from scantune.proposal.columns import Roles
+from scantune.proposal.copies import without_copies
 from scantune.proposal.drawn import with_command
 from scantune.proposal.listing import Listing, linked_out, list_files, named_as_masks, stem
 from scantune.proposal.lists import with_lists
 from scantune.proposal.partitions import with_folders
-from scantune.proposal.repeated import contradicted, repeated
 from scantune.proposal.source import CONTENT, MASK, SPLIT, Source
+from scantune.proposal.stacking import TABLE
 from scantune.proposal.survey import survey
 from scantune.proposal.tables import of_table
 from scantune.records import ScantuneError
@@ -107,6 +109,7 @@ def _unused(sources: Sequence[Source], listing: Listing) -> list[str]:
         return []
     cells = {cell for source in sources for row in source.rows for cell in row.values()}
     used = {file for source in sources for file in source.files} | cells
+    used |= {fill(template, row) for source in sources for template in source.channels for row in source.rows}
     others = [n for n in listing.names if not {n, *(parent.as_posix() for parent in Path(n).parents)} & used]
     if len(others) * 2 < sum(len(source.files) for source in sources):
         return []
@@ -146,7 +149,7 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
         )
         source = source.rewritten({known.subject: cells})
     if known:
-        source = _without_repeated(source, known)
+        source = without_copies(source, known)
     files = survey(source.root, source.files, choice.words)
     masked = bool(known and "masks" in known.dataset)
     dense = masked and files.kind != "video"
@@ -170,7 +173,9 @@ def _add(proposed: Proposed, source: Source, target: str, words: str, listing: L
     coded = described.choices(source.root, [rule["column"] if isinstance(rule, dict) else rule for rule in rules])
     proposed.notes += [*source.notes, *(known.notes if known else []), *coded, *input_block.notes]
     if source.table is None and source.origin:
-        proposed.notes.append(f"the table that is written is a copy: after a change of {source.origin} run init again")
+        there = any(name.rpartition("/")[2] == source.origin for name in listing.tables)
+        of = source.origin if there or TABLE not in source.columns else "a table that it is made of"
+        proposed.notes.append(f"the table that is written is a copy: after a change of {of} run init again")
     if source.table is None and not source.class_folders:
         proposed.tables[WRITTEN / f"{name}.csv"] = source
     proposed.add("datasets", name, dataset, reasons)
@@ -212,6 +217,7 @@ def _classes(source: Source) -> tuple[dict[str, Any], dict[str, Any], str]:
         return {"mask_instances": True}, {"classes": ["background", "foreground"]}, "masks of instances, all one class"
     masks = [row[MASK] for row in source.rows if row.get(MASK)]
     stated = described.labels(source.root, source.files, masks)
+    source.notes += [note for note in [described.regions(source.root, source.files)] if note]
     return mask_classes.masks_of(source.root, masks, stated, source.notes)
 
 
@@ -221,35 +227,6 @@ def _with_ids(source: Source) -> Source:
         return source
     names = [stem(file) for file in source.files]
     return source.rewritten({"sample_id": names}) if len(set(names)) == len(names) else source
-
-
-def _without_repeated(source: Source, known: Roles) -> Source:
-    """The source without files of other subjects that are there already: by a filter, or in the table to be written."""
-    subjects = [row[known.subject] for row in source.rows] if known.subject else None
-    again = repeated(source.root, source.files, subjects)
-    if not again:
-        return source
-    pairs = [f"{source.files[i]} = {source.files[first]}" for i, first in again.items()]
-    note = f"{number_of(len(again), 'file is a copy', 'files are copies')} of others ({', '.join(pairs[:3])})"
-    column = next((c for c in source.columns if len({row[c] for row in source.rows}) == len(source.rows)), "")
-    if source.class_folders or (source.table is not None and not column):
-        source.notes.append(f"{note}: remove them, or the split stops where two partitions have the same image")
-        return source
-    source.notes.append(f"{note}: left out")
-    unsure = contradicted(again, [tuple(row[c] for c in known.target_columns()) for row in source.rows])
-    if unsure:
-        some = ", ".join(source.files[i] for i in sorted(unsure)[:2])
-        source.notes.append(f"{len(unsure)} files that are the same have different targets ({some}): all are left out")
-    out = sorted({*again, *unsure})
-    if source.table is not None:
-        filters = known.dataset.setdefault("where", {})
-        assert isinstance(filters, dict)
-        filters[column] = {"exclude": [source.rows[i][column] for i in out]}
-        more = f"; {known.reasons['where']}" if "where" in known.reasons else ""
-        known.reasons["where"] = f"copies of other files{more}"
-        return source
-    kept = [i for i in range(len(source.rows)) if i not in set(out)]
-    return replace(source, rows=[source.rows[i] for i in kept], files=[source.files[i] for i in kept])
 
 
 def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[str, str]]:

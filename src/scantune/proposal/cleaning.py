@@ -199,13 +199,13 @@ def _coded(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
     words = Counter(c for c in cells if not _NUMBER.fullmatch(c))
     rule: dict[str, str] = {}
     if len(numbers) * 2 >= len(cells) > 0:
-        rule = {word: "" for word in words if word.strip().casefold() in _ABSENT}
+        rule = dict.fromkeys(missing.words(words, _ABSENT), "")
         left = [c for c in words if c not in rule]
         if left and len(numbers) >= 0.9 * len(cells) and len({*numbers}) > 10:
             rule |= dict.fromkeys(left, "")
         rule |= dict.fromkeys(missing.codes(numbers), "")
     else:
-        rule = {word: "" for word in words if word.strip().casefold() in _SIGNS}
+        rule = dict.fromkeys(missing.words(words, _SIGNS), "")
         rule |= {code: "" for code in set(numbers) if float(code) in missing.CODES}
     doubtful = _doubtful(Counter(c for c in cells if c not in rule), len(cells))
     if rule and len(rule) <= _MOST:
@@ -222,7 +222,7 @@ def _coded(column: str, texts: dict[str, list[str]], result: Cleaned) -> None:
 def _doubtful(counts: Mapping[str, int], cells: int) -> dict[str, int]:
     """Values that may stand for a missing one, and their number: ``unknown``, -1 below 0, 9 beside 0 and 1."""
     numbers = {text: float(text) for text in counts if _NUMBER.fullmatch(text)}
-    found = {text: n for text, n in counts.items() if text.strip().casefold() in _ABSENT}
+    found = {text: counts[text] for text in missing.words(counts, _ABSENT)}
     few = len(numbers) <= FEW
     for text, value in numbers.items():
         others = [v for v in numbers.values() if v != value]

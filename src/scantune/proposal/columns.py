@@ -16,7 +16,7 @@ from scantune.proposal.cleaning import Cleaned, are_dates, cleaned
 from scantune.proposal.goals import Goal
 from scantune.proposal.naming import lettered, subject_pattern
 from scantune.proposal.signs import with_signs
-from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT
+from scantune.proposal.source import CONTENT, FILE, MASK, REGION, SPLIT
 from scantune.tasks.catalogue import settings_of
 
 Rows = Sequence[Mapping[str, str]]
@@ -98,7 +98,9 @@ def roles(columns: Sequence[str], rows: Rows, used: set[str], masks: str, target
     targets = goal.columns
     naming = {c for c in used if not headings.group_of(c)}  # the view in a file's name is a group all the same
     free = [
-        c for c in columns if c not in {*naming, FILE, MASK, SPLIT, CONTENT, found.subject, *split.columns, *readers}
+        c
+        for c in columns
+        if c not in {*naming, FILE, MASK, REGION, SPLIT, CONTENT, found.subject, *split.columns, *readers}
     ]
     groups = _groups([c for c in free if c not in (*targets, *goal.findings)], table.rows, goal.answers(table.rows))
     if groups:

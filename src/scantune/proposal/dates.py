@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 
 from scantune.proposal import headings
 from scantune.proposal.cleaning import are_dates
@@ -15,9 +16,13 @@ _IN_NAMES = re.compile(r"(?<!\d)(\d{8}|\d{4}[-_.]\d\d[-_.]\d\d|\d\d[-_.]\d\d[-_.
 
 _READINGS = {
     "year, month, day": re.compile(r"(?P<y>\d{4})[./-]?(?P<m>\d{1,2})[./-]?(?P<d>\d{1,2})"),
-    "day, month, year": re.compile(r"(?P<d>\d{1,2})[./-](?P<m>\d{1,2})[./-](?P<y>\d{4})"),
-    "month, day, year": re.compile(r"(?P<m>\d{1,2})[./-](?P<d>\d{1,2})[./-](?P<y>\d{4})"),
+    "day, month, year": re.compile(r"(?P<d>\d{1,2})[./-](?P<m>\d{1,2})[./-](?P<y>\d{4}|\d\d)"),
+    "month, day, year": re.compile(r"(?P<m>\d{1,2})[./-](?P<d>\d{1,2})[./-](?P<y>\d{4}|\d\d)"),
+    "days of a spreadsheet": re.compile(r"(?P<days>[2-5]\d{4})(\.\d+)?"),
 }
+_NAMED = re.compile(r"date|datum|fecha|visit|scan|exam|study", re.I)  # a column that may have days of a spreadsheet
+_FIRST_DAY = date(1899, 12, 30)  # day 0 of spreadsheets
+_LATEST = 69  # two digits up to which a year is of this century, as POSIX has it
 _FORMS = tuple(
     sign.join(parts) for sign in ("", "-", "_", ".") for parts in (("{y}", "{m}", "{d}"), ("{d}", "{m}", "{y}"))
 )
@@ -35,7 +40,7 @@ def with_dates_as_named(content: Content, listing: Listing) -> Content:
     subject = headings.subject_of(content.columns, content.rows)
     for column in content.columns:
         cells = {row[column] for row in content.rows} - {""}
-        if len(cells) < 2 or not are_dates(cells):
+        if len(cells) < 2 or not (are_dates(cells) or _are_days(column, cells)):
             continue
         known = {text for name in listing.names for text in _IN_NAMES.findall(name)} if known is None else known
         if not known or cells & known:
@@ -59,7 +64,29 @@ def with_dates_as_named(content: Content, listing: Listing) -> Content:
 
 def _written(cells: set[str], reading: str, form: str) -> Mapping[str, str]:
     """Cells that can be read so to their date in a form; without the time behind it."""
-    matches = {cell: _READINGS[reading].fullmatch(re.split(r"[ T]", cell.strip())[0]) for cell in cells}
-    dates = {cell: match.groupdict() for cell, match in matches.items() if match}
-    valid = {cell: part for cell, part in dates.items() if 1 <= int(part["m"]) <= 12 and 1 <= int(part["d"]) <= 31}
-    return {c: form.format(y=p["y"], m=p["m"].zfill(2), d=p["d"].zfill(2)) for c, p in valid.items()}
+    dates = {cell: _date(reading, re.split(r"[ T]", cell.strip())[0]) for cell in cells}
+    return {
+        cell: form.format(y=f"{day.year:04}", m=f"{day.month:02}", d=f"{day.day:02}")
+        for cell, day in dates.items()
+        if day
+    }
+
+
+def _date(reading: str, text: str) -> date | None:
+    match = _READINGS[reading].fullmatch(text)
+    if not match:
+        return None
+    part = {name: int(digits) for name, digits in match.groupdict().items()}
+    if "days" in part:
+        return _FIRST_DAY + timedelta(days=part["days"])
+    century = (2000 if part["y"] <= _LATEST else 1900) if len(match["y"]) == 2 else 0
+    try:
+        return date(century + part["y"], part["m"], part["d"])
+    except ValueError:
+        return None
+
+
+def _are_days(column: str, cells: Iterable[str]) -> bool:
+    """Whether a column has dates as a spreadsheet counts them: 44265 for 10.03.2021."""
+    days = _READINGS["days of a spreadsheet"]
+    return _NAMED.search(column) is not None and all(days.fullmatch(cell.strip()) for cell in cells)

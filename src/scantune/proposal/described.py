@@ -62,6 +62,20 @@ def labels(root: Path, files: Sequence[str], masks: Sequence[str] = ()) -> Label
     return LabelNames()
 
 
+def regions(root: Path, files: Sequence[str]) -> str:
+    """A note of nnU-Net's regions, classes of several values of the masks; "" without any."""
+    stated = _read(root, files).get("labels")
+    several = (
+        {k: v for k, v in stated.items() if isinstance(v, list) and len(v) > 1} if isinstance(stated, dict) else {}
+    )
+    if not several:
+        return ""
+    listed = "; ".join(f"{name}: {', '.join(map(str, values))}" for name, values in several.items())
+    return (
+        f"dataset.json states regions of several values of the masks ({listed}): each value is a class of its own here"
+    )
+
+
 def colours(root: Path, masks: Sequence[str]) -> dict[str, str]:
     """Colour (``#80ff00``) → name by CVAT's ``labelmap.txt`` in a folder above the first mask; empty without one."""
     for folder in Path(masks[0]).parents if masks else ():

@@ -14,6 +14,7 @@ from scantune.cohort.annotations.run_lengths import column_of, is_nothing
 from scantune.cohort.annotations.unread import yolo_labels
 from scantune.cohort.faults import CohortError
 from scantune.proposal.listing import Listing, spread, stem
+from scantune.proposal.named_sides import CODED
 from scantune.proposal.source import Content
 from scantune.records import ScantuneError
 
@@ -40,8 +41,8 @@ def masks_command(annotations: Mapping[str, Path], images: Path, out: Path, *, c
 
 
 def with_command(error: ScantuneError, notes: Sequence[str]) -> ScantuneError:
-    """An error with the notes of the command for masks and of columns that are left out, where there are any."""
-    told = [note for note in notes if _MASKS in note or note.startswith(LEFT_OUT)]
+    """An error with the notes of the command for masks, of columns that are left out, and of sides as numbers."""
+    told = [note for note in notes if _MASKS in note or note.startswith((LEFT_OUT, CODED))]
     return ScantuneError("\n".join([str(error), *told])) if told else error
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from scantune.amounts import number_of
 from scantune.proposal import headings
 from scantune.proposal.cleaning import are_dates
 from scantune.records import ScantuneError
@@ -24,13 +25,17 @@ _GRADED = re.compile(
 _PATH = re.compile(r"[\\/].*[\\/]|[^.]\.(png|jpe?g|tiff?|bmp|gif|dcm|dicom|nii|gz|avi|mp4|mov)$", re.I)
 _CLASSES = re.compile(r"label|class|klasse|categor|kategorie|target|clase", re.I)
 _COUNT = re.compile(r"(?<![a-z])(counts?|anzahl)(?![a-z])", re.I)
+_ABBREVIATED = re.compile(r"dr$", re.I)  # a target, and one of several findings beside others
 _FINDINGS = {"1", "0", "-1", "1.0", "0.0", "-1.0", ""}
 _UNNAMED = 2  # rank of a column that is not named like a target
+_BESIDE = 2  # strength of a suggestion of masks, beyond which the names of columns are known
 _LEAST_LIKELY = 4  # rank of age and of measures of the body
 _RECURRING = (3, 2)  # rows with a value that counts as a class, and of a table of few rows
 _ROWS = 12  # of a table that is not of few
 _FILLED = 0.2  # share of the rows that a column named like a target fills, below which a fuller one goes before
 _SEVERAL = 3  # columns of 0 and 1 beside each other from which on they are findings
+MASKS = "masks"
+"""What ``--target`` names for a segmentation where the table has a target too."""
 LABEL = "label"
 """Column that is written where a column for each class says it."""
 
@@ -87,14 +92,16 @@ def choose(
     Raises:
         ScantuneError: the column named does not exist, or none can be a target.
     """
-    if target and target not in columns:
+    drawn = bool(masks) and target == MASKS and MASKS not in columns
+    if target and target not in columns and not drawn:
         raise ScantuneError(f"--target {target!r}: no such column; there are {', '.join(columns)}")
     cells = {c: [row[c] for row in rows] for c in columns}
     ranked, findings = _ranked(columns, cells, taken, readers), _findings(columns, cells, taken)
     notes: list[str] = []
     made: dict[str, list[str]] = {}
     whole = list(findings)
-    if target or (ranked and ranked[0][0] < 2) or not findings:
+    named = [c for rank, c in ranked if rank < _UNNAMED and not (c in findings and _ABBREVIATED.match(c))]
+    if target or named or not findings:
         findings, whole = [], []
     elif _exclusive(findings, cells):
         name = LABEL if LABEL not in columns else "class"
@@ -103,16 +110,17 @@ def choose(
             row[name] = cell
         notes.append(f"columns {findings[0]!r} to {findings[-1]!r} are one class each: joined in the column {name!r}")
         ranked, findings = [(0, name)], []
-    best = target or ("" if findings else next((c for _, c in ranked), ""))
+    best = "" if drawn else target or ("" if findings else next((c for _, c in ranked), ""))
     if not (target or masks or findings) and ranked and ranked[0][0] >= _LEAST_LIKELY:
         _refuse_lost([c for c in columns if c not in taken], cells, ranked[0][1])
-    table = LabelTable(cells, best, bool(target), masks, findings)
+    table = LabelTable({} if drawn else cells, best, bool(target) and not drawn, masks, findings)
     suggestions = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
     if not suggestions:
         raise ScantuneError(_none(table, columns))
     chosen = max(suggestions, key=lambda suggestion: suggestion.strength)
     goal = Goal(chosen.dataset, chosen.task, chosen.model, chosen.stratify, made, notes, whole)
-    goal.guessed = not (target or masks or whole) and min((n for n, c in ranked if c == best), default=0) >= _UNNAMED
+    known = bool(target or masks or whole) or chosen.strength > _BESIDE
+    goal.guessed = not known and min((n for n, c in ranked if c == best), default=0) >= _UNNAMED
     if not (target or masks):
         goal.notes += _others(goal, ranked, findings, best, readers, cells)
     return _graded(goal, cells)
@@ -143,6 +151,11 @@ def _none(table: LabelTable, columns: Sequence[str]) -> str:
     if table.findings:
         return f"of the findings {', '.join(table.findings[:5])} none has enough samples with and without it"
     if not table.target:
+        alone = next((c for c in columns if headings.TARGET.search(c) and len(table.values(c)) == 1), "")
+        if alone:
+            (value,) = table.values(alone)
+            rows = number_of(len(table.cells[alone]), "row")
+            return f"no column looks like a target: {alone!r} has the one value {value!r} in {rows}, and a target two"
         return f"no column looks like a target: name it by --target; there are {', '.join(columns)}"
     return f"column {table.target!r} has {len(table.values(table.target))} values; a target needs two"
 
@@ -204,7 +217,8 @@ def _findings(columns: Sequence[str], cells: Mapping[str, Sequence[str]], taken:
     run: list[str] = []
     for column in (c for c in columns if not _COUNT.search(c)):
         values = set(cells[column])
-        other = column in taken or headings.group_of(column) or headings.is_technical(column)
+        technical = len(column) > 1 and headings.is_technical(column)  # H of ODIR's labels is no height
+        other = column in taken or headings.group_of(column) or technical
         if values <= _FINDINGS and values - {""} and not other:
             run.append(column)
             best = run if len(run) > len(best) else best

@@ -51,8 +51,9 @@ _JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 READER = re.compile(r"^(reader|rater|observer|annotator|radiologist|befunder|leser)[ _-]?\w+$", re.I)
 TARGET = re.compile(
     r"(score|label|target|class|klasse|grad(e|ing)|quality|diagn|\bdx\b|befund|outcome|severity|schweregrad|finding|"
-    r"pathology|birads|bi-rads|\bdr\b|^levels?$|^stage$|bone[ _]?age|ground ?_?truth|consensus|etiquette|"
-    r"clase|hallazgo|esito|referto|resultado|résultat|ergebnis|uitslag|rozpoznanie|tanı|诊断|診断|标签|类别|病理)", re.I
+    r"pathology|birads|bi-rads|\bdr\b|^levels?$|^stage$|bone[ _]?age|ground ?_?truth|consensus|cs_?pca|kellgren|xrkl|"
+    r"etiquette|clase|hallazgo|esito|referto|resultado|résultat|ergebnis|uitslag|rozpoznanie|tanı|诊断|診断|标签|类别|"
+    r"病理)", re.I
 )  # fmt: skip
 _LABEL = re.compile(r"^(labels?|target|class|classes|y|ground[ _]?truth|consensus)$", re.I)
 _BODY = re.compile(r"weight|gewicht|height|gr(ö|oe)(ß|ss)e|poids|peso|\bbsa\b", re.I)

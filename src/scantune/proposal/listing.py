@@ -23,7 +23,7 @@ MOST = 200_000
 """Files that are listed at most."""
 _DRAWN = re.compile(
     r"(label(?!l?ed)|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])(d|prob)?seg(?![a-z])|"
-    r"[ _-]lesion(?=\.[^/]*$|$))",
+    r"(?<![a-z])msk(?![a-z])|[ _-]lesion(?=\.[^/]*$|$))",
     re.I,
 )
 _LOOKED = 400  # files whose first bytes are read to tell why they are no images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from scantune.proposal import headings
 from scantune.proposal.listing import Listing, stem
 from scantune.proposal.source import FILE, SPLIT, Source
 
-_LIST = re.compile(r"lists?|ids?|names|files|images|split|set")
+_LIST = re.compile(r"lists?|ids?|names|(sub)?groups?|patients?|subjects?|cases|files|images|split|set")
 _LARGEST = 20_000_000  # bytes of a list
 _READINGS: tuple[Callable[[str], str], ...] = (
     lambda line: stem(line),  # of a file
@@ -22,7 +22,7 @@ _READINGS: tuple[Callable[[str], str], ...] = (
 
 
 def with_lists(source: Source, listing: Listing) -> Source:
-    """The source with the partition of each file, where lists name every file once; itself where there are no lists.
+    """The source with the partition of each file, where lists name every file, or its subject, once; else itself.
 
     Args:
         source: of a table or folder that has no partitions of its own.
@@ -30,9 +30,17 @@ def with_lists(source: Source, listing: Listing) -> Source:
     """
     if any(headings.is_split(c) and len({row.get(c) for row in source.rows}) > 1 for c in source.columns):
         return source
-    keys = [stem(file) for file in source.files]
-    if len(set(keys)) < len(keys):
-        return source
+    files, subject = [stem(file) for file in source.files], headings.subject_of(source.columns, source.rows)
+    if len(set(files)) == len(files):
+        source, found = _by(source, files, "files", listing)
+        if found:
+            return source
+    people = [row[subject].strip().lower() for row in source.rows] if subject else []
+    return _by(source, people, "samples", listing)[0] if all(people) and people else source
+
+
+def _by(source: Source, keys: Sequence[str], what: str, listing: Listing) -> tuple[Source, bool]:
+    """The source with the partitions of lists that name its files, or subjects; whether there are such lists."""
     for lists in _groups(listing):
         lines = {side: _lines(listing.root / path) for side, path in lists.items()}
         sides = max(
@@ -45,11 +53,11 @@ def with_lists(source: Source, listing: Listing) -> Source:
             continue
         named = ", ".join(lists.values())
         if found < len(keys) or len(of) < sum(map(len, sides.values())):
-            unclear = f"they name {found} of {len(keys)} files" if found < len(keys) else "a name is in two of them"
+            unclear = f"they name {found} of {len(keys)} {what}" if found < len(keys) else "a name is in two of them"
             source.notes.append(f"{named} are not used for the partitions: {unclear}")
             continue
-        return _written(source, [of[key] for key in keys], f"{named} name the partitions (column {SPLIT!r})")
-    return source
+        return _written(source, [of[key] for key in keys], f"{named} name the partitions (column {SPLIT!r})"), True
+    return source, False
 
 
 def _groups(listing: Listing) -> list[Mapping[str, str]]:

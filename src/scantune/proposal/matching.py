@@ -21,6 +21,7 @@ _NAMES = 20_000  # files that are searched
 _TRIED = 200  # templates that are tried
 _LOOKED = 300  # rows on which all of them are tried
 _SURE = 30  # files of these rows that the best leads to, from which on others are dropped
+_WHOLE = 20  # templates that are tried on all rows of a long table
 _SHORT = 5  # digits of a number up to which files can have it by chance
 _BY_NUMBER = 0.5  # share of the rows that must lead to a file where such numbers alone do
 _FEWEST = 4  # files that they must lead to
@@ -56,6 +57,7 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
             scored.append((files, template, count, not named <= chance))
     if not scored:
         return "", [""] * len(rows)
+    scored = _of_images(scored)
 
     def score(item: tuple[list[str], str, int, bool]) -> tuple[int, bool, bool, int, bool, int]:
         _, template, count, by_name = item
@@ -72,6 +74,13 @@ def by_template(columns: Sequence[str], rows: Rows, listing: Listing, table: str
     return template, files
 
 
+def _of_images(scored: list[tuple[list[str], str, int, bool]]) -> list[tuple[list[str], str, int, bool]]:
+    """Without templates of masks by their names or folders, where others lead to half as many files as the best."""
+    most = max(count for _, _, count, _ in scored)
+    images = [one for one in scored if not mask_rank(re.sub(r"\{.*?\}", "", one[1])) and 2 * one[2] >= most]
+    return images or scored
+
+
 def _promising(templates: list[str], rows: Rows, listing: Listing) -> list[str]:
     """Of a long table the templates that lead to half as many files as the best, by some of the rows."""
     if len(rows) <= _LOOKED:
@@ -79,7 +88,8 @@ def _promising(templates: list[str], rows: Rows, listing: Listing) -> list[str]:
     some = rows[:: -(-len(rows) // _LOOKED)]
     counts = {template: len(set(files_of(template, some, listing)) - {""}) for template in templates}
     most = max(counts.values(), default=0)
-    return [template for template, count in counts.items() if 2 * count >= most or most < _SURE]
+    leading = [template for template, count in counts.items() if 2 * count >= most or most < _SURE]
+    return sorted(leading, key=lambda template: -counts[template])[:_WHOLE] if most else leading
 
 
 def naming(columns: Sequence[str], rows: Rows) -> list[str]:

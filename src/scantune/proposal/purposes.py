@@ -7,6 +7,7 @@ from collections import Counter
 from scantune.cohort.template import fields
 from scantune.proposal import beside, folders, headings, mask_classes
 from scantune.proposal.columns import Roles, roles
+from scantune.proposal.goals import MASKS
 from scantune.proposal.listing import Listing
 from scantune.proposal.source import CONTENT, FILE, MASK, SPLIT, Source
 from scantune.records import ScantuneError
@@ -17,12 +18,18 @@ def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, R
 
     Args:
         source: rows with files.
-        target: the column to predict, where the user named it.
+        target: the column to predict, or :data:`~scantune.proposal.goals.MASKS`, where the user named it.
         listing: the files.
 
     Raises:
-        ScantuneError: the column named does not exist, or none can be a target.
+        ScantuneError: the column named does not exist, none can be a target, or no masks belong to the images.
     """
+    source = beside.with_named_masks(source, listing)
+    if target == MASKS and MASKS not in source.columns and not (source.masks or source.structures):
+        found = None if source.class_folders else beside.with_masks(source, listing, least=1)
+        if found is None:
+            raise ScantuneError(f"--target {MASKS}: no files named as masks belong to most of the images")
+        return found, _roles(found, target)
     known: Roles | None = None
     fault: ScantuneError | None = None
     try:
@@ -40,6 +47,8 @@ def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, R
             return masked, _roles(masked, target)
     if fault:
         raise fault
+    if known and not target and beside.with_masks(source, listing, least=2):
+        known.notes.append(f"masks lie beside the images and are not used: --target {MASKS} proposes a segmentation")
     return source, known
 
 

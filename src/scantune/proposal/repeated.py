@@ -95,12 +95,12 @@ def contradicted(copies: Mapping[int, int], answers: Sequence[Hashable]) -> set[
 
 
 def _by_size(root: Path, files: Sequence[str]) -> dict[int, list[int]]:
-    """Sizes that several files have, and those files."""
+    """Sizes that several files have, and those files; empty ones have no content to be a copy of."""
     sizes: dict[int, list[int]] = defaultdict(list)
     for i, file in enumerate(files):
         path = root / file
-        if path.is_file():
-            sizes[path.stat().st_size].append(i)
+        if path.is_file() and (size := path.stat().st_size):
+            sizes[size].append(i)
     return {size: places for size, places in sizes.items() if len(places) > 1}
 
 

@@ -140,17 +140,24 @@ def _within(source: Source, series: Sequence[_Series], words: str) -> Choice:
 
 
 def _volumes(source: Source) -> list[_Series]:
-    """Samples that are DICOM series in a folder or file of their own; none where most samples are pictures or loops."""
+    """Samples that are DICOM series in a folder or file of their own, and as localizers the single images of the same
+    studies; none where most studies have pictures or loops alone."""
     some = [source.root / file for file in spread(source.files, _LOOKED)]
     if not any(path.is_dir() or ((label := _label(path)) and label.stack) for path in some):
         return []
     with ThreadPoolExecutor(_THREADS) as pool:
         labels = list(pool.map(lambda file: _label(source.root / file), source.files))
-    volumes = []
+    volumes, single = [], []
     for i, (file, label) in enumerate(zip(source.files, labels, strict=True)):
         path = source.root / file
         if label and (label.stack or not label.image or path.is_dir()):
             volumes.append(_Series(label, _count(path), i))
+        elif label:
+            single.append(_Series(label._replace(localizer=True), 1, i))
+    studies = {_study(s) for s in volumes if s.label.image}
+    beside = [s for s in single if _study(s) in studies]  # scouts of one or two slices, screens that were captured
+    if 2 * len(studies) >= len({_study(s) for s in (*volumes, *single)}) > 0:
+        return [*volumes, *beside]
     return volumes if 2 * len(volumes) >= len(source.files) else []
 
 
@@ -184,7 +191,10 @@ def _only(
     notes = []
     aside = len(volumes) - len(scans)
     if aside:
-        notes.append(f"{aside} series are localizers, or have no image, and are left out")
+        notes.append(
+            f"{aside} series or files are localizers, single images beside series of slices, or have no image, and are "
+            "left out"
+        )
     if what:
         without = len({_study(s) for s in scans} - {_study(s) for s in kept})
         notes.append(

@@ -75,7 +75,8 @@ def input_of(dataset: str, survey: Survey, *, dense: bool) -> Proposal:
         )
     if survey.other_kinds:
         proposal.notes.append(
-            f"{number_of(survey.other_kinds, 'file is', 'files are')} not of the modality {survey.kind}"
+            f"{number_of(len(survey.other_kinds), 'file is', 'files are')} not of the modality {survey.kind} and will "
+            f"be excluded ({', '.join(survey.other_kinds[:3])})"
         )
     return proposal
 

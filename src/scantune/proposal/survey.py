@@ -37,7 +37,7 @@ class Survey:
         read: files that were read.
         total: files that there are.
         unreadable: paths of those that could not be read.
-        other_kinds: number of files of other kinds.
+        other_kinds: paths of files of other kinds.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Survey:
     read: int
     total: int
     unreadable: tuple[str, ...]
-    other_kinds: int
+    other_kinds: tuple[str, ...]
 
     def middle(self) -> list[int]:
         """Median size along each axis."""
@@ -100,7 +100,7 @@ def survey(root: Path, files: Sequence[str], series: str = "") -> Survey:
         len(extents),
         len(files),
         unreadable,
-        len(extents) - len(same),
+        tuple(file for file, extent in extents if extent.kind != kind),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from scantune.proposal import coco_labels, headings
 from scantune.proposal.dates import with_dates_as_named
 from scantune.proposal.drawn import with_marks
 from scantune.proposal.expanding import expanded
+from scantune.proposal.kinds import with_kinds
 from scantune.proposal.listing import Listing, list_files, mask_rank
 from scantune.proposal.matching import by_chance, by_path, by_template, naming
+from scantune.proposal.named_sides import with_sides_as_named
 from scantune.proposal.source import FILE, Content, Source
 from scantune.proposal.widening import agreed, widened
 from scantune.records import ScantuneError
@@ -79,7 +82,8 @@ def of_content(content: Content, root: Path, name: str, listing: Listing, path: 
     if several is not None:
         return several
     notes += _elsewhere(template, files, listing) if kept else []
-    return _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
+    found = _with_gaps(source, filled) if kept else _joined(replace(source, template=f"{{{FILE}}}"), how)
+    return with_kinds(found, template if kept else "", listing)
 
 
 def _elsewhere(template: str, files: Sequence[str], listing: Listing) -> list[str]:
@@ -192,7 +196,7 @@ def read(path: Path, listing: Listing) -> list[Content]:
         if len(sheets) > 1 and sheet:
             content.notes.append(f"the sheet is {sheet!r}")
         content = with_dates_as_named(_with_header_row(_without_signs(content), listing), listing)
-        contents.append(with_marks(content, path, listing))
+        contents.append(with_marks(with_sides_as_named(content, listing), path, listing))
     if not contents:
         raise fault or CohortError(f"table {path.name}", ["it has no header"])
     return contents
@@ -220,9 +224,11 @@ def _sheet(path: Path, sheet: str | None) -> Content:
             fault = fault or error
             continue
         if not _title(table) or header == _HEADERS:
+            while 1 < header < _HEADERS and not any(row_at(path, header, sheet)):  # an empty row below a title
+                header += 1
             content = _content(table, header)
             content.anew = content.anew or separator is not None
-            return _with_names_above(content, path, sheet)
+            return _with_names_below(_with_names_above(content, path, sheet))
     raise fault or CohortError(f"table {path.name}", ["it has no header"])
 
 
@@ -257,6 +263,33 @@ def _title(table: Table) -> bool:
     """Whether most columns have no name: a title, or a row of headings above the headings."""
     unnamed = [c for c in table.columns if re.fullmatch(r"column \d+", c)]
     return len(unnamed) * 2 > len(table.columns)
+
+
+def _with_names_below(content: Content) -> Content:
+    """Names from the first row where the header lacks them: ``Age``, ``Sex`` below ``Demographics`` of merged cells."""
+    if len(content.rows) < 2:
+        return content
+    first, *rows = content.rows
+    columns = content.columns
+    unnamed = [c for c in columns if re.fullmatch(r"column \d+", c)]
+    blank = [c for c in columns if not first[c] and any(row[c] for row in rows)]
+    named = {c: first[c] for c in columns if first[c]}
+    words = all(re.search(r"[^\W\d_]", own) and own not in {row[c] for row in rows} for c, own in named.items())
+    if not (unnamed and blank and words and set(unnamed) <= named.keys()):
+        return content
+    above, names = "", {c: named.get(c, c) for c in columns}
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    for column in columns:
+        above = above if column in unnamed else column
+        if column in named and names[column] in twice:
+            names[column] = f"{above} {names[column]}"
+    if len(set(names.values())) < len(names):
+        return content
+    rows = [{names[c]: cell for c, cell in row.items()} for row in rows]
+    notes = [note for note in content.notes if not note.startswith("columns without")]
+    notes.append(f"the names {', '.join(named.values())} stand in the row below the others")
+    places = content.places[1:]
+    return replace(content, columns=list(names.values()), rows=rows, notes=notes, places=places, anew=True)
 
 
 def _content(table: Table, header: int) -> Content:

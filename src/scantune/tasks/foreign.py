@@ -77,10 +77,11 @@ def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[st
     Raises:
         PredictionsError: it cannot be read; a probability or prediction is missing, with its rows.
     """
-    written, notes = as_numbers(read(path))
+    file = read(path)
+    written, notes = as_numbers(file)
     table, made = with_probabilities(written, task)
     refuse_missing(table, empty=task.empty_probabilities)
-    return table, notes + made + _alike_subjects(table) + _codes(table)
+    return table, [*file.notes, *notes, *made, *_alike_subjects(table), *_codes(table)]
 
 
 def _codes(table: PredictionTable) -> list[str]:

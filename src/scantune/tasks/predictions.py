@@ -61,12 +61,14 @@ class PredictionTable:
         name: what messages call it (the file's name).
         parsed: settings of a task and what it reads from the table, see :func:`scantune.tasks.scoring.parse`.
         joined: settings of a task and the table of joined samples, see :func:`scantune.tasks.scoring.joined_table`.
+        notes: what was noticed while reading it: another sheet, hidden rows, an old encoding, percent cells.
     """
 
     columns: Mapping[str, np.ndarray] = field(repr=False)
     name: str = "predictions.csv"
     parsed: list[tuple[object, object]] = field(default_factory=list, repr=False, compare=False)
     joined: list[tuple[object, PredictionTable]] = field(default_factory=list, repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def make(

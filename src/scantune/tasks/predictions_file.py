@@ -31,4 +31,7 @@ def read(path: Path | str) -> PredictionTable:
     except OSError as error:
         raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
     cells = {name: [unguarded(row.cells[name]) for row in table.rows] for name in table.columns}
-    return PredictionTable({name: np.array(column, dtype=object) for name, column in cells.items()}, path.name)
+    notes = [note for note in table.notes if not note.startswith(("separator ", "encoding utf"))]
+    notes += [f"column {name}: {remark}" for name, remark in table.remarks.items()]
+    columns = {name: np.array(column, dtype=object) for name, column in cells.items()}
+    return PredictionTable(columns, path.name, notes=tuple(notes))

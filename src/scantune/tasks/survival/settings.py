@@ -19,11 +19,14 @@ EPOCH_METRICS: dict[str, Direction] = {"concordance_harrell": "max"}
 
 #: What columns of follow-up, and of events, are called; and a year in each unit.
 _TIME = re.compile(
-    r"surviv|follow[ _.-]?up|time[ _.-]?to|^(time|duration|tte)$|(^|[ _.-])(os|pfs|dfs|days|months|years)([ _.-]|$)",
+    r"surviv|follow[ _.-]?up|time[ _.-]?to|^(time|duration|tte)$|"
+    r"(^|[ _.-])(os|pfs|dfs|rfs|efs|days|months|years)([ _.-]|$)",
     re.I,
 )
-_EVENT = re.compile(r"event|dead|death|deceased|died|relapse|progression|censor|status|vital", re.I)
-_EVENT_ITSELF = re.compile(r"event|dead|death|deceased|died|relapse|progression|censor|vital|(^|_)(os|pfs|dfs)_", re.I)
+_EVENT = re.compile(r"event|dead|death|deceased|died|relapse|recurrence|progression|censor|status|vital", re.I)
+_EVENT_ITSELF = re.compile(
+    r"event|dead|death|deceased|died|relapse|recurrence|progression|censor|vital|(^|_)(os|pfs|dfs|rfs|efs)_", re.I
+)
 _HAPPENED = re.compile(r"^(1[: ]|1$|1\.0$|(1:)?(deceased|dead|died|death|event|recurred|progressed|yes|true)\b)", re.I)
 _NOT_YET = re.compile(r"^(0[: ]|0$|0\.0$|(0:)?(living|alive|censored|no|false|disease ?free|event[ -]?free)\b)", re.I)
 _UNITS = {"days": 365, "months": 12, "years": 1}
