@@ -110,7 +110,7 @@ def masks(
     typer.echo(f"Or, with what else follows from the table and the files: {shlex.join(command)}")
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, short_help="Write the images of a MedMNIST file as PNG, with a table")
 def medmnist(
     source: Annotated[Path, typer.Argument(help="the .npz file")],
     out: Annotated[Path, typer.Option(help="new folder: images/*.png and cohort.csv")],
