@@ -61,6 +61,13 @@ def test_a_column_that_is_a_target_comes_before_masks_beside(home, columns, cell
     assert params.experiments["participants"].task.name == task
 
 
+@pytest.mark.parametrize("columns", ["age_years\tstatus", "days_since_scan\tsmoking_status"])
+def test_ages_and_habits_are_no_times_and_events(home, columns):
+    bids(columns, lambda i: (40 + 3 * i, i % 2), label="label-lesion_mask")
+    params, _ = read(propose(Path("raw")))
+    assert params.experiments["participants"].task.name == "segmentation"
+
+
 def test_a_table_of_files_alone_finds_the_masks_beside_them(home):
     for i in range(12):
         picture(f"films/p{i:02d}.png", i)

@@ -91,3 +91,13 @@ def test_one_letter_is_a_finding_beside_others(home):
     table("labels.csv", f"file,{','.join(letters)}", rows)
     params, _ = read(propose(Path("raw")))
     assert set(params.experiments["labels"].task.findings) == set(letters)
+
+
+def test_an_abbreviation_beside_risk_factors_is_the_target(home):
+    for i in range(60):
+        picture(f"p{i}.png", i)
+    rows = [(f"p{i}.png", *(int(i * k % 7 < 3) for k in (1, 2, 3, 4))) for i in range(60)]
+    table("labels.csv", "image,DR,hypertension,insulin,smoker", rows)
+    params, _ = read(propose(Path("raw")))
+    assert params.experiments["labels"].task.name == "classification"
+    assert params.experiments["labels"].task.target == "dr"

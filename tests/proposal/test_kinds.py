@@ -69,6 +69,37 @@ def test_of_kinds_on_several_grids_the_masks_or_the_finest_is_taken(home, masked
     assert any(f"{kind!r}, o" in note and "'adc' 12, 'cor' 12, 't2w' 12" in note for note in proposed.notes)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "taken"),
+    [
+        (("baseline", "followup"), "baseline"),
+        (("0001", "0002"), "0001"),  # channels are numbered from 0000 on
+        (("flip", "orig", "rot90"), "orig"),
+        (("ct", "gtv", "roi"), "ct"),
+        (("aorta", "ct"), "ct"),
+    ],
+)
+def test_visits_altered_copies_and_masks_by_their_values_are_no_channels(home, kinds, taken):
+    for i in range(12):
+        for k, kind in enumerate(kinds):
+            volume(f"P{i:03d}_{kind}.nii.gz", 3 * i + k, labels=kind in ("aorta", "gtv", "roi"))
+    table("labels.csv", "id,label", [(f"P{i:03d}", "ab"[i % 2]) for i in range(12)])
+    proposed = propose(Path("raw"))
+    _, records = read(proposed)
+    assert {path.name.split("_")[1] for r in records for path in r.files} == {f"{taken}.nii.gz"}
+    assert any(f"{taken!r} is taken of" in note for note in proposed.notes)
+    assert any("of few values, as masks have" in note for note in proposed.notes) is ("ct" in kinds)
+
+
+def test_rows_without_a_channel_are_told(home):
+    for i in range(40):
+        for k, kind in enumerate(("flair", "t1")):
+            if (i, kind) != (3, "t1"):
+                volume(f"P{i:03d}_{kind}.nii.gz", 2 * i + k)
+    table("labels.csv", "id,label", [(f"P{i:03d}", "ab"[i % 2]) for i in range(40)])
+    assert any("1 row without a file of each left out" in note for note in propose(Path("raw")).notes)
+
+
 def test_kinds_of_pictures_are_told(home):
     for i in range(12):
         for k, kind in enumerate(("rgb", "depth")):
@@ -139,3 +170,12 @@ def test_names_of_masks_without_folder_and_ending_are_found(home):
     for record in records:
         assert record.masks[0].name == record.files[0].name.replace("NI", "MA")
         assert record.files[0].parts[-3] == "Image"
+
+
+def test_a_column_of_masked_images_names_no_masks(home):
+    for i in range(12):
+        picture(f"full/f{i:03d}.png", i)
+        picture(f"skull/s{i:03d}.png", 50 + i)
+    table("labels.csv", "image,masked_image,label", [(f"f{i:03d}", f"s{i:03d}", "ab"[i % 2]) for i in range(12)])
+    params, _ = read(propose(Path("raw")))
+    assert params.experiments["labels"].task.name == "classification"

@@ -44,6 +44,20 @@ def test_sides_as_numbers_are_told(home, column):
         propose(Path("raw"))
 
 
+@pytest.mark.parametrize("sided", [True, False])
+def test_a_finding_of_a_knee_is_no_side(home, sided):
+    rows = []
+    for i in range(20):
+        for k, side in enumerate(("right", "left")):
+            picture(f"{9000099 + 13 * i}{'RL'[k]}.png", 2 * i + k)
+            rows.append((9000099 + 13 * i, f"{9000099 + 13 * i}{'RL'[k]}", side, i % 3 % 2, (i + 2 * k) % 5))
+    head = "ID,file,SIDE,knee_pain,kl_grade"
+    if not sided:
+        head, rows = head.replace("SIDE,", ""), [(*row[:2], *row[3:]) for row in rows]
+    table("kl.csv", head, rows)
+    assert not any("the sides in column" in note for note in propose(Path("raw")).notes)
+
+
 def test_a_field_of_view_is_no_group(home):
     for i in range(12):
         picture(f"images/{i:02d}_training.png", i)

@@ -181,6 +181,16 @@ def test_scouts_and_captured_screens_of_single_files_are_left_out(home, describe
     assert any("18 series or files are localizers, single images" in note for note in proposed.notes)
 
 
+def test_single_images_without_the_id_of_a_study_are_kept_beside_a_series(home):
+    export(APART, lambda i: [("XR", 1)] if i else [("CT", 5)])
+    for path in Path("raw").rglob("*.dcm"):
+        header = pydicom.dcmread(path)
+        header.StudyInstanceUID = header.PatientID = ""
+        header.save_as(path)
+    (source,) = propose(Path("raw")).tables.values()
+    assert len(source.rows) == 6
+
+
 @pytest.mark.parametrize("frames", [1, 6])
 def test_files_of_one_series_that_are_no_slices_are_samples_each(home, frames):
     for i in range(6):

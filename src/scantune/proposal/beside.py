@@ -13,7 +13,7 @@ from scantune.proposal.pairing import paired
 from scantune.proposal.source import FILE, MASK, Source
 
 _SHARE = 0.5  # of the images of the table that must have a mask
-_NAMED = re.compile(r"mask|segmentation", re.I)  # columns of names of masks
+_NAMED = re.compile(r"mask(?!ed)|segmentation", re.I)  # columns of names of masks, not of images that are masked
 
 
 def with_masks(source: Source, listing: Listing, least: int) -> Source | None:

@@ -100,7 +100,8 @@ def choose(
     notes: list[str] = []
     made: dict[str, list[str]] = {}
     whole = list(findings)
-    named = [c for rank, c in ranked if rank < _UNNAMED and not (c in findings and _ABBREVIATED.match(c))]
+    short = 2 * sum(c.isupper() for c in findings) > len(findings)  # DR among ARMD, MH is one of them
+    named = [c for rank, c in ranked if rank < _UNNAMED and not (c in findings and short and _ABBREVIATED.match(c))]
     if target or named or not findings:
         findings, whole = [], []
     elif _exclusive(findings, cells):

@@ -9,13 +9,20 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from scantune import io
+from scantune.amounts import number_of
 from scantune.proposal.listing import ENDING, Listing, mask_rank, spread, stem
+from scantune.proposal.pairing import few_values
 from scantune.proposal.readings import one_grid
 from scantune.proposal.sides import side_of
 from scantune.proposal.source import FILE, Source
 from scantune.records import ReadError
 
 _KIND = re.compile(r"(?P<start>.*[^A-Za-z0-9]|)(?P<kind>[A-Za-z][A-Za-z0-9]*|0\d{3})", re.S)
+_SAMPLES = re.compile(
+    r"left|right|[lr]|o[sd]|baseline|follow[ _-]?up|(fu|visit|v|tp|m|y|year|scan|run)\d+|visit|rescan|retest|"
+    r"(aug|flip|rot|copy)[a-z0-9]*",
+    re.I,
+)  # words of samples of their own: sides of the body, visits, altered copies
 _VOLUMES = {"nifti", "gzip", "nrrd", "metaimage"}
 _SHARE = 0.5  # of the rows beside whose file one of another kind must be
 _MOST = 0.95  # of the rows that must have it for it to be a channel
@@ -44,6 +51,8 @@ class _Name(NamedTuple):
 def with_kinds(source: Source, template: str, listing: Listing) -> Source:
     """The source with volumes of one grid as channels, of several grids those of one, and a note of the kinds.
 
+    Files of few values, as masks have, and those of visits, sides and altered copies are no channels.
+
     Args:
         source: rows with a file each.
         template: that led to the files, "" for none: of one that ends with the kind (``{id}_flair.nii.gz``,
@@ -62,27 +71,42 @@ def with_kinds(source: Source, template: str, listing: Listing) -> Source:
         return source
     shown = {kind: kind[1] if kind[0] == usual[0] else "/".join(kind) for kind in kinds}
     listed = ", ".join(f"{shown[kind]!r} {sum(map(bool, found))}" for kind, found in kinds.items())
+    looked = (file for found in kinds.values() for file in _some(found) if file)
+    volumes = {io.kind_of(listing.root / file) for file in looked} <= _VOLUMES
+    drawn = [kind for kind, found in kinds.items() if volumes and few_values(listing.root, [f for f in found if f])]
     whole = [kind for kind, found in kinds.items() if sum(map(bool, found)) >= _MOST * len(own)]
-    places = [int(i) for i in spread([str(i) for i in range(len(own))], _LOOKED)]
-    some = {kind: [kinds[kind][i] for i in places] for kind in whole}
-    volumes = {io.kind_of(listing.root / file) for found in some.values() for file in found if file} <= _VOLUMES
-    if not volumes or len(whole) < 2:
-        return _noted(
-            source, f"rows have files of several kinds: {shown[usual]!r} is taken of {listed}; `files` names another"
-        )
+    whole = [kind for kind in whole if kind not in drawn and not _alone(kind, kinds)]
+    some = {kind: _some(kinds[kind]) for kind in whole}
+    few = f"; {', '.join(shown[kind] for kind in drawn)} of few values, as masks have, are not used" if drawn else ""
+    if not volumes or not whole or whole == [usual]:
+        taken = f"rows have files of several kinds: {shown[usual]!r} is taken of {listed}"
+        return _noted(source, f"{taken}; `files` names another{few}")
+    usual = usual if usual in whole else whole[0]
     fitting = [kind for kind in whole if _one_grid(listing, some[kind], some[usual])]
     best, how = _best(listing, some, own[0].start, usual, fitting)
     fitting = [kind for kind in whole if _one_grid(listing, some[kind], some[best])]
-    left = [shown[kind] for kind in kinds if kind not in fitting]
+    left = [kind for kind in kinds if kind not in fitting and kind not in drawn]
     result = _of_kind(source, part, kinds, best, [kind for kind in fitting if kind != best])
     by = f", {how}," if how else ""
     if len(fitting) == 1:
         note = f"rows have files of several kinds: {shown[best]!r}{by} is taken of {listed}"
     else:
-        chosen = f"{', '.join(shown[kind] for kind in fitting)}{by} of " if left else ""
+        chosen = f"{', '.join(shown[kind] for kind in fitting)}{by} of " if left or drawn else ""
         note = f"files of several kinds are channels of one sample: {chosen}{listed}: they must show one position"
     more = "; volumes listed in `files` become channels on the grid of the first" if left else ""
-    return _noted(result, note + more)
+    lost = len(own) - len(result.files)
+    more += f"; {number_of(lost, 'row')} without a file of each left out" if lost else ""
+    return _noted(result, note + more + few)
+
+
+def _some(files: Sequence[str]) -> list[str]:
+    """Files of some rows, "" of those without one."""
+    return [files[int(i)] for i in spread([str(i) for i in range(len(files))], _LOOKED)]
+
+
+def _alone(kind: Kind, kinds: Mapping[Kind, Sequence[str]]) -> bool:
+    """Whether files of a kind are samples of their own: of a visit or side, or numbered otherwise than from 0 on."""
+    return bool(_SAMPLES.fullmatch(kind[1])) or (kind[1].isdecimal() and (kind[0], "0000") not in kinds)
 
 
 def _noted(source: Source, note: str) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from scantune.proposal import headings
@@ -14,6 +15,7 @@ _FORMS = (("l", "r"), ("left", "right"), ("os", "od"), ("le", "re"))
 _SIGNS = ("", "_", "-", " ")
 _NUMBERS = ({"1", "2"}, {"0", "1"})
 _SHARE = 0.5  # of the rows that must lead to a file so
+_MOST = 20  # cells of a column of sides
 _SIDED = re.compile(r"side|later|knee|hip|hand|foot|eye|breast|seite|auge|knie", re.I)
 CODED = "the sides in column"
 """Start of a note of sides that are numbers."""
@@ -28,11 +30,13 @@ def with_sides_as_named(content: Content, listing: Listing) -> Content:
     """
     ids = [c for c in content.columns if headings.is_id(c)]
     stems: dict[str, str] = {}
-    for column in content.columns:
-        cells = {row[column] for row in content.rows} - {""}
-        sides = {cell: side_of_body(cell) for cell in cells}
-        numbers = bool(_SIDED.search(column)) and {cell.removesuffix(".0") for cell in cells} in _NUMBERS
-        if not (numbers or set(sides.values()) == {"left", "right"}):
+    cells_of = {column: {row[column] for row in content.rows} - {""} for column in content.columns}
+    sides_of = {c: {cell: side_of_body(cell) for cell in cells} for c, cells in cells_of.items() if len(cells) <= _MOST}
+    by_words = {c for c, sides in sides_of.items() if set(sides.values()) == {"left", "right"}}
+    for column, sides in sides_of.items():
+        cells = cells_of[column]
+        numbers = not by_words and _numbers(column, cells, ids, content)
+        if not (numbers or column in by_words):
             continue
         stems = stems or {stem(name): ENDING.sub("", name.rpartition("/")[2]) for name in listing.names}
         starts = [
@@ -65,3 +69,10 @@ def with_sides_as_named(content: Content, listing: Listing) -> Content:
         note = f"sides in {column!r} are written as in the names of files: {cell!r} is {shown[cell]!r}"
         content = replace(content, rows=rows, anew=True, notes=[*content.notes, note])
     return content
+
+
+def _numbers(column: str, cells: set[str], ids: Sequence[str], content: Content) -> bool:
+    """Whether a column can have sides as numbers: 1 and 2 by its name, and no id has one of them twice."""
+    if not (_SIDED.search(column) and {cell.removesuffix(".0") for cell in cells} in _NUMBERS):
+        return False
+    return any(len({(row[one], row[column]) for row in content.rows}) == len(content.rows) for one in ids)

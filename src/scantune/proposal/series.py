@@ -154,7 +154,7 @@ def _volumes(source: Source) -> list[_Series]:
             volumes.append(_Series(label, _count(path), i))
         elif label:
             single.append(_Series(label._replace(localizer=True), 1, i))
-    studies = {_study(s) for s in volumes if s.label.image}
+    studies = {_study(s) for s in volumes if s.label.image and s.label.study}  # those without an id may be any
     beside = [s for s in single if _study(s) in studies]  # scouts of one or two slices, screens that were captured
     if 2 * len(studies) >= len({_study(s) for s in (*volumes, *single)}) > 0:
         return [*volumes, *beside]

@@ -23,10 +23,16 @@ _TIME = re.compile(
     r"(^|[ _.-])(os|pfs|dfs|rfs|efs|days|months|years)([ _.-]|$)",
     re.I,
 )
+_AGE = re.compile(r"(^|[ _.-])(age|alter)([ _.-]|$)", re.I)
 _EVENT = re.compile(r"event|dead|death|deceased|died|relapse|recurrence|progression|censor|status|vital", re.I)
 _EVENT_ITSELF = re.compile(
     r"event|dead|death|deceased|died|relapse|recurrence|progression|censor|vital|(^|_)(os|pfs|dfs|rfs|efs)_", re.I
 )
+_HABIT = re.compile(
+    r"(smok|tobacco|alcohol|marital|employ|insurance|menopaus|receptor|mutation|performance|nutrition)\w*[ _.-]?status|"
+    r"vital[ _.-]?(capacity|signs)",
+    re.I,
+)  # of the patient, and no event
 _HAPPENED = re.compile(r"^(1[: ]|1$|1\.0$|(1:)?(deceased|dead|died|death|event|recurred|progressed|yes|true)\b)", re.I)
 _NOT_YET = re.compile(r"^(0[: ]|0$|0\.0$|(0:)?(living|alive|censored|no|false|disease ?free|event[ -]?free)\b)", re.I)
 _UNITS = {"days": 365, "months": 12, "years": 1}
@@ -103,8 +109,10 @@ class Survival(TaskSettings):
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:
         """For a column of times of follow-up beside one that says whether the event happened, by their names."""
-        times = [c for c in table.cells if _TIME.search(c) and len(table.numbers(c)) > FEW and table.numbers(c)[0] >= 0]
-        coded = {c: _codes(c, table.values(c)) for c in table.cells if _EVENT.search(c) and c not in times}
+        times = [c for c in table.cells if _TIME.search(c) and not _AGE.search(c)]
+        times = [c for c in times if len(table.numbers(c)) > FEW and table.numbers(c)[0] >= 0]
+        named = [c for c in table.cells if _EVENT.search(c) and not _HABIT.search(c) and c not in times]
+        coded = {c: _codes(c, table.values(c)) for c in named}
         events = sorted((c for c, codes in coded.items() if codes), key=lambda c: not _EVENT_ITSELF.search(c))
         if not times or not events or (table.named and table.target not in (times[0], events[0])):
             return None
