@@ -179,3 +179,15 @@ def test_a_column_of_masked_images_names_no_masks(home):
     table("labels.csv", "image,masked_image,label", [(f"f{i:03d}", f"s{i:03d}", "ab"[i % 2]) for i in range(12)])
     params, _ = read(propose(Path("raw")))
     assert params.experiments["labels"].task.name == "classification"
+
+
+def test_sides_in_names_of_volumes_are_samples_of_their_own(home):
+    for i in range(12):
+        for k, side in enumerate(("L", "R")):
+            volume(f"knees/P{i:03d}_{side}.nii.gz", 2 * i + k)
+    table("knees/t.csv", "patient,pain", [(f"P{i:03d}", i % 2) for i in range(12)])
+    proposed = propose(Path("raw/knees"))
+    params, records = read(proposed)
+    assert len(records) == 24
+    assert {len(record.files) for record in records} == {1}
+    assert len({record.subject_id for record in records}) == 12

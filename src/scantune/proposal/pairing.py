@@ -16,6 +16,7 @@ from scantune.amounts import number_of
 from scantune.cohort.folders import SIDES
 from scantune.proposal import instances, readings, sides
 from scantune.proposal.listing import mask_rank, spread, stem
+from scantune.proposal.own_cells import side_of_body
 from scantune.records import ReadError
 
 Key = tuple[str, ...]
@@ -315,7 +316,7 @@ def _add_regions(pairing: Pairing, regions: dict[Key, str]) -> None:
 
 
 def _channels(root: Path, pairing: Pairing) -> Pairing:
-    """Volumes of one sample on one grid as channels, of several grids those of the first name; one picture a mask."""
+    """Volumes of one grid are channels of a sample, but not of two sides; of several grids one; one picture a mask."""
     names = [image for (image,) in pairing.images]
     if not names or {io.kind_of(root / n) for n in spread(names, 5)} - _VOLUMES:
         kept, notes = instances.one_of_each(pairing.masks, names, pairing.keys)
@@ -329,13 +330,12 @@ def _channels(root: Path, pairing: Pairing) -> Pairing:
         places[key[:-1] if role else key][role] = i
     present = Counter(role for own in places.values() for role in own)
     usual = sorted(role for role, n in present.items() if n >= 0.9 * len(places))
-    if (len(usual) == len(present) == 1 and not roles) or not usual:
+    if (len(usual) == len(present) == 1 and not roles) or not usual or all(map(side_of_body, usual)):
         return pairing
     whole = [own for own in places.values() if set(usual) <= set(own)]
     sampled = whole[:: max(1, len(whole) // 5)]
-    chosen = (
-        usual if all(readings.one_grid(root, [names[own[role]] for role in usual]) for own in sampled) else usual[:1]
-    )
+    alike = all(readings.one_grid(root, [names[own[role]] for role in usual]) for own in sampled)
+    chosen = usual if alike else usual[:1]
     result = pairing.subset([own[chosen[0]] for own in whole])
     result.images = [tuple(names[own[role]] for role in chosen) for own in whole]
     result.keys = [key for key, own in places.items() if set(usual) <= set(own)]
