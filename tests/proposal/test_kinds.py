@@ -187,7 +187,7 @@ def test_sides_in_names_of_volumes_are_samples_of_their_own(home):
             volume(f"knees/P{i:03d}_{side}.nii.gz", 2 * i + k)
     table("knees/t.csv", "patient,pain", [(f"P{i:03d}", i % 2) for i in range(12)])
     proposed = propose(Path("raw/knees"))
-    params, records = read(proposed)
+    _, records = read(proposed)
     assert len(records) == 24
     assert {len(record.files) for record in records} == {1}
     assert len({record.subject_id for record in records}) == 12
