@@ -191,3 +191,15 @@ def test_sides_in_names_of_volumes_are_samples_of_their_own(home):
     assert len(records) == 24
     assert {len(record.files) for record in records} == {1}
     assert len({record.subject_id for record in records}) == 12
+
+
+def test_a_target_beside_a_column_of_masks_is_told(home):
+    for i in range(12):
+        picture(f"im/{i:02d}.png", i)
+        mask(f"ma/{i:02d}_m.png", i)
+    table("t.csv", "image,mask_image,label", [(f"im/{i:02d}.png", f"ma/{i:02d}_m.png", "ab"[i % 2]) for i in range(12)])
+    proposed = propose(Path("raw"))
+    params, _ = read(proposed)
+    assert params.experiments["t"].task.name == "segmentation"
+    assert any("--target label predicts this column instead" in note for note in proposed.notes)
+    assert read(propose(Path("raw"), target="label"))[0].experiments["t"].task.name == "classification"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from scantune.cohort.template import fields
 from scantune.proposal import beside, folders, headings, mask_classes
@@ -49,7 +50,20 @@ def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, R
         raise fault
     if known and not target and beside.with_masks(source, listing, least=2):
         known.notes.append(f"masks lie beside the images and are not used: --target {MASKS} proposes a segmentation")
+    if known and not target and known.task.get("name") == "segmentation" and (others := _without_masks(source, known)):
+        known.notes.append(f"the masks are the target: --target {others} predicts this column instead")
     return source, known
+
+
+def _without_masks(source: Source, known: Roles) -> str:
+    """The columns that are named like a target, where those of the masks are none; "" without any."""
+    masks = fields(str(known.dataset.get("masks", "")))
+    rest = replace(source, masks="", structures=[], columns=[c for c in source.columns if c not in masks])
+    try:
+        other = _roles(rest, "")
+    except ScantuneError:
+        return ""
+    return ", ".join(other.target_columns()) if other and not other.guessed else ""
 
 
 def _roles(source: Source, target: str) -> Roles | None:
