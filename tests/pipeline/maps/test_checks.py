@@ -135,7 +135,7 @@ def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(tmp_pat
 def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
     request, _, _ = request_of(tmp_path, "image", Regression(target="score"), targets, settings())
-    request = beside(tmp_path, request, 1, members=2)
+    request = beside(tmp_path, request, 1, members=2, folds=2)
     nets = load_networks(tmp_path / "seg/model", replace(request.facts, members=2))
     x = torch.rand(1, 32, 32)
     with torch.inference_mode():
