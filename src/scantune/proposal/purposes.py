@@ -50,7 +50,7 @@ def with_roles(source: Source, target: str, listing: Listing) -> tuple[Source, R
         raise fault
     if known and not target and beside.with_masks(source, listing, least=2):
         known.notes.append(f"masks lie beside the images and are not used: --target {MASKS} proposes a segmentation")
-    if known and not target and known.task.get("name") == "segmentation" and (others := _without_masks(source, known)):
+    if known and not target and known.dataset.get("masks") and (others := _without_masks(source, known)):
         known.notes.append(f"the masks are the target: --target {others} predicts this column instead")
     return source, known
 
