@@ -305,6 +305,20 @@ def test_checks_work_in_three_dimensions(trained_3d: Teachable, planted_3d: tupl
     assert mapper()(trained_3d, posed[0]).layer == "last"
 
 
+def test_checks_share_the_networks_maps_and_find_the_same(trained: Teachable, questions: list[Question]) -> None:
+    made: list[str] = []
+
+    def counted(network: nn.Module, question: Question) -> Saliency:
+        if network is trained and any(question is one for one in questions):
+            made.append(question.sample_id)
+        return mapper()(network, question)
+
+    entries = check(trained, questions, make=counted, steps=2)
+    assert sorted(made) == sorted(question.sample_id for question in questions)
+    alone = cascade(trained, questions, steps=2) | shifts(trained, questions) | overlap(trained, questions)
+    assert entries == alone
+
+
 @pytest.mark.parametrize("n", [6, 12])
 def test_the_interval_of_a_mean_over_few_subjects_keeps_its_level(n):
     rng = np.random.default_rng(0)

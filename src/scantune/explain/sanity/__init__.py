@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import nn
 
+from scantune.explain.saliency import Saliency
 from scantune.explain.sanity.agree import label_randomization, repeatability, shifts
 from scantune.explain.sanity.overlap import overlap
 from scantune.explain.sanity.question import Mapper, Question, mapper
@@ -72,7 +73,7 @@ def check(
     Returns:
         Name to entry; JSON-serialisable.
     """
-    make = make or mapper()
+    make = _each_once(make or mapper(), network, questions)
     entries = cascade(network, questions, make=make, steps=steps, seed=seed, confidence=confidence)
     entries |= shifts(network, questions, make=make, seed=seed, confidence=confidence)
     if networks:
@@ -82,6 +83,17 @@ def check(
     if any(question.mask is not None for question in questions):
         entries |= overlap(network, questions, make=make, segmentation=segmentation, confidence=confidence)
     return entries
+
+
+def _each_once(make: Mapper, network: nn.Module, questions: Sequence[Question]) -> Mapper:
+    """The same maps; those of the network for the questions as they are, which every check needs, are made once."""
+    made = {id(question): make(network, question) for question in questions}
+
+    def run(explained: nn.Module, question: Question) -> Saliency:
+        kept = made.get(id(question)) if explained is network else None
+        return kept if kept is not None else make(explained, question)
+
+    return run
 
 
 def warnings(entries: Mapping[str, Entry]) -> list[str]:
