@@ -210,7 +210,7 @@ def _reliable(table: Table) -> Table:
 
 def _check_size(path: Path, size: int, most: float, how: str = "") -> None:
     if size > most * 1e6:
-        limit = f"at most {most:g} MB are read (datasets.<name>.max_table_megabytes)"
+        limit = f"at most {most:g} MB are read (of labels: datasets.<name>.max_table_megabytes)"
         raise CohortError(f"table {path.name}", [f"{how}it has {size / 1e6:,.0f} MB; {limit}"])
 
 
