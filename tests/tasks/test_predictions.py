@@ -88,6 +88,10 @@ def test_written_and_read_again_is_the_same_even_where_a_spreadsheet_would_run_i
     [
         (b"", "is empty"),
         (b"target,prediction\n", "it has no rows"),
+        (
+            b"Model A\n\ntarget,prediction\n1,2\n",
+            "the header of predictions is their first row: remove what stands above",
+        ),
         (b"target,target,prediction\n1,1,1\n", "column 'target': the header has this column more than once"),
         (b"target,prediction\n1\n1,2,3\n", "row 3: 3 cells where the header has 2"),
         (b'target,prediction,note\n1,2,"a\n3,4,b\n5,6,"c\n', "row 2: a cell spans rows 2 to 4"),

@@ -41,7 +41,12 @@ def read(path: File) -> PredictionTable:
         if faults:
             raise CohortError(f"table {path.name}", faults)
     except CohortError as error:
-        raise PredictionsError(str(error)) from None
+        above = (
+            "\n  the header of predictions is their first row: remove what stands above it"
+            if "'header" in str(error)
+            else ""
+        )
+        raise PredictionsError(f"{error}{above}") from None
     except OSError as error:
         raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
     cells = {name: [unguarded(row.cells[name]) for row in table.rows] for name in table.columns}
