@@ -185,6 +185,12 @@ def test_what_is_in_doubt_of_contours_is_noted_or_refused(tmp_path: Path):
     assert notes(2, 3, beside=(_box((9.5, 9.5), (10.5, 10.5), 2, 6),)) == [], "another part of the structure"
     apart = [_box((low, low), (low + 1.0, low + 1.0), 2, 2 * low) for low in (1.5, 2.5)]
     assert notes(1, beside=tuple(apart)) == [], "three parts on every second slice"
+    part = [_box((8.5, 8.5), (10.5, 10.5), 2, place) for place in (2, 3, 5, 6)]  # the other kidney
+    assert "1 slice has no contour between two" in notes(2, 3, 4, 5, 6, beside=tuple(part))[0]
+    assert notes(2, 3, 4, 5, 6, beside=tuple(part[1:3])) == [], "specks"
+    node = tuple(_box((6.5, 6.5), (9.5, 9.5), 2, place) for place in (6, 7))
+    assert notes(2, 3, beside=node) == [], "two lymph nodes"
+    assert "2 slices have no contour" in notes(2, 3, 6, 7)[0]
     assert "1 pair of contours of one structure cross" in notes(2, beside=(_box((5.5, 5.5), (9.5, 9.5), 2, 2),))[0]
     assert "1 contour is a point or open line" in notes(2, 3, kind="OPEN_PLANAR")[0]
     line = np.array([(9.4, 8.2, 3), (9.4, 9.9, 3), (9.4, 9.0, 3)])

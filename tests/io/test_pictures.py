@@ -67,6 +67,16 @@ def values(path: Path, **options: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_a_copy_of_16_bits_of_colour_of_8_is_read_as_of_8(tmp_path: Path, suffix: str) -> None:
+    """By the intensity `scale` the two would be different tensors: 8 bits go by 255, others by smallest and largest."""
+    cv2.imwrite(str(tmp_path / f"a.{suffix}"), COLOUR[..., ::-1].astype(np.uint16) * 257)
+    loaded = io.read(tmp_path / f"a.{suffix}")
+    assert loaded.array.dtype == np.uint8
+    assert "8 bits a colour, stored as 16" in loaded.facts["notes"]
+    np.testing.assert_array_equal(np.moveaxis(loaded.array, 0, -1), COLOUR)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
 def test_colour_of_16_bits_keeps_them(tmp_path: Path, suffix: str) -> None:
     cv2.imwrite(str(tmp_path / f"a.{suffix}"), DEEP[..., ::-1])
     loaded = io.read(tmp_path / f"a.{suffix}")

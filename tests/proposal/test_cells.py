@@ -148,6 +148,23 @@ def test_names_below_merged_headings(home, last, after):
     assert source.rows[3]["Sex"] == "F"
 
 
+def test_merged_cells_of_a_patient_are_of_each_row(home):
+    """Else the second image of each patient would be of another subject, and in another partition."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["image", "patient", "grade"])
+    for i in range(N):
+        sheet.append([f"img_{i:03d}.png", None if i % 2 else f"P{i // 2}", None if i % 2 else "ab"[i // 2 % 2]])
+        if i % 2:
+            sheet.merge_cells(f"B{i + 1}:B{i + 2}")
+            sheet.merge_cells(f"C{i + 1}:C{i + 2}")
+    book.save("raw/labels.xlsx")
+    proposed = propose(Path("raw"))
+    (source,) = proposed.tables.values()
+    assert [(row["patient"], row["grade"]) for row in source.rows[2:4]] == [("P1", "b")] * 2
+    assert any("merged cells is written into each of their rows: patient, grade" in note for note in proposed.notes)
+
+
 def test_two_columns_of_one_name(home):
     records, _, task, notes = read("score,score,label", [[i % 7, i % 6, EDEMA[i // 2 % 2]] for i in range(N)])
     assert (task.target, len(records)) == ("label", N)

@@ -210,6 +210,13 @@ def test_colours_of_masks_are_classes_by_their_labelmap(home, labelmap, keys, cl
         ("boxes/{i:03d}.xml", VOC, "annotations that are not read are Pascal VOC"),
         ("ann/{i:03d}.png.json", json.dumps(SUPERVISELY), "annotations that are not read are of Supervisely"),
         ("labels/{i:03d}.txt", "0 0.1 0.2 0.3 0.2 0.3 0.4\n", "annotations that are not read are labels of YOLO"),
+        ("contours/IM-{i:04d}.txt", "10.5 12.0\n11 12\n11 14\n", "not read are outlines as text"),
+        (
+            "kits.json",
+            json.dumps([{"case_id": "a", "age": 5}]),
+            r"not read are 1 records \(case_id, age\): save them as CSV",
+        ),
+        ("p{i:03d}/Info.cfg", "ED: 1\nGroup: DCM\n", r"p000/Info.cfg, p001/Info.cfg\) are values by key \(ED, Group\)"),
     ],
 )
 def test_annotations_beside_images_are_told(home, name, text, words):

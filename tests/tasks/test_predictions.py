@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scantune.tasks import predictions_file
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.predictions_file import read
 from scantune.tasks.regression.settings import Regression
-from scantune.tasks.scoring import evaluate, parse
+from scantune.tasks.scoring import evaluate, parse, score_file
 from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.zones.settings import Zones
 
@@ -87,6 +88,10 @@ def test_written_and_read_again_is_the_same_even_where_a_spreadsheet_would_run_i
     [
         (b"", "is empty"),
         (b"target,prediction\n", "it has no rows"),
+        (
+            b"Model A\n\ntarget,prediction\n1,2\n",
+            "the header of predictions is their first row: remove what stands above",
+        ),
         (b"target,target,prediction\n1,1,1\n", "column 'target': the header has this column more than once"),
         (b"target,prediction\n1\n1,2,3\n", "row 3: 3 cells where the header has 2"),
         (b'target,prediction,note\n1,2,"a\n3,4,b\n5,6,"c\n', "row 2: a cell spans rows 2 to 4"),
@@ -100,6 +105,28 @@ def test_files_that_are_no_table(tmp_path, content, message):
     with pytest.raises(PredictionsError) as error:
         parse(read(path), Regression())
     assert message in str(error.value)
+
+
+def test_a_bad_cell_outside_the_tasks_columns_is_empty_with_a_note(tmp_path):
+    table = read(save(tmp_path, "target,prediction,site\n1,2,A\n3,4,#REF!\n5,6,#REF!\n"))
+    assert table.text("site").tolist() == ["A", "", ""]
+    (note,) = table.notes
+    assert note.startswith("column site: 2 cells without a reliable value read as empty; row 3: an Excel error")
+
+
+def test_rows_in_messages_are_those_of_the_file(tmp_path):
+    path = save(tmp_path, 'subject_id,target,prediction,note\n\ns1,1,2,"two\nlines"\ns2,x,2,\ns3,1,y,\n')
+    with pytest.raises(PredictionsError, match=r"column target: not a number: row 5 \('x'\)") as error:
+        score_file(path, Regression())
+    assert "column prediction: not a number: row 6 ('y')" in str(error.value)
+    assert read(path).take(np.array([False, True, True])).lines.tolist() == [5, 6]
+
+
+def test_a_file_of_gigabytes_packed_small_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(predictions_file, "_MEGABYTES", 0.001)
+    (tmp_path / "p.csv.gz").write_bytes(gzip.compress(b"target,prediction\n" + b"1,2\n" * 1000))
+    with pytest.raises(PredictionsError, match=r"unpacked it has 0 MB; at most 0\.001 MB are read"):
+        read(tmp_path / "p.csv.gz")
 
 
 def test_a_file_that_is_not_there(tmp_path):

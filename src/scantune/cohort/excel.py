@@ -31,6 +31,7 @@ class Sheet:
     Attributes:
         lines: (line, cells) of each row.
         unusable: (line, place in the row) → what is wrong with that cell.
+        merged: (line, place) of a cell that merging has emptied → line of the first of them, in the same column.
         percent: place in the row → lines of the cells that are shown as percent.
         plain: place in the row → lines of the other numbers.
         notes: remarks on the sheet.
@@ -38,6 +39,7 @@ class Sheet:
 
     lines: list[tuple[int, list[str]]] = field(default_factory=list)
     unusable: dict[tuple[int, int], str] = field(default_factory=dict)
+    merged: dict[tuple[int, int], int] = field(default_factory=dict)
     percent: dict[int, list[int]] = field(default_factory=dict)
     plain: dict[int, list[int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -63,6 +65,11 @@ class Sheet:
 
     def merged_cell(self, line: int, at: int, area: str) -> None:
         """Keep that merging has emptied a cell of an area such as ``A2:A4``."""
+        from openpyxl.utils import range_boundaries
+
+        left, top, _, _ = range_boundaries(area)
+        if left == at + 1 and top is not None:
+            self.merged[line, at] = top
         self.unusable[line, at] = (
             f"one of the merged cells {area}, of which the first alone has the value: unmerge them and write it into "
             "each"

@@ -47,6 +47,7 @@ class Table:
         notes: what was noticed while reading (encoding, separator), for the terminal.
         unusable: (line, column) of cells without a reliable value → reason.
         remarks: column → what one should know of its cells.
+        merged: (line, column) of cells that merging with the one above has emptied → line of the first of them.
     """
 
     columns: tuple[str, ...]
@@ -54,6 +55,7 @@ class Table:
     notes: tuple[str, ...] = ()
     unusable: Mapping[tuple[int, str], str] = field(default_factory=dict)
     remarks: Mapping[str, str] = field(default_factory=dict)
+    merged: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 def read_table(
@@ -153,7 +155,9 @@ def _excel(start: bytes) -> ModuleType | None:
 def _of_sheet(sheet: Sheet, path: Path, header: int, repeated: bool) -> Table:
     lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet.lines]
     table = _checked(path, lines, sheet.notes, header, quotes=False, repeated=repeated)
-    return replace(table, unusable=_unusable(sheet, table), remarks=_percent(sheet, table.columns))
+    names = table.columns
+    merged = {(line, names[at]): first for (line, at), first in sheet.merged.items() if at < len(names)}
+    return replace(table, unusable=_unusable(sheet, table), remarks=_percent(sheet, names), merged=merged)
 
 
 def sheet_names(path: Path, max_megabytes: float = 100.0) -> list[str]:
@@ -210,7 +214,7 @@ def _reliable(table: Table) -> Table:
 
 def _check_size(path: Path, size: int, most: float, how: str = "") -> None:
     if size > most * 1e6:
-        limit = f"at most {most:g} MB are read (datasets.<name>.max_table_megabytes)"
+        limit = f"at most {most:g} MB are read (of labels: datasets.<name>.max_table_megabytes)"
         raise CohortError(f"table {path.name}", [f"{how}it has {size / 1e6:,.0f} MB; {limit}"])
 
 

@@ -39,10 +39,12 @@ def plan(
     from scantune.config.synonyms import metric_name
     from scantune.tasks import planning
     from scantune.tasks.foreign import load
+    from scantune.tasks.predictions_file import read
 
-    schema = task_settings(task, settings or [], pilot)
+    file = read(pilot)
+    schema = task_settings(task, settings or [], list(file.columns))
     common: dict[str, Any] = {"metric": metric_name(metric) or None, "split": split, "studies": studies, "seed": seed}
-    first = load(pilot, schema)[0]
+    first = load(file, schema)[0]
     if against is None:
         result = planning.for_half_width(first, schema, half_width, **common)
         goal = f"median half-width of at most {half_width:g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,14 +56,18 @@ def score(
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for any takes a twentieth of a second
     options: dict[str, Any] = {"split": split, "draws": draws, "seed": seed, "confidence": confidence}
-    if reference is not None or any(path.is_dir() for path in predictions):
+    from scantune.tasks.predictions_file import read
+
+    masks = reference is not None or any(path.is_dir() for path in predictions)
+    if masks:
         schema = task_settings(task, settings or [])
         beside = {"region": region, "values": _mask_values(mask_values)}
         predictions = [_of_masks(path, reference, schema, out, **beside) for path in predictions]
     elif region is not None or mask_values:
         raise ScantuneError("--region and --mask-values are for folders of masks, with --reference")
-    else:
-        schema = task_settings(task, settings or [], predictions[0])
+    table = read(predictions[0])
+    if not masks:
+        schema = task_settings(task, settings or [], list(table.columns))
     if case_mix:
         options["case_mix"] = _shares(case_mix)
     if len(predictions) > 1:
@@ -72,7 +77,7 @@ def score(
         return
     from scantune.tasks.scoring import score_file
 
-    metrics = score_file(predictions[0], schema, out, **options)
+    metrics = score_file(table, schema, out, **options)
     typer.echo(f"{number_of(metrics['n'], 'sample')} of {number_of(metrics['n_subjects'], 'subject')}")
     for line in [*metrics.get("read_as", ()), *_headline(metrics)]:
         typer.echo(line)
@@ -81,7 +86,7 @@ def score(
         from scantune.report import from_file
         from scantune.tasks.foreign import load
 
-        table = load(predictions[0], schema)[0]
+        table = load(table, schema)[0]
         typer.echo(f"report: {from_file.report(table, schema, metrics, report, name=predictions[0].stem, split=split)}")
 
 
@@ -195,7 +200,7 @@ def compare(
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from scantune.config.synonyms import metric_name
-    from scantune.tasks.comparing import compare_files, lines
+    from scantune.tasks.comparing import compare_tables, lines, read_both
 
     primary = metric_name(primary)
     for path in (reference, challenger):
@@ -207,9 +212,10 @@ def compare(
         )
         _compare_trainings(reference, challenger, task, settings or [], primary, out)
         return
-    schema = task_settings(task, settings or [], reference)
+    tables = read_both(reference, challenger)
+    schema = task_settings(task, settings or [], list(tables[0].columns))
     options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
-    comparison = compare_files(reference, challenger, schema, out, **options)
+    comparison = compare_tables(*tables, schema, out, **options)
     typer.echo(
         f"challenger − reference, {number_of(comparison['n'], 'sample')} of "
         f"{number_of(comparison['n_subjects'], 'subject')}"
@@ -239,11 +245,12 @@ def _compare_trainings(
     reference: Path, challenger: Path, task: str, settings: list[str], primary: str, out: Path | None
 ) -> None:
     from scantune.files import write_json
+    from scantune.tasks.predictions_file import read
     from scantune.tasks.trainings import compare_folders, lines, predictions_in
 
     if not (reference.is_dir() and challenger.is_dir()):
         raise ScantuneError(f"{reference} and {challenger}: two files, or two folders of several trainings each")
-    schema = task_settings(task, settings, predictions_in(reference)[0])
+    schema = task_settings(task, settings, list(read(predictions_in(reference)[0]).columns))
     comparison = compare_folders(reference, challenger, schema, primary=primary or None)
     old, new = comparison["trainings"]
     typer.echo(
@@ -256,14 +263,14 @@ def _compare_trainings(
         write_json(out, comparison)
 
 
-def task_settings(name: str, assignments: list[str], predictions: Path | None = None) -> Any:
+def task_settings(name: str, assignments: list[str], columns: Sequence[str] = ()) -> Any:
     """A task's settings: ``key=value`` in YAML, then what the columns of a predictions file settle, then its defaults.
 
     Raises:
-        ScantuneError: an unknown task or key, a value that does not fit, a file that cannot be read.
+        ScantuneError: an unknown task or key, a value that does not fit.
     """
     from scantune.plugins import load_plugins
-    from scantune.tasks.foreign import columns_of, settings_for
+    from scantune.tasks.foreign import settings_for
 
     load_plugins()
     values: dict[str, Any] = {}
@@ -274,7 +281,7 @@ def task_settings(name: str, assignments: list[str], predictions: Path | None = 
         from scantune.config.load import plain_value
 
         values[key.strip()] = plain_value(text)
-    return settings_for(name, values, () if predictions is None else columns_of(predictions))
+    return settings_for(name, values, columns)
 
 
 def _figure(entry: dict[str, Any]) -> str:

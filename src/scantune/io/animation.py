@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,7 +53,7 @@ def open_animation(path: Path, options: Options) -> Loop:
         notes.append("no frame time is stated")
     elif max(times) > min(times):
         notes.append(f"frames are shown for {min(times):g} to {max(times):g} ms; their median is taken")
-    first = _frames(path, [0])[0]
+    first = dict(_frames(path, [0]))[0]
     facts: dict[str, Any] = {
         "format": stored,
         "photometric": "MONOCHROME2" if (first == first[..., :1]).all() else "RGB",
@@ -62,11 +63,11 @@ def open_animation(path: Path, options: Options) -> Loop:
         "notes": notes,
     }
 
-    def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+    def many(indices: list[int], grey: bool, scale: int) -> Iterator[tuple[int, np.ndarray]]:
         return _frames(path, indices)
 
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
-        return many([index], grey, scale)[index]
+        return dict(many([index], grey, scale))[index]
 
     varying = np.cumsum([0.0, *times[:-1]]) if frame_time is not None and max(times) > min(times) else None
     return Loop(count, height, width, 3, frame_time, facts, one, many, varying)
@@ -123,13 +124,12 @@ def _durations(path: Path, count: int) -> list[float]:
     return durations
 
 
-def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
-    """RGB frames [H, W, 3] by index.
+def _frames(path: Path, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Indices and RGB frames [H, W, 3].
 
     Raises:
         ReadError: a frame that is damaged, or shows through.
     """
-    frames = {}
     with _opened(path) as picture:
         for index in range(max(indices) + 1):
             _seek(picture, index, path)
@@ -140,8 +140,7 @@ def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
                     raise ReadError(f"frame {index} cannot be decoded", f"{path}: {error!r}") from error
                 if (frame[..., 3] != 255).any():
                     raise ReadError(f"parts of frame {index} are transparent")
-                frames[index] = np.ascontiguousarray(frame[..., :3])
-    return frames
+                yield index, np.ascontiguousarray(frame[..., :3])
 
 
 def _seek(picture: Pillow.Image, index: int, path: Path) -> None:

@@ -16,6 +16,7 @@ from scantune.records import ReadError
 
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
 _OFF_SLICE = 0.3  # share of the distance of slices that a contour may lie off its slice
+_MOST_PARTS = 200  # of a structure in which slices that were left out are looked for; a threshold makes thousands
 _SAME = 0.05  # of a voxel: corners of a contour that is there twice
 #: Of one structure: axis (0 W, 1 H, 2 D) and index of a slice → outlines [N, 2] there, the later axis first.
 _Outlines = dict[tuple[int, int], list[np.ndarray]]
@@ -159,8 +160,47 @@ def _filled(slices: _Outlines, shape: tuple[int, ...], found: Counter[str]) -> n
                 f"a structure has contours on every {_ORDINALS.get(apart[0], f'{apart[0]}th')} slice of its image "
                 "alone, so that what is between them is not known: let the program that drew them interpolate"
             )
-        found["gaps"] += sum(apart) - len(apart)
+        found["gaps"] += len(_gaps(planes, drawn))
     return inside
+
+
+def _gaps(planes: np.ndarray, drawn: Sequence[int]) -> set[int]:
+    """Slices that seem to be left out within one part of a structure.
+
+    There a part ends and the next one upwards begins at the same place: one slice further, or, where more are missing,
+    with half of its area in common, since two lymph nodes may lie above one another. A part of one slice counts where
+    the next slice is empty; else it is a speck of a threshold.
+
+    Args:
+        planes: bool [N, ., .], inside of the structure.
+        drawn: the slices with outlines, ascending.
+    """
+    from scipy.ndimage import find_objects, label
+
+    across = planes[drawn[0] : drawn[-1] + 1].any(axis=0) if drawn else np.zeros(planes.shape[1:], bool)
+    if not across.any():
+        return set()
+    planes = planes[drawn[0] : drawn[-1] + 1, *find_objects(across.astype(np.uint8))[0]]
+    labels, _ = label(planes, np.ones((3, 3, 3)))
+    empty = ~np.pad(planes.any(axis=(1, 2)), 1)  # one slice further on both sides
+    parts = [
+        (number, box)
+        for number, box in enumerate(find_objects(labels), start=1)
+        if box[0].stop - box[0].start > 1 or empty[box[0].start] or empty[box[0].stop + 1]
+    ]
+    gaps: set[int] = set()
+    for part, box in parts if len(parts) <= _MOST_PARTS else ():
+        end, last = box[0].stop, labels[box[0].stop - 1][box[1:]] == part
+        for other, start in sorted(((n, of[0].start) for n, of in parts if of[0].start > end), key=lambda one: one[1]):
+            first = labels[start] == other
+            common = last & first[box[1:]]
+            if not common.any():
+                continue
+            alike = start == end + 1 or 2 * common.sum() >= max(last.sum(), first.sum())
+            if alike and not planes[end:start][:, *box[1:]][:, common].any():
+                gaps |= set(range(end, start))
+            break
+    return gaps
 
 
 _ORDINALS = {2: "second", 3: "third"}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -62,12 +62,12 @@ def open_isolated(path: Path, options: Options) -> Loop:
     place = str(path.absolute())
     reply, _ = _ask({"work": "open", "path": place}, options)
 
-    def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+    def many(indices: list[int], grey: bool, scale: int) -> Iterator[tuple[int, np.ndarray]]:
         request = {"work": "frames", "path": place, "indices": indices, "grey": grey, "scale": scale}
-        return dict(zip(indices, _ask(request, options)[1], strict=True))
+        return zip(indices, _ask(request, options)[1], strict=True)
 
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
-        return many([index], grey, scale)[index]
+        return dict(many([index], grey, scale))[index]
 
     size = reply["n_frames"], reply["height"], reply["width"], reply["channels"]
     return Loop(*size, reply["frame_time"], reply["facts"], one, many)

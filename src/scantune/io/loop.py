@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Loop:
         frame_time: milliseconds between frames, or None where the file states none.
         facts: JSON-serialisable facts without identity.
         decode: (index, grey, scale) to uint8 [h, w, C]; it may ignore grey and scale.
-        many: where frames are not had one by one, (sorted indices, grey, scale) to the frames by index.
+        many: where frames are not had one by one, (sorted indices, grey, scale) to each index and its frame in turn.
         times: milliseconds from the first frame to each, where the file states that they vary; else None.
     """
 
@@ -39,7 +39,7 @@ class Loop:
     frame_time: float | None
     facts: dict[str, Any]
     decode: Callable[[int, bool, int], np.ndarray]
-    many: Callable[[list[int], bool, int], dict[int, np.ndarray]] | None = None
+    many: Callable[[list[int], bool, int], Iterator[tuple[int, np.ndarray]]] | None = None
     times: np.ndarray | None = None
 
     def frames(self, indices: Sequence[int] | None = None, *, grey: bool = False, scale: int = 1) -> np.ndarray:
@@ -70,12 +70,9 @@ class Loop:
         places: dict[int, list[int]] = {}
         for at, index in enumerate(positions):
             places.setdefault(index, []).append(at)
-        decoded = self.many(sorted(places), grey, scale) if self.many is not None else None
-        for index, targets in places.items():
-            frame = self.decode(index, grey, scale) if decoded is None else decoded[index]
-            frame = _fitted(frame, grey, size)
-            for at in targets:
-                out[at] = frame
+        one_by_one = ((index, self.decode(index, grey, scale)) for index in places)
+        for index, frame in one_by_one if self.many is None else self.many(sorted(places), grey, scale):
+            out[places[index]] = _fitted(frame, grey, size)
         return out
 
     def video(self, options: Options) -> Video:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -245,11 +245,12 @@ def _unpacked_loop(path: Path, options: Options) -> Loop:
         with gunzipped(path, options.limits, plain):
             return decode(index, grey, scale)
 
-    def several(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+    def several(indices: list[int], grey: bool, scale: int) -> Iterator[tuple[int, np.ndarray]]:
         with gunzipped(path, options.limits, plain):
             if many is not None:
-                return many(indices, grey, scale)
-            return {index: decode(index, grey, scale) for index in indices}
+                yield from many(indices, grey, scale)
+            else:
+                yield from ((index, decode(index, grey, scale)) for index in indices)
 
     loop.decode, loop.many = one, several
     return loop

@@ -235,5 +235,8 @@ def _deep(stored: Stored, notes: list[str]) -> np.ndarray:
         if (array[..., 3] != full).any():
             raise ReadError("parts of the picture are transparent")
         notes.append("an opaque transparency channel left out")
+    if array.dtype == np.uint16 and not (array % 257).any():
+        notes.append("8 bits a colour, stored as 16")  # to be scaled as its copy of 8 bits is
+        array = (array // 257).astype(np.uint8)
     colours = np.moveaxis(array[..., 2::-1], -1, 0)  # H W BGR[A] -> RGB H W
     return np.ascontiguousarray(colours[:1] if stored.deep_grey else colours)

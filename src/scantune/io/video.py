@@ -103,11 +103,11 @@ def open_container(source: Path | bytes, options: Options) -> Loop:
         note_sides(sides, f"sample aspect ratio {aspect.numerator}:{aspect.denominator}", facts, MOST_UNEQUAL)
     height, width = picture.shape[:2]
 
-    def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+    def many(indices: list[int], grey: bool, scale: int) -> Iterator[tuple[int, np.ndarray]]:
         return _frames(source, indices, (height, width), turn)
 
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
-        return many([index], grey, scale)[index]
+        return dict(many([index], grey, scale))[index]
 
     return Loop(seen.count, height, width, 3, frame_time, facts, one, many, varying)
 
@@ -283,19 +283,21 @@ def _rgb(reformatter: VideoReformatter, frame: av.VideoFrame, index: int) -> np.
     return pixels[..., :3]
 
 
-def _frames(source: Path | bytes, indices: list[int], size: tuple[int, int], turn: _Turn) -> dict[int, np.ndarray]:
-    """RGB frames by index, decoded in one run from the start: seeking lands on key frames only."""
-    wanted, last, frames, reformatter = set(indices), max(indices), {}, VideoReformatter()
+def _frames(
+    source: Path | bytes, indices: list[int], size: tuple[int, int], turn: _Turn
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Indices and RGB frames, decoded in one run from the start: seeking lands on key frames only."""
+    missing, last, reformatter = set(indices), max(indices), VideoReformatter()
     with _opened(source) as container:
         stream = _stream(container)
         for at, frame in enumerate(_progressive(_decoded(container, stream), stream)):
-            if at in wanted:
-                frames[at] = turn(_rgb(reformatter, frame, at))
-                if frames[at].shape[:2] != size:
+            if at in missing:
+                picture = turn(_rgb(reformatter, frame, at))
+                if picture.shape[:2] != size:
                     raise ReadError(f"frame {at} has another size than the first")
+                missing.remove(at)
+                yield at, picture
             if at >= last:
                 break
-    missing = wanted - set(frames)
     if missing:
         raise ReadError(f"frame {min(missing)} cannot be decoded", _name(source))
-    return frames

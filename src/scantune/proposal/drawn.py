@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scantune.cohort.annotations.forms import CVAT, VIA, form_of, unread_of
 from scantune.cohort.annotations.run_lengths import column_of, is_nothing
-from scantune.cohort.annotations.unread import yolo_labels
+from scantune.cohort.annotations.unread import keyed_texts, yolo_labels
 from scantune.cohort.faults import CohortError
 from scantune.proposal.listing import Listing, spread, stem
 from scantune.proposal.named_sides import CODED
@@ -110,6 +110,14 @@ def _unread(listing: Listing, names: Sequence[str]) -> list[str]:
     texts = [name for name in listing.tables if name.lower().endswith(".txt")]
     told = told or yolo_labels([listing.root / name for name in spread(texts, _SNIFFED)])
     return [f"annotations that are not read are {told}"] if told else []
+
+
+def keys_note(listing: Listing) -> list[str]:
+    """A note of texts of keys and values, one a folder."""
+    names = {name.rpartition("/")[0]: name for name in reversed(listing.texts)}
+    told = keyed_texts([listing.root / name for name in spread(sorted(names.values()), _SNIFFED)])
+    some = ", ".join(sorted(names.values())[:2])
+    return [f"texts that are not read ({some}) are {told}"] if told else []
 
 
 def _form(path: Path) -> str:

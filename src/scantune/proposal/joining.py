@@ -14,7 +14,7 @@ from scantune.cohort.doubts import form_free
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES
 from scantune.proposal import coco_labels, headings
-from scantune.proposal.drawn import outlines_note, runs_note
+from scantune.proposal.drawn import keys_note, outlines_note, runs_note
 from scantune.proposal.listing import Listing
 from scantune.proposal.same_names import of_partition, own_files, with_paths
 from scantune.proposal.several_names import one_name_a_row
@@ -77,7 +77,7 @@ def of_folder(root: Path, listing: Listing, name: str, folder_name: str) -> Tabl
     except ScantuneError as error:
         found.notes.append(str(error))
     cohorts = _cohorts(sources)
-    found.notes += outlines_note(listing) if annotated is None else []
+    found.notes += [*(outlines_note(listing) if annotated is None else []), *keys_note(listing)]
     for first, *same in cohorts:
         found.sources.append(_whole(first, same, others, root, listing, found))
     joined = {path for cohort in cohorts for path, _, _ in cohort}

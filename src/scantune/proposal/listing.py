@@ -42,6 +42,7 @@ class Listing:
         complete: whether all files were listed.
         documents: relative paths of the JSON and XML files.
         links: relative paths of folders that are symbolic links, whose files are not listed.
+        texts: relative paths of other texts that may have keys and values (``Info.cfg``).
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Listing:
     complete: bool = True
     documents: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     def notes(self) -> list[str]:
         """What was not looked into."""
@@ -74,6 +76,7 @@ def list_files(root: Path) -> Listing:
     tables: list[str] = []
     documents: list[str] = []
     links: list[str] = []
+    texts: list[str] = []
     for base, folders, files in os.walk(root):
         folders[:] = sorted(folder for folder in folders if not system_folder(folder))
         links += [Path(base, f).relative_to(root).as_posix() for f in folders if Path(base, f).is_symlink()]
@@ -86,13 +89,18 @@ def list_files(root: Path) -> Listing:
                 tables.append(name)
             if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)
+            if ending in (".cfg", ".ini", ".txt", ".info") and not file.startswith("."):
+                texts.append(name)
             no_image = inner in NO_IMAGES or file.upper() in ("LICENSE", "DICOMDIR")
             if not file.startswith(".") and not no_image:
                 names.append(name)
         if len(names) >= MOST:
             break
     whole = len(names) < MOST
-    return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(sorted(documents)), tuple(links))
+    documents, texts = sorted(documents), sorted(texts)
+    return Listing(
+        root, tuple(sorted(names)), tuple(sorted(tables)), whole, tuple(documents), tuple(links), tuple(texts)
+    )
 
 
 def without_content(listing: Listing, images: Sequence[str]) -> str:

@@ -303,4 +303,18 @@ def _content(table: Table, header: int) -> Content:
     if twice:
         notes.append(f"columns of one name are numbered in the table that is written: {', '.join(twice)}")
     rows, places = [{c: row.cells[c] for c in columns} for row in table.rows], [str(row.line) for row in table.rows]
-    return Content(columns, rows, header, notes, anew=bool(twice), places=places)
+    merged = _fill_merged(table, rows)
+    if merged:
+        notes.append(f"the value of merged cells is written into each of their rows: {', '.join(merged)}")
+    return Content(columns, rows, header, notes, anew=bool(twice or merged), places=places)
+
+
+def _fill_merged(table: Table, rows: Sequence[dict[str, str]]) -> list[str]:
+    """Write the first of cells that are merged into those below it; the columns that have such."""
+    at = {row.line: cells for row, cells in zip(table.rows, rows, strict=True)}
+    columns: dict[str, None] = {}
+    for (line, column), first in table.merged.items():
+        if line in at and first in at and at[first].get(column):  # a heading over two rows is in no row
+            at[line][column] = at[first][column]
+            columns[column] = None
+    return list(columns)

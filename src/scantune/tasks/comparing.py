@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from scantune.statistics.resampling import Resampler
 from scantune.tasks.catalogue import optional_part
 from scantune.tasks.custom import metrics_of
 from scantune.tasks.directions import lower_is_better, undecided
-from scantune.tasks.foreign import columns_of, load, settings_for
+from scantune.tasks.foreign import load, settings_for
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.predictions_file import read
 from scantune.tasks.scoring import (
     joined_table,
     parse,
@@ -277,23 +279,43 @@ def _correct(metrics: dict[str, dict[str, Any]], primary: str) -> None:
     metrics[primary]["difference"]["p_holm"] = metrics[primary]["difference"]["p_value"]
 
 
+def read_both(reference: Path | str, challenger: Path | str) -> tuple[PredictionTable, PredictionTable]:
+    """Two predictions files read; their paths are their names where these are the same.
+
+    Raises:
+        PredictionsError: one cannot be read.
+    """
+    tables = (read(reference), read(challenger))
+    if tables[0].name != tables[1].name:
+        return tables
+    return replace(tables[0], name=str(reference)), replace(tables[1], name=str(challenger))
+
+
 def compare_files(
     reference: Path | str, challenger: Path | str, task: str | Any, out: Path | str | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Compares two predictions files; see :func:`compare`.
+    """Compares two predictions files; see :func:`compare_tables`."""
+    return compare_tables(*read_both(reference, challenger), task, out, **options)
+
+
+def compare_tables(
+    reference: PredictionTable,
+    challenger: PredictionTable,
+    task: str | Any,
+    out: Path | str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Compares two predictions files that are read; see :func:`compare`.
 
     Args:
-        reference: the file of the model in place.
+        reference: that of the model in place.
         challenger: the other.
         task: its settings, or its name: then the columns of the reference settle the zones, grades or horizons.
         out: where to write the comparison as JSON; None: not written.
         options: of :func:`compare`.
     """
-    settings = settings_for(task, {}, columns_of(reference)) if isinstance(task, str) else task
-    tables = [load(p, settings)[0] for p in (reference, challenger)]
-    if tables[0].name == tables[1].name:
-        tables = [PredictionTable(t.columns, str(p)) for t, p in zip(tables, (reference, challenger))]
-    result = compare(tables[0], tables[1], settings, **options)
+    settings = settings_for(task, {}, list(reference.columns)) if isinstance(task, str) else task
+    result = compare(load(reference, settings)[0], load(challenger, settings)[0], settings, **options)
     if out is not None:
         write_json(Path(out), result)
     return result

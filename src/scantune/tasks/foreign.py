@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from scantune.statistics.logits import softmax
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import natural
 from scantune.tasks.predictions import Faults, PredictionTable, grouped
-from scantune.tasks.predictions_file import read
+from scantune.tasks.predictions_file import File, read
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -55,20 +54,11 @@ def settings_for(name: str, settings: Mapping[str, Any], columns: Sequence[str] 
         raise ScantuneError(f"--set {first_fault(error)}; {name} has the settings {known}") from error
 
 
-def columns_of(path: Path | str) -> tuple[str, ...]:
-    """Names of a predictions file's columns.
-
-    Raises:
-        PredictionsError: it cannot be read.
-    """
-    return tuple(read(path).columns)
-
-
-def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[str]]:
+def load(file: File, task: TaskSettings) -> tuple[PredictionTable, list[str]]:
     """Reads a predictions file for a task: logits and calls become probabilities.
 
     Args:
-        path: the file.
+        file: the file, or the table that was read from it.
         task: settings of the task.
 
     Returns:
@@ -77,7 +67,7 @@ def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[st
     Raises:
         PredictionsError: it cannot be read; a probability or prediction is missing, with its rows.
     """
-    file = read(path)
+    file = read(file)
     written, notes = as_numbers(file)
     table, made = with_probabilities(written, task)
     refuse_missing(table, empty=task.empty_probabilities)
@@ -171,7 +161,7 @@ def with_probabilities(table: PredictionTable, task: TaskSettings) -> tuple[Pred
 
 
 def _from_logits(table: PredictionTable, exclusive: bool) -> tuple[PredictionTable, list[str]]:
-    faults = Faults()
+    faults = Faults(table.lines)
     probabilities: dict[str, np.ndarray] = {}
     how = "the logistic function"
     for columns in grouped(table.columns, _LOGIT).values():
@@ -187,7 +177,7 @@ def _from_logits(table: PredictionTable, exclusive: bool) -> tuple[PredictionTab
 
 
 def _from_calls(table: PredictionTable, calls: Sequence[str], task: TaskSettings) -> tuple[PredictionTable, list[str]]:
-    faults = Faults()
+    faults = Faults(table.lines)
     probabilities: dict[str, np.ndarray] = {}
     for column in calls:
         place = column.removeprefix(_CALL).removeprefix("/")
@@ -222,7 +212,7 @@ def refuse_missing(table: PredictionTable, *, empty: bool = False) -> None:
     Raises:
         PredictionsError: with the column and its rows.
     """
-    faults = Faults()
+    faults = Faults(table.lines)
     for column in table.columns:
         if column.startswith(_PROBABILITY) or column.partition("/")[0] == _CALL:
             text = table.text(column)

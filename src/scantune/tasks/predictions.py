@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,21 +26,33 @@ class PredictionsError(ScantuneError):
 
 
 class Faults:
-    """Faults of a table, collected so that all are reported at once."""
+    """Faults of a table, collected so that all are reported at once.
 
-    def __init__(self) -> None:
+    Args:
+        of_rows: the line of each row in its file, the header's is 1; None: the rows follow the header.
+    """
+
+    def __init__(self, of_rows: np.ndarray | None = None) -> None:
         self.lines: list[str] = []
+        self._of_rows = of_rows
 
     def add(self, text: str) -> None:
         """One fault of the table as a whole."""
         self.lines.append(text)
 
     def rows(self, rows: Sequence[int] | np.ndarray, text: str, show: Sequence[object] | None = None) -> None:
-        """One fault of several rows: line numbers (the header is 1), the first few by value."""
+        """One fault of several rows: their lines in the file, the first few by value.
+
+        Args:
+            rows: positions in the table, 0 is the first.
+            text: what is wrong with them.
+            show: their values.
+        """
         if not len(rows):
             return
+        lines = [int(row) + 2 if self._of_rows is None else self._of_rows[row] for row in rows[:_SHOWN]]
         listed = ", ".join(
-            f"row {int(r) + 2}" + (f" ({show[i]!r})" if show is not None else "") for i, r in enumerate(rows[:_SHOWN])
+            f"row {line}" + (f" ({show[i]!r})" if show is not None else "") for i, line in enumerate(lines)
         )
         rest = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
         self.lines.append(f"{text}: {listed}{rest}")
@@ -62,6 +74,7 @@ class PredictionTable:
         parsed: settings of a task and what it reads from the table, see :func:`scantune.tasks.scoring.parse`.
         joined: settings of a task and the table of joined samples, see :func:`scantune.tasks.scoring.joined_table`.
         notes: what was noticed while reading it: another sheet, hidden rows, an old encoding, percent cells.
+        lines: int [N], the line of each row in its file, for messages; None where the rows follow the header.
     """
 
     columns: Mapping[str, np.ndarray] = field(repr=False)
@@ -69,6 +82,7 @@ class PredictionTable:
     parsed: list[tuple[object, object]] = field(default_factory=list, repr=False, compare=False)
     joined: list[tuple[object, PredictionTable]] = field(default_factory=list, repr=False, compare=False)
     notes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    lines: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def make(
@@ -139,11 +153,12 @@ class PredictionTable:
 
     def take(self, rows: np.ndarray) -> PredictionTable:
         """Some of the rows: a bool mask [N] or indices."""
-        return PredictionTable({k: v[rows] for k, v in self.columns.items()}, self.name)
+        lines = None if self.lines is None else self.lines[rows]
+        return PredictionTable({k: v[rows] for k, v in self.columns.items()}, self.name, lines=lines)
 
     def with_columns(self, columns: Mapping[str, Column]) -> PredictionTable:
         """The same rows with columns added or replaced."""
-        return PredictionTable.make({**self.columns, **columns}, self.name)
+        return replace(PredictionTable.make({**self.columns, **columns}, self.name), lines=self.lines)
 
     def check(self, faults: Faults) -> None:
         """What every predictions file must satisfy: unique samples, known splits, no blank ids."""

@@ -16,10 +16,11 @@ from scantune.tasks import aggregating, baselining, casemix, confounding, subgro
 from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.custom import metrics_of
-from scantune.tasks.foreign import columns_of, load, settings_for
+from scantune.tasks.foreign import load, settings_for
 from scantune.tasks.pairing import with_differences
 from scantune.tasks.plan import carry_out
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable
+from scantune.tasks.predictions_file import File, read
 
 AGE_BANDS = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
 
@@ -33,7 +34,7 @@ def parse(table: PredictionTable, task: Any) -> Any:
     for settings, data in table.parsed:
         if settings == task:
             return data
-    faults = Faults()
+    faults = Faults(table.lines)
     table.check(faults)
     data = metrics_of(task.name).parse(table, task, faults)
     faults.raise_for(table.name)
@@ -147,7 +148,7 @@ def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
     for settings, joined in table.joined:
         if settings == task:
             return joined
-    faults = Faults()
+    faults = Faults(table.lines)
     joined = aggregating.join(table, task.aggregate, faults, exclusive=task.exclusive)
     faults.raise_for(table.name)
     table.joined.append((task, joined))
@@ -325,11 +326,11 @@ def settings_of(task: str | Any) -> Any:
     return part(task, "settings").Settings()
 
 
-def score_file(path: Path | str, task: str | Any, out: Path | str | None = None, **options: Any) -> dict[str, Any]:
+def score_file(file: File, task: str | Any, out: Path | str | None = None, **options: Any) -> dict[str, Any]:
     """Scores a predictions file.
 
     Args:
-        path: the file.
+        file: the file, or the table that was read from it.
         task: its settings, or its name: then the file's columns settle the zones, grades or horizons.
         out: where to write ``metrics.json``; None: not written.
         options: of :func:`evaluate`.
@@ -338,11 +339,11 @@ def score_file(path: Path | str, task: str | Any, out: Path | str | None = None,
         As :func:`evaluate`, with ``read_as`` where logits or calls were read as probabilities.
 
     Raises:
-        PredictionsError: with every fault of the file.
-        ScantuneError: there is no such task.
+        ScantuneError: with every fault of the file; there is no such task.
     """
-    settings = settings_for(task, {}, columns_of(path)) if isinstance(task, str) else task
-    table, notes = load(path, settings)
+    table = read(file)
+    settings = settings_for(task, {}, list(table.columns)) if isinstance(task, str) else task
+    table, notes = load(table, settings)
     metrics = evaluate(table, settings, **options) | ({"read_as": notes} if notes else {})
     if out is not None:
         write_json(Path(out), metrics)

@@ -30,7 +30,13 @@ _OF_PREDICT = re.compile(r"^(file|reason|note|(report|mask|map)(_reason)?|image_
 def grouping_columns(table: PredictionTable) -> list[str]:
     """The columns that belong to no task: what samples may be grouped by."""
     of_predict = "file" in table.columns and "reason" in table.columns
-    return [c for c in table.columns if not (_OWN.match(c) or (of_predict and _OF_PREDICT.match(c)))]
+    return [c for c in table.columns if not (is_own(c) or (of_predict and _OF_PREDICT.match(c)))]
+
+
+def is_own(column: str) -> bool:
+    """Whether a column of a predictions file belongs to it by its name: ids, partition, targets, predictions, masks'
+    metrics, readers."""
+    return _OWN.match(column) is not None
 
 
 def levels(table: PredictionTable, columns: Sequence[str], bands: Sequence[float]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def compare_folders(reference: Path, challenger: Path, task: Any, **options: Any
 def _table(path: Path, task: Any) -> PredictionTable:
     """The predictions of one training, with the path as its name: all files have one name."""
     try:
-        return PredictionTable(load(path, task)[0].columns, str(path))
+        return replace(load(path, task)[0], name=str(path))
     except PredictionsError as error:
         raise PredictionsError(f"{path.parent}: {error}") from error
 
