@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,35 @@ def test_without_a_training_that_is_told(options: tuple[str, ...]) -> None:
         call("small", *options)
     with pytest.raises(ScantuneError, match=r"'smal' is not in .*did you mean 'small'"):
         call("smal", *options)
+
+
+def test_a_choice_that_was_killed_half_way_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained("small", {"seed_1": [1, 2], "seed_2": [1, 2]})
+    copy = shutil.copy2
+
+    def killed(source: Path, target: Path) -> None:
+        if "seed_2" in str(source):
+            raise KeyboardInterrupt
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copy2", killed)
+    with pytest.raises(KeyboardInterrupt):
+        resume_request.resume_from_epoch("small", 2)
+    monkeypatch.setattr(shutil, "copy2", copy)
+    assert [resume_request.requested_weights("small", member) for member in ("seed_1", "seed_2")] == [None] * 2
+    call("small", "--continue-from", "2")
+    weights = [resume_request.requested_weights("small", member) for member in ("seed_1", "seed_2")]
+    assert [path and path.name for path in weights] == ["epoch-2.safetensors"] * 2
+
+
+@pytest.mark.parametrize("epoch", ["0", "1"])
+def test_an_interrupted_training_that_goes_before_a_choice_is_told(epoch: str) -> None:
+    trained("small", {"": [1, 2]})
+    assert "interrupted" not in call("small", "--continue-from", epoch)
+    state = Path(".scantune/state") / f"small-{'0' * 20}"
+    (state / "member/state").mkdir(parents=True)
+    (state / "member/state/state.pt").write_text("")
+    assert f"remove {state}" in call("small", "--continue-from", epoch)
 
 
 def test_an_epoch_that_one_network_lacks_changes_nothing() -> None:

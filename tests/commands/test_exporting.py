@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 
 from scantune.commands import exporting
 from scantune.registry.model import digest_of
+from scantune.tracking import models
 from tests.stages.conftest import grouped_params
 
 
@@ -46,6 +48,19 @@ def test_an_ensemble_is_given_away_as_an_experiment_is() -> None:
     assert small == both
     assert {"train/model/weights.safetensors", "evaluate/metrics.json"} <= both
     assert "evaluate/predictions.csv" not in both
+
+
+def test_files_of_1970_are_given_away_and_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "scantune" / "tracking" / "models.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("")
+    for path in (code, Path("outputs/small/train/summary.json")):
+        os.utime(path, (1, 1))  # as Nix, Bazel and some images have them
+    exporting.export(Path("a.zip"))
+    assert "train/summary.json" in results(Path("a.zip"), "outputs/")
+    (tmp_path / "archive").mkdir()
+    monkeypatch.setattr(models, "__file__", str(code))
+    assert (models.packed(tmp_path / "archive") / "scantune.zip").exists()
 
 
 def test_an_archive_in_a_folder_that_is_exported_is_not_in_itself() -> None:

@@ -399,3 +399,13 @@ def test_a_sample_whose_mask_the_disk_did_not_take_is_tried_again(
     assert read(opened / "answers.csv").text("mask_reason").tolist() == [
         "it cannot be written (No space left on device)"
     ]
+
+
+def test_a_mask_of_which_the_disk_took_half_is_not_in_the_folder(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: Path, *_: object) -> Path:
+        (folder / "mask.png").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("scantune.registry.results.write_mask", full)
+    predict("m", [str(opened / "Doe_0.png")], seg=opened / "masks", out=opened / "answers.csv")
+    assert list((opened / "masks").iterdir()) == []

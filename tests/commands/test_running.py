@@ -377,3 +377,12 @@ def test_a_setting_or_a_name_is_no_target(home, started, arguments, message) -> 
     with pytest.raises(ScantuneError, match=message):
         call(*arguments)
     assert started == []
+
+
+def test_a_user_without_a_name_has_one_for_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.delenv("USER", raising=False)
+    monkeypatch.setattr(project.getpass, "getuser", nameless)
+    assert project.environment()["USER"].startswith("user-")

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from scantune import engine
 from scantune.engine.data import as_input
+from scantune.engine.loading import Loader
+from scantune.records import ScantuneError
 
 
 @pytest.fixture
@@ -66,3 +68,15 @@ def test_partners_are_spoiled_copies_of_the_good_ones(cached: list[Path]) -> Non
 def test_bytes_become_0_to_1() -> None:
     assert as_input(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [0.0, 1.0]
     assert as_input(torch.tensor([0.5, 200.0], dtype=torch.float16)).tolist() == [0.5, 200.0]
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone", "other"])
+def test_a_prepared_file_that_was_damaged_meanwhile_is_named_with_a_remedy(cached: list[Path], harm: str) -> None:
+    path = cached[1]
+    content = path.read_bytes()
+    path.unlink()
+    if harm != "gone":
+        path.write_bytes(content[: len(content) // 2] if harm == "cut" else b"PK" + content)
+    data = Loader(engine.CachedSamples(cached, np.zeros(4, np.float32)), workers=0)
+    with pytest.raises(ScantuneError, match=rf"loaded: the prepared file .*{path.name}.*dvc repro -f prep"):
+        list(data.batches(0, [np.arange(4)]))

@@ -41,6 +41,52 @@ def test_a_score_with_its_interval_is_read_back_from_the_report(tmp_path: Path) 
         io.write_report(tmp_path / "b.dcm", sources, [io.Measured("score", float("nan"))], origin=MODEL)
 
 
+NAMES = {
+    "ISO_IR 100": "Müller^Jörg",
+    "ISO_IR 144": "Люкceмбypг",
+    "ISO 2022 IR 6\\ISO 2022 IR 87": "Yamada^Tarou=山田^太郎",
+    None: "A^B",
+}
+
+
+@pytest.mark.parametrize("characters", NAMES)
+def test_names_of_any_letters_are_written_whatever_the_source_s_characters(
+    tmp_path: Path, characters: str | None
+) -> None:
+    pixels = np.full((48, 64), 7, np.uint8)
+    source = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="p", seed="a")
+    header = pydicom.dcmread(source)
+    header.SpecificCharacterSet = characters and characters.split("\\")
+    header.PatientName = NAMES[characters]
+    header.save_as(source)
+    classes = [
+        "肺炎 ≥ 2",
+        "HER2+",
+        "HER2-",
+        "prediction volume left",
+        "prediction volume right",
+        "a\x1b[31m\\b" + "L" * 99,
+    ]
+    report = pydicom.dcmread(
+        io.write_report(tmp_path / "r.dcm", [source], [io.Measured(n, 1.0) for n in classes], origin=MODEL)
+    )
+    mask = io.write_image_segmentation(
+        tmp_path / "m.dcm", np.eye(48, 64, dtype=np.uint8), source, {1: classes[0]}, origin=MODEL
+    )
+    segmentation = pydicom.dcmread(mask)
+    assert {str(one.PatientName) for one in (report, segmentation)} == {NAMES[characters]}
+    assert segmentation.SegmentSequence[0].SegmentLabel == classes[0]
+    concepts = [item.ConceptNameCodeSequence[0] for item in _numbers(report)]
+    assert [one.CodeMeaning for one in concepts] == [*classes[:-1], "a [31m b" + "L" * 56]
+    assert len({one.CodeValue for one in concepts}) == len(classes), "a code has one meaning"
+    assert max(len(one.CodeValue) for one in concepts) <= 16
+
+
+def _numbers(item: pydicom.Dataset) -> list[pydicom.Dataset]:
+    own = [item] if item.get("ValueType") == "NUM" else []
+    return own + [number for child in item.get("ContentSequence", []) for number in _numbers(child)]
+
+
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_a_mask_lies_on_the_slices_of_its_series(tmp_path: Path, plane: str) -> None:
     series(tmp_path / "s", volume(turned=(5, -4, 3)), plane=plane)

@@ -6,6 +6,7 @@ import logging
 import re
 import unicodedata
 import warnings
+from xml.dom import minidom
 
 import numpy as np
 import pytest
@@ -119,6 +120,15 @@ def test_texts_of_one_direction_stay_as_they_are(text):
     assert direction.isolated(text) == text
 
 
+def test_names_beside_ticks_are_isolated_too():
+    figure = matrix_of("مرض (3)", "normal")
+    with style.project_style(), lettering.lettered(figure):
+        figure.draw_without_rendering()
+        assert "\u200e\u2068مرض\u2069 (3)" in drawn_texts(figure)
+    figure.draw_without_rendering()
+    assert "مرض (3)" in drawn_texts(figure)
+
+
 def test_files_have_isolated_names_and_the_figure_its_own_texts(monkeypatch):
     figure, axes = style.single()
     axes.text(0.1, 0.5, "مرض: n = 150")
@@ -126,6 +136,12 @@ def test_files_have_isolated_names_and_the_figure_its_own_texts(monkeypatch):
         assert "\u200e\u2068مرض\u2069: n = 150" in drawn_texts(figure)
     assert "مرض: n = 150" in drawn_texts(figure)
     assert style.render(figure, "svg") == style.render(figure, "svg")
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "a\x00b", "a\x0bb", "a\ud800b", "a\ufffeb", "a\u202eb", "a--b<script>"])
+def test_a_figure_of_any_name_is_an_svg_that_a_viewer_opens(name):
+    svg = style.render(matrix_of(name, "肺炎"), "svg")
+    assert "\u202e" not in minidom.parseString(svg).toxml()
 
 
 @pytest.mark.parametrize("name", ["congestion_of_the_lower_zones_of_either_lung", "a_b__c", "_", "in situ of_a kind"])

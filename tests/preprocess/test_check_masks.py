@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from io import StringIO
 from pathlib import Path
 
@@ -74,6 +75,14 @@ def test_pictures_have_colours_and_outlines(findings: Findings, tmp_path: Path):
     print_check("cells", findings, Console(file=screen, width=160))
     assert "in 4 of 4 masks, median 100 pixels" in screen.getvalue()
     assert "masks cut by the network's input" in screen.getvalue()
+
+
+def test_words_of_a_table_are_shown_and_not_obeyed(findings: Findings):
+    odd = dataclasses.replace(findings, histograms={"group size [mm] [/b]": {"a\x1b[31mb [red]": 3}})
+    screen = StringIO()
+    print_check("cells", odd, Console(file=screen, width=160))
+    assert "group size [mm] [/b]" in screen.getvalue()
+    assert "a\ufffd[31mb [red]" in screen.getvalue()
 
 
 def test_a_volume_is_shown_where_most_is_marked_and_its_sizes_are_in_mm(tmp_path: Path):

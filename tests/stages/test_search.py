@@ -43,10 +43,11 @@ def call(*arguments: object) -> str:
 
 def test_a_search_goes_on_where_it_stopped_and_writes_the_best_as_a_block(home):
     assert "1 complete" in call("search", "small", "--n-trials", 1)
+    path = home / ".scantune" / "search" / "small" / "best_params.yaml"
+    (path.parent / "trial-killed" / "out").mkdir(parents=True)  # while its folder was removed, its lock first
     text = call("search", "small")
     assert "3 complete" in text
     assert text.count("trial ") == 2, "two more, to the three of search.n_trials"
-    path = home / ".scantune" / "search" / "small" / "best_params.yaml"
     block = yaml.safe_load(path.read_text())["small_best"]
     assert 1e-3 <= block["train"]["learning_rate"] <= 1e-2
     assert block["train"]["batch_size"] in (16, 32)

@@ -29,11 +29,13 @@ def checkpoints(
     if continue_from == 0:
         resume_request.done(experiment)
         typer.echo("the next training starts from the beginning")
+        _tell_of_interrupted(experiment)
         return
     if continue_from is not None:
         resume_request.resume_from_epoch(experiment, continue_from)
         target = f"{trained_by(params, experiment)}@{experiment}"
         typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force {target}")
+        _tell_of_interrupted(experiment)
         return
     for member in resume_request.read_checkpoints(experiment):
         if best:
@@ -42,3 +44,14 @@ def checkpoints(
             typer.echo(resume_request.described(member))
         else:
             typer.echo("\n".join(resume_request.lines(member)))
+
+
+def _tell_of_interrupted(key: str) -> None:
+    """Tell of interrupted trainings, which go before a choice."""
+    from scantune.pipeline.train.state import interrupted
+
+    if folders := interrupted(key):
+        typer.echo(
+            "but an interrupted training of the same settings and data goes on where it was, whatever is chosen here. "
+            f"To leave it, remove {', '.join(folders)}"
+        )

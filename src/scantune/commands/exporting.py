@@ -55,7 +55,7 @@ def export(
     counted: list[int] = []
 
     def put(target: Any) -> None:
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for path in files:
                 if path.name == "model.json":
                     archive.writestr(path.as_posix(), _model(path))

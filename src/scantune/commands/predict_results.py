@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,22 @@ def refuse_idle(opened: Any, folders: Mapping[str, Path | None], statistics: boo
     for option, folder in named.items():
         if folder.exists() and not folder.is_dir():
             raise ScantuneError(f"predict: {option} {folder}: is a file; name a folder")
+
+
+def whole(write: Callable[..., Path], folder: Path, of: Sequence[Any], sample_id: str) -> Path:
+    """Write a report or mask under its name, or not at all: a disk that is full, or a kill, leaves no half file there.
+
+    Args:
+        write: of :mod:`scantune.registry.results`: writes into the folder that is its first argument.
+        folder: for the file; it is created.
+        of: the writer's other arguments.
+        sample_id: the file's name; "" for the one that the writer gives it.
+
+    Returns:
+        The file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as half:
+        path = write(Path(half), *of)
+        ending = ".nii.gz" if path.name.endswith(".nii.gz") else path.suffix
+        return path.replace(folder / (f"{sample_id}{ending}" if sample_id else path.name))

@@ -14,7 +14,7 @@ import typer
 
 from scantune.amounts import number_of
 from scantune.commands import named_samples
-from scantune.commands.predict_results import refuse_idle
+from scantune.commands.predict_results import refuse_idle, whole
 from scantune.commands.unfinished import Unfinished
 from scantune.files import DiskFullError
 from scantune.records import ScantuneError
@@ -316,10 +316,8 @@ class _Results:
             self.other_modalities[modality] += 1
         for column, folder, write in self.writers if self.opened.facts is not None else ():
             try:
-                written = write(folder, sample.source, answer, self.opened)
-                if sample_id and column != "map":
-                    ending = ".nii.gz" if written.name.endswith(".nii.gz") else written.suffix
-                    written = written.replace(folder / f"{sample_id}{ending}")
+                of = sample.source, answer, self.opened
+                written = write(folder, *of) if column == "map" else whole(write, folder, of, sample_id)
                 names[column] = written.name
                 reason = self._store(written) if column != "map" else ""
             except ScantuneError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,10 @@ def environment() -> dict[str, str]:
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
     env["PYTHONPATH"] = os.pathsep.join(p for p in ("src", env.get("PYTHONPATH", "")) if p)
     env.setdefault("DVC_NO_ANALYTICS", "true")
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as `docker run --user` gives: DVC asks for a name, and ends
+        env["USER"] = f"user-{os.getuid()}"
     return env
 
 

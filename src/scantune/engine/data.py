@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from scantune.engine.randomness import generator
+from scantune.records import ScantuneError
 
 #: ``augment(input, mask, generator) -> (input, mask, events)``; ``events.flipped`` is True where left and
 #: right were exchanged.
@@ -56,13 +57,22 @@ def read_cached(path: Path, inside: bool = False) -> dict[str, Tensor]:
     Args:
         path: of the file.
         inside: the mask in which what lies outside the region of the metrics does not count, where there is a region.
-    """
-    from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
-        there = set(file.keys())
-        stored = {"input": "input", "mask": "measured_mask" if inside and "measured_mask" in there else "mask"}
-        return {name: file.get_tensor(key) for name, key in stored.items() if key in there}
+    Raises:
+        ScantuneError: it cannot be read; with its name, and what prepares it again.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            there = set(file.keys())
+            stored = {"input": "input", "mask": "measured_mask" if inside and "measured_mask" in there else "mask"}
+            return {name: file.get_tensor(key) for name, key in stored.items() if key in there}
+    except (OSError, SafetensorError) as error:
+        raise ScantuneError(
+            f"the prepared file {path} is damaged, or its disk ({type(error).__name__}: {error}). On a sound disk it "
+            f"is prepared again by: dvc repro -f preprocess@{path.parent.parent.name}"
+        ) from error
 
 
 class CachedSamples:

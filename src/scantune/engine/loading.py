@@ -50,7 +50,8 @@ class _IndexedSamples(Dataset):
             return {name: _tensor(value) for name, value in sample.items()}
         except Exception as error:
             name = sample_ids(self.samples, [index])[0]
-            raise LoadingError(f"sample {name} could not be loaded: {type(error).__name__}: {error}") from error
+            why = str(error) if isinstance(error, ScantuneError) else f"{type(error).__name__}: {error}"
+            raise LoadingError(f"sample {name} could not be loaded: {why}") from error
 
 
 def _tensor(value: Any) -> Tensor:

@@ -20,7 +20,7 @@ from scantune.io.arrays import Options, SeriesRule, Volume, VolumeRule
 from scantune.io.dicom_reading import stacks_of
 from scantune.io.dicom_sr import Origin, save_derived, source_header
 from scantune.io.dicom_stack import Frame
-from scantune.io.dicom_writer import uid
+from scantune.io.dicom_writer import line, uid
 from scantune.mask_codes import pixels_by_label, plane
 from scantune.records import ScantuneError
 
@@ -192,7 +192,7 @@ def _segmentation(
     segments = [
         hd.seg.SegmentDescription(
             segment_number=at + 1,
-            segment_label=labels[value][:64],
+            segment_label=line(labels[value]),
             segmented_property_category=Code("123037004", "SCT", "Anatomical Structure"),
             segmented_property_type=property_code(labels[value], value),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
@@ -227,7 +227,7 @@ def property_code(label: str, value: int) -> Code:
     keyword = "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z]+", label))
     if keyword and hasattr(codes.SCT, keyword):
         return getattr(codes.SCT, keyword)
-    return Code(f"label-{value}"[:16], "99SCANTUNE", label[:64])
+    return Code(f"label-{value}"[:16], "99SCANTUNE", line(label))
 
 
 def _check_grid(mask: Volume, affine: np.ndarray, shape: Sequence[int], orientation: geometry.Orientation) -> None:

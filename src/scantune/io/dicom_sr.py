@@ -16,9 +16,10 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DA, DT, TM
 
+from scantune.digests import text_digest
 from scantune.io.arrays import Limits
 from scantune.io.detect import kind_of
-from scantune.io.dicom_writer import uid
+from scantune.io.dicom_writer import line, uid
 from scantune.io.gzipped import gunzipped
 from scantune.records import ScantuneError
 
@@ -134,17 +135,22 @@ def _by_place(images: list[pydicom.Dataset]) -> list[pydicom.Dataset]:
 
 def source_header(path: Path) -> pydicom.Dataset:
     """The header of a source as derived objects take it over: dates and times that are none (``***``) are blank, and so
-    is what must be there but may be blank (type 2 of PS3.3 C.7.1.1 and C.7.2.1) where de-identification removed it."""
+    is what must be there but may be blank (type 2 of PS3.3 C.7.1.1 and C.7.2.1) where de-identification removed it.
+
+    Its characters are UTF-8, since names of classes may have letters that the source's set lacks."""
     if kind_of(path) == "gzip":
         with gunzipped(path, Limits()) as plain:
             return source_header(plain)
     header = pydicom.dcmread(path, stop_before_pixels=True)
     for element in list(header):
+        if element.VR == "PN" and element.VM <= 1:
+            header[element.tag].value = str(element.value)  # decoded: else written as the source encodes it
         if element.VR in _DATES and not all(_is_moment(str(value), element.VR) for value in _values(element)):
             header[element.tag].value = ""
     for keyword in _BLANK:
         if keyword not in header:
             setattr(header, keyword, None)
+    header.SpecificCharacterSet = "ISO_IR 192"
     return header
 
 
@@ -201,13 +207,20 @@ def _measurement(one: Measured) -> Any:
             upper_measurement_uncertainty=_rounded(one.upper - one.value),
             lower_measurement_uncertainty=_rounded(one.value - one.lower),
         )
-    code = "".join(letter if letter.isalnum() else "-" for letter in one.name.lower())[:16]
     return hd.sr.Measurement(
-        name=Code(code, _SCHEME, one.name[:64]),
+        name=Code(_code_of(one.name), _SCHEME, line(one.name)),
         value=_rounded(one.value),
         unit=Code(one.unit[0], "UCUM", one.unit[1]),
         properties=properties,
     )
+
+
+def _code_of(name: str) -> str:
+    """A code of at most 16 characters for a name, different for different names (HER2+ and HER2-)."""
+    code = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    if len(code) <= 16 and code == name.lower().replace(" ", "-"):
+        return code
+    return f"{code[:9]}-{text_digest(name, 6)}"
 
 
 def _rounded(number: float) -> float:

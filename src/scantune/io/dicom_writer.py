@@ -68,6 +68,12 @@ def uid(seed: str, *words: object) -> str:
     return f"2.25.{number & ~(0x3 << 62) | 0x2 << 62}"
 
 
+def line(text: str) -> str:
+    """A text as the long string of DICOM (LO) has it: 64 characters, without control characters and the backslash, by
+    which values are separated."""
+    return "".join(letter if letter.isprintable() and letter != "\\" else " " for letter in text)[:64]
+
+
 def base_dataset(sop_class: str, *, patient_id: str, seed: str, modality: str, instance: int = 1) -> Dataset:
     """A data set with what every image has: patient, study, series and instance, without a date or time."""
     dataset = Dataset()

@@ -7,16 +7,16 @@ import re
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.text import Text
 
-from scantune.plots.direction import isolated
+from scantune.plots.direction import isolated, legible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,23 +102,32 @@ def lettered(figure: Figure) -> Iterator[None]:
 
     SVG files keep the texts as texts where no font has their letters: the reader's machine shows them with its own.
     """
+    formatters = [axis.get_major_formatter() for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
     for axes in figure.axes:
         axes.get_xticklabels(), axes.get_yticklabels()  # their texts are set when they are asked for
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
     before = [(text, text.get_text(), text.get_fontfamily()) for text in texts]
-    families, absent = _missing("".join(content for _, content, _ in before))
+    families, absent = _missing(legible("".join(content for _, content, _ in before)))
     for text, content, family in before:
         text.set_text(isolated(content))
         text.set_fontfamily([*family, *families])
+    for formatter in formatters:  # which set the texts of ticks again when they are drawn
+        vars(formatter)["format_ticks"] = _isolating(type(formatter).format_ticks.__get__(formatter))
     with mpl.rc_context():
         if absent:
             mpl.rcParams["svg.fonttype"] = "none"
             _warn(absent)
         with _without_weights():
             yield
+    for formatter in formatters:
+        vars(formatter).pop("format_ticks", None)
     for text, content, family in before:
         text.set_text(content)
         text.set_fontfamily(family)
+
+
+def _isolating(format_ticks: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
+    return lambda values: [isolated(text) for text in format_ticks(values)]
 
 
 def families_for(text: str) -> list[str]:

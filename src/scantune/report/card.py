@@ -10,6 +10,7 @@ from typing import Any
 
 from scantune.amounts import number_of
 from scantune.plots import words
+from scantune.plots.direction import legible
 from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
 from scantune.report.items import AUTHOR
@@ -155,5 +156,5 @@ def model_card(facts: RunFacts, out: Path) -> Path:
 
 def escaped(text: str) -> str:
     """Text escaped for Markdown and embedded HTML, on one line."""
-    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = " ".join(legible(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]#|!])", r"\\\1", plain)

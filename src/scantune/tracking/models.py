@@ -88,7 +88,8 @@ def packed(folder: Path) -> Path:
     source, target = Path(__file__).parents[1], folder / "scantune"
     target.mkdir()
     (target / "__init__.py").write_text(_UNPACKING, encoding="utf-8")
-    with zipfile.ZipFile(target / "scantune.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    # files may be of 1970, as Nix, Bazel and some images install them, which a ZIP cannot say
+    with zipfile.ZipFile(target / "scantune.zip", "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
         for path in sorted(source.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 archive.write(path, Path("scantune", path.relative_to(source)).as_posix())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantune.files import STAGED
 from scantune.records import ScantuneError
 from scantune.tracking import in_copy, own_folder
 
@@ -85,9 +86,10 @@ def resume_from_epoch(key: str, epoch: int) -> None:
     for checkpoints in every:
         _check_resumable(checkpoints, epoch)
     history = json.loads((Path("outputs") / key / "train" / "history.json").read_text(encoding="utf-8"))
-    done(key)
+    half = _home(key).with_name(f".{key}{STAGED}")  # renamed when whole: a training reads all networks' files or none
+    shutil.rmtree(half, ignore_errors=True)
     for checkpoints in every:
-        target = _home(key) / (checkpoints.member or "member") / "checkpoints"
+        target = half / (checkpoints.member or "member") / "checkpoints"
         target.mkdir(parents=True)
         # an earlier one may remain the best
         for file in (row["file"] for row in checkpoints.summary["checkpoints"] if row["epoch"] <= epoch):
@@ -95,6 +97,8 @@ def resume_from_epoch(key: str, epoch: int) -> None:
                 shutil.copy2(path, target)
         own = history["members"][checkpoints.member] if checkpoints.member else history
         (target.parent / "history.json").write_text(json.dumps(own), encoding="utf-8")
+    done(key)
+    half.rename(_home(key))
 
 
 def _check_resumable(checkpoints: MemberCheckpoints, epoch: int) -> None:

@@ -127,16 +127,20 @@ def _tell_of_others(key: str, folder: Path) -> None:
     """Warn, at the start of a new training, of interrupted ones of the same experiment with other settings or data."""
     if any(folder.glob(_SAVED)):
         return
-    saved = {path.parents[2] for path in folder.parent.glob(f"{glob.escape(key)}-*/{_SAVED}")}
-    own = sorted(path for path in saved if re.fullmatch("[0-9a-f]{20}", path.name.removeprefix(f"{key}-")))
-    others = [path for path in own if _is_free(path.with_name(f"{path.name}.lock"))]
-    if others:
+    if others := interrupted(key):
         log.warning(
             "%s: an interrupted training had other settings or data, or was of another version of scantune: it is not "
             "resumed, and this one starts from the beginning. Resume it by what it had, or remove %s",
             key,
-            ", ".join(f".scantune/state/{path.name}" for path in others),
+            ", ".join(others),
         )
+
+
+def interrupted(key: str) -> list[str]:
+    """Folders of an experiment's trainings that were interrupted, of whatever settings, from the project's folder."""
+    saved = {path.parents[2] for path in (own_folder() / "state").glob(f"{glob.escape(key)}-*/{_SAVED}")}
+    own = sorted(path for path in saved if re.fullmatch("[0-9a-f]{20}", path.name.removeprefix(f"{key}-")))
+    return [f".scantune/state/{path.name}" for path in own if _is_free(path.with_name(f"{path.name}.lock"))]
 
 
 def _is_free(lock: Path) -> bool:

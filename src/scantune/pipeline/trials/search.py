@@ -184,9 +184,9 @@ def _data(plan: TrainingPlan) -> dict[str, str]:
 
 def _remove_left(folder: Path) -> None:
     """Remove what trials of killed processes left: nobody holds the lock in their folders."""
-    for lock in folder.glob(f"{_TRIAL}*/{_LOCK}"):
-        with contextlib.suppress(Timeout), FileLock(lock, timeout=0):
-            shutil.rmtree(lock.parent, ignore_errors=True)
+    for trial in folder.glob(f"{_TRIAL}*"):  # one that was killed while it removed its folder may have no lock left
+        with contextlib.suppress(Timeout), FileLock(trial / _LOCK, timeout=0):
+            shutil.rmtree(trial, ignore_errors=True)
 
 
 def _one_trial(

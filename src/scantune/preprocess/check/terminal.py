@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +59,10 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     _listed(console, "possibly identifying", kinds)
     _listed(console, "notes of the readers", {str(n): note for note, n in findings.notes.items()})
     for title, counts in findings.histograms.items():
-        table = Table(title=title, title_justify="left", show_header=False, box=None)
+        table = Table(title=Text(_plain(title)), title_justify="left", show_header=False, box=None)
         most = max(counts.values(), default=1)
         for value, count in counts.items():
-            table.add_row(Text(value), Text("█" * _blocks(count, most), style="blue"), str(count))
+            table.add_row(Text(_plain(value)), Text("█" * _blocks(count, most), style="blue"), str(count))
         console.print(table)
     for fault in findings.faults:
         _say(console, fault, style="bold red")
@@ -71,7 +72,12 @@ def _say(console: Console, words: str, style: str = "") -> None:
     """A line as it is, however wide the screen: a path or an id that is to be copied has no line end in it."""
     from rich.text import Text
 
-    console.print(Text(words, style=style), soft_wrap=True)
+    console.print(Text(_plain(words), style=style), soft_wrap=True)
+
+
+def _plain(words: str) -> str:
+    """Words of a table without what a terminal would obey."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", words)
 
 
 def _blocks(count: int, most: int) -> int:
