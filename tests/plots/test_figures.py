@@ -342,6 +342,15 @@ def test_no_label_of_a_square_panel_is_cut_off():
     assert figure.axes[0].get_tightbbox().x0 >= 0
 
 
+@pytest.mark.parametrize("number", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4, 7, 9))])
+def test_no_name_above_a_square_panel_is_cut_off(number):
+    rng, area = np.random.default_rng(0), entry(0.8, 0.7, 0.9)
+    curves = [plots.Scored(np.arange(40) % 2, rng.random(40), f"class {k}", area) for k in range(number)]
+    figure = plots.roc_by_class(curves)
+    plots.render(figure, "png")
+    assert max(axes.get_tightbbox().y1 for axes in figure.axes if axes.get_visible()) <= figure.bbox.height
+
+
 def test_volume_agreement_draws_both_panels():
     figure = plots.volume_agreement([1.0, 2, 3], [1.1, 2.1, 2.9], metrics=LIMITS, unit="mL")
     assert len(figure.axes) == 2

@@ -9,6 +9,7 @@ import pytest
 
 from scantune import report
 from scantune.report import Mistake, RunFacts, card, cohort, sentences, training
+from scantune.report.figures import titled
 from scantune.report.page import html
 from tests.report.conftest import HOSTILE, full
 
@@ -239,6 +240,11 @@ def test_every_picture_has_its_title_and_caption_as_text(task: str) -> None:
     alternatives = re.findall(r'<img alt="([^"]*)"', html(full(task)))
     assert "ROC: A curve." in alternatives
     assert all(alternatives)
+
+
+def test_the_maps_of_a_sample_have_its_id_as_it_is() -> None:
+    assert titled("sample_hippocampus_056", b"").title == "hippocampus_056"
+    assert titled("roc", b"").title == "ROC"
 
 
 def test_numbers_keep_their_places_beside_names_from_right_to_left() -> None:

@@ -31,11 +31,12 @@ def headline(facts: RunFacts) -> Table:
         entry = words.entry(metrics.get(name))
         beside = [figure(values[name]) if name in values else text(None) for values in baselines.values()]
         rows.append([text(facts.label(name)), _strong(figure(entry)), *beside, counted(entry)])
-    header = ["Metric", "Model", *(BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
+    header = ["Metric", "Model", *map(baseline_name, baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
     fitted = (facts.metrics.get("settings") or {}).get("baselines_fitted_on", "training")
     notes += [f"Baselines were fitted on the {fitted} set and tested on the same samples."] if baselines else []
+    notes += _differences(facts, baselines)
     if facts.metrics.get("baselines_left_out"):
         notes.append(f"There are no simple baselines: {facts.metrics['baselines_left_out']}.")
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
@@ -43,6 +44,26 @@ def headline(facts: RunFacts) -> Table:
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
+
+
+def _differences(facts: RunFacts, baselines: Mapping[str, Any]) -> list[str]:
+    """The model minus each baseline in the primary metric."""
+    name, texts = primary(facts), []
+    for baseline, values in baselines.items():
+        difference = (values.get(name) or {}).get("difference") or {}
+        if words.defined(difference.get("value")):
+            texts.append(f"{baseline_name(baseline)} {words.interval(difference)}")
+    return [f"{facts.label(name)}, model minus baseline, paired by subject: {'; '.join(texts)}."] if texts else []
+
+
+def baseline_name(name: str) -> str:
+    """Displayed name of a baseline."""
+    return BASELINES.get(name, name.replace("_", " "))
+
+
+def primary(facts: RunFacts) -> str:
+    """Name of the primary metric: as prespecified, else the task's first; "" where there is none."""
+    return str(facts.setting("evaluate", "primary") or next(iter(facts.headline), ""))
 
 
 def _p_values(metrics: Mapping[str, Any]) -> list[str]:
@@ -309,12 +330,11 @@ def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:
 def beforehand(facts: RunFacts) -> list[Any]:
     """The primary metric, and the number of evaluations on the test set."""
     content: list[Any] = []
-    primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
-    if primary:
+    if name := primary(facts):
         origin = (
             "prespecified" if facts.setting("evaluate", "primary") else "the default of the task; none was prespecified"
         )
-        content.append(Words(f"Primary metric: {words.label(primary)} ({origin})."))
+        content.append(Words(f"Primary metric: {words.label(name)} ({origin})."))
     if facts.looks is not None:
         times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
         warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""
