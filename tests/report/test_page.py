@@ -79,6 +79,9 @@ def test_too_few_validation_subjects_for_an_interval_are_one_sentence_and_no_tab
     assert "No conformal intervals: too few subjects of validation (8) for a coverage of 90 %." in text
     assert "Conformal intervals, nominal coverage" not in text
     assert "By chance of these subjects" not in text
+    sets = full("classification").metrics
+    text = html(full("classification", metrics={**sets, "conformal": sets["conformal"] | none}))
+    assert "No conformal sets: too few subjects of validation (8) for a coverage of 90 %." in text
 
 
 def test_joined_samples_are_told_at_both_levels() -> None:
@@ -240,6 +243,13 @@ def test_every_picture_has_its_title_and_caption_as_text(task: str) -> None:
     alternatives = re.findall(r'<img alt="([^"]*)"', html(full(task)))
     assert "ROC: A curve." in alternatives
     assert all(alternatives)
+
+
+def test_the_test_of_a_difference_between_subgroups_is_named() -> None:
+    gap = {"value": 0.1, "lower": -0.1, "upper": 0.3, "method": "jackknife by subject, Student's t", "p_holm": 0.3}
+    levels = {level: {"mae": {"value": 1.0, "lower": 0.5, "upper": 1.5, "n": 9, "gap": gap}} for level in "FM"}
+    text = html(full("regression", metrics={**full("regression").metrics, "subgroups": {"sex": levels}}))
+    assert "Intervals and p values: jackknife by subject, Student&#39;s t." in text
 
 
 def test_the_maps_of_a_sample_have_its_id_as_it_is() -> None:

@@ -139,6 +139,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
     content: list[Any] = []
     small = False
     tested: set[tuple[str, str]] = set()
+    methods: set[str] = set()
     for column, levels in (facts.metrics.get("subgroups") or {}).items():
         names = [n for n in facts.headline if any(n in section for section in levels.values())][:4]
         names += [n for n in ("conformal_coverage",) if any(n in section for section in levels.values())]
@@ -152,6 +153,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
             label = words.level(column, str(level))
             name = Cell(f"{label} *" if few else label, kind="small" if few else "")
             gap = _with_p(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
+            methods |= {str(method)} if (method := words.entry(first.get("gap")).get("method")) else set()
             tested |= {(column, "" if len(levels) == 2 else level)} if "; p " in gap.sub else set()
             others = [figure(section[n]) if n in section else text(None) for n in names[1:]]
             rows.append([name, counted(first), figure(first), gap, *others])
@@ -170,6 +172,8 @@ def subgroups(facts: RunFacts) -> list[Any]:
     content += _no_subgroups(facts)
     if any(isinstance(part, Table) for part in content):
         explanation = "Difference: the metric in the subgroup minus that in all other samples."
+        if methods:
+            explanation += f" Intervals and p values: {'; '.join(sorted(methods))}."
         if len(tested) > 1:
             explanation += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
         content.append(Words(explanation, "quiet"))
@@ -207,7 +211,7 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
         content.append(Table(["Pair", *map(facts.label, names)], rows, f"Agreement between model and readers{of}"))
-    content += _beside_readers(section.get("beside") or {})
+    content += _beside_readers(facts, section.get("beside") or {})
     content += _readers_by_zone(section.get("zones") or {})
     icc = [(name, entry) for name, entry in section.items() if name.startswith("icc_")]
     if icc:
@@ -217,16 +221,14 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
     return content
 
 
-def _beside_readers(beside: Mapping[str, Any]) -> list[Any]:
+def _beside_readers(facts: RunFacts, beside: Mapping[str, Any]) -> list[Any]:
     """The model's metrics less those of each reader, both against the reference."""
     names = list(dict.fromkeys(name for differences in beside.values() for name in differences))
     if not names:
         return []
-    rows = [
-        [text(f"model less {r}"), *(figure(d[n]) if n in d else text(None) for n in names)] for r, d in beside.items()
-    ]
+    rows = [[text(f"model − {r}"), *(figure(d[n]) if n in d else text(None) for n in names)] for r, d in beside.items()]
     title = "The model beside each reader: difference of their metrics against the reference, on the same samples"
-    return [Table(["", *map(words.label, names)], rows, title)]
+    return [Table(["", *map(facts.label, names)], rows, title)]
 
 
 def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
