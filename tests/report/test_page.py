@@ -245,6 +245,15 @@ def test_every_picture_has_its_title_and_caption_as_text(task: str) -> None:
     assert all(alternatives)
 
 
+def test_ages_of_few_subjects_have_a_mean_and_levels_stand_in_the_order_of_their_numbers() -> None:
+    groups = {"Age": {"61": 2, "5": 1, "": 1}, "grade": {"10": 1, "2": 2, "": 1}}
+    sides = {"train": {"samples": 4, "subjects": 4, "targets": {}, "groups": groups}}
+    (table,) = cohort.parts(RunFacts("x", "films", {}, audit={"sides": sides}))
+    rows = {row[0].text: row[1:] for row in table.rows}
+    assert (rows["Age"][0].text, rows["Age"][0].sub) == ("42.3 ± 32.3", "5 to 61; 1 missing")
+    assert list(rows)[-4:] == ["grade", "2", "10", "(empty)"]
+
+
 def test_the_test_of_a_difference_between_subgroups_is_named() -> None:
     gap = {"value": 0.1, "lower": -0.1, "upper": 0.3, "method": "jackknife by subject, Student's t", "p_holm": 0.3}
     levels = {level: {"mae": {"value": 1.0, "lower": 0.5, "upper": 1.5, "n": 9, "gap": gap}} for level in "FM"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scantune.amounts import number_of
 from scantune.plots import words
@@ -119,7 +120,7 @@ def _beside_baselines(facts: RunFacts) -> list[str]:
     alike = []
     for baseline, entries in baselines.items():
         difference = (entries.get(name) or {}).get("difference") or {}
-        bounds = [difference.get(bound) for bound in ("lower", "upper")]
+        bounds: list[Any] = [difference.get(bound) for bound in ("lower", "upper")]
         if not (all(map(words.defined, bounds)) and min(sign * bound for bound in bounds) > 0):
             alike.append(f"{baseline_name(baseline)} (paired difference {words.interval(difference)})")
     return [f"{words.label(name)} is not shown to be better than that of a baseline: {'; '.join(alike)}."] * bool(alike)
