@@ -60,7 +60,9 @@ def test_the_card_leaves_the_intended_use_to_the_author_and_gives_figures_with_i
 ) -> None:
     text = report.model_card(full(task), tmp_path / "card.md").read_text()
     assert "- **Use**: to be completed by the author" in text
-    assert " to " in text.split("## Performance on the test set")[1].split("## Limitations")[0]
+    assert (
+        " to " in text.split("## Performance on the test set (95 % confidence intervals)")[1].split("## Limitations")[0]
+    )
     assert "the data do not come from patients" in text
     assert "Only" in text
 

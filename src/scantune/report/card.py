@@ -41,7 +41,7 @@ def chapters(facts: RunFacts) -> list[Chapter]:
         Chapter("Data", _known(("Data set", facts.dataset), ("Cohort", _cohort(facts)),
                                ("Partitions", sentences.partitions(facts)), ("Split", sentences.split(facts)),
                                ("Preprocessing", sentences.preprocessing(facts)))),
-        Chapter("Performance on the test set", tuple(metrics)),
+        Chapter(f"Performance on the test set ({facts.confidence} confidence intervals)", tuple(metrics)),
         Chapter("Limitations", tuple(("", line) for line in limits(facts))),
     ]  # fmt: skip
 
