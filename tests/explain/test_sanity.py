@@ -146,6 +146,16 @@ def test_a_map_as_good_as_the_segmentation_network_passes(trained: Teachable, qu
     assert (entries["mask_auprc_segmentation"]["n"], entries["mask_auprc"]["n"]) == (15, 16)
 
 
+def test_a_share_has_no_interval_below_zero() -> None:
+    mask = np.zeros((4, 4))
+    mask[0, 0] = 1
+    hit, miss = (Saliency(m.astype(np.float32), "l", "m") for m in (mask, mask[::-1]))
+    pointing = from_maps([hit] + [miss] * 5, [mask] * 6, [f"p{i}" for i in range(6)])["mask_pointing"]
+    assert pointing["value"] == pytest.approx(1 / 6)
+    assert pointing["lower"] == 0
+    assert pointing["difference"]["lower"] < 0  # from chance
+
+
 def test_samples_without_finding_and_undefined_maps_are_left_out_and_counted() -> None:
     mask = np.zeros((4, 4))
     mask[0, 0] = 1

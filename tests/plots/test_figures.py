@@ -154,7 +154,7 @@ def test_roc_goes_through_the_points_computed_by_hand():
     axes = figure.axes[0]
     curve = next(line for line in axes.lines if line.get_label().startswith("lesion"))
     assert curve.get_xydata().tolist() == [[0, 0], [0, 0.5], [0.5, 0.5], [0.5, 1], [1, 1]]
-    assert "lesion: AUC 0.750 (0.400 to 1.000)" in words_in(figure)
+    assert "lesion: AUROC 0.750 (0.400 to 1.000)" in words_in(figure)
     assert "2 positive of 4" in words_in(figure)
 
 
@@ -342,6 +342,15 @@ def test_no_label_of_a_square_panel_is_cut_off():
     assert figure.axes[0].get_tightbbox().x0 >= 0
 
 
+@pytest.mark.parametrize("number", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4, 7, 9))])
+def test_no_name_above_a_square_panel_is_cut_off(number):
+    rng, area = np.random.default_rng(0), entry(0.8, 0.7, 0.9)
+    curves = [plots.Scored(np.arange(40) % 2, rng.random(40), f"class {k}", area) for k in range(number)]
+    figure = plots.roc_by_class(curves)
+    plots.render(figure, "png")
+    assert max(axes.get_tightbbox().y1 for axes in figure.axes if axes.get_visible()) <= figure.bbox.height
+
+
 def test_volume_agreement_draws_both_panels():
     figure = plots.volume_agreement([1.0, 2, 3], [1.1, 2.1, 2.9], metrics=LIMITS, unit="mL")
     assert len(figure.axes) == 2
@@ -476,7 +485,7 @@ def under_text(axes, text, x, y):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("skill", "prevalence"), [(3.0, 0.1), (0.0, 0.1), (-3.0, 0.1), (-2.0, 0.3), (3.0, 0.6)])
-@pytest.mark.parametrize(("draw", "area"), [("roc_by_class", "AUC"), ("precision_recall_by_class", "AP")])
+@pytest.mark.parametrize(("draw", "area"), [("roc_by_class", "AUROC"), ("precision_recall_by_class", "AUPRC")])
 def test_the_area_of_a_class_stands_where_it_does_not_hide_the_curve(draw, area, skill, prevalence):
     rng = np.random.default_rng(0)
     target = (rng.random(200) < prevalence).astype(int)

@@ -13,6 +13,7 @@ from scantune.cohort.load import Cohort
 from scantune.digests import text_digest
 from scantune.preprocess.check import check, print_check, terminal, write_check
 from scantune.preprocess.check import pictures as pictures_of
+from scantune.preprocess.check.findings import counted_values
 from scantune.preprocess.check.identifying import in_table
 from scantune.preprocess.check.page import page
 from scantune.preprocess.check.unusual import unusual
@@ -30,6 +31,15 @@ def check_result(tmp_path, pictures, inputs, rng):
         records.append(Record(name, name, (path,), targets={"label": "1"}, groups={"site": "1961-02-14"}))
     cohort = Cohort(records, 17, {"filtered by site": 2}, True)
     return check(cohort, inputs["image"](shape=[8, 8]), tmp_path / "store", progress=False), cohort
+
+
+def test_many_integers_are_counted_in_bins_of_equally_many():
+    counts = counted_values([float(age) for age in range(20, 61)])
+    assert counts["20–23"] == counts["52–55"] == 4
+    assert counts.pop("60–63") == 1  # the last one alone is not full
+    assert set(counts.values()) == {4}  # of 41 ages 4 in each of ten
+    assert sum(counted_values([*map(float, range(13)), 2.5]).values()) == 14
+    assert counted_values(["1"] * 3 + ["2"]) == {"1": 3, "2": 1}
 
 
 def test_counts_duplicates_oddities_and_what_identifies(check_result):
@@ -120,7 +130,7 @@ def test_volumes_are_shown_with_their_own_spacing(tmp_path, inputs):
     findings = check(Cohort(records, 1), inputs["volume"](spacing=[3, 3, 3]), tmp_path / "store", progress=False)
     first = {name: next(iter(counts)) for name, counts in findings.histograms.items()}
     assert [first[f"size {axis}"] for axis in "RAS"] == ["14", "12", "10"]
-    assert [first[f"spacing {axis}"] for axis in "RAS"] == ["1", "2", "3"]
+    assert [first[f"spacing {axis} (mm)"] for axis in "RAS"] == ["1", "2", "3"]
 
 
 def test_a_volume_is_seen_as_radiologists_read_it_and_in_the_proportions_of_its_spacing(monkeypatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scantune import report
-from scantune.report import RunFacts, card
+from scantune.report import RunFacts, card, results
 from scantune.report.checklists import checklists
 from scantune.report.items import AUTHOR, answers
 from tests.report.conftest import HOSTILE, full
@@ -60,7 +60,9 @@ def test_the_card_leaves_the_intended_use_to_the_author_and_gives_figures_with_i
 ) -> None:
     text = report.model_card(full(task), tmp_path / "card.md").read_text()
     assert "- **Use**: to be completed by the author" in text
-    assert " to " in text.split("## Performance on the test set")[1].split("## Limitations")[0]
+    assert (
+        " to " in text.split("## Performance on the test set (95 % confidence intervals)")[1].split("## Limitations")[0]
+    )
     assert "the data do not come from patients" in text
     assert "Only" in text
 
@@ -103,15 +105,20 @@ def test_covariates_are_predictors_beside_the_image() -> None:
     assert not beside["9c"][1]
 
 
-def test_several_baselines_as_good_as_the_model_are_named_as_in_the_table(tmp_path: Path) -> None:
+def test_a_model_not_shown_to_be_better_than_a_baseline_is_told_by_the_paired_difference(tmp_path: Path) -> None:
     facts = full("regression")
     primary = facts.headline[0]
     entry = facts.metrics["metrics"][primary]
-    facts = replace(
-        facts, metrics={**facts.metrics, "baselines": {n: {primary: entry} for n in ("mean", "covariates")}}
-    )
+    beside = {
+        "mean": {"value": -0.5, "lower": -0.9, "upper": -0.1, "reason": None},  # an error: the model is better
+        "covariates": {"value": -0.5, "lower": -1.2, "upper": 0.2, "reason": None},
+    }
+    baselines = {name: {primary: {**entry, "difference": difference}} for name, difference in beside.items()}
+    facts = replace(facts, metrics={**facts.metrics, "baselines": baselines})
     text = report.model_card(facts, tmp_path / "card.md").read_text()
-    assert "of each of the baselines (Constant: mean; Model on covariates) overlaps that of the model" in text
+    assert "that of a baseline: Model on covariates (paired difference −0.50 (−1.20 to 0.20))." in text
+    notes = " ".join(results.headline(facts).notes)
+    assert "Constant: mean −0.500 (−0.900 to −0.100); Model on covariates −0.50 (−1.20 to 0.20)" in notes
 
 
 def test_small_subgroups_are_named_in_the_order_of_their_numbers(tmp_path: Path) -> None:

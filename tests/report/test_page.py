@@ -9,6 +9,7 @@ import pytest
 
 from scantune import report
 from scantune.report import Mistake, RunFacts, card, cohort, sentences, training
+from scantune.report.figures import titled
 from scantune.report.page import html
 from tests.report.conftest import HOSTILE, full
 
@@ -78,6 +79,9 @@ def test_too_few_validation_subjects_for_an_interval_are_one_sentence_and_no_tab
     assert "No conformal intervals: too few subjects of validation (8) for a coverage of 90 %." in text
     assert "Conformal intervals, nominal coverage" not in text
     assert "By chance of these subjects" not in text
+    sets = full("classification").metrics
+    text = html(full("classification", metrics={**sets, "conformal": sets["conformal"] | none}))
+    assert "No conformal sets: too few subjects of validation (8) for a coverage of 90 %." in text
 
 
 def test_joined_samples_are_told_at_both_levels() -> None:
@@ -239,6 +243,27 @@ def test_every_picture_has_its_title_and_caption_as_text(task: str) -> None:
     alternatives = re.findall(r'<img alt="([^"]*)"', html(full(task)))
     assert "ROC: A curve." in alternatives
     assert all(alternatives)
+
+
+def test_ages_of_few_subjects_have_a_mean_and_levels_stand_in_the_order_of_their_numbers() -> None:
+    groups = {"Age": {"61": 2, "5": 1, "": 1}, "grade": {"10": 1, "2": 2, "": 1}}
+    sides = {"train": {"samples": 4, "subjects": 4, "targets": {}, "groups": groups}}
+    (table,) = cohort.parts(RunFacts("x", "films", {}, audit={"sides": sides}))
+    rows = {row[0].text: row[1:] for row in table.rows}
+    assert (rows["Age"][0].text, rows["Age"][0].sub) == ("42.3 ± 32.3", "5 to 61; 1 missing")
+    assert list(rows)[-4:] == ["grade", "2", "10", "(empty)"]
+
+
+def test_the_test_of_a_difference_between_subgroups_is_named() -> None:
+    gap = {"value": 0.1, "lower": -0.1, "upper": 0.3, "method": "jackknife by subject, Student's t", "p_holm": 0.3}
+    levels = {level: {"mae": {"value": 1.0, "lower": 0.5, "upper": 1.5, "n": 9, "gap": gap}} for level in "FM"}
+    text = html(full("regression", metrics={**full("regression").metrics, "subgroups": {"sex": levels}}))
+    assert "Intervals and p values: jackknife by subject, Student&#39;s t." in text
+
+
+def test_the_maps_of_a_sample_have_its_id_as_it_is() -> None:
+    assert titled("sample_hippocampus_056", b"").title == "hippocampus_056"
+    assert titled("roc", b"").title == "ROC"
 
 
 def test_numbers_keep_their_places_beside_names_from_right_to_left() -> None:

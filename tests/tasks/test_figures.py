@@ -59,7 +59,7 @@ def test_many_classes_have_a_curve_each_and_no_decision_curve():
     table = PredictionTable.make({"target": ["abc"[t] for t in truth], **columns})
     plotted, _ = drawn(table, scoring.settings_of("classification"))
     assert "decision_curve" not in plotted
-    for name, what in (("roc", "AUC"), ("precision_recall", "AP")):
+    for name, what in (("roc", "AUROC"), ("precision_recall", "AUPRC")):
         panels = [axes for axes in plotted[name].axes if axes.get_visible()]
         assert [axes.get_title(loc="left") for axes in panels] == ["a", "b", "c"]
         assert bands(plotted[name]) == 3

@@ -297,3 +297,9 @@ def test_codes_of_missing_targets_are_told(tmp_path):
     assert load(path, settings_for("regression", {}))[1] == [
         "column target: -999 in 1 rows count as values; leave the cells or rows of missing ones out"
     ]
+
+
+def test_the_unit_of_a_survival_that_no_column_states_is_not_taken_for_years() -> None:
+    columns = ("target/time", "target/event", "prediction", "p/12/event")
+    assert settings_for("survival", {}, columns).unit == "units of time"
+    assert settings_for("survival", {"unit": "months"}, columns).unit == "months"

@@ -260,7 +260,7 @@ def _warnings(
         if subjects < needed:
             warnings.append(
                 f"{side} has {number_of(subjects, 'subject')}: the 95 % interval of a proportion can be "
-                f"±{Z95 / 2 / math.sqrt(subjects):.2f}; "
+                f"±{min(0.5, Z95 / 2 / math.sqrt(subjects)):.2f}; "
                 f"for ±{settings.interval_half_width:g} it takes {needed}"
             )
     if near:

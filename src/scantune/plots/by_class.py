@@ -29,7 +29,7 @@ def roc_by_class(
         confidence: level of the bands, for the notes.
         title: heading.
     """
-    return _panels(curves, bands, title, roc_points, ("1 − specificity", "Sensitivity"), "AUC", confidence)
+    return _panels(curves, bands, title, roc_points, ("1 − specificity", "Sensitivity"), "AUROC", confidence)
 
 
 @style.styled
@@ -38,7 +38,7 @@ def precision_recall_by_class(
 ) -> Figure:
     """Precision against recall of each class, in steps, with the prevalence dotted. See :func:`roc_by_class`."""
     axes = ("Recall (sensitivity)", "Precision (PPV)")
-    return _panels(curves, bands, title, precision_points, axes, "AP", confidence)
+    return _panels(curves, bands, title, precision_points, axes, "AUPRC", confidence)
 
 
 def _panels(
@@ -57,7 +57,7 @@ def _panels(
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     panels = figure.subplots(rows, across, squeeze=False, sharex=True, sharey=True)
-    steps = "steps-pre" if area_name == "AP" else "default"
+    steps = "steps-pre" if area_name == "AUPRC" else "default"
     data = [usable(figure, curve) for curve in curves]
     curve_data = [None if isinstance(points_or_reason, str) else points(*points_or_reason) for points_or_reason in data]
     names_of_panels = lettering.shortened([curve.name for curve in curves], style.DOUBLE / across - 0.3, 7)
@@ -75,7 +75,7 @@ def _panels(
             axes.fill_between(*(bands or {})[curve.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)
         axes.plot(*line, color=style.BLUE, drawstyle=steps, zorder=3)
         share = float(points_or_reason[0].mean())
-        chance = ([0, 1], [0, 1]) if area_name == "AUC" else ([0, 1], [share, share])
+        chance = ([0, 1], [0, 1]) if area_name == "AUROC" else ([0, 1], [share, share])
         axes.plot(*chance, color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=2)
         axes.set_xticks([0, 0.5, 1])
         area = [] if curve.metric is None else [f"{area_name} {words.interval(curve.metric)}"]
@@ -84,7 +84,7 @@ def _panels(
         axes.set_visible(False)
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
         axes.xaxis.set_tick_params(labelbottom=True)
-    dotted = "chance" if area_name == "AUC" else "prevalence"
+    dotted = "chance" if area_name == "AUROC" else "prevalence"
     band = f"Bands: pointwise {words.per_cent(confidence)}. " if bands else ""
     if bands is not None and len(bands) < len(curves):
         style.note(figure, NO_BAND)

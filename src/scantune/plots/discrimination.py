@@ -101,7 +101,7 @@ def roc(
             continue
         band = (bands or {}).get(curve.name)
         drawn.append(roc_points(*data))
-        _line(axes, index, *drawn[-1], curve.legend("AUC", names[index]), band)
+        _line(axes, index, *drawn[-1], curve.legend("AUROC", names[index]), band)
         style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
     _finish(figure, axes, drawn, ("lower right", "upper left"), bands, confidence)
@@ -134,7 +134,7 @@ def precision_recall(
             continue
         band = (bands or {}).get(curve.name)
         line = precision_points(*data)
-        _line(axes, index, *line, curve.legend("AP", names[index]), band, steps=True)
+        _line(axes, index, *line, curve.legend("AUPRC", names[index]), band, steps=True)
         drawn.append(stepped(*line))
         prevalence = float(data[0].mean())
         axes.axhline(prevalence, color=style.SERIES[index % 7][0], linestyle=(0, (1, 2)), linewidth=0.7)

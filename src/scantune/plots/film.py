@@ -110,7 +110,7 @@ def _zone(axes: Axes, row: int, column: int, zone: str, entry: dict[str, Any], l
             linestyle="-" if words.defined(value) else (0, (3, 2)),
         )
     )
-    axes.text(column, row - 0.26, display_name(zone), ha="center", va="center", fontsize=5.5, color="#4D4D4D")
+    axes.text(column, row - 0.26, display_name(zone), ha="center", va="center", fontsize=5.5)
     if words.defined(value):
         bounds = words.interval(entry).partition(" ")
         axes.text(column, row + 0.0, bounds[0], ha="center", va="center", fontsize=9, fontweight="bold")

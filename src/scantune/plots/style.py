@@ -28,6 +28,7 @@ from scantune.plots import lettering
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.layout_engine import LayoutEngine
 
 P = ParamSpec("P")
 
@@ -174,9 +175,7 @@ def _rendered(figure: Figure, formats: tuple[str, ...]) -> list[bytes]:
     layout = figure.get_layout_engine()
     with project_style(), lettering.lettered(figure):
         if layout is not None:
-            square = any(axes.get_aspect() != "auto" for axes in figure.axes)
-            for _ in range(3 if square else 1):  # square panels require several passes: the first may truncate labels
-                layout.execute(figure)
+            _lay_out(figure, layout)
         figure.set_layout_engine("none")
         try:
             for form in formats:
@@ -186,6 +185,18 @@ def _rendered(figure: Figure, formats: tuple[str, ...]) -> list[bytes]:
         finally:
             figure.set_layout_engine(layout)
     return contents
+
+
+def _lay_out(figure: Figure, layout: LayoutEngine) -> None:
+    """Run the layout once, with square panels until it stays: before that it may leave titles outside the figure."""
+    square = any(axes.get_aspect() != "auto" for axes in figure.axes)
+    before: np.ndarray | None = None
+    for _ in range(10 if square else 1):
+        layout.execute(figure)
+        places = np.array([axes.get_position(original=True).bounds for axes in figure.axes])
+        if before is not None and np.allclose(places, before, rtol=0, atol=0.002):
+            break
+        before = places
 
 
 def note(figure: Figure, text: str) -> None:

@@ -76,11 +76,11 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
     metrics = {n.removesuffix(end): m for n, m in (facts.metrics.get("metrics") or {}).items() if n.endswith(end)}
     names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size") if n in metrics]
     what = "intervals" if "conformal_width" in names else "sets"
-    unlimited = section.get("quantile", 0) is None  # of so few subjects every interval is the whole line
-    if unlimited and what == "intervals" and not facts.section("stated_intervals", target):
+    unlimited = section.get("quantile", 0) is None  # an interval is the whole line, a set all classes
+    if unlimited and not facts.section("stated_intervals", target):
         subjects = section.get("n_subjects", 0)
         few = f"too few subjects of validation ({subjects}) for a coverage of {100 * nominal:g} %"
-        return [Words(f"No conformal intervals{of}: {few}.")]
+        return [Words(f"No conformal {what}{of}: {few}.")]
     rows = (
         [[text("All subjects, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]]
         if names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from scantune.plots.direction import legible
 from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
 from scantune.report.items import AUTHOR
-from scantune.report.results import BASELINES
+from scantune.report.results import baseline_name, primary
 from scantune.report.saliency import NAMES
 from scantune.tasks.catalogue import part
+from scantune.tasks.directions import lower_is_better
 
 FEW = 100
 """Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""
@@ -42,7 +42,7 @@ def chapters(facts: RunFacts) -> list[Chapter]:
         Chapter("Data", _known(("Data set", facts.dataset), ("Cohort", _cohort(facts)),
                                ("Partitions", sentences.partitions(facts)), ("Split", sentences.split(facts)),
                                ("Preprocessing", sentences.preprocessing(facts)))),
-        Chapter("Performance on the test set", tuple(metrics)),
+        Chapter(f"Performance on the test set ({facts.confidence} confidence intervals)", tuple(metrics)),
         Chapter("Limitations", tuple(("", line) for line in limits(facts))),
     ]  # fmt: skip
 
@@ -112,23 +112,19 @@ def _fitted(facts: RunFacts) -> list[str]:
 
 
 def _beside_baselines(facts: RunFacts) -> list[str]:
-    """A baseline whose interval of the first headline figure overlaps the model's."""
-    name = next(iter(facts.headline), "")
-    ours = words.entry(facts.figure(name))
-    alike = []
-    for baseline, entries in (facts.metrics.get("baselines") or {}).items():
-        theirs = words.entry(entries.get(name))
-        bounds: list[Any] = [entry.get(bound) for entry in (ours, theirs) for bound in ("lower", "upper")]
-        if all(words.defined(bound) for bound in bounds) and bounds[0] <= bounds[3] and bounds[2] <= bounds[1]:
-            alike.append(BASELINES.get(baseline, baseline.replace("_", " ")))
-    if not alike:
+    """The baselines than which the model is not shown to be better, by the paired interval of the primary metric."""
+    baselines = facts.metrics.get("baselines") or {}
+    if not baselines:
         return []
-    return [f"{words.label(name)}: the interval of {_baselines(alike)} overlaps that of the model."]
-
-
-def _baselines(names: Sequence[str]) -> str:
-    """``the baseline A``; ``each of the baselines A; B``."""
-    return f"the baseline {names[0]}" if len(names) == 1 else f"each of the baselines ({'; '.join(names)})"
+    name = primary(facts)
+    sign = -1 if lower_is_better(part(facts.task_name, "metrics").ERRORS if facts.task_name else (), name) else 1
+    alike = []
+    for baseline, entries in baselines.items():
+        difference = (entries.get(name) or {}).get("difference") or {}
+        bounds: list[Any] = [difference.get(bound) for bound in ("lower", "upper")]
+        if not (all(map(words.defined, bounds)) and min(sign * bound for bound in bounds) > 0):
+            alike.append(f"{baseline_name(baseline)} (paired difference {words.interval(difference)})")
+    return [f"{words.label(name)} is not shown to be better than that of a baseline: {'; '.join(alike)}."] * bool(alike)
 
 
 def model_card(facts: RunFacts, out: Path) -> Path:

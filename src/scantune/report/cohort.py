@@ -11,7 +11,7 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, image, text
-from scantune.statistics.ages import years
+from scantune.statistics.ages import is_age, years
 
 MANY = 15
 """A column with more distinct numbers than this is summarised by mean and spread."""
@@ -81,13 +81,16 @@ def _column(name: str, spreads: list[Mapping[str, Any]], kind: str, separator: s
     Where the cells of a target list several words, each word has a line, with the samples whose cell has it.
     """
     label = name.replace("_", " ") + (" (target)" if kind == "targets" else "")
-    spreads = [_as_moments(spread) for spread in spreads] if _of_numbers(spreads) else spreads
+    few = 0 if kind == "groups" and is_age(name) else MANY  # ages of few subjects are no levels either
+    spreads = [_as_moments(spread) for spread in spreads] if _of_numbers(spreads, few) else spreads
     if any(_numeric(spread) for spread in spreads):
         return [[text(label), *(_moments(spread) for spread in spreads)]]
     totals = [sum(spread.values()) for spread in spreads]
     if separator and any(separator in level for spread in spreads for level in spread):
         spreads = [_by_word(spread, separator) for spread in spreads]
     levels = list(dict.fromkeys(level for spread in spreads for level in spread))
+    if all(math.isfinite(years(level)) for level in levels if level):
+        levels.sort(key=lambda level: years(level) if level else math.inf)
     rows = [[Cell(label, kind="heading")]]
     for level in levels[:MOST]:
         cells = []
@@ -108,11 +111,11 @@ def _by_word(spread: Mapping[str, int], separator: str) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _of_numbers(spreads: list[Mapping[str, Any]]) -> bool:
-    """Whether a column is one of many numbers, ages such as ``90+`` and ``063Y`` among them."""
+def _of_numbers(spreads: list[Mapping[str, Any]], few: int) -> bool:
+    """Whether a column is one of more than ``few`` numbers, ages such as ``90+`` and ``063Y`` among them."""
     counts = [spread for spread in spreads if not _numeric(spread)]
     texts = {text for spread in counts for text in spread if text}
-    many = len(texts) > MANY or len(counts) < len(spreads)
+    many = len(texts) > few or len(counts) < len(spreads)
     return many and all(math.isfinite(years(text)) for text in texts)
 
 

@@ -29,6 +29,9 @@ _AFTER = {
 OF_SAMPLES = "_of_samples"
 """How names end of figures of single samples where samples are joined."""
 
+OF_ONE = "sample_"
+"""How names begin of the maps of one sample; its id follows."""
+
 
 @cache
 def captions() -> dict[str, tuple[str, str]]:
@@ -41,7 +44,12 @@ def titled(name: str, content: bytes) -> Picture:
     """The picture with the title and caption that go with its name."""
     stem = name.removesuffix(OF_SAMPLES)
     drawn, _, of = stem.partition(PART)
-    title, caption = captions().get(drawn, (stem.removeprefix("sample_").replace("_", " "), ""))
+    title, caption = captions().get(drawn, (_unlisted(stem), ""))
     title += f", {of.replace('_', ' ')}" if of and drawn in captions() else ""
     title += ", samples not joined" if stem != name else ""
     return Picture(content, title, caption)
+
+
+def _unlisted(stem: str) -> str:
+    """A sample's id as it is, to be searched for; other names in words."""
+    return stem.removeprefix(OF_ONE) if stem.startswith(OF_ONE) else stem.replace("_", " ")

@@ -31,11 +31,12 @@ def headline(facts: RunFacts) -> Table:
         entry = words.entry(metrics.get(name))
         beside = [figure(values[name]) if name in values else text(None) for values in baselines.values()]
         rows.append([text(facts.label(name)), _strong(figure(entry)), *beside, counted(entry)])
-    header = ["Metric", "Model", *(BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
+    header = ["Metric", "Model", *map(baseline_name, baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
     fitted = (facts.metrics.get("settings") or {}).get("baselines_fitted_on", "training")
     notes += [f"Baselines were fitted on the {fitted} set and tested on the same samples."] if baselines else []
+    notes += _differences(facts, baselines)
     if facts.metrics.get("baselines_left_out"):
         notes.append(f"There are no simple baselines: {facts.metrics['baselines_left_out']}.")
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
@@ -43,6 +44,26 @@ def headline(facts: RunFacts) -> Table:
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
+
+
+def _differences(facts: RunFacts, baselines: Mapping[str, Any]) -> list[str]:
+    """The model minus each baseline in the primary metric."""
+    name, texts = primary(facts), []
+    for baseline, values in baselines.items():
+        difference = (values.get(name) or {}).get("difference") or {}
+        if words.defined(difference.get("value")):
+            texts.append(f"{baseline_name(baseline)} {words.interval(difference)}")
+    return [f"{facts.label(name)}, model minus baseline, paired by subject: {'; '.join(texts)}."] if texts else []
+
+
+def baseline_name(name: str) -> str:
+    """Displayed name of a baseline."""
+    return BASELINES.get(name, name.replace("_", " "))
+
+
+def primary(facts: RunFacts) -> str:
+    """Name of the primary metric: as prespecified, else the task's first; "" where there is none."""
+    return str(facts.setting("evaluate", "primary") or next(iter(facts.headline), ""))
 
 
 def _p_values(metrics: Mapping[str, Any]) -> list[str]:
@@ -118,6 +139,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
     content: list[Any] = []
     small = False
     tested: set[tuple[str, str]] = set()
+    methods: set[str] = set()
     for column, levels in (facts.metrics.get("subgroups") or {}).items():
         names = [n for n in facts.headline if any(n in section for section in levels.values())][:4]
         names += [n for n in ("conformal_coverage",) if any(n in section for section in levels.values())]
@@ -131,6 +153,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
             label = words.level(column, str(level))
             name = Cell(f"{label} *" if few else label, kind="small" if few else "")
             gap = _with_p(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
+            methods |= {str(method)} if (method := words.entry(first.get("gap")).get("method")) else set()
             tested |= {(column, "" if len(levels) == 2 else level)} if "; p " in gap.sub else set()
             others = [figure(section[n]) if n in section else text(None) for n in names[1:]]
             rows.append([name, counted(first), figure(first), gap, *others])
@@ -149,6 +172,8 @@ def subgroups(facts: RunFacts) -> list[Any]:
     content += _no_subgroups(facts)
     if any(isinstance(part, Table) for part in content):
         explanation = "Difference: the metric in the subgroup minus that in all other samples."
+        if methods:
+            explanation += f" Intervals and p values: {'; '.join(sorted(methods))}."
         if len(tested) > 1:
             explanation += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
         content.append(Words(explanation, "quiet"))
@@ -186,7 +211,7 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
         content.append(Table(["Pair", *map(facts.label, names)], rows, f"Agreement between model and readers{of}"))
-    content += _beside_readers(section.get("beside") or {})
+    content += _beside_readers(facts, section.get("beside") or {})
     content += _readers_by_zone(section.get("zones") or {})
     icc = [(name, entry) for name, entry in section.items() if name.startswith("icc_")]
     if icc:
@@ -196,16 +221,14 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
     return content
 
 
-def _beside_readers(beside: Mapping[str, Any]) -> list[Any]:
+def _beside_readers(facts: RunFacts, beside: Mapping[str, Any]) -> list[Any]:
     """The model's metrics less those of each reader, both against the reference."""
     names = list(dict.fromkeys(name for differences in beside.values() for name in differences))
     if not names:
         return []
-    rows = [
-        [text(f"model less {r}"), *(figure(d[n]) if n in d else text(None) for n in names)] for r, d in beside.items()
-    ]
+    rows = [[text(f"model − {r}"), *(figure(d[n]) if n in d else text(None) for n in names)] for r, d in beside.items()]
     title = "The model beside each reader: difference of their metrics against the reference, on the same samples"
-    return [Table(["", *map(words.label, names)], rows, title)]
+    return [Table(["", *map(facts.label, names)], rows, title)]
 
 
 def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
@@ -309,12 +332,11 @@ def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:
 def beforehand(facts: RunFacts) -> list[Any]:
     """The primary metric, and the number of evaluations on the test set."""
     content: list[Any] = []
-    primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
-    if primary:
+    if name := primary(facts):
         origin = (
             "prespecified" if facts.setting("evaluate", "primary") else "the default of the task; none was prespecified"
         )
-        content.append(Words(f"Primary metric: {words.label(primary)} ({origin})."))
+        content.append(Words(f"Primary metric: {words.label(name)} ({origin})."))
     if facts.looks is not None:
         times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
         warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""

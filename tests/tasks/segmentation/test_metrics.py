@@ -58,6 +58,7 @@ def test_metrics_json_has_every_class_with_the_agreement_of_its_volume(table: Pr
     assert metrics["dice_prepared"]["value"] == pytest.approx(metrics["dice"]["value"])
     assert "dice/anterior" not in evaluated["headline"]
     assert "mean over the structures" in headline_notes(evaluated)[0]
+    assert "There is no simple baseline" in headline_notes(evaluated)[1]
 
 
 def test_one_structure_has_no_columns_by_class_and_no_lesions_unless_they_are_counted() -> None:

@@ -100,7 +100,7 @@ def against_network(
         )
         result = verdict(difference, SEGMENTATION_RULE, lambda lower, upper: lower > -NEAR)
         entries[f"{name}_segmentation"] = constant_bounds(
-            mean_metric(network_scores, subject_ids, confidence)
+            mean_metric(network_scores, subject_ids, confidence, lowest=0.0)
         ).as_dict() | {
             "passed": result["passed"],
             "rule": SEGMENTATION_RULE,
@@ -128,7 +128,7 @@ def _entry(
 ) -> Entry:
     defined = np.isfinite(scores)
     difference = constant_bounds(mean_metric(scores - chance if len(scores) else scores, subject_ids, confidence))
-    metric = mean_metric(scores, subject_ids, confidence)
+    metric = mean_metric(scores, subject_ids, confidence, lowest=0.0)
     result = verdict(difference, rule, lambda lower, upper: lower > 0)
     habit = constant_bounds(mean_metric(scores - shuffled if len(scores) else scores, subject_ids, confidence))
     more = {

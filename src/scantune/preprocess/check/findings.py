@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MANY = 12  # distinct values above which numbers are shown as a histogram
 BINS = 12
+UNITS = {"spacing": " (mm)", "frame_time": " (ms)"}
 WITH_MASKS = 24
 """Most pictures of a page with outlines, which are larger."""
 
@@ -41,7 +42,7 @@ class Findings:
     Attributes:
         flow: as in ``flow.json``: rows, selected, usable, and why the others are not.
         excluded: sample id to reason.
-        histograms: what (``spacing R``, ``size A``, ``frames``, ``target/score``) to bin or value to count.
+        histograms: what (``spacing R (mm)``, ``size A``, ``frames``, ``target/score``) to bin or value to count.
         labels: target to group to level to value to count.
         duplicates: sample ids that have the same bytes or the same tensor.
         odd_intensities: sample id to what is unlike the rest, the most unusual first.
@@ -190,13 +191,13 @@ def _histograms(
             sizes = reading.get(f"own_{what}")
             names = "RAS" if sizes and len(sizes) == 3 else ("rows", "columns")
             for axis, value in zip(names, sizes or (), strict=False):
-                series[f"{what} {axis}"].append(float(value))
+                series[f"{what} {axis}{UNITS.get(what, '')}"].append(float(value))
         for name, what in (("volume_ml", "brain volume (ml)"), ("overlap", "overlap with the template's brain")):
             if name in reading.get("brain", {}):
                 series[what].append(float(reading["brain"][name]))
         for name in ("frames", "frame_time"):
             if reading.get(name) is not None:
-                series[name.replace("_", " ")].append(float(reading[name]))
+                series[name.replace("_", " ") + UNITS.get(name, "")].append(float(reading[name]))
         for name in ("format", "modality", "manufacturer", "unit", "photometric", "transfer_syntax"):
             if reading.get(name):
                 series[name.replace("_", " ")].append(str(reading[name]))
@@ -214,9 +215,22 @@ def counted_values(items: Sequence[float | str]) -> dict[str, int]:
         return dict(counts.most_common(40))
     if len(counts) <= MANY or not numbers.size:
         return dict(sorted(counts.items(), key=lambda item: (item[0] == "(empty)", _as_number(item[0]))))
-    amounts, edges = np.histogram(numbers, bins=BINS)
-    bins = {f"{edges[i]:.4g}–{edges[i + 1]:.4g}": int(n) for i, n in enumerate(amounts)}
+    bins = _integer_bins(numbers) if not (numbers % 1).any() and np.ptp(numbers) < 1e6 else _bins(numbers)
     return bins | ({"(empty)": counts["(empty)"]} if "(empty)" in counts else {})
+
+
+def _bins(numbers: np.ndarray) -> dict[str, int]:
+    amounts, edges = np.histogram(numbers, bins=BINS)
+    return {f"{edges[i]:.4g}–{edges[i + 1]:.4g}": int(n) for i, n in enumerate(amounts)}
+
+
+def _integer_bins(numbers: np.ndarray) -> dict[str, int]:
+    """Bins of equally many integers: else some would hold one more, and equal counts would look uneven."""
+    first, last = int(numbers.min()), int(numbers.max())
+    width = -(-(last - first + 1) // BINS)
+    edges = [*range(first, last + 1, width)]
+    amounts, _ = np.histogram(numbers, bins=[*edges, edges[-1] + width])
+    return {f"{edge}–{edge + width - 1}" if width > 1 else f"{edge}": int(n) for edge, n in zip(edges, amounts)}
 
 
 def _as_number(text: str) -> float:

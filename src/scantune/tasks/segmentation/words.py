@@ -34,8 +34,15 @@ def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
         "95th percentiles of the distances from either surface to the other, each element of a surface weighted by its "
         "area (Nikolov et al. 2021); NSD, the share of both surfaces within the tolerance, counts areas too. Pixels "
         "that do not count (uncertain, outside of the region of the metrics) are background in both masks.",
+        *([] if metrics.get("baselines") else [NO_BASELINE]),
         *postprocessing(metrics),
     ]
+
+
+NO_BASELINE = (
+    "There is no simple baseline: an intensity threshold is for one structure, a mean mask for images of one size, and "
+    "both need the training images."
+)
 
 
 def postprocessing(metrics: Mapping[str, Any]) -> list[str]:

@@ -126,10 +126,10 @@ class Survival(TaskSettings):
 
     @classmethod
     def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
-        """The horizons are those of the columns ``p/<horizon>/event``."""
+        """The horizons are those of the columns ``p/<horizon>/event``; no column says in which unit."""
         matches = [re.fullmatch(r"p/(\d+(?:\.\d+)?)/event", column) for column in columns]
         horizons = sorted(float(match[1]) for match in matches if match)
-        return {"horizons": tuple(horizons)} if horizons else {}
+        return {"unit": "units of time"} | ({"horizons": tuple(horizons)} if horizons else {})
 
     def intervals(self) -> tuple[float, ...]:
         """``cuts``, or their default."""
