@@ -126,6 +126,29 @@ def test_a_number_of_another_target_has_a_new_output_layer_in_its_units(target, 
         assert after == pytest.approx(before * (100 / 34 if ranges[0] else 1), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("target", "classes", "new"),
+    [("oedema", ("0", "1"), False), ("effusion", ("0", "1"), True), ("effusion", ("none", "mild"), False)],
+)
+def test_classes_0_and_1_of_another_target_have_a_new_output_layer(target, classes, new, monkeypatch) -> None:
+    import torch
+
+    from scantune import models
+
+    theirs, ours = (settings_of({"name": "classification", "target": name}) for name in ("oedema", target))
+    monkeypatch.setattr(networks, "encode", lambda side, task: None)
+    task = build_task(ours, classes=classes, loss="cross_entropy")
+    backbone = models.build("small_cnn", modality="image", seed=1)
+    network = models.Network(backbone, task.head(backbone.feature_dim, None)).eval()
+    facts: Any = SimpleNamespace(name="films", task=theirs.model_dump(), classes=classes, loss="cross_entropy")
+    sides = SimpleNamespace(side=lambda name: None)
+    plan: Any = SimpleNamespace(key="x", task=task, block=SimpleNamespace(task=ours), spec={"name": "ce"}, sides=sides)
+    image = torch.ones(1, 1, 16, 16)
+    before = network(image).detach()
+    networks._fit_output(network, facts, plan, seed=0)
+    assert torch.equal(network(image).detach(), before) is not new
+
+
 def test_outputs_have_no_half_file_and_no_member_of_a_former_training(tmp_path):
     state, out = tmp_path / "state", tmp_path / "out"
     home = state / "member" / "out"

@@ -231,13 +231,18 @@ def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:
 def _answers(task: Task, settings: TaskSettings) -> str:
     """What a task answers, in words; with its target where the classes are numbers, or there are none."""
     told = ", ".join(task.labels) or "one output"
-    telling = any(isinstance(value(label), str) for label in task.labels)
-    return f"{task.name} ({told})" if telling else f"{task.name} ({told} of {', '.join(settings.target_names())})"
+    named = f"{task.name} ({told})"
+    return named if _telling(task) else f"{task.name} ({told} of {', '.join(settings.target_names())})"
+
+
+def _telling(task: Task) -> bool:
+    """Whether the names of the outputs say what they answer, as 0 and 1 do not."""
+    return any(isinstance(value(label), str) for label in task.labels)
 
 
 def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: int) -> None:
-    """Replace the output layer if the outputs differ from those of the initial model, or are numbers of another target;
-    rescale it if the output is one number in another range.
+    """Replace the output layer if the outputs differ from those of the initial model, or are numbers (classes too) of
+    another target; rescale it if the output is one number in another range.
 
     Raises:
         ScantuneError: the outputs have other axes.
@@ -256,7 +261,8 @@ def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: i
         )
     before, now = settings.output_range, plan.block.task.output_range
     of = getattr(new, "standard_units", None)
-    other = of is not None and not (before and now) and settings.target_names() != plan.block.task.target_names()
+    numbers = (of is not None and not (before and now)) or bool(new.labels and not _telling(new))
+    other = numbers and settings.target_names() != plan.block.task.target_names()
     if other or (old.output_shape, old.labels) != (new.output_shape, new.labels):
         log.info("derived.%s: the output layer is new: %r answers %s", plan.key, facts.name, _answers(old, settings))
         shape = new.output_shape if len(new.output_shape) > 1 else None
