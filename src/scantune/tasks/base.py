@@ -38,6 +38,9 @@ class TaskSettings(Block):
     """A model may lack a column of probabilities, which then is empty in its whole partition or fold."""
     takes_empty_targets: ClassVar[bool] = False
     """An empty cell of a target means something; else rows with one cannot be learned from."""
+    own_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of ``predictions.csv``, also as ``<name>/<part>``, beside those that every task may have (``target``,
+    ``prediction``, ``p/…``): no subgroups are made by them."""
 
     name: str
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from scantune.records import ScantuneError
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
@@ -281,7 +281,7 @@ class Multilabel(TaskSettings):
 
     def mirrored(self, findings: Sequence[str]) -> tuple[int, ...]:
         """For each finding the index of the one whose place it takes when the image is mirrored left-right."""
-        return sides.mirrored(findings, self.sides)
+        return laterality.mirrored(findings, self.sides)
 
     @property
     def sided(self) -> bool:

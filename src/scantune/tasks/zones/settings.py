@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
@@ -154,11 +154,11 @@ class Zones(TaskSettings):
 
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
-        return sides.pairs(self.zones, self.sides)
+        return laterality.pairs(self.zones, self.sides)
 
     def mirrored(self) -> tuple[int, ...]:
         """For each zone the index of the zone whose place it takes when the image is mirrored left-right."""
-        return sides.mirrored(self.zones, self.sides)
+        return laterality.mirrored(self.zones, self.sides)
 
     @property
     def sided(self) -> bool:
