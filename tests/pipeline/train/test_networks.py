@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scantune.pipeline.train import networks
+from scantune.pipeline.train import networks, training
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
 from scantune.tasks.catalogue import settings_of
@@ -124,6 +124,40 @@ def test_a_number_of_another_target_has_a_new_output_layer_in_its_units(target, 
         assert any(float(part.mean) == 60 for part in network.modules() if type(part).__name__ == "Rescale")
     else:
         assert after == pytest.approx(before * (100 / 34 if ranges[0] else 1), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "why"),
+    [
+        ({"name": "regression", "target": "a"}, {"a": ["5", "5"]}, "all training samples have the same target"),
+        ({"name": "regression", "target": "a"}, {"a": ["5", "6"]}, ""),
+        ({"name": "classification", "target": "a", "classes": ["n", "y"]}, {"a": ["y", "y"]}, "the same target"),
+        ({"name": "multilabel", "findings": ["a", "b"]}, {"a": ["1", "1"], "b": ["0", ""]}, "the same target"),
+        ({"name": "multilabel", "findings": ["a", "b"]}, {"a": ["1", "1"], "b": ["0", "1"]}, ""),
+        (
+            {"name": "survival", "time": "a", "event": "b"},
+            {"a": ["1", "2"], "b": ["0", "0"]},
+            "has the event",
+        ),
+        ({"name": "survival", "time": "a", "event": "b"}, {"a": ["1", "2"], "b": ["0", "1"]}, ""),
+    ],
+)
+def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(task, targets, why) -> None:
+    settings: Any = settings_of(task)
+    built = build_task(settings, classes=task.get("classes"), loss=settings.default_loss)
+    side: Any = [
+        SimpleNamespace(sample_id=str(i), targets={name: cells[i] for name, cells in targets.items()}, groups={})
+        for i in range(2)
+    ]
+    train = SimpleNamespace(scanner_consistency=None, partners=None)
+    plan: Any = SimpleNamespace(
+        key="x", task=built, block=SimpleNamespace(task=settings, train=train), input=SimpleNamespace(modality="image")
+    )
+    if not why:
+        training.check_side(plan, side)
+        return
+    with pytest.raises(ScantuneError, match=f"x: .*{re.escape(why)}.*nothing can be learned"):
+        training.check_side(plan, side)
 
 
 @pytest.mark.parametrize(

@@ -232,14 +232,17 @@ def sweep_member(
 
 
 def check_side(plan: TrainingPlan, train_side: Side) -> None:
-    """Refuse a training side from which a term of the loss would learn nothing: of all folds before the first trains.
+    """Refuse a training side from which nothing, or a term of the loss nothing, would be learned: of all folds before
+    the first trains.
 
     Raises:
-        ScantuneError: of which term.
+        ScantuneError: why, or of which term.
     """
-    settings = plan.block.train
+    settings, encoded = plan.block.train, encode(train_side, plan.task)
+    if encoded is not None and len(encoded) and (why := plan.block.task.nothing_to_learn(encoded)):
+        raise ScantuneError(f"{plan.key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
     scanners_of(settings, train_side)
-    partners_of(settings, plan.input.modality, encode(train_side, plan.task))
+    partners_of(settings, plan.input.modality, encoded)
 
 
 @dataclass(frozen=True)
