@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scantune.pipeline.train import networks, training
+from scantune.pipeline.train import networks, suitability
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
 from scantune.tasks.catalogue import settings_of
@@ -154,10 +154,26 @@ def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(t
         key="x", task=built, block=SimpleNamespace(task=settings, train=train), input=SimpleNamespace(modality="image")
     )
     if not why:
-        training.check_side(plan, side)
+        suitability.check_side(plan, side)
         return
     with pytest.raises(ScantuneError, match=f"x: .*{re.escape(why)}.*nothing can be learned"):
-        training.check_side(plan, side)
+        suitability.check_side(plan, side)
+
+
+@pytest.mark.parametrize(
+    ("texts", "refused"), [(["", ""], True), (["ignored=9", ""], True), (["", "1=40"], False), ([None, None], False)]
+)
+def test_training_masks_that_mark_nothing_are_refused(texts, refused, monkeypatch) -> None:
+    monkeypatch.setattr(suitability, "encode", lambda side, task: None)
+    rows = [{} if text is None else {"mask_labels": text} for text in texts]
+    side: Any = [SimpleNamespace(row=row, mask_from="", groups={}) for row in rows]
+    block = SimpleNamespace(train=SimpleNamespace(scanner_consistency=None, partners=None))
+    plan: Any = SimpleNamespace(key="x", task=None, block=block, input=SimpleNamespace(modality="image"))
+    if not refused:
+        suitability.check_side(plan, side)
+        return
+    with pytest.raises(ScantuneError, match="x: no mask of the training samples marks anything"):
+        suitability.check_side(plan, side)
 
 
 @pytest.mark.parametrize(

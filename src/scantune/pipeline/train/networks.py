@@ -19,7 +19,8 @@ from scantune.pipeline.train import calibration, distance, resume_request
 from scantune.pipeline.train.covariates import add_covariates, refuse_others
 from scantune.pipeline.train.sampling import matched
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import TrainingPlan, check_side, train_member
+from scantune.pipeline.train.suitability import check_side
+from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
 from scantune.script import named_lines
 from scantune.tables import write_rows

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING
 from scantune.config import training_notes
 from scantune.config.augment import augment_config, changes_samples
 from scantune.config.names import unknown
-from scantune.pipeline.data.sides import Sides
+from scantune.pipeline.data.datasets import encode
+from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.train.augmentation import settled, stays
+from scantune.pipeline.train.sampling import partners_of, scanners_of
 from scantune.prediction.augmentation import mirrors
+from scantune.preprocess.mask_labels import counts_of
 from scantune.records import ScantuneError
 from scantune.tasks.levels import level, unlike
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
+    from scantune.cohort.manifest import Sample
     from scantune.config.evaluate import EvaluateConfig
     from scantune.config.params import ExperimentConfig
+    from scantune.pipeline.train.training import TrainingPlan
 
 
 def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence[str] | None, sides: Sides) -> None:
@@ -56,6 +61,29 @@ def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence
     if name is not None and classes is not None and block.evaluate.saliency.enabled:
         for fault in unknown("evaluate.saliency.mask_class", name, list(classes), "the classes in the data"):
             raise ScantuneError(fault)
+
+
+def check_side(plan: TrainingPlan, train_side: Side) -> None:
+    """Refuse a training side from which nothing, or a term of the loss nothing, would be learned: of all folds before
+    the first trains.
+
+    Raises:
+        ScantuneError: why, or of which term.
+    """
+    settings, encoded = plan.block.train, encode(train_side, plan.task)
+    why = "" if encoded is None or not len(encoded) else plan.block.task.nothing_to_learn(encoded)
+    if encoded is None and all(_is_empty(one) for one in train_side):
+        why = "no mask of the training samples marks anything"
+    if why:
+        raise ScantuneError(f"{plan.key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
+    scanners_of(settings, train_side)
+    partners_of(settings, plan.input.modality, encoded)
+
+
+def _is_empty(sample: Sample) -> bool:
+    """Whether a sample's own mask is known to mark nothing."""
+    labels = sample.row.get("mask_labels")
+    return labels is not None and not sample.mask_from and not counts_of(labels)
 
 
 def _refuse_equal_copies(block: ExperimentConfig, modality: str) -> None:

@@ -231,20 +231,6 @@ def sweep_member(
     return engine.sweep_rates(parts.network, plan.task, parts.train_data, **parts.common, **span, fabric=fabric)
 
 
-def check_side(plan: TrainingPlan, train_side: Side) -> None:
-    """Refuse a training side from which nothing, or a term of the loss nothing, would be learned: of all folds before
-    the first trains.
-
-    Raises:
-        ScantuneError: why, or of which term.
-    """
-    settings, encoded = plan.block.train, encode(train_side, plan.task)
-    if encoded is not None and len(encoded) and (why := plan.block.task.nothing_to_learn(encoded)):
-        raise ScantuneError(f"{plan.key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
-    scanners_of(settings, train_side)
-    partners_of(settings, plan.input.modality, encoded)
-
-
 @dataclass(frozen=True)
 class _Parts:
     """What a training and a sweep of learning rates have in common.
