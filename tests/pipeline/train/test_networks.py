@@ -150,14 +150,12 @@ def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(t
         for i in range(2)
     ]
     train = SimpleNamespace(scanner_consistency=None, partners=None)
-    plan: Any = SimpleNamespace(
-        key="x", task=built, block=SimpleNamespace(task=settings, train=train), input=SimpleNamespace(modality="image")
-    )
+    plan: Any = ("x", SimpleNamespace(task=settings, train=train), "image", built)
     if not why:
-        suitability.check_side(plan, side)
+        suitability.check_side(*plan, side)
         return
     with pytest.raises(ScantuneError, match=f"x: .*{re.escape(why)}.*nothing can be learned"):
-        suitability.check_side(plan, side)
+        suitability.check_side(*plan, side)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +166,12 @@ def test_training_masks_that_mark_nothing_are_refused(texts, refused, monkeypatc
     rows = [{} if text is None else {"mask_labels": text} for text in texts]
     side: Any = [SimpleNamespace(row=row, mask_from="", groups={}) for row in rows]
     block = SimpleNamespace(train=SimpleNamespace(scanner_consistency=None, partners=None))
-    plan: Any = SimpleNamespace(key="x", task=None, block=block, input=SimpleNamespace(modality="image"))
+    plan: Any = ("x", block, "image", None)
     if not refused:
-        suitability.check_side(plan, side)
+        suitability.check_side(*plan, side)
         return
     with pytest.raises(ScantuneError, match="x: no mask of the training samples marks anything"):
-        suitability.check_side(plan, side)
+        suitability.check_side(*plan, side)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def train_all(
     """
     results, unseen, members = [], list[calibration.Unseen](), list(members_of(plan))
     for member in members:
-        check_side(plan, member.train)
+        check_side(plan.key, plan.block, plan.input.modality, plan.task, member.train)
     for number, member in enumerate(members):
         folder = state / (member.name or "member")
         sinks = sinks_of(plan, member.name, run, state) if fabric.is_global_zero else []

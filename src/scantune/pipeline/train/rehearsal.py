@@ -70,7 +70,7 @@ def _rehearse(params: Params, key: str, block: ExperimentConfig, sides: Sides) -
     plan = training.plan(key, block, params.inputs[block.input], sides)
     side = sides.side("train")
     targets, _shape = encode(side, plan.task), plan.shape
-    suitability.check_side(plan, side)
+    suitability.check_side(plan.key, plan.block, plan.input.modality, plan.task, side)
     if getattr(block, "use", "teacher") == "weights":  # the network is another experiment's
         return ""
     foreground = block.model.normalization == "foreground"  # of samples that are not in the cache yet

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from scantune.cohort.manifest import Sample
     from scantune.config.evaluate import EvaluateConfig
     from scantune.config.params import ExperimentConfig
-    from scantune.pipeline.train.training import TrainingPlan
 
 
 def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence[str] | None, sides: Sides) -> None:
@@ -63,21 +62,28 @@ def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence
             raise ScantuneError(fault)
 
 
-def check_side(plan: TrainingPlan, train_side: Side) -> None:
+def check_side(key: str, block: ExperimentConfig, modality: str, task: Task, side: Side) -> None:
     """Refuse a training side from which nothing, or a term of the loss nothing, would be learned: of all folds before
     the first trains.
+
+    Args:
+        key: the experiment's name.
+        block: its settings.
+        modality: of its input.
+        task: the task.
+        side: the training samples, or those of a fold.
 
     Raises:
         ScantuneError: why, or of which term.
     """
-    settings, encoded = plan.block.train, encode(train_side, plan.task)
-    why = "" if encoded is None or not len(encoded) else plan.block.task.nothing_to_learn(encoded)
-    if encoded is None and all(_is_empty(one) for one in train_side):
+    encoded = encode(side, task)
+    why = "" if encoded is None or not len(encoded) else block.task.nothing_to_learn(encoded)
+    if encoded is None and all(_is_empty(one) for one in side):
         why = "no mask of the training samples marks anything"
     if why:
-        raise ScantuneError(f"{plan.key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
-    scanners_of(settings, train_side)
-    partners_of(settings, plan.input.modality, encoded)
+        raise ScantuneError(f"{key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
+    scanners_of(block.train, side)
+    partners_of(block.train, modality, encoded)
 
 
 def _is_empty(sample: Sample) -> bool:
