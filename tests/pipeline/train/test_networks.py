@@ -159,6 +159,32 @@ def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(t
 
 
 @pytest.mark.parametrize(
+    ("task", "encoded", "told"),
+    [
+        ({"name": "classification", "target": "a", "classes": ["n", "m", "y"]}, [0, 1, 1], "lack: class y;"),
+        ({"name": "classification", "target": "a", "classes": ["n", "m", "y"]}, [0, 1, 2], ""),
+        ({"name": "multilabel", "findings": ["a", "b"]}, [[0, 1], [-1, 0], [0, 1]], "lack: a;"),
+        ({"name": "zones", "zones": ["u", "v"]}, [[0, 1], [2, 1], [0, 1]], "lack: v;"),
+        ({"name": "regression", "targets": ["a", "b"]}, [[0.5, 1], [2, 1], [0, 1]], "lack: b;"),
+        ({"name": "regression", "target": "a"}, [[0.5], [2]], ""),
+        ({"name": "survival", "time": "a", "event": "b", "cuts": [1, 2], "horizons": [1]}, [[0.5, 1], [2, 1]], ""),
+    ],
+)
+def test_what_a_training_side_cannot_teach_is_told(task, encoded, told, monkeypatch, caplog) -> None:
+    import numpy as np
+
+    settings: Any = settings_of(task)
+    loss = "discrete_hazard" if task["name"] == "survival" else settings.default_loss
+    built = build_task(settings, classes=task.get("classes"), loss=loss)
+    monkeypatch.setattr(suitability, "encode", lambda side, task: np.array(encoded))
+    train: Any = SimpleNamespace(scanner_consistency=None, partners=None)
+    block: Any = SimpleNamespace(task=settings, train=train)
+    suitability.check_side("x", block, "image", built, [])  # type: ignore[arg-type]
+    assert told in caplog.text
+    assert bool(caplog.records) is bool(told)
+
+
+@pytest.mark.parametrize(
     ("texts", "refused"), [(["", ""], True), (["ignored=9", ""], True), (["", "1=40"], False), ([None, None], False)]
 )
 def test_training_masks_that_mark_nothing_are_refused(texts, refused, monkeypatch) -> None:

@@ -6,8 +6,11 @@ would otherwise be told after the training.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from scantune.config import training_notes
 from scantune.config.augment import augment_config, changes_samples
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from scantune.cohort.manifest import Sample
     from scantune.config.evaluate import EvaluateConfig
     from scantune.config.params import ExperimentConfig
+
+
+log = logging.getLogger(__name__)
 
 
 def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence[str] | None, sides: Sides) -> None:
@@ -82,8 +88,21 @@ def check_side(key: str, block: ExperimentConfig, modality: str, task: Task, sid
         why = "no mask of the training samples marks anything"
     if why:
         raise ScantuneError(f"{key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
+    if encoded is not None and len(encoded) and (names := _untaught(block, task, encoded)):
+        log.warning("%s: the training samples do not differ in, or lack: %s; that cannot be learned", key, names)
     scanners_of(block.train, side)
     partners_of(block.train, modality, encoded)
+
+
+def _untaught(block: ExperimentConfig, task: Task, encoded: np.ndarray) -> str:
+    """Answers, among several, that a training side has in one state alone, and classes that it lacks."""
+    columns = encoded.reshape(len(encoded), -1)
+    if columns.shape[1] > 1:
+        several = task.labels if len(task.labels) == columns.shape[1] else ()
+        lacking = [name for i, name in enumerate(several) if block.task.nothing_to_learn(columns[:, [i]])]
+    else:
+        lacking = [f"class {name}" for k, name in enumerate(task.labels) if task.class_count and k not in columns]
+    return ", ".join(lacking)
 
 
 def _is_empty(sample: Sample) -> bool:

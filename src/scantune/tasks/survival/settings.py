@@ -169,7 +169,7 @@ class Survival(TaskSettings):
 
     def nothing_to_learn(self, encoded: np.ndarray) -> str:
         """Where no training sample has the event: the partial likelihood of Cox is then 1, whatever is predicted."""
-        return "" if encoded[:, 1].any() else f"no training sample has the event ({self.event!r} is 0 in all)"
+        return "" if encoded[:, -1].any() else f"no training sample has the event ({self.event!r} is 0 in all)"
 
     def starts_from_targets(self, loss: str) -> bool:
         """The hazards of everyone, where the outputs are hazards."""
