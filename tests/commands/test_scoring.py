@@ -87,6 +87,9 @@ def test_a_study_is_planned_from_a_pilot(files):
     [
         (("score", "--confidence", 2), "'--confidence': Input should be less than or equal to 0.9999"),
         (("score", "--draws", 0), "'--draws': Input should be greater than or equal to 1"),
+        (("score", "--seed", -1), "'--seed': Input should be greater than or equal to 0"),
+        (("compare", "--seed", -1), "'--seed': Input should be greater than or equal to 0"),
+        (("plan", "--half-width", 0.1, "--seed", -1), "'--seed': Input should be greater than or equal to 0"),
         (("compare", "--margin", -1), "'--margin': Input should be greater than or equal to 0"),
         (("plan", "--half-width", 0.1, "--margin", -1), "'--margin': Input should be greater than or equal to 0"),
     ],

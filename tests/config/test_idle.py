@@ -10,6 +10,7 @@ import pytest
 
 from scantune.config.augment import BY_MODALITY, augment_config, changes_samples
 from scantune.config.load import ConfigError, parse
+from scantune.config.names import loss_spec
 from tests.config.test_load import GOOD
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -25,6 +26,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "masks": {"name": "segmentation", "classes": ["background", "bone"]},
 }
 WEIGHTED = {"name": "weighted_cross_entropy", "class_weights": "balanced", "unknown_weight": 0.1}
+PARTS = {"name": "combined", "parts": {"weighted_cross_entropy": 0.7, "focal": 0.3}}
 
 
 def knees(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +154,7 @@ def test_what_has_no_effect_is_refused_by_key_with_what_to_do(task: str, changes
         ("two", {"train": {"augment": {"p": 1, "default": True}}}),
         ("two", {"task": {"positive": "a", "sensitivities": [0.8], "specificities": []}}),
         ("zones", {"task": {"unknown_weight": 0.1}}),
+        ("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": PARTS}}),
         ("zones", {"train": {"class_weights": "balanced"}}),
         ("zones", {"train": {"loss": WEIGHTED}}),
         ("survival", {"task": {"cuts": [1, 3, 5]}, "train": {"loss": "discrete_hazard"}}),
@@ -259,3 +262,13 @@ def test_bins_are_of_a_split_that_is_balanced_by_a_number() -> None:
     parse(knees("two", {"dataset": {"split": split}}))
     with pytest.raises(ConfigError, match=r"datasets\.knees\.split\.bins: has no effect: nothing is balanced"):
         parse(knees("two", {"dataset": {"split": {"method": "random", "bins": 3}}}))
+
+
+def test_the_part_of_a_combined_loss_has_the_weights_that_the_task_gives_it():
+    block = parse(knees("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": PARTS}})).experiments["knees"]
+    spec = loss_spec(block.task, block.train)
+    assert spec["parts"]["weighted_cross_entropy"] == {"weight": 0.7, "class_weights": [1.0, 1.0, 1.0, 0.1]}
+    assert "class_weights" not in spec["parts"]["focal_cross_entropy"]
+    stated = {**PARTS, "weighted_cross_entropy_config": {"class_weights": "balanced"}}
+    block = parse(knees("zones", {"train": {"loss": stated}})).experiments["knees"]
+    assert loss_spec(block.task, block.train) == stated

@@ -84,6 +84,21 @@ def test_a_partner_must_score_lower_by_the_margin():
     assert float(term.total(nn.Identity(), batch, batch["input"])) == pytest.approx(2.0)
 
 
+def test_a_degraded_copy_leaves_the_running_statistics_of_batch_norms():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.LazyLinear(1)).train()
+    whole = torch.randn(4, 1, 5, 5)
+    batch = {"input": whole, "partner": 9 + 7 * whole, "has_partner": torch.tensor([True] * 4)}
+    with torch.no_grad():
+        output = network(whole)
+        before = {name: value.clone() for name, value in network.named_buffers()}
+        total = losses.PairTerm().total(network, batch, output)
+        assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
+        plain = network(batch["partner"])
+    expected = functional.relu(1 - (output - plain)).sum()
+    assert float(total) == pytest.approx(float(expected), rel=1e-5), "normalised by its batch, as ever"
+    assert not torch.equal(network[1].running_mean, before["1.running_mean"])
+
+
 def test_without_partners_the_pair_term_has_no_part():
     batch = {"input": torch.zeros(2, 1), "partner": torch.zeros(2, 1), "has_partner": torch.tensor([False, False])}
     term = losses.PairTerm()

@@ -275,7 +275,7 @@ def test_a_server_that_does_not_answer_has_not_said_that_there_is_no_champion(
     assert lab.champion == "1"
 
 
-def test_no_copy_of_the_champions_predictions_is_left_and_one_that_cannot_be_fetched_has_its_cause(
+def test_no_copy_of_the_champions_predictions_is_left_and_nothing_is_decided_where_they_cannot_be_fetched(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lab.register(lab.model(error=1))
@@ -286,10 +286,33 @@ def test_no_copy_of_the_champions_predictions_is_left_and_one_that_cannot_be_fet
     def refused(**_: object) -> str:
         raise PermissionError("no credentials for the bucket")
 
-    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", refused)
+    challenger = lab.model(error=0.1)
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow.artifacts, "download_artifacts", refused)
+        with pytest.raises(TrackingError, match=r"version 2 .* \(no credentials .*\), so nothing is decided"):
+            lab.register(challenger)
+    assert lab.champion == "2"
+    assert lab.register(challenger).version == "3", "the next run decides on the same version"
+    assert lab.champion == "3"
+
+
+def test_a_champion_without_predictions_cannot_be_compared(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.register(lab.model(error=1))
+    monkeypatch.setattr(promotion, "PREDICTIONS", "others.csv")
     decision = lab.register(lab.model(error=0.1))
     assert not decision.promoted
-    assert "version 2 cannot be fetched (no credentials for the bucket), so no comparison" in decision.reason
+    assert "predictions of version 1 cannot be found, so no comparison is possible" in decision.reason
+
+
+def test_of_two_versions_of_one_model_the_champion_is_the_version(lab: Lab) -> None:
+    model = lab.model(error=1)
+    lab.register(model, baseline="ignore")
+    id_ = model.trained.model_id
+    mlflow.register_model(f"models:/{id_}", lab.name, tags={"scantune.model_id": id_})
+    promotion.promote(client(), lab.name, "2", "champion")
+    again = lab.register(model)
+    assert (again.version, again.promoted) == ("2", True)
+    assert "it already has the alias" in again.reason
 
 
 def test_files_of_a_model_from_the_store_are_there_while_the_process_lasts(

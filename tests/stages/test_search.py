@@ -85,6 +85,28 @@ def test_a_space_whose_trials_are_invalid_or_alike_or_not_comparable_is_refused_
         searching.searched("small")
 
 
+@pytest.mark.parametrize(
+    ("train", "name"),
+    [
+        ({"early_stopping": False}, "early_stopping.patience"),
+        ({"early_stopping": {"enabled": False}}, "early_stopping.patience"),
+        ({"augment": {"mixup": False, "noise": 0.1}}, "augment.mixup.alpha"),
+    ],
+)
+def test_a_space_below_what_is_switched_off_is_refused_unless_it_switches_it_on(home, train, name):
+    with_space({f"train.{name}": [1, 3]}, **train)
+    off = name.rpartition(".")[0]
+    with pytest.raises(ConfigError, match=rf"space\.train\.{name}: experiments\.small\.train\.{off} is switched off"):
+        searching.searched("small")
+    with_space({f"train.{name}": [1, 3], f"train.{off}.enabled": [True]}, **train)
+    experiment = searching.searched("small")
+    block = experiment.with_params({f"train.{name}": 3, f"train.{off}.enabled": True})
+    part = block["train"]
+    for key in name.split("."):
+        part = part[key]
+    assert part == 3
+
+
 def test_a_space_that_only_its_metric_makes_comparable_and_a_backbone_that_others_build_on_are_taken(home):
     with_space({"train.loss": ["focal", "cross_entropy"], "model.backbone": ["custom_1"]}, monitor="val_accuracy")
     assert "small" in yaml.safe_load(Path("params.yaml").read_text())["derived"]["tuned"]["from"]

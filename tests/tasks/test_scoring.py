@@ -788,6 +788,15 @@ def test_a_class_with_a_line_break_in_its_name_is_no_subgroup():
     assert grouping_columns(PredictionTable.make(columns)) == ["sex"]
 
 
+def test_the_columns_of_a_plugins_task_are_no_subgroups(monkeypatch):
+    columns = {
+        name: ["1", "2"] for name in ("sample_id", "vessels", "vessels/left", "sex", "dice/bone", "volume_target")
+    }
+    assert grouping_columns(PredictionTable.make(columns)) == ["vessels", "vessels/left", "sex"]
+    monkeypatch.setattr(Regression, "own_columns", ("vessels",))
+    assert grouping_columns(PredictionTable.make(columns)) == ["sex"]
+
+
 def test_what_predict_writes_beside_its_answers_is_no_group():
     columns = {name: ["x", "y"] for name in ("sex", "note", "reason", "map", "report_reason", "image_mean")}
     assert grouping_columns(PredictionTable.make(columns)) == list(columns)  # may be a cohort's own

@@ -112,3 +112,29 @@ def test_a_file_that_was_read_for_long_and_is_another_by_now_is_no_server_that_d
     with pytest.raises(ConnectionError), reach.attempt():
         raise ConnectionError
     assert reach.away
+
+
+def test_a_server_that_hangs_at_the_end_of_a_stage_is_waited_for_once_more_for_its_own_run_alone(
+    store: Path, monkeypatch
+):
+    monkeypatch.setattr("scantune.tracking.run._LONG", -1.0)
+    waited: list[str] = []
+
+    def hangs(_: object, run_id: str, item: object) -> None:
+        waited.append(run_id)
+        raise ConnectionError
+
+    with open_run("train", "knees", dataset="hips") as trained:
+        pass
+    with open_run("evaluate", "knees", dataset="hips", parent=trained.run_id) as run, monkeypatch.context() as patched:
+        patched.setattr("scantune.tracking.run.send", hangs)
+        run.tags({"a": "1"})
+        parent = run.other(trained.run_id)
+        parent.tags({"b": "1"})
+        parent.close(None)
+        assert waited == [run.run_id]
+    assert waited == [run.run_id]
+    with open_run("register", "knees", dataset="hips"):
+        pass
+    sent = [run.service.get_run(one.run_id).data.tags for one in (run, parent)]
+    assert [sent[0]["a"], sent[1]["b"]] == ["1", "1"]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,11 @@ from scantune.files import private, write_text
 from scantune.pipeline.project import named
 from scantune.records import ScantuneError
 from scantune.script import quiet_logging
+
+if TYPE_CHECKING:
+    from scantune.cohort import Cohort
+    from scantune.config.params import Params
+    from scantune.preprocess.check.findings import Findings
 
 
 def check(
@@ -38,12 +43,8 @@ def check(
     if cache:
         _check_cache(name)
         return
-    from scantune.cohort.index import known_files
     from scantune.cohort.split import settled
-    from scantune.config.watching import indexed_folder
-    from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks, separators, view_notes
-    from scantune.pipeline.train.rehearsal import rehearse
-    from scantune.preprocess.check import check as look
+    from scantune.pipeline.data.targets import read_for_tasks, view_notes
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
     from scantune.tracking.parent import adopted
@@ -57,31 +58,10 @@ def check(
         adopted(dataset, f"check {dataset}"),
         open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked,
     ):
-        store = own_folder() / "store"
-        known = known_files(Path(indexed_folder(block)), block.index, dataset)
-        findings = look(
-            read,
-            settings,
-            store,
-            index=known,
-            mask_classes=mask_classes(params, name),
-            needed_targets=needed_targets(params, dataset),
-            separators=separators(params, dataset),
-        )
-        downloads: list[str] = []
-        if not findings.faults:
-            faults, downloads = rehearse(params, name, read.records, findings.shapes)
-            findings = replace(findings, faults=faults)
+        findings, downloads = _looked_at(params, dataset, name, read)
         folder.mkdir(parents=True, exist_ok=True)
         write_check(folder, dataset, findings)
-        counts = {
-            "samples": len(read.records) - len(findings.excluded),
-            "excluded": len(findings.excluded),
-            "duplicates": len(findings.duplicates),
-            "odd_intensities": len(findings.odd_intensities),
-            "wrong_labels": len(findings.wrong_labels),
-        }
-        tracked.metrics(counts)
+        tracked.metrics(_counts(read, findings))
         for file in ("check.html", "check.json"):
             tracked.artifact(folder / file)
     print_check(dataset, findings)
@@ -92,6 +72,42 @@ def check(
     typer.echo(f"page: {folder / 'check.html'}")
     if findings.faults:
         raise typer.Exit(1)
+
+
+def _looked_at(params: Params, dataset: str, name: str, read: Cohort) -> tuple[Findings, list[str]]:
+    """What is unusual in the prepared files, or what trainings on them would refuse; and what these would download."""
+    from scantune.cohort.index import known_files
+    from scantune.config.watching import indexed_folder
+    from scantune.pipeline.data.targets import mask_classes, needed_targets, separators
+    from scantune.pipeline.train.rehearsal import rehearse
+    from scantune.preprocess.check import check as look
+    from scantune.tracking import own_folder
+
+    block = params.datasets[dataset]
+    findings = look(
+        read,
+        params.inputs[name],
+        own_folder() / "store",
+        index=known_files(Path(indexed_folder(block)), block.index, dataset),
+        mask_classes=mask_classes(params, name),
+        needed_targets=needed_targets(params, dataset),
+        separators=separators(params, dataset),
+    )
+    if findings.faults:
+        return findings, []
+    faults, downloads = rehearse(params, name, read.records, findings.shapes)
+    return replace(findings, faults=faults), downloads
+
+
+def _counts(read: Cohort, findings: Findings) -> dict[str, int]:
+    """Samples, and those with something unusual."""
+    return {
+        "samples": len(read.records) - len(findings.excluded),
+        "excluded": len(findings.excluded),
+        "duplicates": len(findings.duplicates),
+        "odd_intensities": len(findings.odd_intensities),
+        "wrong_labels": len(findings.wrong_labels),
+    }
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def plan(
     settings: Set = None,
     split: Annotated[str, typer.Option(help="rows of the pilot that are used")] = "test",
     studies: Annotated[int, typer.Option(help="simulated studies of each size", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="seed of the simulation")] = 42,
+    seed: Annotated[int, typer.Option(help="seed of the simulation", min=0)] = 42,
 ) -> None:
     """The number of test subjects for a half-width, or a power in a paired comparison, by simulation from a pilot."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

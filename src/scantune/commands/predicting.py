@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,14 +13,12 @@ import typer
 
 from scantune.amounts import number_of
 from scantune.commands import named_samples
-from scantune.commands.predict_results import refuse_idle, whole
+from scantune.commands.predict_results import Results, refuse_idle, writers_of
 from scantune.commands.unfinished import Unfinished
-from scantune.files import DiskFullError
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from scantune.cohort.unlabelled import Sample
-    from scantune.commands.remote_samples import RemoteSamples
 
 _SHOWN = 20  # reasons on the terminal; all are in the table
 
@@ -97,15 +94,8 @@ def predict(
     from scantune.tracking.parent import adopted
 
     paths = [*((named_samples.named(path), "") for path in files or []), *named_samples.listed(listed)]
-    if not paths and table is None:
-        raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
-    if root is not None and table is None:
-        raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
-    if maps is None and (map_method != "auto" or map_layer is not None):
-        raise ScantuneError("predict: --map-method and --map-layer are of --maps FOLDER, and none is named")
+    _refuse(bool(paths), table, root, (sr, seg, maps), store, map_method != "auto" or map_layer is not None)
     if store is not None:
-        if sr is None and seg is None:
-            raise ScantuneError("predict: --store sends what --sr FOLDER and --seg FOLDER write, and neither is named")
         store = storage(store)
     if table is not None:
         paths, root = [], named_samples.root_of(table, [Path(path) for path in files or []], root, listed)
@@ -134,42 +124,22 @@ def predict(
         samples, notes = named_samples.of_table(table, opened, root, remote)
         for note in notes:
             typer.echo(f"{table}: {note}")
-    writers = _writers(sr, seg, maps, map_method, map_layer)
+    writers = writers_of(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
         folders = {column: folder for column, folder, _ in writers}
         options: dict[str, Any] = {"method": map_method, "layer": map_layer, "statistics": statistics, "store": store}
         options |= {name: str(path) for name, path in folders.items()}
         unfinished = Unfinished(out, opened, options, folders)
-        results = _Results(opened, writers, remote, store, known)
+        results = Results(opened, writers, remote, store, known)
         with contextlib.closing(remote):
             rows = _rows_of(samples, opened, batch_size, results, unfinished, statistics)
-    last = ["reason", *(["note"] if any("note" in row for row in rows) else [])]
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in last))
-    columns = {name: [row.get(name, "") for row in rows] for name in [*names, *last]}
     with private():  # the table names the files
-        write(PredictionTable.make(columns), out)
+        write(PredictionTable.make(_columns(rows)), out)
     unfinished.finish()
-    silent = [row for row in rows if row.get("answered") == "no"]
-    bad = [row for row in rows if row["reason"] and row not in silent]
-    unlike = [row for row in rows if opened.facts is not None and float(row.get("distance") or 0) > 1]
-    withheld = f", {len(silent)} not answered" if silent else ""
-    answered = len(rows) - len(bad) - len(silent)
-    typer.echo(f"{out}: {number_of(answered, 'prediction')}, {number_of(len(bad), 'unusable sample')}{withheld}")
-    if aside:
-        what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
-        typer.echo(f"  set aside: {what}")
+    bad = [row for row in rows if row["reason"] and row.get("answered") != "no"]
+    _tell_counts(rows, bad, out, aside)
     usable = [sample for sample in samples if not sample.reason]
-    cells = [sample.covariates for sample in usable]
-    if results.other_modalities:
-        others = ", ".join(f"{count} {name}" for name, count in sorted(results.other_modalities.items()))
-        had = ", ".join(sorted(known))
-        typer.echo(f"  of a DICOM modality that the training cohort lacks: {others} (it has {had})")
-    for sentence in opened.covariates.unlike_as_text(cells) if cells and opened.covariates else ():
-        typer.echo(f"  {sentence}")
-    if unlike:
-        typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
-    for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
-        typer.echo(f"  {row['file']}: {row['distance']:.2f}")
+    _tell_unlike(rows, usable, opened, results)
     if store is not None:
         typer.echo(f"  stored at {store}: {results.stored} results; not stored: {results.not_stored}")
     for row in bad[:_SHOWN]:
@@ -184,11 +154,73 @@ def predict(
         raise typer.Exit(1)
 
 
+def _refuse(
+    named: bool,
+    table: Path | None,
+    root: Path | None,
+    results: Sequence[Path | None],
+    store: str | None,
+    map_options: bool,
+) -> None:
+    """Refuse a command line that names no samples, or an option without the one that it belongs to.
+
+    Args:
+        named: whether files or folders are, on the command line or in a list.
+        results: folders of --sr, --seg and --maps.
+        map_options: whether an option of the maps is stated.
+    """
+    sr, seg, maps = results
+    if not named and table is None:
+        raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
+    if root is not None and table is None:
+        raise ScantuneError(f"predict: --root {root} is where the paths of --table FILE start from, and none is named")
+    if maps is None and map_options:
+        raise ScantuneError("predict: --map-method and --map-layer are of --maps FOLDER, and none is named")
+    if store is not None and sr is None and seg is None:
+        raise ScantuneError("predict: --store sends what --sr FOLDER and --seg FOLDER write, and neither is named")
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The table's columns, why there is no answer and what is to be noted last."""
+    last = ["reason", *(["note"] if any("note" in row for row in rows) else [])]
+    names = list(dict.fromkeys(name for row in rows for name in row if name not in last))
+    return {name: [row.get(name, "") for row in rows] for name in [*names, *last]}
+
+
+def _tell_counts(
+    rows: Sequence[Mapping[str, Any]], bad: Sequence[Mapping[str, Any]], out: Path, aside: Mapping[str, int]
+) -> None:
+    """How many samples have an answer, could not be used, were not answered, and were set aside."""
+    silent = sum(row.get("answered") == "no" for row in rows)
+    withheld = f", {silent} not answered" if silent else ""
+    answered = number_of(len(rows) - len(bad) - silent, "prediction")
+    typer.echo(f"{out}: {answered}, {number_of(len(bad), 'unusable sample')}{withheld}")
+    if aside:
+        what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
+        typer.echo(f"  set aside: {what}")
+
+
+def _tell_unlike(rows: Sequence[Mapping[str, Any]], usable: Sequence[Sample], opened: Any, results: Results) -> None:
+    """What is unlike the training cohort: modalities, covariates, images."""
+    if results.other_modalities:
+        others = ", ".join(f"{count} {name}" for name, count in sorted(results.other_modalities.items()))
+        had = ", ".join(sorted(results.modalities))
+        typer.echo(f"  of a DICOM modality that the training cohort lacks: {others} (it has {had})")
+    cells = [sample.covariates for sample in usable]
+    for sentence in opened.covariates.unlike_as_text(cells) if cells and opened.covariates else ():
+        typer.echo(f"  {sentence}")
+    unlike = [row for row in rows if opened.facts is not None and float(row.get("distance") or 0) > 1]
+    if unlike:
+        typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
+    for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
+        typer.echo(f"  {row['file']}: {row['distance']:.2f}")
+
+
 def _rows_of(
     samples: Sequence[Sample],
     opened: Any,
     batch_size: int,
-    results: _Results,
+    results: Results,
     unfinished: Unfinished,
     statistics: bool,
 ) -> list[dict[str, Any]]:
@@ -253,95 +285,3 @@ def _image_statistics(prepared: Any) -> dict[str, Any]:
 
     values = {name: float(f"{value:.6g}") for name, value in zip(IMAGE, moments(prepared.tensor), strict=True)}
     return values | of_header(prepared.facts)
-
-
-def _writers(
-    sr: Path | None, seg: Path | None, maps: Path | None, map_method: str, map_layer: str | None
-) -> list[tuple[str, Path, Callable[..., Any]]]:
-    """Column, folder and function of each requested kind of result."""
-    if sr is None and seg is None and maps is None:
-        return []
-    from scantune.pipeline.maps import predicted as predicted_maps
-    from scantune.registry import results
-
-    mapped = functools.partial(predicted_maps.write_map, method=map_method, layer=map_layer)
-    known = (("report", sr, results.write_scores), ("mask", seg, results.write_mask), ("map", maps, mapped))
-    return [(column, folder, write) for column, folder, write in known if folder is not None]
-
-
-def _in_words(error: Exception) -> str:
-    """An error; of an attribute that a DICOM header lacks, which one (its keywords begin with a capital letter)."""
-    if isinstance(error, AttributeError) and error.name and error.name[0].isupper():
-        return f"its header has no {error.name}, which the result would have to repeat"
-    return f"{type(error).__name__}: {error}"
-
-
-class _Results:
-    """Report, mask and map beside the table; one that cannot be written or stored is reported and ends nothing.
-
-    Attributes:
-        other_modalities: number of samples of each DICOM modality that the model was not trained on.
-        stored: number of results that a server has taken.
-        not_stored: number of those that it has not.
-        not_written: number of those that the disk has not taken.
-    """
-
-    def __init__(
-        self,
-        opened: Any,
-        writers: Sequence[tuple[str, Path, Callable[..., Any]]],
-        remote: RemoteSamples,
-        store: str | None,
-        modalities: frozenset[str] = frozenset(),
-    ) -> None:
-        self.modalities, self.other_modalities = modalities, Counter[str]()
-        self.opened, self.writers, self.remote, self.address = opened, writers, remote, store
-        self.connection = None if store is None else remote.connection  # whose settings are refused before the work
-        self.stored = self.not_stored = self.not_written = 0
-
-    @property
-    def failed(self) -> int:
-        """Number of results that the same command may write or store at another time."""
-        return self.not_stored + self.not_written
-
-    def of(self, sample: Sample, answer: Any, sample_id: str = "") -> dict[str, str]:
-        """The name of each file by its column of the table (of a sample without an id a report and a mask are named by
-        a digest, and the table says whose they are), and as ``<column>_reason`` why there is none, or why it is not
-        stored."""
-        from scantune.pipeline.data.training_cohort import is_foreign
-
-        names: dict[str, str] = {}
-        modality = str(answer.prepared.facts.get("modality") or "") if answer.prepared is not None else ""
-        if is_foreign(modality, self.modalities):
-            self.other_modalities[modality] += 1
-        for column, folder, write in self.writers if self.opened.facts is not None else ():
-            try:
-                of = sample.source, answer, self.opened
-                written = write(folder, *of) if column == "map" else whole(write, folder, of, sample_id)
-                names[column] = written.name
-                reason = self._store(written) if column != "map" else ""
-            except ScantuneError as error:
-                reason, self.not_written = str(error), self.not_written + isinstance(error, DiskFullError)
-            except OSError as error:
-                reason, self.not_written = f"it cannot be written ({error.strerror or error})", self.not_written + 1
-            except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
-                reason = f"no result can be written for this source ({_in_words(error)})"
-            if reason:
-                names[f"{column}_reason"] = reason
-                typer.echo(f"  {sample.file}: {reason}", err=True)
-        return names
-
-    def take_up(self, row: Mapping[str, Any]) -> None:
-        """Count the results of a row that the command before has stored; a row with one that is not is not kept."""
-        sent = [name for name, _, _ in self.writers if name != "map"] if self.connection is not None else []
-        self.stored += sum(name in row and f"{name}_reason" not in row for name in sent)
-
-    def _store(self, path: Path) -> str:
-        """Send a result; why it is not stored, or ""."""
-        from scantune.dicomweb.store import store
-
-        if self.connection is None or self.address is None:
-            return ""
-        reason = "it is no DICOM" if path.suffix != ".dcm" else store(self.connection, self.address, path)
-        self.stored, self.not_stored = self.stored + (not reason), self.not_stored + bool(reason)
-        return f"not stored: {reason}" if reason else ""

@@ -46,7 +46,7 @@ def score(
     report: Annotated[Path | None, typer.Option(help="write a report too, as one HTML file")] = None,
     case_mix: Annotated[str, typer.Option(help="weight the rows to it, as in {sex: {F: 0.5, M: 0.5}}")] = "",
     draws: Draws = 2000,
-    seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
+    seed: Annotated[int, typer.Option(help="seed of the draws", min=0)] = 42,
     confidence: Annotated[float, typer.Option(help="confidence level of the intervals", min=0.5, max=0.9999)] = 0.95,
 ) -> None:
     """All metrics of a predictions file with confidence intervals by subject.
@@ -191,7 +191,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="write the whole comparison as JSON")] = None,
     settings: Set = None,
     draws: Draws = 2000,
-    seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
+    seed: Annotated[int, typer.Option(help="seed of the draws", min=0)] = 42,
 ) -> None:
     """Compare two models on the same test subjects: paired differences, and a decision by the primary metric.
 

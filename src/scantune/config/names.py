@@ -58,7 +58,12 @@ def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
     Args:
         task: the ``task:`` block.
         block: the ``train:`` block.
+
+    Raises:
+        ScantuneError: a combination without parts, or with an unknown one.
     """
+    from scantune.losses.parts import parts_of
+
     spec: dict[str, Any] = {"name": loss_name(task, block)}
     if block.loss is not None:
         spec |= block.loss.options()
@@ -66,7 +71,11 @@ def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
         spec.setdefault("label_smoothing", block.label_smoothing)
     if block.class_weights is not None:
         spec.setdefault("class_weights", block.class_weights)
-    return task.loss_options(spec["name"]) | spec
+    if spec["name"] != "combined":
+        return task.loss_options(spec["name"]) | spec
+    parts, schedule = parts_of(spec, task.fitting_losses)
+    whole = {name: task.loss_options(name) | options for name, options in parts.items()}
+    return {"name": "combined", "parts": whole, "schedule": schedule} if whole != parts else spec
 
 
 def _loss(key: str, block: ExperimentConfig) -> Iterator[str]:

@@ -128,7 +128,8 @@ class DerivedConfig(ExperimentConfig):
     """A name in ``experiments``: its model is where this one starts, or its teacher."""
     use: Literal["weights", "teacher"]
     """``weights`` starts from them; ``teacher`` distils (``train.distillation``). No default: DVC watches the key.
-    Other classes or zones get a new output layer (Xavier-uniform, bias 0); another ``range`` of a score rescales it."""
+    Other classes or zones, and classes 0, 1 … of another target, get a new output layer (Xavier-uniform, bias 0);
+    another ``range`` of a score rescales it."""
 
 
 class MapCheckConfig(Block):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from scantune.batches import network_inputs
 from scantune.losses.combined import Combined
@@ -190,7 +192,7 @@ class PairTerm:
     """The degraded copy of a sample must have a lower score: max(0, margin − (score − score of the copy)).
 
     Reads ``batch["partner"]`` [B, C, …] and ``batch["has_partner"]`` bool [B]; the copies need a second forward
-    pass.
+    pass, which the running statistics of batch norms leave out: no image that is predicted is degraded so.
 
     Attributes:
         margin: required difference, in the unit of the score.
@@ -211,8 +213,23 @@ class PairTerm:
         if self.weight(batch) == 0:
             return output.sum() * 0.0
         has = batch["has_partner"]
-        partner = network(batch["partner"][has], *(values[has] for values in network_inputs(batch)[1:]))
+        with _statistics_kept(network):
+            partner = network(batch["partner"][has], *(values[has] for values in network_inputs(batch)[1:]))
         return functional.relu(self.margin - (self.score(output[has]) - self.score(partner))).sum()
+
+
+@contextlib.contextmanager
+def _statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Within it a forward pass in training normalises by its batch, as ever, and updates no running statistics."""
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]
+    tracked = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm, was in zip(norms, tracked):
+            norm.track_running_stats = was
 
 
 @dataclass(frozen=True)

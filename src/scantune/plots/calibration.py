@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.plots import style, words
 from scantune.plots.discrimination import Band, Scored, dense, in_legend, usable
-from scantune.statistics import calibration
+from scantune.statistics import calibration, decision
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -187,8 +187,7 @@ def decision_curve(
 
 def net_benefit(target: np.ndarray, score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Net benefit at each threshold: samples with score ≥ threshold are treated."""
-    n = len(target)
     positive, negative = np.sort(score[target == 1]), np.sort(score[target == 0])
     true = len(positive) - np.searchsorted(positive, thresholds, "left")
     false = len(negative) - np.searchsorted(negative, thresholds, "left")
-    return true / n - false / n * thresholds / (1 - thresholds)
+    return decision.net_benefit(true, false, len(target), thresholds)

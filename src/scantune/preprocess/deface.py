@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from scantune.io.arrays import Volume
+from scantune.preprocess.components import largest
 from scantune.preprocess.intensity import foreground
 from scantune.records import ReadError
 
@@ -30,7 +31,7 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
         ReadError: no head detected, or it ends above the brow.
     """
     array = volume.array
-    head = _largest(foreground(array, volume.empty))
+    head = largest(foreground(array, volume.empty))
     step_y, step_z = volume.spacing[1], volume.spacing[2]
     heights = np.flatnonzero(head.any(axis=(1, 2)))
     if heights.size == 0:
@@ -48,13 +49,3 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
     blanked = np.where(face[:, :, None], np.float32(array.min()), array)
     share = float((head & face[:, :, None]).sum() / head.sum())
     return Volume(blanked, volume.affine, volume.facts, volume.empty), share
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    """The largest connected part."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    return labels == (1 + int(np.argmax(np.bincount(labels.ravel())[1:])))

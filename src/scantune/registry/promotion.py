@@ -15,7 +15,7 @@ from filelock import FileLock
 from scantune.records import ScantuneError
 from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
 from scantune.registry.decision import Decision, undo_command
-from scantune.tracking import Run, RunReference, found, own_folder
+from scantune.tracking import Run, RunReference, TrackingError, found, own_folder
 from scantune.tracking.store import first_line
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def register(
 
     Raises:
         ScantuneError: MLflow has no model of this training.
+        TrackingError: the champion, or its predictions, cannot be fetched now: nothing is decided.
     """
     if not run.on:
         return Decision(name, "", alias, False, "MLflow is off")
@@ -71,7 +72,7 @@ def register(
     service = run.service
     with registry_lock():
         _make_registered(service, name)
-        version = _version(service, name, trained)
+        version = _version(service, name, trained, alias)
         service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
         _describe(service, name, version, folder)
         decision = _decide(service, name, version, alias, task, evaluate, folder, baseline)
@@ -93,7 +94,7 @@ def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any], 
     service, name = run.service, decided["name"]
     with registry_lock():
         _make_registered(service, name)
-        version = _version(service, name, trained)
+        version = _version(service, name, trained, decided["alias"])
         service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
         service.set_model_version_tag(name, version, "scantune.decision", decided["reason"][:4000])
         _describe(service, name, version, folder)
@@ -187,8 +188,9 @@ def _describe(service: MlflowClient, name: str, version: str, folder: Path) -> N
     service.update_model_version(name, version, card)
 
 
-def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
-    """The version of this logged model; registered if there is none (a stage that runs twice registers one)."""
+def _version(service: MlflowClient, name: str, trained: RunReference, alias: str) -> str:
+    """The version of this logged model, of several the one with the alias, else the first; registered if there is none
+    (a stage that runs twice registers one)."""
     known = _versions_of(service, name, trained)
     if not known:
         import mlflow
@@ -200,7 +202,8 @@ def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
         for twin in known[1:]:  # MLflow's client asks again where the answer to the first request is lost
             with contextlib.suppress(Exception):  # the version is there; not everyone may delete one
                 service.delete_model_version(name, twin)
-    return known[0]
+    champion = _champion(service, name, alias) if len(known) > 1 else None
+    return str(champion.version) if champion is not None and str(champion.version) in known else known[0]
 
 
 def _versions_of(service: MlflowClient, name: str, trained: RunReference) -> list[str]:
@@ -227,9 +230,13 @@ def _against(
     from scantune.tasks.predictions_file import read
 
     with tempfile.TemporaryDirectory(prefix="scantune-") as fetched:  # subjects' predictions: no copy is left there
-        champion_path, why = _predictions_of(service, champion, fetched)
+        champion_path = _predictions_of(service, champion, fetched)
         if champion_path is None:
-            return {}, f"the predictions of version {champion.version} {why}, so no comparison is possible", False
+            return (
+                {},
+                f"the predictions of version {champion.version} cannot be found, so no comparison is possible",
+                False,
+            )
         try:
             result = compare(
                 replace(read(champion_path), name=f"version {champion.version}"),
@@ -264,26 +271,33 @@ def _reason(result: dict[str, Any], margin: float) -> str:
     return f"{text}, superiority {'' if decided['superior'] else 'not '}shown"
 
 
-def _predictions_of(service: MlflowClient, champion: Any, folder: str) -> tuple[Path | None, str]:
-    """The champion's own test predictions, from the evaluate run below its train run, fetched into a folder; or why
-    there are none."""
+def _predictions_of(service: MlflowClient, champion: Any, folder: str) -> Path | None:
+    """The champion's own test predictions, from the evaluate run below its train run, fetched into a folder; None where
+    there are none.
+
+    Raises:
+        TrackingError: there are some, or may be, and the store of the files does not give them now.
+    """
     import mlflow
 
-    run, why = champion.tags.get("scantune.train_run") or champion.run_id, "cannot be found"
+    run = champion.tags.get("scantune.train_run") or champion.run_id
     trained = found(service.get_run, run) if run else None  # a version from elsewhere has no run here
     if trained is None:
-        return None, why
+        return None
     runs = service.search_runs(
         [trained.info.experiment_id],
         f"tags.`mlflow.parentRunId` = '{run}' and tags.`scantune.stage` = 'evaluate'",
         max_results=20,
     )
-    for candidate in runs:
-        run_id = candidate.info.run_id
-        try:
-            path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=PREDICTIONS, dst_path=folder)
-        except Exception as error:  # that run has none, or the store of its files does not answer; the next may
-            why = f"cannot be fetched ({first_line(error)})"
-        else:
-            return Path(path), ""
-    return None, why
+    try:
+        for run_id in (candidate.info.run_id for candidate in runs):
+            if any(file.path == PREDICTIONS for file in service.list_artifacts(run_id)):
+                path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=PREDICTIONS, dst_path=folder)
+                return Path(path)
+    except Exception as error:
+        raise TrackingError(
+            f"the predictions of version {champion.version} of {champion.name} cannot be fetched "
+            f"({first_line(error)}), so nothing is decided: run this again when the store of MLflow's files answers, "
+            "or assign the alias by 'scantune promote'"
+        ) from error
+    return None

@@ -10,7 +10,7 @@ THRESHOLDS = np.arange(1, 100) / 100
 """Probabilities above which one would act: 0.01 … 0.99."""
 
 
-def net_benefit(true: np.ndarray, false: np.ndarray, n: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+def net_benefit(true: np.ndarray, false: np.ndarray, n: np.ndarray | int, threshold: np.ndarray) -> np.ndarray:
     """TP/n − FP/n · t/(1 − t) (Vickers & Elkin, Med Decis Making 2006;26:565).
 
     Args:

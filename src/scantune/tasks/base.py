@@ -9,6 +9,8 @@ from scantune.config.base import Block
 from scantune.tasks.suggestion import LabelTable, Suggestion
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from scantune.models.backbone import Modality
     from scantune.models.catalogue import Table
 
@@ -38,6 +40,9 @@ class TaskSettings(Block):
     """A model may lack a column of probabilities, which then is empty in its whole partition or fold."""
     takes_empty_targets: ClassVar[bool] = False
     """An empty cell of a target means something; else rows with one cannot be learned from."""
+    own_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns of ``predictions.csv``, also as ``<name>/<part>``, beside those that every task may have (``target``,
+    ``prediction``, ``p/…``): no subgroups are made by them."""
 
     name: str
 
@@ -188,6 +193,12 @@ class TaskSettings(Block):
             calibration: ``train.calibration``.
         """
         return self.conformal or (bool(self.calibrations) and calibration != "none")
+
+    def nothing_to_learn(self, encoded: np.ndarray) -> str:
+        """Why targets of a training side, encoded, [N, …], teach nothing; "" where they do."""
+        columns = encoded.reshape(len(encoded), -1).T
+        alike = all(len({value for value in column.tolist() if value == value}) < 2 for column in columns)
+        return "all training samples have the same target" if alike else ""
 
     def loss_options(self, loss: str) -> dict[str, Any]:
         """Options of the loss that follow from the block where the ``train:`` block names none."""

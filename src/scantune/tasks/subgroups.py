@@ -12,6 +12,7 @@ from scantune.statistics.comparison import holm
 from scantune.statistics.estimate import Estimate, number
 from scantune.statistics.intervals import difference_interval, difference_of_groups
 from scantune.statistics.resampling import Interval, Resampler
+from scantune.tasks import catalogue
 from scantune.tasks.levels import level as level_of
 from scantune.tasks.plan import MetricPlan, Result, carry_out
 from scantune.tasks.predictions import PredictionTable
@@ -19,8 +20,8 @@ from scantune.tasks.predictions import PredictionTable
 MAX_LEVELS = 30
 
 _OWN = re.compile(
-    r"^(sample_id|subject_id|split|fold|distance|answered|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
-    r"(dice|dice_prepared|iou|precision|recall|hd95|nsd|cldice|lesion_f1|lesion_precision|lesion_recall)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$",
+    r"^(sample_id|subject_id|split|fold|distance|answered|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|"
+    r"(p|logit|rater)/.*|saliency.*)$",
     re.DOTALL,  # a class may have a line break in its name
 )
 #: What ``scantune predict`` has beside them: the names of files are in no metrics.json.
@@ -35,8 +36,9 @@ def grouping_columns(table: PredictionTable) -> list[str]:
 
 def is_own(column: str) -> bool:
     """Whether a column of a predictions file belongs to it by its name: ids, partition, targets, predictions, masks'
-    metrics, readers."""
-    return _OWN.match(column) is not None
+    metrics, readers, and what a task calls its own."""
+    of_tasks = {name for task in catalogue.names() for name in catalogue.part(task, "settings").Settings.own_columns}
+    return _OWN.match(column) is not None or column.partition("/")[0] in of_tasks
 
 
 def levels(table: PredictionTable, columns: Sequence[str], bands: Sequence[float]) -> dict[str, np.ndarray]:

@@ -229,11 +229,13 @@ class Run:
         """Send what is kept, or leave it in ``pending``, and end the run.
 
         Args:
-            status: FINISHED, FAILED or KILLED; None leaves it as it is.
+            status: FINISHED, FAILED or KILLED; None leaves it as it is. With it, a server that was waited for in vain
+                is asked once more.
         """
         if not self.on:
             return
-        self.reach.reset()
+        if status:
+            self.reach.reset()
         self._points.flush(now=True)
         end = [{"kind": "status", "status": status}] if status else []
         left = [*self._points.left(), *_unsent(self.service, str(self.run_id), [*self._refused, *end], self.reach)]

@@ -6,13 +6,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
 from scantune.cohort.manifest import Sample
+from scantune.config.input import ImageInput
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.training import TrainingPlan
+from scantune.preprocess import store
+from scantune.preprocess.prepare import prepare
+from scantune.preprocess.sample import plain
 
 
 def changes_of(modality: str, augment: dict[str, Any]) -> Any:
@@ -55,7 +61,7 @@ def plan_of(modality: str, spacing: list[float] | None, stated: list[str]) -> Tr
         Sample(f"s{i}", f"p{i}", "train", None, (1, 4, 4, 4), {}, {}, {}, {"spacing": text})
         for i, text in enumerate(stated)
     ]
-    prepared: Any = SimpleNamespace(modality=modality, spacing=spacing)
+    prepared: Any = SimpleNamespace(modality=modality, spacing=spacing, resize="pad")
     none: Any = None
     return TrainingPlan("a", none, prepared, Sides(tuple(samples), Path()), none, None, {})
 
@@ -65,3 +71,24 @@ def test_volumes_are_turned_by_the_spacing_of_the_input_else_by_that_of_the_trai
     assert plan_of("volume", None, ["5x1x1", "6x1x0.5", "", "7x1x1"]).spacing == (6.0, 1.0, 1.0)
     assert plan_of("volume", None, [""]).spacing is None
     assert plan_of("video", None, ["40x1x2"]).spacing is None
+
+
+def test_stretched_pictures_are_turned_in_the_proportions_of_their_files(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    shown = np.zeros((200, 400), np.uint8)
+    cv2.circle(shown, (280, 80), 30, 255, -1)
+    cv2.imwrite(str(tmp_path / "disc.png"), shown)
+    prepared = ImageInput(dataset="a", modality="image", shape=[100, 100], resize="stretch", channels=1)
+    ready = prepare((tmp_path / "disc.png",), (), prepared)
+    facts = {"shape": list(ready.tensor.shape), "reading": plain(ready.facts)}
+    store.save(tmp_path / "samples" / "s0.safetensors", {"input": ready.tensor}, facts)
+    sample = Sample("s0", "p0", "train", None, (1, 100, 100), {}, {}, {}, {"spacing": ""})
+    none: Any = None
+    spacing = TrainingPlan("a", none, prepared, Sides((sample,), tmp_path), none, None, {}).spacing
+    assert spacing == (2.0, 4.0)
+    turn = augmentation({"rotation": [60, 60], "p": 1}, prepared, spacing).sample
+    turned, _, _ = turn(torch.from_numpy(store.as_float(ready.tensor)), None, torch.Generator().manual_seed(0))
+    rows, columns = np.nonzero(turned[0].numpy() > 127 / 255)
+    width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
+    assert width * 4 == pytest.approx(60, abs=8), "the disc of the file stays a disc"
+    assert height * 2 == pytest.approx(60, abs=6)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scantune.pipeline.train import networks
+from scantune.pipeline.train import networks, suitability
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task
 from scantune.tasks.catalogue import settings_of
@@ -124,6 +124,103 @@ def test_a_number_of_another_target_has_a_new_output_layer_in_its_units(target, 
         assert any(float(part.mean) == 60 for part in network.modules() if type(part).__name__ == "Rescale")
     else:
         assert after == pytest.approx(before * (100 / 34 if ranges[0] else 1), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "why"),
+    [
+        ({"name": "regression", "target": "a"}, {"a": ["5", "5"]}, "all training samples have the same target"),
+        ({"name": "regression", "target": "a"}, {"a": ["5", "6"]}, ""),
+        ({"name": "classification", "target": "a", "classes": ["n", "y"]}, {"a": ["y", "y"]}, "the same target"),
+        ({"name": "multilabel", "findings": ["a", "b"]}, {"a": ["1", "1"], "b": ["0", ""]}, "the same target"),
+        ({"name": "multilabel", "findings": ["a", "b"]}, {"a": ["1", "1"], "b": ["0", "1"]}, ""),
+        (
+            {"name": "survival", "time": "a", "event": "b"},
+            {"a": ["1", "2"], "b": ["0", "0"]},
+            "has the event",
+        ),
+        ({"name": "survival", "time": "a", "event": "b"}, {"a": ["1", "2"], "b": ["0", "1"]}, ""),
+    ],
+)
+def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(task, targets, why) -> None:
+    settings: Any = settings_of(task)
+    built = build_task(settings, classes=task.get("classes"), loss=settings.default_loss)
+    side: Any = [
+        SimpleNamespace(sample_id=str(i), targets={name: cells[i] for name, cells in targets.items()}, groups={})
+        for i in range(2)
+    ]
+    train = SimpleNamespace(scanner_consistency=None, partners=None)
+    plan: Any = ("x", SimpleNamespace(task=settings, train=train), "image", built)
+    if not why:
+        suitability.check_side(*plan, side)
+        return
+    with pytest.raises(ScantuneError, match=f"x: .*{re.escape(why)}.*nothing can be learned"):
+        suitability.check_side(*plan, side)
+
+
+@pytest.mark.parametrize(
+    ("task", "encoded", "told"),
+    [
+        ({"name": "classification", "target": "a", "classes": ["n", "m", "y"]}, [0, 1, 1], "lack: class y;"),
+        ({"name": "classification", "target": "a", "classes": ["n", "m", "y"]}, [0, 1, 2], ""),
+        ({"name": "multilabel", "findings": ["a", "b"]}, [[0, 1], [-1, 0], [0, 1]], "lack: a;"),
+        ({"name": "zones", "zones": ["u", "v"]}, [[0, 1], [2, 1], [0, 1]], "lack: v;"),
+        ({"name": "regression", "targets": ["a", "b"]}, [[0.5, 1], [2, 1], [0, 1]], "lack: b;"),
+        ({"name": "regression", "target": "a"}, [[0.5], [2]], ""),
+        ({"name": "survival", "time": "a", "event": "b", "cuts": [1, 2], "horizons": [1]}, [[0.5, 1], [2, 1]], ""),
+    ],
+)
+def test_what_a_training_side_cannot_teach_is_told(task, encoded, told, monkeypatch, caplog) -> None:
+    import numpy as np
+
+    settings: Any = settings_of(task)
+    loss = "discrete_hazard" if task["name"] == "survival" else settings.default_loss
+    built = build_task(settings, classes=task.get("classes"), loss=loss)
+    monkeypatch.setattr(suitability, "encode", lambda side, task: np.array(encoded))
+    train: Any = SimpleNamespace(scanner_consistency=None, partners=None)
+    block: Any = SimpleNamespace(task=settings, train=train)
+    suitability.check_side("x", block, "image", built, [])  # type: ignore[arg-type]
+    assert told in caplog.text
+    assert bool(caplog.records) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("texts", "refused"), [(["", ""], True), (["ignored=9", ""], True), (["", "1=40"], False), ([None, None], False)]
+)
+def test_training_masks_that_mark_nothing_are_refused(texts, refused, monkeypatch) -> None:
+    monkeypatch.setattr(suitability, "encode", lambda side, task: None)
+    rows = [{} if text is None else {"mask_labels": text} for text in texts]
+    side: Any = [SimpleNamespace(row=row, mask_from="", groups={}) for row in rows]
+    block = SimpleNamespace(train=SimpleNamespace(scanner_consistency=None, partners=None))
+    plan: Any = ("x", block, "image", None)
+    if not refused:
+        suitability.check_side(*plan, side)
+        return
+    with pytest.raises(ScantuneError, match="x: no mask of the training samples marks anything"):
+        suitability.check_side(*plan, side)
+
+
+@pytest.mark.parametrize(
+    ("target", "classes", "new"),
+    [("oedema", ("0", "1"), False), ("effusion", ("0", "1"), True), ("effusion", ("none", "mild"), False)],
+)
+def test_classes_0_and_1_of_another_target_have_a_new_output_layer(target, classes, new, monkeypatch) -> None:
+    import torch
+
+    from scantune import models
+
+    theirs, ours = (settings_of({"name": "classification", "target": name}) for name in ("oedema", target))
+    monkeypatch.setattr(networks, "encode", lambda side, task: None)
+    task = build_task(ours, classes=classes, loss="cross_entropy")
+    backbone = models.build("small_cnn", modality="image", seed=1)
+    network = models.Network(backbone, task.head(backbone.feature_dim, None)).eval()
+    facts: Any = SimpleNamespace(name="films", task=theirs.model_dump(), classes=classes, loss="cross_entropy")
+    sides = SimpleNamespace(side=lambda name: None)
+    plan: Any = SimpleNamespace(key="x", task=task, block=SimpleNamespace(task=ours), spec={"name": "ce"}, sides=sides)
+    image = torch.ones(1, 1, 16, 16)
+    before = network(image).detach()
+    networks._fit_output(network, facts, plan, seed=0)
+    assert torch.equal(network(image).detach(), before) is not new
 
 
 def test_outputs_have_no_half_file_and_no_member_of_a_former_training(tmp_path):

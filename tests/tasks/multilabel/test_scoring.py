@@ -126,12 +126,22 @@ def test_the_order_of_findings_and_the_scale_of_probabilities_change_no_value():
         assert other[name] == pytest.approx(one[name])
 
 
+def test_a_finding_that_is_unknown_everywhere_has_every_metric_undefined():
+    predictions, _, _ = table()
+    predictions = predictions.with_columns({"target/Rare": np.full(len(predictions), np.nan)})
+    metrics = scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=50)["metrics"]
+    for name in ("recall", "specificity", "precision", "f1", "brier", "auroc", "auprc", "ece"):
+        assert metrics[f"{name}/Rare"]["value"] is None, name
+        assert "unknown in every sample" in metrics[f"{name}/Rare"]["reason"]
+
+
 def test_a_finding_that_no_sample_has_is_undefined_and_left_out_of_the_mean():
     predictions, target, _ = table()
     predictions = predictions.with_columns({"target/Rare": np.where(np.isfinite(target[:, 2]), 0.0, np.nan)})
     evaluated = scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=50)
     metrics = evaluated["metrics"]
-    assert "auroc/Rare" not in metrics
+    assert metrics["auroc/Rare"]["value"] is None
+    assert metrics["auprc/Rare"]["reason"] == "undefined: Rare is not present in two subjects and absent in two"
     assert metrics["auroc"]["without"] == ["Rare"]
     assert metrics["auroc"]["value"] == pytest.approx(
         np.mean([metrics[f"auroc/{name}"]["value"] for name in FINDINGS[:2]])

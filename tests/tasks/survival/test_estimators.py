@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scantune.tasks.survival import estimators
+from scantune.statistics.distributions import chi2_sf
+from scantune.tasks.survival import analyses, estimators
 from scantune.tasks.survival.analyses import log_rank
 from tests.tasks.survival import worked
 
@@ -22,7 +23,7 @@ def test_cox_and_log_rank_of_the_leukaemia_trial_are_those_of_the_textbooks():
     fit = estimators.fit_cox(worked.WEEKS, worked.RELAPSED, worked.PLACEBO[:, None])
     assert fit.converged
     assert fit.coefficients[0] == pytest.approx(1.572, abs=5e-4)  # Efron; a hazard ratio of 4.82
-    chi2, df = log_rank(worked.WEEKS, worked.RELAPSED, worked.PLACEBO)
+    (chi2,), (df,) = log_rank(worked.WEEKS, worked.RELAPSED, worked.PLACEBO[None])
     assert df == 1
     assert chi2 == pytest.approx(16.79, abs=5e-3)
 
@@ -36,7 +37,23 @@ def test_kaplan_meier_cox_breslow_and_log_rank_equal_lifelines():
     score = fit.coefficients[0] * (worked.RISK - worked.RISK.mean())
     hazard = estimators.breslow(worked.TIME, worked.EVENT, score, np.array(worked.HORIZONS))
     np.testing.assert_allclose(hazard, worked.BRESLOW, atol=1e-6)
-    assert log_rank(worked.TIME, worked.EVENT, worked.GROUP)[0] == pytest.approx(worked.LOG_RANK, abs=1e-6)
+    assert log_rank(worked.TIME, worked.EVENT, worked.GROUP[None])[0][0] == pytest.approx(worked.LOG_RANK, abs=1e-6)
+
+
+def test_the_log_rank_test_of_few_samples_is_as_rarely_significant_as_it_says(monkeypatch):
+    """Two, five and eight samples whose times are alike; a seventh of them are censored. χ² rejects twice too often."""
+    monkeypatch.setattr(analyses, "PERMUTATIONS", 200)
+    random, group, p = np.random.default_rng(1), np.repeat([0, 1, 2], [2, 5, 8]), []
+    for _ in range(400):
+        time, ends = random.exponential(1, 15), random.exponential(6, 15)
+        event, time = time <= ends, np.minimum(time, ends)
+        (chi2,), (df,) = log_rank(time, event, group[None])
+        p.append((analyses._by_permutation(time, event, group, chi2), chi2_sf(chi2, df)))
+    by_permutation, by_chi2 = (np.array(p) < 0.05).mean(0)
+    assert by_permutation == pytest.approx(0.05, abs=0.02)
+    assert by_chi2 > 0.08
+    order = random.permutation(15)
+    assert analyses._by_permutation(time[order], event[order], group[order], chi2) == p[-1][0]
 
 
 def test_a_weight_is_a_number_of_copies():

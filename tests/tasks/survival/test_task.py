@@ -95,6 +95,14 @@ def test_beyond_the_follow_up_of_validation_there_is_no_probability():
     assert np.isnan(columns["p/50/event"]).all()
 
 
+def test_without_an_event_on_validation_no_probability_is_0():
+    targets = np.stack([worked.TIME, 0 * worked.EVENT], axis=1)
+    fitted = COX.fit(worked.RISK[:, None], targets, SUBJECTS)
+    assert "0 events on validation" in fitted["baseline"]["note"]
+    columns = COX.columns(worked.RISK[:, None], None, fitted)
+    assert all(np.isnan(columns[name]).all() for name in SETTINGS.probability_columns())
+
+
 def test_hazards_become_probabilities_by_constant_hazard_within_an_interval():
     task = build_task(Survival(horizons=(1.0, 2.0, 3.0), cuts=(2.0, 4.0)), loss="discrete_hazard")
     columns = task.columns(np.log([[[0.25 / 0.75], [0.5 / 0.5]]]), None, {})

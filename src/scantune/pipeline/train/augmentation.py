@@ -5,8 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from scantune.pipeline.data.sides import spacing_of
+from scantune.preprocess import store
 from scantune.preprocess.settings import patch_shape
 from scantune.tasks.per_sample import PerSample
 
@@ -16,7 +21,11 @@ if TYPE_CHECKING:
     from scantune.augment import Augment, Mixed
     from scantune.config.input import InputConfig
     from scantune.engine.parts import Mixing
+    from scantune.pipeline.data.sides import Side
     from scantune.tasks.protocol import Task
+
+#: Files whose proportions are looked at, at most about as many.
+_ENOUGH = 200
 
 
 @dataclass(frozen=True)
@@ -40,13 +49,42 @@ def settled(block: Mapping[str, Any], task: Task) -> Mapping[str, Any]:
     return block
 
 
+def steps(prepared: InputConfig, side: Side) -> tuple[float, ...] | None:
+    """Size of a pixel or voxel of the prepared samples along [D,] H, W, by which they are turned.
+
+    Args:
+        prepared: the input.
+        side: the training side.
+
+    Returns:
+        Of volumes mm, that of the input, else the median of the side; of pictures and frames that are stretched the
+        median of what a pixel is of the file's; None for others, and where it is unknown.
+    """
+    if prepared.modality == "volume":
+        if prepared.spacing is not None:
+            return tuple(prepared.spacing[::-1])
+        stated = [spacing for one in side if (spacing := spacing_of(one.row)) is not None]
+    elif prepared.resize == "stretch":
+        stated = [_stretched(path) for path in side.paths[:: len(side) // _ENOUGH + 1]]
+    else:
+        return None
+    return tuple(float(step) for step in np.median(stated, axis=0)) if stated else None
+
+
+def _stretched(path: Path) -> tuple[float, float]:
+    facts = store.facts(path)
+    (rows, columns), (high, wide) = facts["reading"]["own_size"], facts["reading"].get("pixel_sides", (1.0, 1.0))
+    height, width = facts["shape"][-2:]
+    return rows * high / height, columns * wide / width
+
+
 def augmentation(block: Mapping[str, Any], prepared: InputConfig, spacing: Sequence[float] | None = None) -> Changes:
     """The changes of an ``augment:`` block; none where it is empty.
 
     Args:
         block: as written; settings of the input's modality.
         prepared: the input.
-        spacing: of the cached grid along [D,] H, W; None for isotropic pixels.
+        spacing: of the cached grid along [D,] H, W, see :func:`steps`; None for isotropic pixels.
     """
     from scantune import augment
     from scantune.config.augment import augment_config

@@ -19,7 +19,8 @@ from scantune.pipeline.train import calibration, distance, resume_request
 from scantune.pipeline.train.covariates import add_covariates, refuse_others
 from scantune.pipeline.train.sampling import matched
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import TrainingPlan, check_side, train_member
+from scantune.pipeline.train.suitability import check_side
+from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
 from scantune.script import named_lines
 from scantune.tables import write_rows
@@ -138,7 +139,7 @@ def train_all(
     """
     results, unseen, members = [], list[calibration.Unseen](), list(members_of(plan))
     for member in members:
-        check_side(plan, member.train)
+        check_side(plan.key, plan.block, plan.input.modality, plan.task, member.train)
     for number, member in enumerate(members):
         folder = state / (member.name or "member")
         sinks = sinks_of(plan, member.name, run, state) if fabric.is_global_zero else []
@@ -231,13 +232,18 @@ def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:
 def _answers(task: Task, settings: TaskSettings) -> str:
     """What a task answers, in words; with its target where the classes are numbers, or there are none."""
     told = ", ".join(task.labels) or "one output"
-    telling = any(isinstance(value(label), str) for label in task.labels)
-    return f"{task.name} ({told})" if telling else f"{task.name} ({told} of {', '.join(settings.target_names())})"
+    named = f"{task.name} ({told})"
+    return named if _telling(task) else f"{task.name} ({told} of {', '.join(settings.target_names())})"
+
+
+def _telling(task: Task) -> bool:
+    """Whether the names of the outputs say what they answer, as 0 and 1 do not."""
+    return any(isinstance(value(label), str) for label in task.labels)
 
 
 def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: int) -> None:
-    """Replace the output layer if the outputs differ from those of the initial model, or are numbers of another target;
-    rescale it if the output is one number in another range.
+    """Replace the output layer if the outputs differ from those of the initial model, or are numbers (classes too) of
+    another target; rescale it if the output is one number in another range.
 
     Raises:
         ScantuneError: the outputs have other axes.
@@ -256,7 +262,8 @@ def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: i
         )
     before, now = settings.output_range, plan.block.task.output_range
     of = getattr(new, "standard_units", None)
-    other = of is not None and not (before and now) and settings.target_names() != plan.block.task.target_names()
+    numbers = (of is not None and not (before and now)) or bool(new.labels and not _telling(new))
+    other = numbers and settings.target_names() != plan.block.task.target_names()
     if other or (old.output_shape, old.labels) != (new.output_shape, new.labels):
         log.info("derived.%s: the output layer is new: %r answers %s", plan.key, facts.name, _answers(old, settings))
         shape = new.output_shape if len(new.output_shape) > 1 else None

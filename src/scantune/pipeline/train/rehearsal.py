@@ -14,7 +14,7 @@ from scantune.config.params import ExperimentConfig, Params
 from scantune.files import without_paths
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Sides
-from scantune.pipeline.train import training
+from scantune.pipeline.train import suitability, training
 from scantune.records import Record, ScantuneError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _rehearse(params: Params, key: str, block: ExperimentConfig, sides: Sides) -
     plan = training.plan(key, block, params.inputs[block.input], sides)
     side = sides.side("train")
     targets, _shape = encode(side, plan.task), plan.shape
-    training.check_side(plan, side)
+    suitability.check_side(plan.key, plan.block, plan.input.modality, plan.task, side)
     if getattr(block, "use", "teacher") == "weights":  # the network is another experiment's
         return ""
     foreground = block.model.normalization == "foreground"  # of samples that are not in the cache yet

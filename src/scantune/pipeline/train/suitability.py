@@ -6,22 +6,32 @@ would otherwise be told after the training.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from scantune.config import training_notes
 from scantune.config.augment import augment_config, changes_samples
 from scantune.config.names import unknown
-from scantune.pipeline.data.sides import Sides
+from scantune.pipeline.data.datasets import encode
+from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.train.augmentation import settled, stays
+from scantune.pipeline.train.sampling import partners_of, scanners_of
 from scantune.prediction.augmentation import mirrors
+from scantune.preprocess.mask_labels import counts_of
 from scantune.records import ScantuneError
 from scantune.tasks.levels import level, unlike
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
+    from scantune.cohort.manifest import Sample
     from scantune.config.evaluate import EvaluateConfig
     from scantune.config.params import ExperimentConfig
+
+
+log = logging.getLogger(__name__)
 
 
 def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence[str] | None, sides: Sides) -> None:
@@ -56,6 +66,49 @@ def refuse(block: ExperimentConfig, modality: str, task: Task, classes: Sequence
     if name is not None and classes is not None and block.evaluate.saliency.enabled:
         for fault in unknown("evaluate.saliency.mask_class", name, list(classes), "the classes in the data"):
             raise ScantuneError(fault)
+
+
+def check_side(key: str, block: ExperimentConfig, modality: str, task: Task, side: Side) -> None:
+    """Refuse a training side from which nothing, or a term of the loss nothing, would be learned: of all folds before
+    the first trains.
+
+    Args:
+        key: the experiment's name.
+        block: its settings.
+        modality: of its input.
+        task: the task.
+        side: the training samples, or those of a fold.
+
+    Raises:
+        ScantuneError: why, or of which term.
+    """
+    encoded = encode(side, task)
+    why = "" if encoded is None or not len(encoded) else block.task.nothing_to_learn(encoded)
+    if encoded is None and all(_is_empty(one) for one in side):
+        why = "no mask of the training samples marks anything"
+    if why:
+        raise ScantuneError(f"{key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
+    if encoded is not None and len(encoded) and (names := _untaught(block, task, encoded)):
+        log.warning("%s: the training samples do not differ in, or lack: %s; that cannot be learned", key, names)
+    scanners_of(block.train, side)
+    partners_of(block.train, modality, encoded)
+
+
+def _untaught(block: ExperimentConfig, task: Task, encoded: np.ndarray) -> str:
+    """Answers, among several, that a training side has in one state alone, and classes that it lacks."""
+    columns = encoded.reshape(len(encoded), -1)
+    if columns.shape[1] > 1:
+        several = task.labels if len(task.labels) == columns.shape[1] else ()
+        lacking = [name for i, name in enumerate(several) if block.task.nothing_to_learn(columns[:, [i]])]
+    else:
+        lacking = [f"class {name}" for k, name in enumerate(task.labels) if task.class_count and k not in columns]
+    return ", ".join(lacking)
+
+
+def _is_empty(sample: Sample) -> bool:
+    """Whether a sample's own mask is known to mark nothing."""
+    labels = sample.row.get("mask_labels")
+    return labels is not None and not sample.mask_from and not counts_of(labels)
 
 
 def _refuse_equal_copies(block: ExperimentConfig, modality: str) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.pipeline.data.datasets import encode, samples, training_samples
-from scantune.pipeline.data.sides import Side, Sides, refuse_masks, spacing_of
+from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
-from scantune.pipeline.train.augmentation import augmentation, settled
+from scantune.pipeline.train.augmentation import augmentation, settled, steps
 from scantune.pipeline.train.covariates import add_covariates, covariates_of
 from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
@@ -86,14 +86,8 @@ class TrainingPlan:
 
     @property
     def spacing(self) -> tuple[float, ...] | None:
-        """mm along D, H, W of volumes, by which they are turned: that of the input, else the median of the training
-        side; None for others, and where it is unknown."""
-        if self.input.modality != "volume":
-            return None
-        if self.input.spacing is not None:
-            return tuple(self.input.spacing[::-1])
-        stated = [spacing for one in self.sides.side("train") if (spacing := spacing_of(one.row)) is not None]
-        return tuple(float(step) for step in np.median(stated, axis=0)) if stated else None
+        """Size of a voxel along [D,] H, W, by which samples are turned; None: isotropic, or unknown."""
+        return steps(self.input, self.sides.side("train"))
 
 
 def plan(
@@ -235,17 +229,6 @@ def sweep_member(
 
     parts = _parts(plan, train_side, seed, start, teacher)
     return engine.sweep_rates(parts.network, plan.task, parts.train_data, **parts.common, **span, fabric=fabric)
-
-
-def check_side(plan: TrainingPlan, train_side: Side) -> None:
-    """Refuse a training side from which a term of the loss would learn nothing: of all folds before the first trains.
-
-    Raises:
-        ScantuneError: of which term.
-    """
-    settings = plan.block.train
-    scanners_of(settings, train_side)
-    partners_of(settings, plan.input.modality, encode(train_side, plan.task))
 
 
 @dataclass(frozen=True)

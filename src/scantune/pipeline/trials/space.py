@@ -53,6 +53,21 @@ def refused(where: str, block: ExperimentConfig) -> Iterator[str]:
                 f"{key}: trials are compared by {monitor}, which this changes for one and the same model; set "
                 f"{where}.train.monitor to another metric: {metrics}"
             )
+        elif off := _switched_off(name, block):
+            yield f"{key}: {where}.{off} is switched off, and each trial would switch it on; remove one of the two"
+
+
+def _switched_off(name: str, block: ExperimentConfig) -> str:
+    """The block of a setting that is ``false`` or ``enabled: false``, which the search does not vary; or ""."""
+    value: Any = block.model_dump(mode="json")
+    path: list[str] = []
+    for part in name.split(".")[:-1]:
+        path.append(part)
+        value = value.get(part) if isinstance(value, dict) else None
+        off = value is False or (isinstance(value, dict) and value.get("enabled") is False)
+        if off and not {".".join(path), f"{'.'.join(path)}.enabled"} & block.search.space.keys():
+            return ".".join(path)
+    return ""
 
 
 def _within(name: str, keys: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from scantune.io.arrays import Volume
 from scantune.packaged import PackagedFile
 from scantune.preprocess.brain import BOX, OUTLINE
+from scantune.preprocess.components import largest
 from scantune.records import ReadError
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def brain_mask(volume: Volume) -> np.ndarray:
         low, high = small.quantile(0.005), small.quantile(0.995)
         if not high > low:
             raise ReadError("no brain found: the scan is constant but for a few voxels")
-        box = _box(_largest(_network(BOX)(_scaled(small, low, high)[None, None])[0, 1].numpy()), array.shape)
+        box = _box(_found(_network(BOX)(_scaled(small, low, high)[None, None])[0, 1].numpy()), array.shape)
         fine = functional.interpolate(array[box][None, None], (FINE,) * 3, mode="nearest-exact")[0, 0]
         outline = _network(OUTLINE)(_scaled(fine, low, high)[None, None])[0, 1]
         within = functional.interpolate(outline[None, None], array[box].shape, mode="nearest-exact")[0, 0].numpy()
     mask = np.zeros(array.shape, dtype=bool)  # W, H, D
-    mask[box] = _filled(_largest(within))
+    mask[box] = _filled(_found(within))
     size = millilitres(mask, volume)
     if not SMALLEST <= size <= LARGEST:
         raise ReadError(
@@ -85,13 +86,11 @@ def _scaled(image: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch
     return 0.226 * (clipped - clipped.mean()) / clipped.std() + 0.449
 
 
-def _largest(probability: np.ndarray) -> np.ndarray:
-    from scipy import ndimage
-
-    labels, count = ndimage.label(probability > THRESHOLD)
-    if count == 0:
+def _found(probability: np.ndarray) -> np.ndarray:
+    likely = probability > THRESHOLD
+    if not likely.any():
         raise ReadError("no brain found: not a T1-weighted scan of a head?")
-    return labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return largest(likely)
 
 
 def _filled(mask: np.ndarray) -> np.ndarray:

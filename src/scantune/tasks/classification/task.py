@@ -10,7 +10,7 @@ import numpy as np
 from scantune.class_names import label
 from scantune.records import ScantuneError
 from scantune.statistics.logits import softmax
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.classification.settings import BINARY_LOSSES, EPOCH_METRICS
 from scantune.tasks.per_sample import PerSample
 
@@ -54,7 +54,7 @@ class ClassificationTask(PerSample):
         self.output_shape = (self.outputs,)
         self.class_count = None if sigmoid else self.outputs
         self.labels = self.classes
-        self.sided = sides.named((target, *self.classes))
+        self.sided = laterality.named((target, *self.classes))
         self._codes = {label(name): code for code, name in enumerate(self.classes)}
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:

@@ -114,13 +114,17 @@ def plan(
     if areas:
         statistics.append(macro(areas, rows))
     else:
-        statistics.append(_none(rows))
+        statistics.append(_none(rows, ("auroc", "auprc")))
         why = "undefined: no finding is present in two subjects and absent in two"
         reasons |= {"auroc": why, "auprc": why}
     if headline:
         statistics = [only(s, headline_names(data)) for s in statistics]
-    elif void is None:
-        statistics += [s for place in range(len(data.findings)) for s in _errors_of(data, place, rows)]
+    else:
+        undefined = [f"{metric}/{name}" for metric in ("auroc", "auprc") for name in without]
+        if void is None:
+            statistics += [s for place in range(len(data.findings)) for s in _errors_of(data, place, rows)]
+            undefined += [name for name in reasons if name.startswith("ece/")]
+        statistics += [_none(rows, undefined)] if undefined else []
     more: dict[str, Mapping[str, Any]] = {name: {"without": without} for name in ("auroc", "auprc") if without}
     if not headline and void is None:
         more |= _consistency(data, rows, confidence)
@@ -162,10 +166,9 @@ def _rare(data: Data, rows: np.ndarray) -> dict[str, Interval]:
     return rare
 
 
-def _none(rows: np.ndarray) -> Sums:
-    return Sums(
-        rows, np.zeros((len(rows), 1)), lambda s: {n: np.full(s.shape[:-1], np.nan) for n in ("auroc", "auprc")}
-    )
+def _none(rows: np.ndarray, names: Sequence[str]) -> Sums:
+    """Metrics that are undefined."""
+    return Sums(rows, np.zeros((len(rows), 1)), lambda s: {n: np.full(s.shape[:-1], np.nan) for n in names})
 
 
 def _calls(data: Data, rows: np.ndarray) -> Sums:
@@ -265,8 +268,11 @@ def _reasons(data: Data, rows: np.ndarray) -> dict[str, str]:
         positive, called = data.positive(place, known), data.called[known, place]
         if not len(known):
             unknown = f"undefined: {name} is unknown in every sample"
-            reasons |= {f"{m}/{name}": unknown for m in ("recall", "specificity", "precision", "f1", "brier", "ece")}
+            metrics = ("recall", "specificity", "precision", "f1", "brier", "ece", "auroc", "auprc")
+            reasons |= {f"{metric}/{name}": unknown for metric in metrics}
             continue
+        few = f"undefined: {name} is not present in two subjects and absent in two"
+        reasons |= {f"auroc/{name}": few, f"auprc/{name}": few}
         absent, every = f"undefined: {name} is present in no sample", f"undefined: {name} is present in every sample"
         if not positive.any():
             reasons |= {f"recall/{name}": absent, f"f1/{name}": f"{absent}, and called in none"}

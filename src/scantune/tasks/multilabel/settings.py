@@ -7,16 +7,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from scantune.records import ScantuneError
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 from scantune.tasks.suggestion import NONE, LabelTable, Suggestion, one_target
+
+if TYPE_CHECKING:
+    import numpy as np
 
 EPOCH_METRICS: dict[str, Direction] = {"auroc": "max", "auprc": "max"}
 """Metrics of an epoch, and which way each is better."""
@@ -279,9 +282,15 @@ class Multilabel(TaskSettings):
         """Calibration, and the thresholds."""
         return calibration != "none" or self.threshold != "half"
 
+    def nothing_to_learn(self, encoded: np.ndarray) -> str:
+        """As of other tasks; −1 is a finding that is unknown."""
+        known = encoded.astype(float)
+        known[known < 0] = math.nan
+        return super().nothing_to_learn(known)
+
     def mirrored(self, findings: Sequence[str]) -> tuple[int, ...]:
         """For each finding the index of the one whose place it takes when the image is mirrored left-right."""
-        return sides.mirrored(findings, self.sides)
+        return laterality.mirrored(findings, self.sides)
 
     @property
     def sided(self) -> bool:

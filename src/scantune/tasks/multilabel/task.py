@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.multilabel.settings import EPOCH_METRICS, Multilabel, written
 from scantune.tasks.per_sample import PerSample
 
@@ -40,7 +40,7 @@ class MultilabelTask(PerSample):
         self.outputs = len(self.findings)
         self.output_shape = (self.outputs, 1)
         self.mirrored = settings.mirrored(self.findings)
-        self.unpaired = sides.unpaired(self.findings, settings.sides)
+        self.unpaired = laterality.unpaired(self.findings, settings.sides)
         self.sided = bool(self.unpaired) or self.mirrored != tuple(range(self.outputs))
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:

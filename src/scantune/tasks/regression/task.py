@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune.records import ScantuneError
 from scantune.statistics.correlation import pearson, spearman
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.decimals import as_written
 from scantune.tasks.directions import named_ranges
 from scantune.tasks.per_sample import PerSample
@@ -41,7 +41,7 @@ class RegressionTask(PerSample):
         self.labels = () if settings.one_target else tuple(self.measures)
         self.outputs = len(self.measures)
         self.output_shape = (self.outputs,)
-        self.sided = sides.named(self.measures)
+        self.sided = laterality.named(self.measures)
 
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer, features [B, feature_dim] → [B, T]; with ``targets`` in units of the standard deviation of

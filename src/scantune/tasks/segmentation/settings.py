@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from scantune.mask_codes import IGNORED, MOST_OVERLAPPING
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.suggestion import LabelTable, Suggestion
@@ -30,6 +30,10 @@ class Segmentation(TaskSettings):
     calibrations: ClassVar[tuple[str, ...]] = ()
     conformal: ClassVar[bool] = False
     one_target: ClassVar[bool] = False
+    own_columns: ClassVar[tuple[str, ...]] = (
+        *("dice", "dice_prepared", "iou", "precision", "recall", "hd95", "nsd", "cldice"),
+        *("lesion_f1", "lesion_precision", "lesion_recall", "volume_target", "volume_prediction"),
+    )
 
     name: Literal["segmentation"] = "segmentation"
 
@@ -133,7 +137,7 @@ class Segmentation(TaskSettings):
     @property
     def sided(self) -> bool:
         """Left and right structures are different classes, by their names."""
-        return sides.named(self.foreground)
+        return laterality.named(self.foreground)
 
 
 #: The name under which the settings are collected.

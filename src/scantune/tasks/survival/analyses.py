@@ -23,6 +23,12 @@ NAMES = {2: ("low", "high"), 3: ("low", "intermediate", "high")}
 POINTS = 60
 """Most times at which a curve has an interval."""
 
+FEW = 100
+"""Samples up to which the log-rank test's p-value is by permutation: there that of χ² is too small, most of all where a
+group is small."""
+
+PERMUTATIONS = 10_000
+
 BINS = 5
 """Groups of rising predicted probability whose observed share of events is estimated."""
 
@@ -125,32 +131,48 @@ def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Contex
 def _log_rank(data: Data, of_row: np.ndarray, context: Context) -> dict[str, Any]:
     if not context.resampler.independent(context.rows):
         return {"reason": "subjects have several samples: the log-rank test takes rows as independent"}
-    statistic, df = log_rank(data.time[context.rows], data.event[context.rows], of_row)
+    time, event = data.time[context.rows], data.event[context.rows]
+    statistics, dfs = log_rank(time, event, of_row[None])
+    statistic, df = float(statistics[0]), int(dfs[0])
     if df < 1:
         return {"reason": "fewer than two groups have samples, or there is no event"}
-    return {"chi2": statistic, "df": df, "p_value": chi2_sf(statistic, df)}
+    few = len(time) <= FEW
+    p = _by_permutation(time, event, of_row, statistic) if few else chi2_sf(statistic, df)
+    method = f"{PERMUTATIONS} permutations" if few else "chi-squared"
+    return {"chi2": statistic, "df": df, "p_value": p, "method": method}
 
 
-def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple[float, int]:
-    """χ² and degrees of freedom of the log-rank test of several groups (Mantel 1966; Peto & Peto 1972).
+def _by_permutation(time: np.ndarray, event: np.ndarray, group: np.ndarray, statistic: float) -> float:
+    """Share of random groups of the same sizes, the groups themselves among them, with as large a statistic."""
+    order, random, count = np.lexsort((event, time)), np.random.default_rng(0), 1
+    time, event, groups = time[order], event[order], np.tile(np.sort(group), (PERMUTATIONS // 10, 1))
+    for _ in range(10):  # blocks, for memory
+        chi2, _ = log_rank(time, event, random.permuted(groups, axis=1))
+        count += int((chi2 >= statistic * (1 - 1e-9)).sum())
+    return count / (PERMUTATIONS + 1)
+
+
+def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """χ² and degrees of freedom of the log-rank test of several groups (Mantel 1966; Peto & Peto 1972), each [B].
 
     Args:
         time: [n].
         event: bool [n].
-        group: int [n].
+        group: int [B, n], B ways to divide the same samples.
     """
-    codes = np.unique(group)
-    excess, variance = np.zeros(len(codes)), np.zeros((len(codes),) * 2)
-    for moment in np.unique(time[event]):
-        at_risk = np.array([((group == c) & (time >= moment)).sum() for c in codes], float)
-        failed = np.array([((group == c) & event & (time == moment)).sum() for c in codes], float)
-        n, d = at_risk.sum(), failed.sum()
-        share = at_risk / n
-        excess += failed - d * share
-        if n > 1:
-            variance += d * (n - d) / (n - 1) * (np.diag(share) - np.outer(share, share))
-    df = int(np.linalg.matrix_rank(variance)) if variance.any() else 0
-    return float(excess @ np.linalg.pinv(variance) @ excess), df
+    order = np.argsort(time, kind="stable")
+    _, starts = np.unique(time[order], return_index=True)
+    member = (group[:, order, None] == np.unique(group)).astype(float)  # B n K
+    at_risk = member[:, ::-1].cumsum(1)[:, ::-1][:, starts]  # B m K
+    failed = np.add.reduceat(member * event[order][:, None], starts, axis=1)
+    n, d = at_risk[0].sum(1), failed[0].sum(1)  # m
+    share = at_risk / n[:, None]
+    excess = (failed - d[:, None] * share).sum(1)  # B K
+    weighted = share * (d * (n - d) / np.maximum(n - 1, 1))[:, None]
+    variance = weighted.sum(1)[:, :, None] * np.eye(share.shape[2]) - weighted.swapaxes(1, 2) @ share  # B K K
+    variance[np.abs(variance).max((1, 2)) < 1e-12] = 0  # rounding, where there is one group
+    chi2 = np.einsum("bk,bkl,bl->b", excess, np.linalg.pinv(variance, rcond=1e-10, hermitian=True), excess)
+    return chi2, np.linalg.matrix_rank(variance, rtol=1e-10, hermitian=True)
 
 
 def _calibration(data: Data, context: Context, horizon: int) -> list[dict[str, Any]]:

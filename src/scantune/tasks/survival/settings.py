@@ -6,13 +6,16 @@ import itertools
 import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from scantune.tasks.base import Direction, TaskSettings
 from scantune.tasks.joining import AggregateField
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Metrics of an epoch, and which way each is better.
 EPOCH_METRICS: dict[str, Direction] = {"concordance_harrell": "max"}
@@ -163,6 +166,10 @@ class Survival(TaskSettings):
         """The intervals of time, where the loss has none."""
         if self.cuts is not None and loss["name"] != HAZARDS:
             yield "cuts", f"they are of the loss {HAZARDS}, not of {loss['name']}; remove it, or set train.loss"
+
+    def nothing_to_learn(self, encoded: np.ndarray) -> str:
+        """Where no training sample has the event: the partial likelihood of Cox is then 1, whatever is predicted."""
+        return "" if encoded[:, -1].any() else f"no training sample has the event ({self.event!r} is 0 in all)"
 
     def starts_from_targets(self, loss: str) -> bool:
         """The hazards of everyone, where the outputs are hazards."""

@@ -96,7 +96,7 @@ class SurvivalTask(PerSample):
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """For log relative hazards: the slope of the score and the cumulative hazard at score 0 by each horizon, on
-        validation; null beyond its follow-up. Hazards need neither."""
+        validation; null beyond its follow-up, and without an event there: no probability is 0. Hazards need neither."""
         if self.cuts is not None:
             return {}
         from scantune.tasks.survival.estimators import breslow
@@ -105,7 +105,7 @@ class SurvivalTask(PerSample):
         center = float(score.mean())
         slope, note = _slope(time, event, score - center) if self.slope else (1.0, "not fitted: calibration is none")
         hazard = breslow(time, event, slope * (score - center), self.horizons)
-        values = [None if np.isnan(h) else float(h) for h in hazard]
+        values = [None if np.isnan(h) or not event.any() else float(h) for h in hazard]
         return {"baseline": {"center": center, "slope": slope, "note": note, "cumulative_hazard": values}}
 
     def columns(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.tasks import sides
+from scantune.tasks import laterality
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
@@ -141,10 +141,9 @@ class Zones(TaskSettings):
 
     def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """The weight of the class ungradable, where the loss has no weights or other ones."""
-        own = self.loss_options(loss["name"]).get("class_weights")
-        if not self.differs("unknown_weight"):
-            return
-        if own is None or loss.get("class_weights") != own:
+        own = self.loss_options("weighted_cross_entropy")["class_weights"]
+        part = loss.get("parts", {}).get("weighted_cross_entropy", loss)
+        if self.differs("unknown_weight") and part.get("class_weights") != own:
             weights = " with class_weights" if "class_weights" in loss else ""
             yield (
                 "unknown_weight",
@@ -155,11 +154,11 @@ class Zones(TaskSettings):
 
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
-        return sides.pairs(self.zones, self.sides)
+        return laterality.pairs(self.zones, self.sides)
 
     def mirrored(self) -> tuple[int, ...]:
         """For each zone the index of the zone whose place it takes when the image is mirrored left-right."""
-        return sides.mirrored(self.zones, self.sides)
+        return laterality.mirrored(self.zones, self.sides)
 
     @property
     def sided(self) -> bool:

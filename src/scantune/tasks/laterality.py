@@ -1,4 +1,4 @@
-"""Outputs of the right and of the left side, which swap when an image is mirrored."""
+"""Answers of the right and of the left of the body, which swap when an image is mirrored."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ import pytest
 
 from scantune.pipeline.train.augmentation import settled
 from scantune.tasks.classification.task import ClassificationTask
+from scantune.tasks.laterality import mirrored, pairs
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.regression.task import RegressionTask
-from scantune.tasks.sides import mirrored, pairs
 
 
 def test_by_name_or_as_stated():
