@@ -63,6 +63,10 @@ def test_names_of_any_letters_are_written_whatever_the_source_s_characters(
         "肺炎 ≥ 2",
         "HER2+",
         "HER2-",
+        "tb",
+        "TB",
+        "T b",
+        "T-b",
         "prediction volume left",
         "prediction volume right",
         "a\x1b[31m\\b" + "L" * 99,
@@ -80,6 +84,22 @@ def test_names_of_any_letters_are_written_whatever_the_source_s_characters(
     assert [one.CodeMeaning for one in concepts] == [*classes[:-1], "a [31m b" + "L" * 56]
     assert len({one.CodeValue for one in concepts}) == len(classes), "a code has one meaning"
     assert max(len(one.CodeValue) for one in concepts) <= 16
+
+
+@pytest.mark.parametrize("misspelt", ["ISO-IR 100", "ISO_IR_100", "latin1", "ISO_IR 999", "UNKNOWN", " "])
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_a_source_whose_character_set_is_misspelt_has_reports_and_masks(tmp_path: Path, misspelt: str) -> None:
+    source = io.write_dicom_image(tmp_path / "a.dcm", np.full((48, 64), 7, np.uint8), patient_id="p", seed="a")
+    header = pydicom.dcmread(source)
+    header.SpecificCharacterSet, header.PatientName = "ISO_IR 100", "Müller^Jörg"
+    header.save_as(source)
+    source.write_bytes(source.read_bytes().replace(b"ISO_IR 100", misspelt.encode().ljust(10)))
+    report = pydicom.dcmread(io.write_report(tmp_path / "r.dcm", [source], [io.Measured("肺炎", 1.0)], origin=MODEL))
+    picture = np.eye(48, 64, dtype=np.uint8)
+    mask = pydicom.dcmread(io.write_image_segmentation(tmp_path / "m.dcm", picture, source, {1: "肺炎"}, origin=MODEL))
+    assert {one.SpecificCharacterSet for one in (report, mask)} == {"ISO_IR 192"}
+    assert {str(one.PatientName) for one in (report, mask)} == {"Müller^Jörg"}
+    assert mask.SegmentSequence[0].SegmentLabel == _numbers(report)[0].ConceptNameCodeSequence[0].CodeMeaning == "肺炎"
 
 
 def _numbers(item: pydicom.Dataset) -> list[pydicom.Dataset]:

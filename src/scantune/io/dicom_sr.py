@@ -216,9 +216,9 @@ def _measurement(one: Measured) -> Any:
 
 
 def _code_of(name: str) -> str:
-    """A code of at most 16 characters for a name, different for different names (HER2+ and HER2-)."""
-    code = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
-    if len(code) <= 16 and code == name.lower().replace(" ", "-"):
+    """A code of at most 16 characters for a name, different for different names (HER2+ and HER2-, tb and TB)."""
+    code = "".join(letter if letter.isalnum() else "-" for letter in name)
+    if len(code) <= 16 and "-" not in name and code == name.replace(" ", "-"):
         return code
     return f"{code[:9]}-{text_digest(name, 6)}"
 
