@@ -156,6 +156,11 @@ def test_percent_cells_are_fractions_and_said_and_not_mixed_with_numbers(tmp_pat
     assert "25 % is 0.25" in result.remarks["ef"]
     path = _book(tmp_path, ["id", "ef"], ["a", 0.25], ["b", 50], formats=[("B2", "0%")])
     assert "1 are plain numbers" in read_table(path).unusable[2, "ef"]
+    path = _book(tmp_path, ["id", "ef"], ["a", 0.25], ["b", 50], ["c", 0.5], formats=[("B2", "0%"), ("B4", "0%")])
+    assert set(read_table(path).unusable) == {(2, "ef"), (4, "ef")}
+    path = _book(tmp_path, ["n", 2], ["id", "ef"], ["a", 0.25], formats=[("B3", "0%")])
+    result = read_table(path, header=2)
+    assert (result.unusable, list(result.remarks)) == ({}, ["ef"]), "a number above the header"
 
 
 def test_numbers_of_excel_have_the_decimal_sign_of_the_block(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -112,6 +113,20 @@ def test_a_bad_cell_outside_the_tasks_columns_is_empty_with_a_note(tmp_path):
     assert table.text("site").tolist() == ["A", "", ""]
     (note,) = table.notes
     assert note.startswith("column site: 2 cells without a reliable value read as empty; row 3: an Excel error")
+
+
+def test_percent_beside_plain_numbers_is_empty_in_every_row(tmp_path):
+    """Else 0.25 and 60 would be of one group or adjustment."""
+    book = openpyxl.Workbook()
+    for row in (["target", "prediction", "ef"], [1, 2, 60], [2, 2, 0.25], [3, 2, 0.5]):
+        book.active.append(row)
+    book.active["C3"].number_format = book.active["C4"].number_format = "0%"
+    book.save(tmp_path / "p.xlsx")
+    assert read(tmp_path / "p.xlsx").text("ef").tolist() == ["60", "", ""]
+    book.active["C1"], book.active["C2"] = 0.5, None
+    book.active["C1"].number_format = "0%"
+    book.save(tmp_path / "p.xlsx")
+    assert read(tmp_path / "p.xlsx").text("0.5").tolist() == ["", "0.25", "0.5"]
 
 
 def test_rows_in_messages_are_those_of_the_file(tmp_path):

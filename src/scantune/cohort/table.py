@@ -155,7 +155,9 @@ def _excel(start: bytes) -> ModuleType | None:
 def _of_sheet(sheet: Sheet, path: Path, header: int, repeated: bool) -> Table:
     lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet.lines]
     table = _checked(path, lines, sheet.notes, header, quotes=False, repeated=repeated)
-    names = table.columns
+    names, rows = table.columns, {row.line for row in table.rows}
+    for kind in (sheet.percent, sheet.plain):  # a number above the rows, as in a title, is of no column
+        kind.update({at: [line for line in lines if line in rows] for at, lines in kind.items()})
     merged = {(line, names[at]): first for (line, at), first in sheet.merged.items() if at < len(names)}
     return replace(table, unusable=_unusable(sheet, table), remarks=_percent(sheet, names), merged=merged)
 
@@ -225,11 +227,12 @@ def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:
         (line, header[at]): what for (line, at), what in sheet.unusable.items() if at < len(header) and line in read
     }
     for at, lines in sheet.percent.items():
-        if at < len(header) and sheet.plain.get(at):
-            unusable[lines[0], header[at]] = (
+        if at < len(header) and lines and sheet.plain.get(at):
+            what = (
                 f"shown as percent (25 % is stored as 0.25), as {len(lines)} cells of its column are, and "
                 f"{len(sheet.plain[at])} are plain numbers: give the column one format"
             )
+            unusable |= {(line, header[at]): what for line in lines}
     return unusable
 
 
@@ -237,7 +240,7 @@ def _percent(sheet: Sheet, header: Sequence[str]) -> dict[str, str]:
     return {
         header[at]: f"shown as percent and read as fractions, 25 % is 0.25: {number_of(len(lines), 'cell')}"
         for at, lines in sheet.percent.items()
-        if at < len(header) and not sheet.plain.get(at)
+        if at < len(header) and lines and not sheet.plain.get(at)
     }
 
 
