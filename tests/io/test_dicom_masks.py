@@ -191,6 +191,7 @@ def test_what_is_in_doubt_of_contours_is_noted_or_refused(tmp_path: Path):
     node = tuple(_box((6.5, 6.5), (9.5, 9.5), 2, place) for place in (6, 7))
     assert notes(2, 3, beside=node) == [], "two lymph nodes"
     assert "2 slices have no contour" in notes(2, 3, 6, 7)[0]
+    assert notes(1, 2, 6, 7) == [], "two discs of a spine"
     assert "1 pair of contours of one structure cross" in notes(2, beside=(_box((5.5, 5.5), (9.5, 9.5), 2, 2),))[0]
     assert "1 contour is a point or open line" in notes(2, 3, kind="OPEN_PLANAR")[0]
     line = np.array([(9.4, 8.2, 3), (9.4, 9.9, 3), (9.4, 9.0, 3)])

@@ -168,8 +168,9 @@ def _gaps(planes: np.ndarray, drawn: Sequence[int]) -> set[int]:
     """Slices that seem to be left out within one part of a structure.
 
     There a part ends and the next one upwards begins at the same place: one slice further, or, where more are missing,
-    with half of its area in common, since two lymph nodes may lie above one another. A part of one slice counts where
-    the next slice is empty; else it is a speck of a threshold.
+    with half of its area in common and no more of them than the longer part has slices (parts of one slice: however
+    many), since two lymph nodes or the discs of a spine lie above one another. A part of one slice counts where the
+    next slice is empty; else it is a speck of a threshold.
 
     Args:
         planes: bool [N, ., .], inside of the structure.
@@ -191,13 +192,15 @@ def _gaps(planes: np.ndarray, drawn: Sequence[int]) -> set[int]:
     gaps: set[int] = set()
     for part, box in parts if len(parts) <= _MOST_PARTS else ():
         end, last = box[0].stop, labels[box[0].stop - 1][box[1:]] == part
-        for other, start in sorted(((n, of[0].start) for n, of in parts if of[0].start > end), key=lambda one: one[1]):
+        above = sorted(((n, of[0].start, of[0].stop) for n, of in parts if of[0].start > end), key=lambda one: one[1])
+        for other, start, stop in above:
             first = labels[start] == other
             common = last & first[box[1:]]
             if not common.any():
                 continue
             alike = start == end + 1 or 2 * common.sum() >= max(last.sum(), first.sum())
-            if alike and not planes[end:start][:, *box[1:]][:, common].any():
+            longer = max(end - box[0].start, stop - start)
+            if alike and (longer == 1 or start - end <= longer) and not planes[end:start][:, *box[1:]][:, common].any():
                 gaps |= set(range(end, start))
             break
     return gaps
