@@ -698,6 +698,14 @@ def test_regression_joins_by_a_stated_column():
         scoring.joined_table(table, Regression(aggregate={"name": "mean", "by": "visit"}))
 
 
+def test_samples_without_a_study_are_joined_with_none():
+    columns = {"sample_id": list("abcd"), "subject_id": list("wxyz"), "study": ["1", "1", "", ""]}
+    table = PredictionTable.make({**columns, "target": ["0", "0", "0", "1"], "p/1": ["0.1", "0.3", "0.2", "0.9"]})
+    joined = scoring.joined_table(table, Classification(aggregate={"name": "mean", "by": "study"}))
+    assert dict(zip(joined.sample_id, joined.text("target"))) == {"1": "0", "c": "0", "d": "1"}
+    assert joined.subject_id.tolist()[:2] == ["y", "z"]
+
+
 def test_summary_is_flat_and_the_file_is_json(tmp_path):
     write(regression(), tmp_path / "predictions.csv")
     scores = scoring.score_file(tmp_path / "predictions.csv", "regression", tmp_path / "metrics.json", draws=200)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scantune.class_names import label
+from scantune.class_names import EMPTY, label
 from scantune.statistics.ages import is_age, years
 from scantune.tasks.joining import Aggregate
 from scantune.tasks.predictions import Faults, PredictionTable, grouped
@@ -27,7 +27,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     medians are 0 it is their mean), but for those of a task whose classes do not exclude each other, where each column
     stands alone. Class targets must agree, numbers by their value, and of findings those that are known. Ages become
     their mean. Other columns stay where all rows agree, else they become ``mixed``; ``sample_id`` becomes the value
-    joined by.
+    joined by. A sample whose cell in the column joined by is empty stays alone, under its own id.
 
     Args:
         table: of samples, checked.
@@ -39,7 +39,9 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
         table.require((rule.by,), faults)
         return table
     by = table.subject_id if rule.by == "subject_id" else table.text(rule.by)
-    keys = np.array([f"{s}\0{b}" for s, b in zip(table.split, by)], dtype=object)
+    alone = np.array([rule.by != "subject_id" and text.casefold() in EMPTY for text in by], bool)
+    by = np.where(alone, table.sample_id, by)
+    keys = np.array([f"{s}\0{'' if a else 'of'}\0{b}" for s, a, b in zip(table.split, alone, by)], dtype=object)
     _, first, codes = np.unique(keys.astype(str), return_index=True, return_inverse=True)
     members = [np.flatnonzero(codes == g) for g in range(len(first))]
     joined: dict[str, np.ndarray] = {}

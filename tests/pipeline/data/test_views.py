@@ -119,6 +119,7 @@ def test_a_finding_that_one_view_leaves_unknown_is_no_contradiction(home: Path) 
     (home / "raw" / "t.csv").write_text(
         "id,person,visit,kind,score\n"
         "a1,A,A-1,1,\na2,A,A-1,,0\na3,A,A-2,-1,1\nb1,B,B-1,0,1\nb2,B,B-1,0,1.0\nc1,C,C-1,1,0\n"
+        "d1,D,,1,0\ne1,E,,0,1\n"  # no visit
     )
     read_for_tasks(parse(blocks(findings)), "d", home)
     (home / "raw" / "t.csv").write_text((home / "raw" / "t.csv").read_text().replace("1.0", "0"))

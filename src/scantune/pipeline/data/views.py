@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from scantune.class_names import label
+from scantune.class_names import EMPTY, label
 from scantune.cohort.faults import Fault
 from scantune.records import Record, ScantuneError
 from scantune.tasks.base import TaskSettings
@@ -91,7 +91,9 @@ def _differing(records: Sequence[Record], target: str, by: str) -> Iterator[Unit
 def _units(records: Sequence[Record], by: str) -> list[Unit]:
     units: dict[str, list[Record]] = {}
     for record in records:
-        units.setdefault(record.subject_id if by == "subject_id" else record.groups.get(by, ""), []).append(record)
+        unit = record.subject_id if by == "subject_id" else record.groups.get(by, "")
+        if by == "subject_id" or unit.casefold() not in EMPTY:  # else the sample is joined with none
+            units.setdefault(unit, []).append(record)
     return list(units.items())
 
 
