@@ -228,6 +228,13 @@ def test_annotations_beside_images_are_told(home, name, text, words):
     assert any(re.search(words, note) for note in propose(Path("raw")).notes)
 
 
+def test_files_that_systems_put_into_folders_are_no_values(home):
+    for i in range(N):
+        picture(f"p{i:03d}/a.png", i)
+        Path(f"raw/p{i:03d}/desktop.ini").write_text("[.ShellClassInfo]\nIconFile=C:\\x.exe\nIconIndex=16\n")
+    assert not any("desktop.ini" in note for note in propose(Path("raw")).notes)
+
+
 @pytest.mark.parametrize("form", ["coco", "cvat"])
 def test_classes_of_converted_masks_have_the_names_of_the_categories(home, form):
     boxes = {"cyst": (1, 1, 5, 5), "tumour": (8, 8, 14, 14)}

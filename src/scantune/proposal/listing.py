@@ -89,7 +89,8 @@ def list_files(root: Path) -> Listing:
                 tables.append(name)
             if ending in (".json", ".xml") and not file.startswith("."):
                 documents.append(name)
-            if ending in (".cfg", ".ini", ".txt", ".info") and not file.startswith("."):
+            own = file.startswith(".") or file.lower() == "desktop.ini"  # of the system, in any folder
+            if ending in (".cfg", ".ini", ".txt", ".info") and not own:
                 texts.append(name)
             no_image = inner in NO_IMAGES or file.upper() in ("LICENSE", "DICOMDIR")
             if not file.startswith(".") and not no_image:
