@@ -165,6 +165,31 @@ def test_merged_cells_of_a_patient_are_of_each_row(home):
     assert any("merged cells is written into each of their rows: patient, grade" in note for note in proposed.notes)
 
 
+def _html(cells):
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+def _spreadsheet(cells):
+    rows = "".join(f"<Row>{row}</Row>" for row in cells)
+    for old, new in (("<td rowspan=3>", '<Cell ss:MergeDown="2">~'), ("<td>", "<Cell>~"), ("</td>", "</Data></Cell>")):
+        rows = rows.replace(old, new)
+    rows = rows.replace("~", '<Data ss:Type="String">')
+    space = "urn:schemas-microsoft-com:office:spreadsheet"
+    return (
+        f'<?xml version="1.0"?><Workbook xmlns="{space}" xmlns:ss="{space}"><Worksheet ss:Name="a"><Table>{rows}'
+        "</Table></Worksheet></Workbook>"
+    )
+
+
+@pytest.mark.parametrize("form", [_html, _spreadsheet])
+def test_cells_that_span_rows_of_a_web_page_or_xml_are_of_each(home, form):
+    patients = [f"<td rowspan=3>P{i // 3}</td>" if i % 3 == 0 else "" for i in range(N)]
+    rows = [f"<td>img_{i:03d}.png</td>{patients[i]}<td>{'ab'[i % 2]}</td>" for i in range(N // 3 * 3)]
+    Path("raw/labels.xls").write_text(form(["<td>image</td><td>patient</td><td>grade</td>", *rows]))
+    (source,) = propose(Path("raw")).tables.values()
+    assert [row["patient"] for row in source.rows[:6]] == ["P0"] * 3 + ["P1"] * 3
+
+
 def test_two_columns_of_one_name(home):
     records, _, task, notes = read("score,score,label", [[i % 7, i % 6, EDEMA[i // 2 % 2]] for i in range(N)])
     assert (task.target, len(records)) == ("label", N)

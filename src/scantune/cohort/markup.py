@@ -70,12 +70,14 @@ class _Grid:
     Attributes:
         rows: cells; None for one that another cell spans.
         below: column → rows that the cell above it spans further.
+        merged: as of :class:`scantune.cohort.excel.Sheet`.
         open: parts of the text of the cell that is open; None where none is.
         span: columns and rows of the cell that is open.
     """
 
     rows: list[list[str | None]] = field(default_factory=list)
     below: dict[int, int] = field(default_factory=dict)
+    merged: dict[tuple[int, int], int] = field(default_factory=dict)
     open: list[str] | None = None
     span: tuple[int, int] = (1, 1)
 
@@ -145,6 +147,8 @@ class _Tables(HTMLParser):
         """Cells that those above span, as far as the next free place, or all that follow."""
         row = table.rows[-1]
         while len(row) in table.below or (to_end and any(column > len(row) for column in table.below)):
+            if len(row) in table.below:
+                _merge(table.merged, len(table.rows), len(row), table.rows[-2][len(row)] is None)
             self._add(row, None if len(row) in table.below else "")
 
     def _add(self, row: list[str | None], cell: str | None) -> None:
@@ -162,6 +166,13 @@ class _Tables(HTMLParser):
             if rows > 1:
                 table.below[len(row)] = rows
             self._add(row, None if number else text)
+
+
+def _merge(merged: dict[tuple[int, int], int], line: int, at: int, spanned: bool) -> None:
+    """Keep the line of the first of the cells that one spans downwards; ``spanned``: so is the one above."""
+    first = merged.get((line - 1, at)) if spanned else line - 1
+    if first is not None:
+        merged[line, at] = first
 
 
 def _span(text: str | None) -> int:
@@ -187,7 +198,7 @@ def _of_html(content: bytes, path: Path) -> Sheet:
             f"{number_of(parser.formatted, 'cell shows', 'cells show')} a number in a format (x:num): it is "
             f"read as it is shown, rounded or not"
         )
-    sheet = Sheet(notes=tuple(notes))
+    sheet = Sheet(notes=tuple(notes), merged=best.merged)
     for line, row in enumerate(best.rows, start=1):
         sheet.lines.append((line, [cell or "" for cell in row]))
         sheet.unusable |= {(line, at): _SPANNED for at, cell in enumerate(row) if cell is None}
@@ -255,6 +266,7 @@ def _row_of_excel(
     """Cells of a row; those that another one spans are noted, also in the rows below it."""
     cells: list[str] = []
     for at in below:
+        _merge(sheet.merged, line, at, (line - 1, at) in sheet.unusable)
         sheet.unusable[line, at] = _SPANNED
     for cell in (one for one in row if _plain(one.tag) == "Cell"):
         at = _number(cell, "Index", len(cells) + 1, title) - 1
