@@ -200,6 +200,13 @@ def test_files_of_several_models_are_scored_and_each_compared_with_the_first(tmp
     assert "another target" in result["comparisons"]["other"]["reason"]
 
 
+def test_rows_of_one_of_several_files_are_those_of_the_file(tmp_path):
+    for name, target in (("a", "3"), ("b", "x")):
+        (tmp_path / f"{name}.csv").write_text(f"sample_id,target,prediction\n\ns1,1,2\ns2,{target},2\ns3,2,2\n")
+    with pytest.raises(PredictionsError, match=r"(?s)^b .*column target: not a number: row 4 \('x'\)"):
+        score_files([tmp_path / "a.csv", tmp_path / "b.csv"], settings_for("regression", {}), draws=50)
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t", ","])
 def test_decimal_commas_are_read_and_told(tmp_path, delimiter):
     y, z = classes()

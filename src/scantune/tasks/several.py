@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def score_files(
     files: dict[str, Any] = {}
     for name, path in zip(names, paths, strict=True):
         table, notes = load(path, task)
-        tables[name] = PredictionTable(table.columns, name)
+        tables[name] = replace(table, name=name)
         files[name] = evaluate(tables[name], task, **options) | ({"read_as": notes} if notes else {})
     first = names[0]
     results = {
