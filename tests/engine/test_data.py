@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from scantune import engine
-from scantune.engine.data import as_input
+from scantune.engine.data import as_input, read_cached
 from scantune.engine.loading import Loader
 from scantune.records import ScantuneError
 
@@ -80,3 +80,15 @@ def test_a_prepared_file_that_was_damaged_meanwhile_is_named_with_a_remedy(cache
     data = Loader(engine.CachedSamples(cached, np.zeros(4, np.float32)), workers=0)
     with pytest.raises(ScantuneError, match=rf"loaded: the prepared file .*{path.name}.*dvc repro -f prep"):
         list(data.batches(0, [np.arange(4)]))
+
+
+def test_a_prepared_file_that_the_system_does_not_open_is_not_called_damaged(
+    cached: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("safetensors.safe_open", refused)
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ScantuneError, match=rf"{cached[0].name} cannot be opened \(Too many open files\)"):
+        read_cached(cached[0])

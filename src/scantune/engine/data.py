@@ -69,10 +69,26 @@ def read_cached(path: Path, inside: bool = False) -> dict[str, Tensor]:
             stored = {"input": "input", "mask": "measured_mask" if inside and "measured_mask" in there else "mask"}
             return {name: file.get_tensor(key) for name, key in stored.items() if key in there}
     except (OSError, SafetensorError) as error:
+        _refuse_unopened(path)
         raise ScantuneError(
             f"the prepared file {path} is damaged, or its disk ({type(error).__name__}: {error}). On a sound disk it "
             f"is prepared again by: dvc repro -f preprocess@{path.parent.parent.name}"
         ) from error
+
+
+def _refuse_unopened(path: Path) -> None:
+    """Safetensors says of every file that the system does not open (rights, too many open files) that it is not there.
+
+    Raises:
+        ScantuneError: the file is there and cannot be opened; preparing it again would not help.
+    """
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ScantuneError(f"the prepared file {path} cannot be opened ({error.strerror})") from error
 
 
 class CachedSamples:
