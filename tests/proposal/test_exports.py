@@ -228,6 +228,13 @@ def test_annotations_beside_images_are_told(home, name, text, words):
     assert any(re.search(words, note) for note in propose(Path("raw")).notes)
 
 
+def test_a_list_of_numbers_and_classes_is_no_outline(home):
+    for i in range(N):
+        picture(f"{i}.png", i)
+    Path("raw/labels.txt").write_text("".join(f"{i} {i % 2}\n" for i in range(N)))
+    assert not any("outlines as text" in note for note in propose(Path("raw")).notes)
+
+
 def test_files_that_systems_put_into_folders_are_no_values(home):
     for i in range(N):
         picture(f"p{i:03d}/a.png", i)

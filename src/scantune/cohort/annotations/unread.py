@@ -46,7 +46,8 @@ def unread_json(content: Any) -> str:
 def yolo_labels(paths: Sequence[Path]) -> str:
     """What text files are, and what to export instead, where all that have a line are labels of YOLO; else ""."""
     lines = [line for path in paths[:_LOOKED] for line in _lines(path)]
-    if len(lines) >= _LOOKED and all(_POINT.fullmatch(line) for line in lines):
+    several = min(len(paths), len(lines)) >= _LOOKED  # else a list of numbers and their classes
+    if several and all(_POINT.fullmatch(line) for line in lines):
         return "outlines as text, a point (x y) a line: write them as masks, pictures of the images' size"
     if not lines or not all(_LINE.fullmatch(line) for line in lines):
         return ""
