@@ -185,6 +185,20 @@ def test_what_a_training_side_cannot_teach_is_told(task, encoded, told, monkeypa
 
 
 @pytest.mark.parametrize(
+    ("folds", "names", "keys"),
+    [(2, ("fold_1", "fold_2"), ["x, fold 1", "x, fold 2"]), (0, ("seed_1", "seed_2"), ["x"]), (0, ("",), ["x"])],
+)
+def test_a_training_side_is_told_by_its_fold_and_that_of_all_seeds_once(folds, names, keys, monkeypatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(networks, "check_side", lambda key, *_: told.append(key))
+    block = SimpleNamespace(train=SimpleNamespace(folds=folds))
+    plan: Any = SimpleNamespace(key="x", block=block, input=SimpleNamespace(modality="image"), task=None)
+    members: Any = [SimpleNamespace(name=name, train=[]) for name in names]
+    networks._check_sides(plan, members)
+    assert told == keys
+
+
+@pytest.mark.parametrize(
     ("texts", "refused"), [(["", ""], True), (["ignored=9", ""], True), (["", "1=40"], False), ([None, None], False)]
 )
 def test_training_masks_that_mark_nothing_are_refused(texts, refused, monkeypatch) -> None:
