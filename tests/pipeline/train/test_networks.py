@@ -165,6 +165,7 @@ def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(t
         ({"name": "classification", "target": "a", "classes": ["n", "m", "y"]}, [0, 1, 2], ""),
         ({"name": "multilabel", "findings": ["a", "b"]}, [[0, 1], [-1, 0], [0, 1]], "lack: a;"),
         ({"name": "zones", "zones": ["u", "v"]}, [[0, 1], [2, 1], [0, 1]], "lack: v;"),
+        ({"name": "zones", "zones": ["u"]}, [[1], [2], [1]], ""),
         ({"name": "regression", "targets": ["a", "b"]}, [[0.5, 1], [2, 1], [0, 1]], "lack: b;"),
         ({"name": "regression", "target": "a"}, [[0.5], [2]], ""),
         ({"name": "survival", "time": "a", "event": "b", "cuts": [1, 2], "horizons": [1]}, [[0.5, 1], [2, 1]], ""),
