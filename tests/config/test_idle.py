@@ -27,6 +27,8 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 WEIGHTED = {"name": "weighted_cross_entropy", "class_weights": "balanced", "unknown_weight": 0.1}
 PARTS = {"name": "combined", "parts": {"weighted_cross_entropy": 0.7, "focal": 0.3}}
+FULL = {"name": "combined", "parts": {"weighted_cross_entropy": 0.7, "focal_cross_entropy": 0.3}}
+FOCAL = {"name": "combined", "focal_cross_entropy_weight": 1}
 
 
 def knees(kind: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +66,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("three", {"task": {"sensitivities": [0.8]}}, "task.sensitivities: has no effect"),
     ("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": "cross_entropy"}}, "not of cross_entropy; remove"),
     ("zones", {"task": {"unknown_weight": 0.1}, "train": {"class_weights": "balanced"}}, "with class_weights; remove"),
+    ("zones", {"task": {"unknown_weight": 0.1}, "train": {"class_weights": "balanced", "loss": FULL}}, "remove it"),
+    ("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": FOCAL}}, "of the loss weighted_cross_entropy"),
     ("zones", {"task": {"unknown_weight": 0.1}, "train": {"loss": "focal"}}, "not of focal; remove"),
     ("survival", {"task": {"cuts": [1, 3, 5]}}, "task.cuts: has no effect: they are of the loss discrete_hazard"),
     ("findings", {"task": {"separator": ";"}}, "task.separator: has no effect"),

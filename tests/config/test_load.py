@@ -320,6 +320,16 @@ def test_losses_and_weights_of_another_number_of_classes_are_refused(train, why)
         parse(params)
 
 
+@pytest.mark.parametrize("parts", [{}, None, ["cross_entropy"], {"cross_entropy": None}, {"cross_entropy": 0}])
+def test_a_combination_that_cannot_be_built_is_a_fault_with_its_place(parts):
+    params = changed("experiments.knees.train", {"loss": {"name": "combined", "parts": parts}})
+    params["experiments"]["knees"]["task"]["classes"] = [1, 2, 3]
+    with pytest.raises(
+        ConfigError, match=r"experiments\.knees\.train\.loss: .*(requires parts|weight of cross_entropy)"
+    ):
+        parse(params)
+
+
 @pytest.mark.parametrize("train", [{"class_weights": "balanced", "loss": "cross_entropy"}, {"loss": "weighted_ce"}])
 def test_weights_of_the_classes_of_masks_are_numbers(train):
     params = changed("experiments.knees.train", train)

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from scantune import losses
+from scantune import losses, models
 from scantune.losses import terms
+from scantune.models import checkpointing
 
 
 def test_mixed_targets_are_mixed_in_numerator_and_denominator():
@@ -97,6 +98,20 @@ def test_a_degraded_copy_leaves_the_running_statistics_of_batch_norms():
     expected = functional.relu(1 - (output - plain)).sum()
     assert float(total) == pytest.approx(float(expected), rel=1e-5), "normalised by its batch, as ever"
     assert not torch.equal(network[1].running_mean, before["1.running_mean"])
+
+
+def test_a_degraded_copy_goes_through_checkpointed_blocks():
+    """Their second pass must save the tensors of the first, running statistics among them."""
+    backbone = models.build("resnet18", modality="image", seed=1)
+    network = models.Network(backbone, nn.Linear(backbone.feature_dim, 1)).train()
+    assert checkpointing.enable(backbone)
+    whole = torch.randn(4, 1, 32, 32)
+    batch = {"input": whole, "partner": 9 + 7 * whole, "has_partner": torch.tensor([True] * 4)}
+    output = network(whole)
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    losses.PairTerm(margin=100.0).total(network, batch, output).backward()
+    assert all(value.grad is not None for value in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
 
 
 def test_without_partners_the_pair_term_has_no_part():

@@ -237,6 +237,13 @@ def test_probabilities_with_a_percent_sign_are_shares(tmp_path, form):
     assert result["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
 
 
+def test_an_empty_column_of_probabilities_is_not_said_to_be_percent(tmp_path):
+    empty = {"target/time": [3.0] * N, "target/event": [0, 1] * 30, "prediction": np.arange(N), "p/1/event": [""] * N}
+    result = score_file(saved(tmp_path, empty), "survival", draws=50)
+    assert "read_as" not in result
+    assert "has rows without a number" in result["metrics"]["brier/1"]["reason"]
+
+
 @pytest.mark.parametrize(
     ("task", "columns"),
     [

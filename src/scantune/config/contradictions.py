@@ -19,7 +19,7 @@ from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
 from scantune.config.intensity import BOUNDED
-from scantune.config.names import loss_spec, unknown
+from scantune.config.names import loss_faults, loss_spec, unknown
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
@@ -231,9 +231,10 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
 def _class_weights(params: Params) -> Iterator[str]:
     """Losses of two classes, and weights by class, where the number of classes is known before the data are."""
     for key, block in _blocks(params):
-        classes, task, spec = getattr(block.task, "classes", None), block.task, loss_spec(block.task, block.train)
-        if not classes or task.masks_overlap:
+        classes, task = getattr(block.task, "classes", None), block.task
+        if not classes or task.masks_overlap or any(loss_faults(key, block)):
             continue
+        spec = loss_spec(task, block.train)
         loss, weights = spec["name"], spec.get("class_weights")
         if not task.mask_classes and task.output_form(loss) == "one logit" and len(classes) != 2:
             yield f"{key}.train.loss: {loss} is for two classes, and the task has {len(classes)}: {', '.join(classes)}"

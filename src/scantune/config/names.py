@@ -32,7 +32,7 @@ def unknown_names(params: Params) -> Iterator[str]:
     blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
     for key, block in blocks.items():
         input_ = params.inputs.get(block.input)
-        yield from _loss(key, block)
+        yield from loss_faults(key, block)
         if input_ is not None:
             yield from _network(key, block, input_.modality)
 
@@ -78,7 +78,8 @@ def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
     return {"name": "combined", "parts": whole, "schedule": schedule} if whole != parts else spec
 
 
-def _loss(key: str, block: ExperimentConfig) -> Iterator[str]:
+def loss_faults(key: str, block: ExperimentConfig) -> Iterator[str]:
+    """Why the loss of an experiment cannot be built."""
     from scantune.losses import parts
 
     try:

@@ -18,6 +18,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "jaccard": {"jaccard": 0.7, "bce": 0.3},
 }
 
+_PARTS = "a combination requires parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}"
+
 
 def parts_of(
     spec: str | Mapping[str, Any], targets: str | Collection[str] | None
@@ -92,13 +94,18 @@ def _preset(name: str, targets: str | Collection[str] | None) -> dict[str, float
 
 def _combination(statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
-    for name, value in dict(statement.pop("parts", {})).items():
+    stated = statement.pop("parts", {})
+    if not isinstance(stated, Mapping) or not all(
+        isinstance(value, int | float | Mapping) for value in stated.values()
+    ):
+        raise ScantuneError(f"loss: {_PARTS}")
+    for name, value in stated.items():
         parts[name] = {"weight": value} if isinstance(value, int | float) else dict(value)
     named = [key for key in statement if key.endswith("_weight") and registry.exists(key.removesuffix("_weight"))]
     for key in named:
         parts.setdefault(key.removesuffix("_weight"), {})["weight"] = statement.pop(key)
     if not parts:
-        raise ScantuneError("loss: a combination requires parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
+        raise ScantuneError(f"loss: {_PARTS}")
     for key in [key for key in statement if key.endswith("_config")]:
         part = _part_named(key.removesuffix("_config"), parts)
         if part is not None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from scantune import running_statistics
 from scantune.batches import network_inputs
 from scantune.losses.combined import Combined
 from scantune.losses.loss import Loss
@@ -213,23 +212,9 @@ class PairTerm:
         if self.weight(batch) == 0:
             return output.sum() * 0.0
         has = batch["has_partner"]
-        with _statistics_kept(network):
+        with running_statistics.kept(network):
             partner = network(batch["partner"][has], *(values[has] for values in network_inputs(batch)[1:]))
         return functional.relu(self.margin - (self.score(output[has]) - self.score(partner))).sum()
-
-
-@contextlib.contextmanager
-def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Within it a forward pass in training normalises by its batch, as ever, and updates no running statistics."""
-    norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]
-    tracked = [norm.track_running_stats for norm in norms]
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm, was in zip(norms, tracked):
-            norm.track_running_stats = was
 
 
 @dataclass(frozen=True)

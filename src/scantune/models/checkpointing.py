@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from scantune import running_statistics
 from scantune.models.backbone import Backbone
 
 
@@ -43,26 +43,7 @@ def _wrap(module: nn.Module) -> None:
     def forward(*args: Any, **kwargs: Any) -> Any:
         if not (module.training and torch.is_grad_enabled()):
             return original_forward(*args, **kwargs)
-        contexts = lambda: (contextlib.nullcontext(), _frozen_statistics(module))  # noqa: E731
+        contexts = lambda: (contextlib.nullcontext(), running_statistics.kept(module))  # noqa: E731
         return checkpoint(original_forward, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
     module.forward = forward  # type: ignore[method-assign]
-
-
-@contextlib.contextmanager
-def _frozen_statistics(module: nn.Module) -> Iterator[None]:
-    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-    saved = [(norm.running_mean, norm.running_var, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:  # the copies are updated, not the statistics
-        norm.running_mean = _copy(norm.running_mean)
-        norm.running_var = _copy(norm.running_var)
-        norm.num_batches_tracked = _copy(norm.num_batches_tracked)
-    try:
-        yield
-    finally:
-        for norm, (mean, var, count) in zip(norms, saved):
-            norm.running_mean, norm.running_var, norm.num_batches_tracked = mean, var, count
-
-
-def _copy(value: torch.Tensor | None) -> torch.Tensor | None:
-    return None if value is None else value.clone()

@@ -117,7 +117,8 @@ def as_numbers(table: PredictionTable) -> tuple[PredictionTable, list[str]]:
         if _decimal_commas(cells):
             cells = [cell.replace(",", ".") for cell in cells]
             commas[column] = np.array(cells, dtype=object)
-        if column.startswith(_PROBABILITY) and all(_PERCENT.fullmatch(cell) for cell in cells if cell):
+        filled = [cell for cell in cells if cell] if column.startswith(_PROBABILITY) else []
+        if filled and all(_PERCENT.fullmatch(cell) for cell in filled):
             shares[column] = np.array([float(cell.rstrip("%")) / 100 if cell else np.nan for cell in cells])
     notes = [f"decimal commas: {', '.join(commas)}"] if commas else []
     notes += [f"percent, read as shares: {', '.join(shares)}"] if shares else []

@@ -61,7 +61,7 @@ def plan_of(modality: str, spacing: list[float] | None, stated: list[str]) -> Tr
         Sample(f"s{i}", f"p{i}", "train", None, (1, 4, 4, 4), {}, {}, {}, {"spacing": text})
         for i, text in enumerate(stated)
     ]
-    prepared: Any = SimpleNamespace(modality=modality, spacing=spacing, resize="pad")
+    prepared: Any = SimpleNamespace(modality=modality, spacing=spacing, resize="pad", shape=[4, 4])
     none: Any = None
     return TrainingPlan("a", none, prepared, Sides(tuple(samples), Path()), none, None, {})
 
@@ -92,3 +92,13 @@ def test_stretched_pictures_are_turned_in_the_proportions_of_their_files(tmp_pat
     width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
     assert width * 4 == pytest.approx(60, abs=8), "the disc of the file stays a disc"
     assert height * 2 == pytest.approx(60, abs=6)
+
+
+def test_pictures_that_keep_pixels_which_are_not_square_are_turned_by_them(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    facts = {"shape": [1, 4, 4], "reading": {"own_size": [4, 4], "pixel_sides": [1.0, 2.0]}}
+    store.save(tmp_path / "samples" / "s0.safetensors", {"input": np.zeros((1, 4, 4), np.uint8)}, facts)
+    sample = Sample("s0", "p0", "train", None, (1, 4, 4), {}, {}, {}, {"spacing": ""})
+    prepared = ImageInput(dataset="a", modality="image", channels=1)
+    none: Any = None
+    assert TrainingPlan("a", none, prepared, Sides((sample,), tmp_path), none, None, {}).spacing == (1.0, 2.0)

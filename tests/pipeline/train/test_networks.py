@@ -165,6 +165,7 @@ def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(t
         ({"name": "classification", "target": "a", "classes": ["n", "m", "y"]}, [0, 1, 2], ""),
         ({"name": "multilabel", "findings": ["a", "b"]}, [[0, 1], [-1, 0], [0, 1]], "lack: a;"),
         ({"name": "zones", "zones": ["u", "v"]}, [[0, 1], [2, 1], [0, 1]], "lack: v;"),
+        ({"name": "zones", "zones": ["u"]}, [[1], [2], [1]], ""),
         ({"name": "regression", "targets": ["a", "b"]}, [[0.5, 1], [2, 1], [0, 1]], "lack: b;"),
         ({"name": "regression", "target": "a"}, [[0.5], [2]], ""),
         ({"name": "survival", "time": "a", "event": "b", "cuts": [1, 2], "horizons": [1]}, [[0.5, 1], [2, 1]], ""),
@@ -182,6 +183,20 @@ def test_what_a_training_side_cannot_teach_is_told(task, encoded, told, monkeypa
     suitability.check_side("x", block, "image", built, [])  # type: ignore[arg-type]
     assert told in caplog.text
     assert bool(caplog.records) is bool(told)
+
+
+@pytest.mark.parametrize(
+    ("folds", "names", "keys"),
+    [(2, ("fold_1", "fold_2"), ["x, fold 1", "x, fold 2"]), (0, ("seed_1", "seed_2"), ["x"]), (0, ("",), ["x"])],
+)
+def test_a_training_side_is_told_by_its_fold_and_that_of_all_seeds_once(folds, names, keys, monkeypatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(networks, "check_side", lambda key, *_: told.append(key))
+    block = SimpleNamespace(train=SimpleNamespace(folds=folds))
+    plan: Any = SimpleNamespace(key="x", block=block, input=SimpleNamespace(modality="image"), task=None)
+    members: Any = [SimpleNamespace(name=name, train=[]) for name in names]
+    networks._check_sides(plan, members)
+    assert told == keys
 
 
 @pytest.mark.parametrize(

@@ -57,14 +57,14 @@ def steps(prepared: InputConfig, side: Side) -> tuple[float, ...] | None:
         side: the training side.
 
     Returns:
-        Of volumes mm, that of the input, else the median of the side; of pictures and frames that are stretched the
-        median of what a pixel is of the file's; None for others, and where it is unknown.
+        Of volumes mm, that of the input, else the median of the side; of pictures and frames that are stretched, or
+        keep their pixels, the median of what a pixel is of the file's; None for others, and where it is unknown.
     """
     if prepared.modality == "volume":
         if prepared.spacing is not None:
             return tuple(prepared.spacing[::-1])
         stated = [spacing for one in side if (spacing := spacing_of(one.row)) is not None]
-    elif prepared.resize == "stretch":
+    elif prepared.resize == "stretch" or prepared.shape is None:  # else pixels are made square
         stated = [_stretched(path) for path in side.paths[:: len(side) // _ENOUGH + 1]]
     else:
         return None

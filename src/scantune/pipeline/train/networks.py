@@ -138,8 +138,7 @@ def train_all(
         pictures: for MLflow and the loggers; None draws nothing.
     """
     results, unseen, members = [], list[calibration.Unseen](), list(members_of(plan))
-    for member in members:
-        check_side(plan.key, plan.block, plan.input.modality, plan.task, member.train)
+    _check_sides(plan, members)
     for number, member in enumerate(members):
         folder = state / (member.name or "member")
         sinks = sinks_of(plan, member.name, run, state) if fabric.is_global_zero else []
@@ -208,6 +207,14 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
         add_covariates(plan, network, plan.sides.side("train"), seed)
     network.requires_grad_(True)
     return network
+
+
+def _check_sides(plan: TrainingPlan, members: Sequence[NetworkPlan]) -> None:
+    """Check the training side of each fold, named by it; those of other seeds are one."""
+    folds = plan.block.train.folds
+    for member in members if folds else members[:1]:
+        key = f"{plan.key}, {member.name.replace('_', ' ')}" if folds else plan.key
+        check_side(key, plan.block, plan.input.modality, plan.task, member.train)
 
 
 def _refuse_other_answers(plan: TrainingPlan, facts: ModelFacts) -> None:

@@ -101,7 +101,8 @@ def _untaught(block: ExperimentConfig, task: Task, encoded: np.ndarray) -> str:
         several = task.labels if len(task.labels) == columns.shape[1] else ()
         lacking = [name for i, name in enumerate(several) if block.task.nothing_to_learn(columns[:, [i]])]
     else:
-        lacking = [f"class {name}" for k, name in enumerate(task.labels) if task.class_count and k not in columns]
+        classes = task.labels if len(task.labels) == task.class_count else ()
+        lacking = [f"class {name}" for k, name in enumerate(classes) if k not in columns]
     return ", ".join(lacking)
 
 

@@ -142,8 +142,9 @@ class Zones(TaskSettings):
     def idle(self, loss: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """The weight of the class ungradable, where the loss has no weights or other ones."""
         own = self.loss_options("weighted_cross_entropy")["class_weights"]
-        part = loss.get("parts", {}).get("weighted_cross_entropy", loss)
-        if self.differs("unknown_weight") and part.get("class_weights") != own:
+        part = loss.get("parts", {}).get("weighted_cross_entropy") if loss["name"] == "combined" else loss
+        has = isinstance(part, Mapping) and part.get("class_weights") == own
+        if self.differs("unknown_weight") and not has:
             weights = " with class_weights" if "class_weights" in loss else ""
             yield (
                 "unknown_weight",
