@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from scantune import plugins
 from scantune.cli import app
-from scantune.tasks.predictions import PredictionTable, write
+from scantune.tasks.predictions import PredictionsError, PredictionTable, write
+from scantune.tasks.regression.settings import Regression
 
 
 def called(*words):
@@ -107,3 +109,13 @@ def test_a_metric_may_have_the_name_of_other_systems(files):
     assert "brier, margin" not in called("compare", *tables, "--task", "classification", "--primary", "roc_auc")
     planned = called("plan", tables[0], "--task", "classification", "--metric", "AUC", "--half-width", 0.2)
     assert planned.splitlines()[-1].startswith("auroc, median half-width")
+
+
+@pytest.mark.parametrize("command", [["score"], ["compare"], ["plan", "--half-width", "0.5"]])
+def test_the_columns_of_a_plugins_task_are_known_before_the_file_is_read(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.csv"
+    path.write_text("sample_id,target,prediction,vessels\na,1,2,#DIV/0!\nb,2,3,1\n")
+    monkeypatch.setattr(plugins, "load_plugins", lambda: monkeypatch.setattr(Regression, "own_columns", ("vessels",)))
+    with pytest.raises(PredictionsError, match="vessels"):
+        called(*command, path, *([path] if command == ["compare"] else []), "--task", "regression")

@@ -39,6 +39,8 @@ def test_many_integers_are_counted_in_bins_of_equally_many():
     assert counts.pop("60–63") == 1  # the last one alone is not full
     assert set(counts.values()) == {4}  # of 41 ages 4 in each of ten
     assert sum(counted_values([*map(float, range(13)), 2.5]).values()) == 14
+    frame_times = counted_values([33.33 + 0.0001 * k for k in range(100)])
+    assert (len(frame_times), sum(frame_times.values())) == (12, 100)  # bins that only later digits tell apart
     assert counted_values(["1"] * 3 + ["2"]) == {"1": 3, "2": 1}
 
 

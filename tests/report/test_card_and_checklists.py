@@ -3,12 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scantune import report
 from scantune.report import RunFacts, card, results
 from scantune.report.checklists import checklists
 from scantune.report.items import AUTHOR, answers
+from scantune.tasks import directions
+from scantune.tasks.base import Direction
 from tests.report.conftest import HOSTILE, full
 
 
@@ -116,9 +119,31 @@ def test_a_model_not_shown_to_be_better_than_a_baseline_is_told_by_the_paired_di
     baselines = {name: {primary: {**entry, "difference": difference}} for name, difference in beside.items()}
     facts = replace(facts, metrics={**facts.metrics, "baselines": baselines})
     text = report.model_card(facts, tmp_path / "card.md").read_text()
-    assert "that of a baseline: Model on covariates (paired difference −0.50 (−1.20 to 0.20))." in text
+    assert "that of a baseline: Model on covariates (model minus baseline −0.50 (−1.20 to 0.20))." in text
     notes = " ".join(results.headline(facts).notes)
     assert "Constant: mean −0.500 (−0.900 to −0.100); Model on covariates −0.50 (−1.20 to 0.20)" in notes
+
+
+def test_a_baseline_without_the_metric_is_no_reason_to_doubt_the_model() -> None:
+    none = {"value": None, "reason": "undefined: constant", "difference": {"value": None, "reason": None}}
+    metrics = {**full("regression").metrics, "baselines": {"mean": {"pearson_r": none}}}
+    settings: dict[str, dict[str, str]] = {"evaluate": {"primary": "pearson_r"}}
+    assert "shown" not in " ".join(card.limits(full("regression", metrics=metrics, settings=settings)))
+
+
+def _largest(reference: np.ndarray, prediction: np.ndarray) -> float:
+    return float(np.abs(prediction - reference).max())
+
+
+@pytest.mark.parametrize(("mode", "better"), [("min", True), ("max", False), (None, True)])
+def test_the_direction_of_a_custom_metric_is_its_own(
+    mode: Direction | None, better: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {"value": 9.0, "difference": {"value": -2.0, "lower": -3.0, "upper": -1.0}}
+    metrics = {**full("regression").metrics, "baselines": {"mean": {"largest": entry}}}
+    facts = full("regression", metrics=metrics, settings={"evaluate": {"primary": "largest"}})
+    monkeypatch.setitem(directions.CUSTOM, "largest", directions.CustomMetric(_largest, mode=mode))
+    assert ("largest is not shown to be better" not in " ".join(card.limits(facts))) == better
 
 
 def test_small_subgroups_are_named_in_the_order_of_their_numbers(tmp_path: Path) -> None:

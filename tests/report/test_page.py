@@ -252,13 +252,15 @@ def test_ages_of_few_subjects_have_a_mean_and_levels_stand_in_the_order_of_their
     rows = {row[0].text: row[1:] for row in table.rows}
     assert (rows["Age"][0].text, rows["Age"][0].sub) == ("42.3 ± 32.3", "5 to 61; 1 missing")
     assert list(rows)[-4:] == ["grade", "2", "10", "(empty)"]
+    sides["train"]["groups"] = {"age": {"61": 1}}
+    assert cohort.parts(RunFacts("x", "films", {}, audit={"sides": sides}))[0].rows[-1][1].text == "61.0"
 
 
 def test_the_test_of_a_difference_between_subgroups_is_named() -> None:
     gap = {"value": 0.1, "lower": -0.1, "upper": 0.3, "method": "jackknife by subject, Student's t", "p_holm": 0.3}
     levels = {level: {"mae": {"value": 1.0, "lower": 0.5, "upper": 1.5, "n": 9, "gap": gap}} for level in "FM"}
     text = html(full("regression", metrics={**full("regression").metrics, "subgroups": {"sex": levels}}))
-    assert "Intervals and p values: jackknife by subject, Student&#39;s t." in text
+    assert "Its interval and p value: jackknife by subject, Student&#39;s t." in text
 
 
 def test_the_maps_of_a_sample_have_its_id_as_it_is() -> None:

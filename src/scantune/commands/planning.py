@@ -37,10 +37,12 @@ def plan(
     if against is None:
         refuse_stated(context, ["power", "margin"], "is of a comparison, with --against FILE; --half-width needs none")
     from scantune.config.synonyms import metric_name
+    from scantune.plugins import load_plugins
     from scantune.tasks import planning
     from scantune.tasks.foreign import load
     from scantune.tasks.predictions_file import read
 
+    load_plugins()
     file = read(pilot)
     schema = task_settings(task, settings or [], list(file.columns))
     common: dict[str, Any] = {"metric": metric_name(metric) or None, "split": split, "studies": studies, "seed": seed}

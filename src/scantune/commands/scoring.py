@@ -56,8 +56,10 @@ def score(
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for any takes a twentieth of a second
     options: dict[str, Any] = {"split": split, "draws": draws, "seed": seed, "confidence": confidence}
+    from scantune.plugins import load_plugins
     from scantune.tasks.predictions_file import read
 
+    load_plugins()  # before the file is read: a plugin's task has columns of its own
     masks = reference is not None or any(path.is_dir() for path in predictions)
     if masks:
         schema = task_settings(task, settings or [])
@@ -200,8 +202,10 @@ def compare(
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from scantune.config.synonyms import metric_name
+    from scantune.plugins import load_plugins
     from scantune.tasks.comparing import compare_tables, lines, read_both
 
+    load_plugins()
     primary = metric_name(primary)
     for path in (reference, challenger):
         if not path.exists():
@@ -269,10 +273,8 @@ def task_settings(name: str, assignments: list[str], columns: Sequence[str] = ()
     Raises:
         ScantuneError: an unknown task or key, a value that does not fit.
     """
-    from scantune.plugins import load_plugins
     from scantune.tasks.foreign import settings_for
 
-    load_plugins()
     values: dict[str, Any] = {}
     for setting in assignments:
         key, equals, text = setting.partition("=")

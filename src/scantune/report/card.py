@@ -16,7 +16,8 @@ from scantune.report.items import AUTHOR
 from scantune.report.results import baseline_name, primary
 from scantune.report.saliency import NAMES
 from scantune.tasks.catalogue import part
-from scantune.tasks.directions import lower_is_better
+from scantune.tasks.custom import metrics_of
+from scantune.tasks.directions import lower_is_better, undecided
 
 FEW = 100
 """Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""
@@ -117,13 +118,19 @@ def _beside_baselines(facts: RunFacts) -> list[str]:
     if not baselines:
         return []
     name = primary(facts)
-    sign = -1 if lower_is_better(part(facts.task_name, "metrics").ERRORS if facts.task_name else (), name) else 1
+    if undecided(name):
+        return []
+    sign = -1 if lower_is_better(metrics_of(facts.task_name).ERRORS if facts.task_name else (), name) else 1
     alike = []
     for baseline, entries in baselines.items():
-        difference = (entries.get(name) or {}).get("difference") or {}
-        bounds: list[Any] = [difference.get(bound) for bound in ("lower", "upper")]
+        theirs = words.entry(entries.get(name))
+        if not words.defined(theirs.get("value")):  # such as the correlation with a constant
+            continue
+        difference = theirs.get("difference")
+        bounds: list[Any] = [(difference or {}).get(bound) for bound in ("lower", "upper")]
         if not (all(map(words.defined, bounds)) and min(sign * bound for bound in bounds) > 0):
-            alike.append(f"{baseline_name(baseline)} (paired difference {words.interval(difference)})")
+            why = f"model minus baseline {words.interval(difference)}" if difference else "no paired difference"
+            alike.append(f"{baseline_name(baseline)} ({why})")
     return [f"{words.label(name)} is not shown to be better than that of a baseline: {'; '.join(alike)}."] * bool(alike)
 
 

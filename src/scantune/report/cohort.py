@@ -143,7 +143,7 @@ def _numeric(spread: Mapping[str, Any]) -> bool:
 def _moments(spread: Mapping[str, Any]) -> Cell:
     if not _numeric(spread):
         return text(", ".join(f"{value}: {n}" for value, n in spread.items()))
-    value = f"{words.number(spread['mean'])} ± {words.number(spread['sd'])}"
+    value = words.number(spread["mean"]) + (f" ± {words.number(spread['sd'])}" if words.defined(spread["sd"]) else "")
     missing = f"; {spread['missing']} missing" if spread.get("missing") else ""
     return Cell(value, f"{_end(spread['min'])} to {_end(spread['max'])}{missing}", "number")
 

@@ -173,7 +173,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
     if any(isinstance(part, Table) for part in content):
         explanation = "Difference: the metric in the subgroup minus that in all other samples."
         if methods:
-            explanation += f" Intervals and p values: {'; '.join(sorted(methods))}."
+            explanation += f" Its interval and p value: {'; '.join(sorted(methods))}."
         if len(tested) > 1:
             explanation += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
         content.append(Words(explanation, "quiet"))

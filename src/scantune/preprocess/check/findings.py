@@ -221,7 +221,8 @@ def counted_values(items: Sequence[float | str]) -> dict[str, int]:
 
 def _bins(numbers: np.ndarray) -> dict[str, int]:
     amounts, edges = np.histogram(numbers, bins=BINS)
-    return {f"{edges[i]:.4g}–{edges[i + 1]:.4g}": int(n) for i, n in enumerate(amounts)}
+    digits = next(n for n in range(4, 18) if n == 17 or len({f"{edge:.{n}g}" for edge in edges}) == len(edges))
+    return {f"{edges[i]:.{digits}g}–{edges[i + 1]:.{digits}g}": int(n) for i, n in enumerate(amounts)}
 
 
 def _integer_bins(numbers: np.ndarray) -> dict[str, int]:
