@@ -667,6 +667,18 @@ def test_the_age_of_a_subject_whose_scans_lie_years_apart_is_their_mean():
     assert joined.text("scanner").tolist() == ["mixed", "2", "1"], "numbers of devices are names"
 
 
+def test_numbers_of_studies_that_begin_anew_for_each_subject_are_not_one_study():
+    columns = {
+        "subject_id": ["a", "a", "a", "b", "b", "c"],
+        "study": ["1", "1", "2", "1", "1", "9"],
+        "target": [1.0, 1, 2, 3, 3, 4],
+        "prediction": [1.0, 2, 3, 4, 6, 7],
+    }
+    joined = scoring.joined_table(PredictionTable.make(columns), Regression(aggregate={"name": "mean", "by": "study"}))
+    rows = zip(joined.sample_id, joined.subject_id, joined.columns["prediction"])
+    assert sorted(rows) == [("2", "a", 3), ("9", "c", 7), ("a 1", "a", 1.5), ("b 1", "b", 5)]
+
+
 def test_vote_and_max_by_hand():
     made = {
         "subject_id": ["a", "a", "a", "b"],
@@ -688,18 +700,18 @@ def test_vote_and_max_by_hand():
 
 def test_regression_joins_by_a_stated_column():
     table = regression(n=40, subjects=10).with_columns(
-        {"study": [f"t{i // 2}" for i in range(40)], "split": ["test"] * 40}
+        {"study": [f"t{i % 20}" for i in range(40)], "split": ["test"] * 40}
     )
     task = Regression(aggregate={"name": "median", "by": "study"})
     joined = scoring.joined_table(table, task)
     assert len(joined) == 20
-    assert joined.columns["prediction"][0] == pytest.approx(np.median(table.columns["prediction"][:2]))
+    assert joined.columns["prediction"][0] == pytest.approx(np.median(table.columns["prediction"][[0, 20]]))
     with pytest.raises(PredictionsError, match="column visit is missing"):
         scoring.joined_table(table, Regression(aggregate={"name": "mean", "by": "visit"}))
 
 
 def test_samples_without_a_study_are_joined_with_none():
-    columns = {"sample_id": list("abcd"), "subject_id": list("wxyz"), "study": ["1", "1", "", ""]}
+    columns = {"sample_id": list("abcd"), "subject_id": list("wwyz"), "study": ["1", "1", "", ""]}
     table = PredictionTable.make({**columns, "target": ["0", "0", "0", "1"], "p/1": ["0.1", "0.3", "0.2", "0.9"]})
     joined = scoring.joined_table(table, Classification(aggregate={"name": "mean", "by": "study"}))
     assert dict(zip(joined.sample_id, joined.text("target"))) == {"1": "0", "c": "0", "d": "1"}

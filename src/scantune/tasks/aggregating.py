@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     medians are 0 it is their mean), but for those of a task whose classes do not exclude each other, where each column
     stands alone. Class targets must agree, numbers by their value, and of findings those that are known. Ages become
     their mean. Other columns stay where all rows agree, else they become ``mixed``; ``sample_id`` becomes the value
-    joined by. A sample whose cell in the column joined by is empty stays alone, under its own id.
+    joined by, see :func:`units`. A sample whose cell in the column joined by is empty stays alone, under its own id.
 
     Args:
         table: of samples, checked.
@@ -38,7 +39,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     if rule.by not in table and rule.by != "subject_id":
         table.require((rule.by,), faults)
         return table
-    by = table.subject_id if rule.by == "subject_id" else table.text(rule.by)
+    by = table.subject_id if rule.by == "subject_id" else units(table.text(rule.by).tolist(), table.subject_id.tolist())
     alone = np.array([rule.by != "subject_id" and text.casefold() in EMPTY for text in by], bool)
     by = np.where(alone, table.sample_id, by)
     keys = np.array([f"{s}\0{'' if a else 'of'}\0{b}" for s, a, b in zip(table.split, alone, by)], dtype=object)
@@ -63,6 +64,15 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     joined["subject_id"] = _same(table.subject_id, members)
     joined["split"] = table.split[first]
     return PredictionTable(joined, table.name)
+
+
+def units(names: Sequence[str], subjects: Sequence[str]) -> np.ndarray:
+    """What samples are joined by, text [N]: the names, with the subject before those that several subjects have.
+
+    Numbers of studies that begin anew for each subject are not one study.
+    """
+    of = Counter(name for name, _ in set(zip(names, subjects)) if name.casefold() not in EMPTY)
+    return np.array([f"{who} {name}" if of[name] > 1 else name for name, who in zip(names, subjects)], dtype=object)
 
 
 def _numbers(table: PredictionTable, column: str, members: list[np.ndarray], rule: str, known: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from scantune.class_names import EMPTY, label
 from scantune.cohort.faults import Fault
 from scantune.records import Record, ScantuneError
+from scantune.tasks.aggregating import units
 from scantune.tasks.base import TaskSettings
 
 SHOWN = 10
@@ -89,12 +90,13 @@ def _differing(records: Sequence[Record], target: str, by: str) -> Iterator[Unit
 
 
 def _units(records: Sequence[Record], by: str) -> list[Unit]:
-    units: dict[str, list[Record]] = {}
-    for record in records:
-        unit = record.subject_id if by == "subject_id" else record.groups.get(by, "")
-        if by == "subject_id" or unit.casefold() not in EMPTY:  # else the sample is joined with none
-            units.setdefault(unit, []).append(record)
-    return list(units.items())
+    subjects = [record.subject_id for record in records]
+    names = subjects if by == "subject_id" else units([record.groups.get(by, "") for record in records], subjects)
+    found: dict[str, list[Record]] = {}
+    for record, name in zip(records, names, strict=True):
+        if by == "subject_id" or name.casefold() not in EMPTY:  # else the sample is joined with none
+            found.setdefault(name, []).append(record)
+    return list(found.items())
 
 
 def _value(record: Record, target: str) -> str:
