@@ -149,13 +149,15 @@ def test_a_training_side_that_teaches_nothing_is_refused_before_the_first_step(t
         SimpleNamespace(sample_id=str(i), targets={name: cells[i] for name, cells in targets.items()}, groups={})
         for i in range(2)
     ]
-    train = SimpleNamespace(scanner_consistency=None, partners=None)
+    train = SimpleNamespace(scanner_consistency=None, partners=None, distillation=None)
     plan: Any = ("x", SimpleNamespace(task=settings, train=train), "image", built)
     if not why:
         suitability.check_side(*plan, side)
         return
     with pytest.raises(ScantuneError, match=f"x: .*{re.escape(why)}.*nothing can be learned"):
         suitability.check_side(*plan, side)
+    train.distillation = SimpleNamespace(weight=0.5)  # a teacher's answers differ where targets do not
+    suitability.check_side(*plan, side)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def check_side(key: str, block: ExperimentConfig, modality: str, task: Task, sid
     why = "" if encoded is None or not len(encoded) else block.task.nothing_to_learn(encoded)
     if encoded is None and all(_is_empty(one) for one in side):
         why = "no mask of the training samples marks anything"
-    if why:
+    if why and block.train.partners is None and block.train.distillation is None:  # which teach beside the targets
         raise ScantuneError(f"{key}: {why}, so that nothing can be learned; look at the table and at splits.csv")
     if encoded is not None and len(encoded) and (names := _untaught(block, task, encoded)):
         log.warning("%s: the training samples do not differ in, or lack: %s; that cannot be learned", key, names)
