@@ -31,6 +31,7 @@ _MAKERS = (
     "sector",
     "text",
     "deface",
+    "components",
     "own_grid",
 )
 #: Decoders differ by some grey levels (JPEG) and resamplers by rounding, so their versions are part of every key.
