@@ -180,7 +180,7 @@ def test_what_a_training_side_cannot_teach_is_told(task, encoded, told, monkeypa
     loss = "discrete_hazard" if task["name"] == "survival" else settings.default_loss
     built = build_task(settings, classes=task.get("classes"), loss=loss)
     monkeypatch.setattr(suitability, "encode", lambda side, task: np.array(encoded))
-    train: Any = SimpleNamespace(scanner_consistency=None, partners=None)
+    train: Any = SimpleNamespace(scanner_consistency=None, partners=None, distillation=None)
     block: Any = SimpleNamespace(task=settings, train=train)
     suitability.check_side("x", block, "image", built, [])  # type: ignore[arg-type]
     assert told in caplog.text
@@ -208,7 +208,7 @@ def test_training_masks_that_mark_nothing_are_refused(texts, refused, monkeypatc
     monkeypatch.setattr(suitability, "encode", lambda side, task: None)
     rows = [{} if text is None else {"mask_labels": text} for text in texts]
     side: Any = [SimpleNamespace(row=row, mask_from="", groups={}) for row in rows]
-    block = SimpleNamespace(train=SimpleNamespace(scanner_consistency=None, partners=None))
+    block = SimpleNamespace(train=SimpleNamespace(scanner_consistency=None, partners=None, distillation=None))
     plan: Any = ("x", block, "image", None)
     if not refused:
         suitability.check_side(*plan, side)
